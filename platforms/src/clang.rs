@@ -1,0 +1,56 @@
+//! clang's own words, behind gcc's command line.
+
+use std::ffi::OsString;
+
+use crate::gnu::{self, Dialect};
+use crate::job::Pch;
+use crate::plan::PlanError;
+use crate::response::Syntax;
+use crate::target::Target;
+
+#[derive(Debug)]
+pub(crate) struct Clang;
+
+impl Dialect for Clang {
+    fn pch_suffix(&self) -> Option<&'static str> {
+        Some("pch")
+    }
+
+    fn response(&self) -> Syntax {
+        Syntax::Gnu
+    }
+
+    fn code(&self, target: &Target) -> Vec<&'static str> {
+        // The user's flags go with every step, and clang would complain of those that a step has no use for.
+        [&["-Wno-unused-command-line-argument"], gnu::pic(target)].concat()
+    }
+
+    fn pch_build(&self) -> &'static [&'static str] {
+        // By default clang refuses a PCH once a header was touched, even with the same text (pytorch #162514); whoever reuses
+        // a PCH compares the texts.
+        &["-Xclang", "-fno-pch-timestamp"]
+    }
+
+    fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError> {
+        Ok(["-include-pch".into(), pch.file.clone().into()].into())
+    }
+
+    fn link(&self, target: &Target) -> Vec<&'static str> {
+        let mut words = vec!["-Wno-unused-command-line-argument"];
+        words.extend(gnu::shared(target));
+        words.extend(gnu::pic(target));
+        if gnu::takes_nostdlib(target) {
+            words.extend(["-nostartfiles", "-nodefaultlibs", "-nostdlib"]);
+        }
+        if target.is_pe() {
+            // clang has no linker for PE but lld; the entry is the prelude's.
+            words.extend(["-fuse-ld=lld", "-nostartfiles"]);
+        }
+        words
+    }
+
+    fn link_libraries(&self, _target: &Target) -> &'static [&'static str] {
+        // compiler-rt and libgcc are both optional beside clang; a unit that needs one says so with a linker flag.
+        &[]
+    }
+}

@@ -1,0 +1,86 @@
+//! The lists of files that compilers read: make rules (`-MD`) and cl's `-showIncludes`.
+
+use std::path::PathBuf;
+
+/// What `-showIncludes` puts before each file, in English (`VSLANG=1033`).
+const INCLUDE_NOTE: &str = "Note: including file:";
+
+/// The prerequisites of a make rule, as gcc, clang and tcc write it: white space separates, `\` goes before a space, a `#` or
+/// the end of a line, `$` is doubled.
+#[must_use]
+pub(crate) fn parse(rule: &[u8]) -> Vec<PathBuf> {
+    let text = String::from_utf8_lossy(rule).replace("\\\r\n", " ").replace("\\\n", " ");
+    let mut files = Vec::new();
+    let mut word = String::new();
+    let mut in_targets = true;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.peek() {
+                // Before a space or a hash it quotes; elsewhere it is a Windows path's own.
+                Some(' ' | '#') => word.extend(chars.next()),
+                _ => word.push('\\'),
+            },
+            '$' if chars.peek() == Some(&'$') => word.extend(chars.next()),
+            ':' if in_targets && chars.peek().is_none_or(|next| next.is_whitespace()) => {
+                in_targets = false;
+                word.clear();
+                files.clear();
+            }
+            // Only the first rule counts: -MP adds empty ones behind it.
+            '\n' if !in_targets => break,
+            c if c.is_whitespace() => flush(&mut word, &mut files),
+            c => word.push(c),
+        }
+    }
+    flush(&mut word, &mut files);
+    if in_targets { Vec::new() } else { files }
+}
+
+fn flush(word: &mut String, files: &mut Vec<PathBuf>) {
+    if !word.is_empty() {
+        files.push(std::mem::take(word).into());
+    }
+}
+
+/// The files that cl and clang-cl say they included.
+#[must_use]
+pub(crate) fn show_includes(output: &[u8]) -> Vec<PathBuf> {
+    String::from_utf8_lossy(output)
+        .lines()
+        .filter_map(|line| line.strip_prefix(INCLUDE_NOTE))
+        .map(|path| path.trim().into())
+        .collect()
+}
+
+/// The rest of such output: what a person wants to read.
+#[must_use]
+pub(crate) fn without_includes(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    text.lines().filter(|line| !line.starts_with(INCLUDE_NOTE)).map(|line| format!("{line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(rule: &str) -> Vec<String> {
+        parse(rule.as_bytes()).into_iter().map(|path| path.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn make_rules() {
+        assert_eq!(parsed("u.o: u.c \\\n  vm.h \\\n"), ["u.c", "vm.h"]);
+        assert_eq!(parsed("a\\ b.o: a\\ b.c c\\#$$d.h\nvm.h:\n"), ["a b.c", "c#$d.h"]);
+        assert_eq!(parsed("C:\\o\\u.o: C:\\s\\u.c \\\r\n D:\\vm.h\r\n"), ["C:\\s\\u.c", "D:\\vm.h"]);
+        assert_eq!(parsed("u.o:"), [""; 0]);
+        assert_eq!(parsed("not a rule"), [""; 0]);
+    }
+
+    #[test]
+    fn includes_that_cl_shows() {
+        let output = b"u.c\r\nNote: including file: C:\\a b\\vm.h\r\nNote: including file:  C:\\std.h\r\nu.c(1): error C1: x\r\n";
+        assert_eq!(show_includes(output), [PathBuf::from("C:\\a b\\vm.h"), "C:\\std.h".into()]);
+        assert_eq!(without_includes(output), "u.c\nu.c(1): error C1: x\n");
+    }
+}

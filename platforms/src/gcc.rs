@@ -1,0 +1,76 @@
+//! GCC's own words, on every system that it makes libraries for.
+
+use std::ffi::OsString;
+
+use crate::gnu::{self, Dialect};
+use crate::job::Pch;
+use crate::mingw;
+use crate::plan::PlanError;
+use crate::response::Syntax;
+use crate::target::{Os, Target};
+
+#[derive(Debug)]
+pub(crate) struct Gcc;
+
+impl Gcc {
+    /// `-nostdlib` and its kin are words for the link, but gcc notes them in a PCH: PCH and units get the same ones
+    /// (Ruby 8c7f4e8f, b0a291f6).
+    fn detached(target: &Target) -> Vec<&'static str> {
+        let mut words = Vec::new();
+        if target.os != Os::OpenBsd {
+            words.push("-nostartfiles");
+        }
+        if gnu::takes_nostdlib(target) {
+            words.extend(["-nodefaultlibs", "-nostdlib"]);
+        }
+        words
+    }
+}
+
+impl Dialect for Gcc {
+    fn pch_suffix(&self) -> Option<&'static str> {
+        Some("gch")
+    }
+
+    fn response(&self) -> Syntax {
+        Syntax::Gnu
+    }
+
+    fn code(&self, target: &Target) -> Vec<&'static str> {
+        // -pipe: the assembler starts beside cc1 instead of after it, and no .s goes through the disk.
+        [&["-pipe"], gnu::pic(target), &Self::detached(target)].concat()
+    }
+
+    fn pch_build(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// gcc looks for `NAME.gch` wherever it is told to read `NAME`, and reads `NAME` itself without a word when the PCH does
+    /// not fit. Where no file `NAME` exists a misfit is a fatal error; where one does, -Werror=invalid-pch makes it one
+    /// (gcc's manual, "Using Precompiled Headers").
+    fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError> {
+        if pch.file.extension().is_none_or(|suffix| suffix != "gch") {
+            return Err(PlanError::Unsupported {
+                toolchain: "gcc".to_owned(),
+                what: "use a precompiled header whose name does not end in .gch",
+                instead: "build it again under such a name",
+            });
+        }
+        Ok([
+            "-Winvalid-pch".into(),
+            "-Werror=invalid-pch".into(),
+            "-include".into(),
+            pch.file.with_extension("").into(),
+        ]
+        .into())
+    }
+
+    fn link(&self, target: &Target) -> Vec<&'static str> {
+        [gnu::shared(target), gnu::pic(target), &Self::detached(target)].concat()
+    }
+
+    /// libgcc has what the compiler calls by itself (128-bit division, big stack frames on MinGW) and is static.
+    fn link_libraries(&self, target: &Target) -> &'static [&'static str] {
+        if target.is_pe() { mingw::GCC_LIBRARIES } else { &["-lgcc"] }
+    }
+}

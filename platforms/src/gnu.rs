@@ -1,0 +1,261 @@
+//! The command line that gcc, clang and tcc share. What sets one of them apart is its [`Dialect`], in a file of its
+//! own; what PE wants is in `mingw.rs`.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+use crate::compiler::Compiler;
+use crate::diagnostic::{self, Diagnostic};
+use crate::job::{Flags, Header, Job, Pch};
+use crate::plan::{Plan, PlanError, Step, TextFile};
+use crate::response::Syntax;
+use crate::target::{Env, Os, Target};
+use crate::{Capabilities, Role, Toolchain, depfile, mingw};
+
+/// Where gcc, clang and tcc part ways.
+pub(crate) trait Dialect: Debug + Send + Sync {
+    /// What a PCH's name ends with; none where there is no PCH.
+    fn pch_suffix(&self) -> Option<&'static str>;
+    /// How it reads response files.
+    fn response(&self) -> Syntax;
+    /// Words for every step that makes code, the PCH among them.
+    fn code(&self, target: &Target) -> Vec<&'static str>;
+    /// Further words for making a PCH.
+    fn pch_build(&self) -> &'static [&'static str];
+    /// The words that make a unit use a PCH.
+    fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError>;
+    /// Words for the link, before the objects.
+    fn link(&self, target: &Target) -> Vec<&'static str>;
+    /// Libraries for the link, after the objects and the user's.
+    fn link_libraries(&self, target: &Target) -> &'static [&'static str];
+}
+
+/// A compiler with gcc's command line.
+#[derive(Debug)]
+pub(crate) struct Gnu<D> {
+    pub(crate) compiler: Compiler,
+    pub(crate) dialect: D,
+}
+
+/// Whether this system's linker takes a library without the compiler's default libraries: there the loading program fills
+/// in what is open. The list is the seed's (Ruby's `mjit_worker.c`): gcc everywhere but on PE, AIX and OpenBSD.
+pub(crate) fn takes_nostdlib(target: &Target) -> bool {
+    !target.is_pe() && !matches!(target.os, Os::Aix | Os::OpenBsd)
+}
+
+/// Position-independent code: a library may be mapped anywhere. PE code always is, and clang refuses the flag there.
+pub(crate) fn pic(target: &Target) -> &'static [&'static str] {
+    if target.is_pe() { &[] } else { &["-fPIC"] }
+}
+
+/// The words that make a library rather than a program.
+pub(crate) fn shared(target: &Target) -> &'static [&'static str] {
+    match target.os {
+        // A bundle may leave symbols to the program; -undefined dynamic_lookup says that it does (ld(1) on macOS).
+        Os::MacOs => &["-dynamic", "-bundle", "-undefined", "dynamic_lookup"],
+        _ => &["-shared"],
+    }
+}
+
+/// A path as one argument that no compiler takes for an option (`-x`) or a response file (`@x`).
+fn path_word(path: &Path) -> OsString {
+    match path.as_os_str().as_encoded_bytes().first() {
+        Some(b'-' | b'@') => Path::new(".").join(path).into_os_string(),
+        _ => path.as_os_str().to_owned(),
+    }
+}
+
+/// Words in order, of any mixture of sources.
+#[derive(Default)]
+struct Words(Vec<OsString>);
+
+impl Words {
+    fn words<W: AsRef<OsStr>>(&mut self, words: impl IntoIterator<Item = W>) -> &mut Self {
+        self.0.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+        self
+    }
+
+    fn flag(&mut self, flag: &str, path: &Path) -> &mut Self {
+        self.0.extend([flag.into(), path_word(path)]);
+        self
+    }
+
+    fn path(&mut self, path: &Path) -> &mut Self {
+        self.0.push(path_word(path));
+        self
+    }
+
+    /// `-Ipath`: joined, so that nothing the path begins with matters.
+    fn joined(&mut self, flag: &str, value: impl AsRef<OsStr>) -> &mut Self {
+        let mut word = OsString::from(flag);
+        word.push(value);
+        self.0.push(word);
+        self
+    }
+}
+
+impl<D: Dialect> Gnu<D> {
+    fn step(&self, args: Words) -> Step {
+        Step {
+            program: self.compiler.program.clone(),
+            args: self.compiler.leading.iter().cloned().chain(args.0).collect(),
+            // English diagnostics, which is what the parser reads.
+            env: vec![("LC_ALL", "C".into())],
+            response: self.dialect.response(),
+        }
+    }
+
+    /// Optimisation, debugging and the user's own words: the same in every step.
+    fn common(&self, flags: &Flags) -> Words {
+        let mut args = Words::default();
+        args.words([flags.optimize.flag()]);
+        if flags.debug {
+            args.words(["-g"]);
+        }
+        args.words(&flags.cflags);
+        args
+    }
+
+    /// What a PCH and the units behind it must have alike.
+    fn code(&self, flags: &Flags) -> Words {
+        let mut args = self.common(flags);
+        if !flags.warnings {
+            args.words(["-w"]);
+        }
+        args.words(self.dialect.code(&self.compiler.target));
+        for dir in &flags.includes {
+            args.joined("-I", dir);
+        }
+        for define in &flags.defines {
+            args.joined("-D", define);
+        }
+        args
+    }
+
+    fn build_pch(&self, flags: &Flags, pch: &Pch, depfile: &Path) -> Result<Plan, PlanError> {
+        if self.dialect.pch_suffix().is_none() {
+            return Err(self.unsupported("precompile a header", "compile the header with each unit as text"));
+        }
+        let mut args = self.code(flags);
+        args.words(self.dialect.pch_build()).words(["-MD"]).flag("-MF", depfile);
+        // -x c-header and not -emit-pch, which clang 19's driver refuses.
+        args.words(["-x", "c-header"]).path(&pch.header).flag("-o", &pch.file);
+        Ok(Plan { steps: vec![self.step(args)], outputs: vec![pch.file.clone()], ..Plan::default() })
+    }
+
+    fn compile(
+        &self,
+        flags: &Flags,
+        source: &Path,
+        object: &Path,
+        header: Header<'_>,
+        quote_dir: Option<&Path>,
+        depfile: &Path,
+    ) -> Result<Step, PlanError> {
+        let mut args = self.code(flags);
+        match header {
+            Header::None => {}
+            Header::Text(path) => {
+                args.flag("-include", path);
+            }
+            Header::Pch(pch) => {
+                args.words(self.dialect.pch_use(pch)?);
+            }
+        }
+        if let Some(dir) = quote_dir {
+            args.flag("-iquote", dir);
+        }
+        args.words(["-MD"]).flag("-MF", depfile).words(["-c"]).path(source).flag("-o", object);
+        Ok(self.step(args))
+    }
+
+    fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
+        let target = &self.compiler.target;
+        let mut args = self.common(flags);
+        args.words(self.dialect.link(target)).flag("-o", library);
+        for input in inputs {
+            args.path(input);
+        }
+        args.words(&flags.ldflags).words(self.dialect.link_libraries(target));
+        self.step(args)
+    }
+
+    fn unsupported(&self, what: &'static str, instead: &'static str) -> PlanError {
+        let Compiler { family, target, .. } = &self.compiler;
+        PlanError::Unsupported { toolchain: format!("{family} for {target}"), what, instead }
+    }
+}
+
+impl<D: Dialect> Toolchain for Gnu<D> {
+    fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pch_suffix: self.dialect.pch_suffix(), one_step: false }
+    }
+
+    fn prelude(&self, role: Role) -> &'static str {
+        match role {
+            Role::Library if self.compiler.target.is_pe() => mingw::ENTRY,
+            Role::Library | Role::Object => "",
+        }
+    }
+
+    fn plan(&self, flags: &Flags, job: &Job<'_>) -> Result<Plan, PlanError> {
+        let target = &self.compiler.target;
+        if target.env == Env::Msvc {
+            return Err(self.unsupported("compile for Microsoft's C runtime", "use clang-cl or cl"));
+        }
+        match *job {
+            Job::BuildPch { pch, depfile } => self.build_pch(flags, pch, depfile),
+            Job::Compile { source, object, header, quote_dir, depfile } => Ok(Plan {
+                steps: vec![self.compile(flags, source, object, header, quote_dir, depfile)?],
+                outputs: vec![object.to_owned()],
+                ..Plan::default()
+            }),
+            Job::Link { objects, library, .. } => {
+                let mut inputs = objects.to_vec();
+                let mut writes = Vec::new();
+                if target.is_pe() {
+                    // Once a library, not once an object: several would collide. The driver compiles it on the way.
+                    let path = library.with_extension("entry.c");
+                    inputs.push(path.clone());
+                    writes.push(TextFile { path, text: mingw::ENTRY.to_owned() });
+                }
+                Ok(Plan {
+                    steps: vec![self.link(flags, &inputs, library)],
+                    outputs: vec![library.to_owned()],
+                    leftovers: writes.iter().map(|file| file.path.clone()).collect(),
+                    writes,
+                    companions: Vec::new(),
+                })
+            }
+            // Two steps all the same: in one, macOS leaves a .dSYM and MinGW mixes its libraries in (Ruby 9aa5fe1b, a8d39a05).
+            Job::CompileAndLink { source, library, header, quote_dir, depfile, .. } => {
+                let object = library.with_extension(target.object_suffix());
+                let compile = self.compile(flags, source, &object, header, quote_dir, depfile)?;
+                let link = self.link(flags, std::slice::from_ref(&object), library);
+                Ok(Plan {
+                    steps: vec![compile, link],
+                    outputs: vec![library.to_owned()],
+                    leftovers: vec![object],
+                    ..Plan::default()
+                })
+            }
+        }
+    }
+
+    fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic> {
+        diagnostic::gnu(output)
+    }
+
+    fn dependencies(&self, depfile: &[u8], _output: &[u8]) -> Vec<PathBuf> {
+        depfile::parse(depfile)
+    }
+
+    fn readable(&self, output: &[u8]) -> String {
+        String::from_utf8_lossy(output).into_owned()
+    }
+}

@@ -1,0 +1,109 @@
+//! What each C compiler wants to hear on each platform.
+//!
+//! This crate is pure: it reads no file, starts no process, asks no environment variable and does not care what system it
+//! runs on, so that every platform's command lines can be checked on any machine. [`probe`] asks a compiler who it is;
+//! [`toolchain`] gives the [`Toolchain`] for the answer; that turns a [`Job`] and the user's [`Flags`] into a [`Plan`]:
+//! processes as data, with the files that come of them. Somebody else runs it.
+//!
+//! ```
+//! use mjit_cc_platforms::*;
+//! use std::path::Path;
+//!
+//! let answer = "mjitcc_family \"gcc\"\nmjitcc_version 12 2 0\nmjitcc_os \"linux\"\nmjitcc_env \"gnu\"\nmjitcc_arch \"x86_64\"";
+//! let compiler = probe::read_answer("/usr/bin/cc".into(), Vec::new(), answer.as_bytes())?;
+//! let job = Job::Compile {
+//!     source: Path::new("u.c"),
+//!     object: Path::new("u.o"),
+//!     header: Header::None,
+//!     quote_dir: None,
+//!     depfile: Path::new("u.d"),
+//! };
+//! let plan = toolchain(compiler).plan(&Flags::default(), &job).unwrap();
+//! assert_eq!(plan.outputs, [Path::new("u.o")]);
+//! # Ok::<(), probe::ProbeError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+mod clang;
+mod compiler;
+mod depfile;
+mod diagnostic;
+mod gcc;
+mod gnu;
+mod job;
+mod mingw;
+mod msvc;
+mod plan;
+pub mod probe;
+pub mod quote;
+pub mod response;
+mod target;
+mod tcc;
+
+pub use compiler::{Compiler, Family, Version};
+pub use diagnostic::{Diagnostic, Severity};
+pub use job::{Flags, Header, Job, OptLevel, Pch};
+pub use plan::{Plan, PlanError, Step, TextFile};
+pub use target::{Arch, Env, Os, Target, UnknownTarget};
+
+/// What a unit becomes: the prelude differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// An object, to be linked with others.
+    Object,
+    /// A library of its own, in one job.
+    Library,
+}
+
+/// What a toolchain can do beyond compiling and linking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// What the name of a PCH ends with, after the dot; none where there is no PCH.
+    pub pch_suffix: Option<&'static str>,
+    /// Whether one process makes a library of a unit, so that [`Job::CompileAndLink`] is the quick way.
+    pub one_step: bool,
+}
+
+/// One compiler on one platform: a pure planner, shared by any number of threads.
+pub trait Toolchain: Send + Sync + Debug {
+    /// The compiler that the plans call.
+    fn compiler(&self) -> &Compiler;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// C that stands above a unit's own.
+    fn prelude(&self, role: Role) -> &'static str;
+
+    /// The processes that do `job`, and their files.
+    ///
+    /// # Errors
+    /// [`PlanError`] when the compiler or its platform cannot do it.
+    fn plan(&self, flags: &Flags, job: &Job<'_>) -> Result<Plan, PlanError>;
+
+    /// What the compiler complained about, out of its output.
+    fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic>;
+
+    /// The files that the compiler read, out of the depfile it wrote (empty where it wrote none) or of its output. The unit
+    /// itself may be among them.
+    fn dependencies(&self, depfile: &[u8], output: &[u8]) -> Vec<PathBuf>;
+
+    /// The compiler's output as a person wants to read it.
+    fn readable(&self, output: &[u8]) -> String;
+}
+
+/// The planner for a compiler.
+#[must_use]
+pub fn toolchain(compiler: Compiler) -> Arc<dyn Toolchain> {
+    match compiler.family {
+        Family::Gcc => Arc::new(gnu::Gnu { compiler, dialect: gcc::Gcc }),
+        Family::Clang => Arc::new(gnu::Gnu { compiler, dialect: clang::Clang }),
+        Family::Tcc => Arc::new(gnu::Gnu { compiler, dialect: tcc::Tcc }),
+        Family::Msvc | Family::ClangCl => Arc::new(msvc::Msvc { compiler }),
+    }
+}

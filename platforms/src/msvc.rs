@@ -1,0 +1,262 @@
+//! Microsoft's `cl`, and clang-cl, which speaks its language with an accent: the [`Accent`] is the one place where they
+//! differ. Flags: <https://learn.microsoft.com/cpp/build/reference/compiler-options-listed-by-category>.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::compiler::{Compiler, Family};
+use crate::diagnostic::{self, Diagnostic};
+use crate::job::{Flags, Header, Job, OptLevel, Pch};
+use crate::plan::{Plan, PlanError, Step, TextFile};
+use crate::response::Syntax;
+use crate::{Capabilities, Role, Toolchain, depfile};
+
+/// Stands in every library in the place of the C runtime's entry, so that no runtime has to start with it.
+const ENTRY: &str = "\
+int __stdcall DllMainCRTStartup(void *instance, unsigned reason, void *reserved)
+{
+    (void)instance, (void)reason, (void)reserved;
+    return 1;
+}
+";
+
+/// What clang-cl does otherwise than cl.
+#[derive(Clone, Copy, Debug)]
+struct Accent {
+    /// Words for every link. clang-cl would call link.exe, which only Windows has.
+    link: &'static [&'static str],
+    /// Words for making a PCH. clang refuses one whose headers were touched (pytorch #162514).
+    pch_build: &'static [&'static str],
+}
+
+const CL: Accent = Accent { link: &[], pch_build: &[] };
+const CLANG_CL: Accent = Accent { link: &["-fuse-ld=lld"], pch_build: &["-Xclang", "-fno-pch-timestamp"] };
+
+/// A compiler with cl's command line.
+#[derive(Debug)]
+pub(crate) struct Msvc {
+    pub(crate) compiler: Compiler,
+}
+
+/// The words of one command line. cl joins a path to its flag, so what the path begins with never matters.
+struct Words(Vec<OsString>);
+
+impl Words {
+    fn words<W: AsRef<OsStr>>(&mut self, words: impl IntoIterator<Item = W>) -> &mut Self {
+        self.0.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+        self
+    }
+
+    fn joined(&mut self, flag: &str, value: impl AsRef<OsStr>) -> &mut Self {
+        let mut word = OsString::from(flag);
+        word.push(value);
+        self.0.push(word);
+        self
+    }
+}
+
+/// The object that comes of making a PCH. Every library whose units use the PCH links it.
+fn pch_object(pch: &Pch) -> PathBuf {
+    pch.file.with_extension("obj")
+}
+
+impl Msvc {
+    fn accent(&self) -> Accent {
+        if self.compiler.family == Family::ClangCl { CLANG_CL } else { CL }
+    }
+
+    fn step(&self, args: Words) -> Step {
+        Step {
+            program: self.compiler.program.clone(),
+            args: self.compiler.leading.iter().cloned().chain(args.0).collect(),
+            // English, whatever the machine's language: localised words broke a parser once (pytorch #157673).
+            env: vec![("VSLANG", "1033".into())],
+            response: Syntax::Msvc,
+        }
+    }
+
+    /// What a PCH and the units behind it must have alike.
+    fn code(&self, flags: &Flags) -> Words {
+        let mut args = Words(Vec::new());
+        args.words(["-nologo"]);
+        args.words([match flags.optimize {
+            OptLevel::O0 => "-Od",
+            OptLevel::O1 | OptLevel::Os => "-O1",
+            OptLevel::O2 | OptLevel::O3 => "-O2",
+        }]);
+        // -MD: the C runtime's DLL, the same one as the host's. -GS-: the check's cookie belongs to a runtime's entry, and
+        // ours is not one.
+        args.words(["-MD", "-GS-"]);
+        if !flags.warnings {
+            args.words(["-w"]);
+        }
+        for dir in &flags.includes {
+            args.joined("-I", dir);
+        }
+        for define in &flags.defines {
+            args.joined("-D", define);
+        }
+        args.words(&flags.cflags);
+        if flags.debug {
+            // Last, so that no flag of the user's brings back -Zi: its .pdb is shared by PCH and units, and compilers that
+            // run at once corrupt it (C1041; Ruby e6f4a39a). -Z7 puts the information into the object.
+            args.words(["-Z7"]);
+        }
+        args
+    }
+
+    fn build_pch(&self, flags: &Flags, pch: &Pch) -> Plan {
+        let source = pch.file.with_extension("pch.c");
+        let object = pch_object(pch);
+        let database = pch.file.with_extension("pdb");
+        let mut args = self.code(flags);
+        // -FI and -Yc with the same words mark the header's end as the PCH's, without an #include in the source.
+        args.words(self.accent().pch_build)
+            .joined("-Yc", &pch.header)
+            .joined("-FI", &pch.header)
+            .joined("-Fp", &pch.file)
+            .joined("-Fo", &object)
+            .joined("-Fd", &database)
+            .words(["-showIncludes", "-c"])
+            .joined("-Tc", &source);
+        Plan {
+            // A PCH is made while a source is compiled; this one has nothing of its own.
+            writes: vec![TextFile { path: source.clone(), text: "/* the header, precompiled */\n".to_owned() }],
+            steps: vec![self.step(args)],
+            outputs: vec![pch.file.clone()],
+            companions: vec![object, database],
+            leftovers: vec![source],
+        }
+    }
+
+    /// Words that make a unit stand behind its header, find its own folder, and name its object.
+    fn unit(&self, flags: &Flags, source: &Path, object: &Path, header: Header<'_>, quote_dir: Option<&Path>) -> Words {
+        let mut args = self.code(flags);
+        match header {
+            Header::None => {}
+            Header::Text(path) => {
+                args.joined("-FI", path);
+            }
+            Header::Pch(pch) => {
+                args.joined("-Yu", &pch.header).joined("-FI", &pch.header).joined("-Fp", &pch.file);
+            }
+        }
+        if let Some(dir) = quote_dir {
+            // cl has no -iquote.
+            args.joined("-I", dir);
+        }
+        // A -Fd for each unit: several compilers at once never meet in one .pdb.
+        args.words(["-showIncludes"])
+            .joined("-Fo", object)
+            .joined("-Fd", object.with_extension("pdb"))
+            .joined("-Tc", source);
+        args
+    }
+
+    /// What follows `-link`, words for the linker: objects too, since clang-cl refuses them before it beside a `-Fo`.
+    fn linker(
+        &self,
+        flags: &Flags,
+        objects: &[PathBuf],
+        library: &Path,
+        header: Header<'_>,
+        exports: &[String],
+    ) -> Words {
+        let mut args = Words(Vec::new());
+        args.words(["-link"]).words(objects);
+        if let Header::Pch(pch) = header {
+            args.words([pch_object(pch)]);
+        }
+        args.words(["-ENTRY:DllMainCRTStartup"]);
+        args.joined("-IMPLIB:", library.with_extension("lib"));
+        if flags.debug {
+            args.words(["-DEBUG"]).joined("-PDB:", library.with_extension("pdb"));
+        }
+        for symbol in exports {
+            args.joined("-EXPORT:", symbol);
+        }
+        args.words(&flags.ldflags);
+        args
+    }
+
+    /// A link's files: the import library, which nobody links with, and the debug database, which lives with the library.
+    fn linked(&self, flags: &Flags, step: Step, library: &Path, mut leftovers: Vec<PathBuf>) -> Plan {
+        leftovers.extend(["lib", "exp"].map(|suffix| library.with_extension(suffix)));
+        let database = library.with_extension("pdb");
+        let companions = if flags.debug {
+            vec![database]
+        } else {
+            leftovers.push(database);
+            Vec::new()
+        };
+        Plan { writes: Vec::new(), steps: vec![step], outputs: vec![library.to_owned()], companions, leftovers }
+    }
+}
+
+impl Toolchain for Msvc {
+    fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pch_suffix: Some("pch"), one_step: true }
+    }
+
+    fn prelude(&self, role: Role) -> &'static str {
+        match role {
+            Role::Library => ENTRY,
+            Role::Object => "",
+        }
+    }
+
+    fn plan(&self, flags: &Flags, job: &Job<'_>) -> Result<Plan, PlanError> {
+        Ok(match *job {
+            Job::BuildPch { pch, .. } => self.build_pch(flags, pch),
+            Job::Compile { source, object, header, quote_dir, .. } => {
+                let mut args = self.unit(flags, source, object, header, quote_dir);
+                args.words(["-c"]);
+                Plan {
+                    steps: vec![self.step(args)],
+                    outputs: vec![object.to_owned()],
+                    leftovers: vec![object.with_extension("pdb")],
+                    ..Plan::default()
+                }
+            }
+            Job::Link { objects, library, header, exports } => {
+                // Once a library, not once an object: several entries would collide.
+                let source = library.with_extension("entry.c");
+                let object = library.with_extension("entry.obj");
+                let mut args = Words(vec!["-nologo".into(), "-LD".into(), "-MD".into(), "-GS-".into()]);
+                args.words(self.accent().link)
+                    .joined("-Fe", library)
+                    .joined("-Fo", &object)
+                    .joined("-Tc", &source)
+                    .words(self.linker(flags, objects, library, header, exports).0);
+                let mut plan = self.linked(flags, self.step(args), library, vec![source.clone(), object]);
+                plan.writes = vec![TextFile { path: source, text: ENTRY.to_owned() }];
+                plan
+            }
+            Job::CompileAndLink { source, library, header, quote_dir, exports, .. } => {
+                let object = library.with_extension("obj");
+                let mut args = self.unit(flags, source, &object, header, quote_dir);
+                args.words(["-LD"])
+                    .words(self.accent().link)
+                    .joined("-Fe", library)
+                    .words(self.linker(flags, &[], library, header, exports).0);
+                self.linked(flags, self.step(args), library, vec![object])
+            }
+        })
+    }
+
+    fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic> {
+        diagnostic::msvc(output)
+    }
+
+    fn dependencies(&self, _depfile: &[u8], output: &[u8]) -> Vec<PathBuf> {
+        depfile::show_includes(output)
+    }
+
+    fn readable(&self, output: &[u8]) -> String {
+        depfile::without_includes(output)
+    }
+}

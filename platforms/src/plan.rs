@@ -1,0 +1,60 @@
+//! What a toolchain answers: the processes to run and the files that come of them. Plain data; running it is
+//! somebody else's work.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::response::Syntax;
+
+/// How a job is done: in order, write `writes`, run `steps`; then `outputs` are there, `companions` may be, and
+/// `leftovers` can go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Small files that the steps read.
+    pub writes: Vec<TextFile>,
+    /// The processes, one after the other.
+    pub steps: Vec<Step>,
+    /// What the job is for.
+    pub outputs: Vec<PathBuf>,
+    /// Files that an output needs for as long as it lives (MSVC's PCH has an `.obj` and may have a `.pdb`).
+    pub companions: Vec<PathBuf>,
+    /// Files that nobody needs once the steps are through, in success and in failure.
+    pub leftovers: Vec<PathBuf>,
+}
+
+/// A file to write before the steps run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextFile {
+    /// Where.
+    pub path: PathBuf,
+    /// What.
+    pub text: String,
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The program to start.
+    pub program: PathBuf,
+    /// Its arguments, unquoted.
+    pub args: Vec<OsString>,
+    /// Environment variables to set for it, beyond what it inherits.
+    pub env: Vec<(&'static str, OsString)>,
+    /// How a command line that is too long for the host goes through a file.
+    pub response: Syntax,
+}
+
+/// A job that the toolchain or its platform cannot do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// It has no such feature.
+    #[error("{toolchain} cannot {what}: {instead}")]
+    Unsupported {
+        /// Family and target.
+        toolchain: String,
+        /// What was asked.
+        what: &'static str,
+        /// What the user can do.
+        instead: &'static str,
+    },
+}

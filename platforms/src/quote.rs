@@ -1,0 +1,55 @@
+//! Writing names into other languages: C strings, one line of shell. Response files have their own room.
+
+use std::ffi::OsStr;
+
+/// `text` as the inside of a C string literal, as `#line` wants it. Non-ASCII goes through as it is.
+#[must_use]
+pub fn c_string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            // Two of them would start a trigraph under -std=c99.
+            '?' => out.push_str("\\?"),
+            c if c.is_ascii_control() => out.push_str(&format!("\\{:03o}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The line that makes a compiler speak of the C after it as line 1 of `name`.
+#[must_use]
+pub fn line_directive(name: &str) -> String {
+    format!("#line 1 \"{}\"\n", c_string(name))
+}
+
+/// One word for a POSIX shell, for people to read and paste.
+#[must_use]
+pub fn shell_word(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./,:@%^".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c_strings() {
+        assert_eq!(c_string(r#"C:\a "b"??/é"#), r#"C:\\a \"b\"\?\?/é"#);
+        assert_eq!(c_string("a\nb\t"), r"a\012b\011");
+    }
+
+    #[test]
+    fn shell_words() {
+        assert_eq!(shell_word(OsStr::new("-I/usr/include")), "-I/usr/include");
+        assert_eq!(shell_word(OsStr::new("it's $5")), r"'it'\''s $5'");
+        assert_eq!(shell_word(OsStr::new("")), "''");
+    }
+}

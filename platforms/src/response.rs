@@ -1,0 +1,198 @@
+//! Command lines that are too long for the host: which ones are, and the file that stands in for them.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::plan::Step;
+
+/// How a compiler reads `@FILE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// gcc's, clang's and GNU ld's: white space separates, backslash quotes (libiberty's `buildargv`).
+    Gnu,
+    /// cl's and clang-cl's: as a Windows program reads its command line. In UTF-16 with a byte order mark, because cl takes
+    /// anything else for the machine's code page.
+    Msvc,
+    /// tcc's: white space separates, double quotes hold words together, inside them a backslash stands only before
+    /// a quote or another backslash (seen with tcc 0.9.27).
+    Tcc,
+}
+
+/// The system that starts the compiler, which need not be the one that it compiles for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Anything with `execve`.
+    Unix,
+    /// `CreateProcess`.
+    Windows,
+}
+
+impl Host {
+    /// How long a command line may get, in bytes (on Windows, in UTF-16 units), with room for the environment.
+    /// Windows stops at 32,767 units (`CreateProcess`); unix shares `ARG_MAX` with the environment: 256 KiB on
+    /// macOS's oldest and 512 KiB on OpenBSD, 2 MiB on Linux.
+    fn limit(self) -> usize {
+        match self {
+            Self::Unix => 128 * 1024,
+            Self::Windows => 30_000,
+        }
+    }
+
+    fn length(self, word: &OsStr) -> usize {
+        match self {
+            Self::Unix => word.as_encoded_bytes().len() + 1,
+            // Every quote and backslash may get another one before it.
+            Self::Windows => {
+                let text = word.to_string_lossy();
+                text.encode_utf16().count() + text.matches(['"', '\\']).count() + 3
+            }
+        }
+    }
+}
+
+/// How a step's words travel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandLine {
+    /// As they are.
+    Direct(Vec<OsString>),
+    /// All of them in a file with these bytes; the command line is `@FILE`.
+    ViaFile(Vec<u8>),
+}
+
+impl Step {
+    /// Whether this step's words fit on `host`'s command line, and the response file where they do not.
+    #[must_use]
+    pub fn command_line(&self, host: Host) -> CommandLine {
+        let length: usize =
+            self.args.iter().map(|word| host.length(word)).sum::<usize>() + host.length(self.program.as_os_str());
+        if length <= host.limit() {
+            return CommandLine::Direct(self.args.clone());
+        }
+        // cl takes -link and what follows from a response file too (its documentation excludes only nested files).
+        let contents = match self.response {
+            Syntax::Gnu => joined(&self.args, gnu_word),
+            Syntax::Tcc => joined(&self.args, tcc_word),
+            Syntax::Msvc => utf16(&self.args),
+        };
+        CommandLine::ViaFile(contents)
+    }
+}
+
+fn joined(args: &[OsString], quote: impl Fn(&OsStr) -> Vec<u8>) -> Vec<u8> {
+    let mut contents = Vec::new();
+    for word in args {
+        contents.extend(quote(word));
+        contents.push(b'\n');
+    }
+    contents
+}
+
+/// Works on bytes: a unix path need not be UTF-8.
+fn gnu_word(word: &OsStr) -> Vec<u8> {
+    let bytes = word.as_encoded_bytes();
+    if bytes.is_empty() {
+        return b"\"\"".to_vec();
+    }
+    let special = |byte: u8| byte.is_ascii_whitespace() || byte == 0x0b || matches!(byte, b'"' | b'\'' | b'\\');
+    bytes.iter().flat_map(|&byte| special(byte).then_some(b'\\').into_iter().chain([byte])).collect()
+}
+
+fn tcc_word(word: &OsStr) -> Vec<u8> {
+    let escape = |&byte: &u8| matches!(byte, b'"' | b'\\').then_some(b'\\').into_iter().chain([byte]);
+    let inside = word.as_encoded_bytes().iter().flat_map(escape);
+    std::iter::once(b'"').chain(inside).chain(std::iter::once(b'"')).collect()
+}
+
+fn utf16(args: &[OsString]) -> Vec<u8> {
+    let text: String = args.iter().map(|word| windows_word(&word.to_string_lossy()) + "\r\n").collect();
+    std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+/// The rule of `CommandLineToArgvW`: backslashes count only before a quote, and there twice.
+fn windows_word(word: &str) -> String {
+    if !word.is_empty() && !word.contains([' ', '\t', '"', '\n', '\x0b']) {
+        return word.to_owned();
+    }
+    let mut out = String::from("\"");
+    let mut backslashes = 0;
+    for c in word.chars() {
+        match c {
+            '\\' => backslashes += 1,
+            '"' => {
+                out.push_str(&"\\".repeat(backslashes * 2 + 1));
+                backslashes = 0;
+            }
+            _ => {
+                out.push_str(&"\\".repeat(backslashes));
+                backslashes = 0;
+            }
+        }
+        if c != '\\' {
+            out.push(c);
+        }
+    }
+    out + &"\\".repeat(backslashes * 2) + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(response: Syntax, args: &[&str]) -> Step {
+        Step { program: "cc".into(), args: args.iter().map(Into::into).collect(), env: Vec::new(), response }
+    }
+
+    fn file(step: &Step, host: Host) -> Vec<u8> {
+        match step.command_line(host) {
+            CommandLine::ViaFile(contents) => contents,
+            CommandLine::Direct(_) => panic!("the line fits"),
+        }
+    }
+
+    #[test]
+    fn short_lines_travel_as_they_are() {
+        let short = step(Syntax::Gnu, &["-c", "a b.c"]);
+        assert_eq!(short.command_line(Host::Unix), CommandLine::Direct(short.args.clone()));
+    }
+
+    #[test]
+    fn the_limit_is_the_hosts() {
+        let words = vec!["x".repeat(99); 400];
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let long = step(Syntax::Gnu, &words);
+        assert!(matches!(long.command_line(Host::Unix), CommandLine::Direct(_)));
+        assert!(matches!(long.command_line(Host::Windows), CommandLine::ViaFile(_)));
+    }
+
+    #[test]
+    fn gnu_files_quote_with_backslashes() {
+        let filler = "x".repeat(200_000);
+        let long = step(Syntax::Gnu, &[&filler, "a b", r#"q"'\"#, "", "@f"]);
+        let text = file(&long, Host::Unix);
+        assert_eq!(
+            &text[200_001..],
+            br#"a\ b
+q\"\'\\
+""
+@f
+"#
+        );
+    }
+
+    #[test]
+    fn tcc_files_quote_with_double_quotes() {
+        let filler = "x".repeat(200_000);
+        let long = step(Syntax::Tcc, &[&filler, r#"a "b"\c"#]);
+        assert_eq!(&file(&long, Host::Unix)[200_003..], b"\"a \\\"b\\\"\\\\c\"\n");
+    }
+
+    #[test]
+    fn msvc_files_are_utf16_and_quote_as_windows_does() {
+        let filler = "x".repeat(40_000);
+        let long = step(Syntax::Msvc, &[&filler, r"C:\a b\", r#"-DX="é""#, ""]);
+        let bytes = file(&long, Host::Windows);
+        assert_eq!(bytes[..2], [0xff, 0xfe]);
+        let units: Vec<u16> = bytes[2..].chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        let text = String::from_utf16(&units).unwrap();
+        assert_eq!(&text[40_002..], "\"C:\\a b\\\\\"\r\n\"-DX=\\\"é\\\"\"\r\n\"\"\r\n");
+    }
+}
