@@ -69,6 +69,8 @@ pub struct Compiler {
     pub program: PathBuf,
     /// Words that always come first: `-m32` of `CC="gcc -m32"`, clang's `--target=`.
     pub leading: Vec<OsString>,
+    /// Environment variables that it needs beyond what it inherits: `INCLUDE` and `LIB` of a cl that is not on `PATH`.
+    pub env: Vec<(OsString, OsString)>,
     /// Whose command line it speaks.
     pub family: Family,
     /// Its release.

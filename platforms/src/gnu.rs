@@ -101,7 +101,7 @@ impl<D: Dialect> Gnu<D> {
             program: self.compiler.program.clone(),
             args: self.compiler.leading.iter().cloned().chain(args.0).collect(),
             // English diagnostics, which is what the parser reads.
-            env: vec![("LC_ALL", "C".into())],
+            env: self.compiler.env.iter().cloned().chain([("LC_ALL".into(), "C".into())]).collect(),
             response: self.dialect.response(),
         }
     }

@@ -29,6 +29,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+mod candidates;
 mod clang;
 mod compiler;
 mod depfile;
@@ -45,6 +46,7 @@ pub mod response;
 mod target;
 mod tcc;
 
+pub use candidates::{Choice, PackageManager, candidates, install_hint};
 pub use compiler::{Compiler, Family, Version};
 pub use diagnostic::{Diagnostic, Severity};
 pub use job::{Flags, Header, Job, OptLevel, Pch};

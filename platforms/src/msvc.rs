@@ -70,7 +70,7 @@ impl Msvc {
             program: self.compiler.program.clone(),
             args: self.compiler.leading.iter().cloned().chain(args.0).collect(),
             // English, whatever the machine's language: localised words broke a parser once (pytorch #157673).
-            env: vec![("VSLANG", "1033".into())],
+            env: self.compiler.env.iter().cloned().chain([("VSLANG".into(), "1033".into())]).collect(),
             response: Syntax::Msvc,
         }
     }

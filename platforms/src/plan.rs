@@ -39,7 +39,7 @@ pub struct Step {
     /// Its arguments, unquoted.
     pub args: Vec<OsString>,
     /// Environment variables to set for it, beyond what it inherits.
-    pub env: Vec<(&'static str, OsString)>,
+    pub env: Vec<(OsString, OsString)>,
     /// How a command line that is too long for the host goes through a file.
     pub response: Syntax,
 }

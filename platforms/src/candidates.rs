@@ -1,0 +1,211 @@
+//! Under which names compilers are looked for. Which of them are there, and who they really are, the probe tells.
+
+use crate::compiler::{Compiler, Family};
+use crate::target::{Arch, Env, Os, Target};
+
+/// The compilers a user can ask for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// GCC.
+    Gcc,
+    /// clang.
+    Clang,
+    /// MinGW: gcc or clang for Windows.
+    Mingw,
+    /// Microsoft's cl.
+    Msvc,
+    /// clang with cl's command line.
+    ClangCl,
+    /// tcc.
+    Tcc,
+}
+
+/// The releases of clang that distributions install under a name of their own only.
+const CLANG_RELEASES: std::ops::RangeInclusive<u32> = 11..=22;
+
+impl Choice {
+    /// Every choice and its name.
+    pub const NAMES: [(&'static str, Self); 6] = [
+        ("gcc", Self::Gcc),
+        ("clang", Self::Clang),
+        ("mingw", Self::Mingw),
+        ("msvc", Self::Msvc),
+        ("clang-cl", Self::ClangCl),
+        ("tcc", Self::Tcc),
+    ];
+
+    /// Whether a compiler is what this choice means.
+    #[must_use]
+    pub fn accepts(self, compiler: &Compiler) -> bool {
+        match self {
+            Self::Gcc => compiler.family == Family::Gcc,
+            Self::Clang => compiler.family == Family::Clang,
+            Self::Mingw => compiler.target.os == Os::Windows && compiler.target.env == Env::Gnu,
+            Self::Msvc => matches!(compiler.family, Family::Msvc | Family::ClangCl),
+            Self::ClangCl => compiler.family == Family::ClangCl,
+            Self::Tcc => compiler.family == Family::Tcc,
+        }
+    }
+}
+
+/// The command lines to try, best first, for a choice (or none) and a target triple as the user wrote it (or none).
+#[must_use]
+pub fn candidates(choice: Option<Choice>, target: Option<(&str, &Target)>) -> Vec<Vec<String>> {
+    let Some((triple, target)) = target else {
+        return match choice {
+            None => words(&["cc", "gcc", "clang"]),
+            Some(Choice::Gcc) => words(&["gcc", "cc"]),
+            Some(Choice::Clang) => [words(&["clang"]), clang_releases("clang", &[])].concat(),
+            Some(Choice::Mingw) => words(&["x86_64-w64-mingw32-gcc", "gcc"]),
+            Some(Choice::Msvc) => [words(&["cl", "clang-cl"]), clang_releases("clang-cl", &[])].concat(),
+            Some(Choice::ClangCl) => [words(&["clang-cl"]), clang_releases("clang-cl", &[])].concat(),
+            Some(Choice::Tcc) => words(&["tcc"]),
+        };
+    };
+    let gcc: Vec<Vec<String>> = gcc_names(triple, target).into_iter().map(|name| vec![name]).collect();
+    let flag = format!("--target={triple}");
+    let clang = [vec![vec!["clang".to_owned(), flag.clone()]], clang_releases("clang", &[&flag])].concat();
+    let clang_cl = [vec![vec!["clang-cl".to_owned(), flag.clone()]], clang_releases("clang-cl", &[&flag])].concat();
+    let tcc = match target.arch {
+        Arch::X86 => words(&["i386-tcc", "tcc"]),
+        _ => words(&["tcc"]),
+    };
+    match choice {
+        None if target.env == Env::Msvc => [words(&["cl"]), clang_cl].concat(),
+        None => [gcc, clang, words(&["cc"])].concat(),
+        Some(Choice::Gcc) => gcc,
+        Some(Choice::Mingw) => [gcc, clang].concat(),
+        Some(Choice::Clang) => clang,
+        Some(Choice::Msvc) => [words(&["cl"]), clang_cl].concat(),
+        Some(Choice::ClangCl) => clang_cl,
+        Some(Choice::Tcc) => tcc,
+    }
+}
+
+/// Cross gcc is called after its target, in GNU's spelling and without a vendor on Debian.
+fn gcc_names(triple: &str, target: &Target) -> Vec<String> {
+    let Target { arch, os, env } = target;
+    let mut names = vec![format!("{triple}-gcc")];
+    names.push(match (os, env) {
+        (Os::Windows, _) => format!("{arch}-w64-mingw32-gcc"),
+        _ => format!("{target}-gcc"),
+    });
+    if *env == Env::Musl {
+        names.push("musl-gcc".to_owned());
+    }
+    names.push("gcc".to_owned());
+    names.dedup();
+    names
+}
+
+fn clang_releases(name: &str, more: &[&String]) -> Vec<Vec<String>> {
+    CLANG_RELEASES
+        .rev()
+        .map(|release| [format!("{name}-{release}")].into_iter().chain(more.iter().map(|&word| word.clone())).collect())
+        .collect()
+}
+
+fn words(names: &[&str]) -> Vec<Vec<String>> {
+    names.iter().map(|&name| vec![name.to_owned()]).collect()
+}
+
+/// The command that usually installs what a choice and a target need, by the package manager that the machine has.
+#[must_use]
+pub fn install_hint(manager: PackageManager, choice: Choice, target: Option<&Target>) -> String {
+    use PackageManager::{Apk, Apt, Brew, Dnf, Pacman, Pkg, Winget};
+    let mingw =
+        choice == Choice::Mingw || target.is_some_and(|target| target.os == Os::Windows && target.env == Env::Gnu);
+    let musl = target.is_some_and(|target| target.env == Env::Musl);
+    let package = match (choice, manager) {
+        _ if mingw && manager == Apt => "gcc-mingw-w64-x86-64",
+        _ if mingw && manager == Dnf => "mingw64-gcc",
+        _ if mingw => "mingw-w64-gcc",
+        _ if musl && manager == Apt => "musl-tools",
+        (Choice::Clang, Winget) | (Choice::ClangCl, Winget) => "LLVM.LLVM",
+        (Choice::Msvc | Choice::ClangCl, Winget) => "Microsoft.VisualStudio.2022.BuildTools",
+        (Choice::Msvc | Choice::ClangCl | Choice::Clang, Brew | Pkg) => "llvm",
+        (Choice::Msvc | Choice::ClangCl, _) => "clang lld",
+        (Choice::Clang, _) => "clang",
+        (Choice::Tcc, Pkg | Brew) => "tinycc",
+        (Choice::Tcc, _) => "tcc",
+        (_, Winget) => "BrechtSanders.WinLibs.POSIX.UCRT",
+        (_, Apt) => "gcc libc6-dev",
+        (_, Apk) => "gcc musl-dev",
+        _ => "gcc",
+    };
+    let command = match manager {
+        Apt => "apt-get install",
+        Dnf => "dnf install",
+        Pacman => "pacman -S",
+        Apk => "apk add",
+        Brew => "brew install",
+        Pkg => "pkg install",
+        Winget => "winget install",
+    };
+    format!("{command} {package}")
+}
+
+/// Package managers whose names of packages are known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackageManager {
+    /// Debian, Ubuntu.
+    Apt,
+    /// Fedora, RHEL.
+    Dnf,
+    /// Arch.
+    Pacman,
+    /// Alpine.
+    Apk,
+    /// macOS.
+    Brew,
+    /// FreeBSD.
+    Pkg,
+    /// Windows.
+    Winget,
+}
+
+impl PackageManager {
+    /// The program that shows that a machine has it, for each.
+    pub const PROGRAMS: [(&'static str, Self); 7] = [
+        ("apt-get", Self::Apt),
+        ("dnf", Self::Dnf),
+        ("pacman", Self::Pacman),
+        ("apk", Self::Apk),
+        ("brew", Self::Brew),
+        ("pkg", Self::Pkg),
+        ("winget", Self::Winget),
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(choice: Option<Choice>, triple: Option<&str>) -> Vec<String> {
+        let target = triple.map(|triple| (triple, Target::parse(triple).unwrap()));
+        candidates(choice, target.as_ref().map(|(triple, target)| (*triple, target)))
+            .into_iter()
+            .map(|words| words.join(" "))
+            .collect()
+    }
+
+    #[test]
+    fn without_wishes_the_systems_compiler_comes_first() {
+        assert_eq!(names(None, None), ["cc", "gcc", "clang"]);
+    }
+
+    #[test]
+    fn a_target_names_its_cross_compiler() {
+        assert_eq!(
+            names(None, Some("x86_64-pc-windows-gnu"))[..2],
+            ["x86_64-pc-windows-gnu-gcc", "x86_64-w64-mingw32-gcc"]
+        );
+        assert_eq!(names(Some(Choice::Gcc), Some("aarch64-linux-gnu")), ["aarch64-linux-gnu-gcc", "gcc"]);
+        assert!(names(None, Some("x86_64-linux-musl")).contains(&"musl-gcc".to_owned()));
+        assert_eq!(names(Some(Choice::Clang), Some("arm64-apple-macos11"))[0], "clang --target=arm64-apple-macos11");
+        assert_eq!(
+            names(None, Some("x86_64-pc-windows-msvc"))[..2],
+            ["cl", "clang-cl --target=x86_64-pc-windows-msvc"]
+        );
+    }
+}
