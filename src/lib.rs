@@ -1,1 +1,54 @@
+//! Turns generated C into running machine code with the C compilers that a machine already has.
+//!
+//! A unit goes one way: source, plan, process, object, library, symbol. [`discover`] finds a compiler, [`pch`] makes the common
+//! header ready, [`pipeline`] runs the plans that the [`platforms`] crate makes, [`batch`] does so for many units at once, and
+//! [`library`] loads what came of it. Events tell an [`Observer`](event::Observer) what happens.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use mjitcc::batch::{Batch, HeaderSource};
+//! use mjitcc::discover::{Environment, Finder, Wish};
+//! use mjitcc::event::Event;
+//! use mjitcc::exec::ProcessExecutor;
+//! use mjitcc::pipeline::Pipeline;
+//! use mjitcc::platforms::Flags;
+//! use mjitcc::scratch::{Purpose, Scratch};
+//!
+//! # fn main() -> Result<(), mjitcc::Error> {
+//! let environment = Environment::read();
+//! let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files)?;
+//! let executor = Arc::new(ProcessExecutor::default());
+//! let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
+//! let compiler = finder.find(&Wish::default())?;
+//! let pipeline = Pipeline::new(compiler, Flags::default(), executor, scratch);
+//! let batch = Batch {
+//!     units: vec!["unit.c".into()],
+//!     header: HeaderSource::Header("vm.h".into()),
+//!     out_dir: "out".into(),
+//!     compact: true,
+//!     jobs: std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN),
+//!     keep_going: false,
+//! };
+//! let report = batch.run(&pipeline, &|_: &Event<'_>| {})?;
+//! # Ok(())
+//! # }
+//! ```
 
+pub mod batch;
+mod depend;
+pub mod discover;
+mod error;
+pub mod event;
+pub mod exec;
+pub mod key;
+pub mod library;
+mod lock;
+pub mod pch;
+pub mod pipeline;
+pub mod scratch;
+mod store;
+pub mod symbols;
+pub mod unit;
+
+pub use error::{Error, Failure, Phase};
+pub use mjit_cc_platforms as platforms;

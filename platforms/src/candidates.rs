@@ -23,6 +23,9 @@ pub enum Choice {
 /// The releases of clang that distributions install under a name of their own only.
 const CLANG_RELEASES: std::ops::RangeInclusive<u32> = 11..=22;
 
+/// The releases of gcc that distributions install beside their own.
+const GCC_RELEASES: std::ops::RangeInclusive<u32> = 9..=16;
+
 impl Choice {
     /// Every choice and its name.
     pub const NAMES: [(&'static str, Self); 6] = [
@@ -33,6 +36,12 @@ impl Choice {
         ("clang-cl", Self::ClangCl),
         ("tcc", Self::Tcc),
     ];
+
+    /// The choice's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, choice)| *choice == self).map_or("unknown", |(name, _)| name)
+    }
 
     /// Whether a compiler is what this choice means.
     #[must_use]
@@ -109,6 +118,19 @@ fn words(names: &[&str]) -> Vec<Vec<String>> {
     names.iter().map(|&name| vec![name.to_owned()]).collect()
 }
 
+/// The names under which any compiler known here may be installed, for a survey of a machine.
+#[must_use]
+pub fn survey_names() -> Vec<String> {
+    let plain =
+        ["cc", "gcc", "clang", "tcc", "cl", "clang-cl", "musl-gcc", "x86_64-w64-mingw32-gcc", "aarch64-linux-gnu-gcc"];
+    let clangs = CLANG_RELEASES.rev().map(|release| format!("clang-{release}"));
+    let gccs = GCC_RELEASES.rev().map(|release| format!("gcc-{release}"));
+    plain.iter().map(|&name| name.to_owned()).chain(gccs).chain(clangs).collect()
+}
+
+/// Linkers by the names that compilers call them by.
+pub const LINKERS: [&str; 7] = ["ld", "ld.bfd", "ld.gold", "ld.lld", "lld-link", "mold", "wild"];
+
 /// The command that usually installs what a choice and a target need, by the package manager that the machine has.
 #[must_use]
 pub fn install_hint(manager: PackageManager, choice: Choice, target: Option<&Target>) -> String {
@@ -121,8 +143,8 @@ pub fn install_hint(manager: PackageManager, choice: Choice, target: Option<&Tar
         _ if mingw && manager == Dnf => "mingw64-gcc",
         _ if mingw => "mingw-w64-gcc",
         _ if musl && manager == Apt => "musl-tools",
-        (Choice::Clang, Winget) | (Choice::ClangCl, Winget) => "LLVM.LLVM",
-        (Choice::Msvc | Choice::ClangCl, Winget) => "Microsoft.VisualStudio.2022.BuildTools",
+        (Choice::Clang | Choice::ClangCl, Winget) => "LLVM.LLVM",
+        (Choice::Msvc, Winget) => "Microsoft.VisualStudio.2022.BuildTools",
         (Choice::Msvc | Choice::ClangCl | Choice::Clang, Brew | Pkg) => "llvm",
         (Choice::Msvc | Choice::ClangCl, _) => "clang lld",
         (Choice::Clang, _) => "clang",

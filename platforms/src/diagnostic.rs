@@ -38,6 +38,15 @@ pub struct Diagnostic {
     pub text: String,
 }
 
+/// Whether a compiler's output tells of its own end rather than of the code: gcc's driver, clang's driver, cl.
+#[must_use]
+pub fn tells_of_crash(output: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(output);
+    let marks =
+        ["internal compiler error", " signal terminated program ", "frontend command failed", "fatal error C1001:"];
+    marks.iter().any(|mark| text.contains(mark))
+}
+
 /// Reads gcc's, clang's and tcc's form: `FILE:LINE[:COLUMN]: [fatal] error|warning|note: TEXT`. The linker's lines have no
 /// severity; the driver's `PROGRAM: error: …` have no line.
 #[must_use]

@@ -46,9 +46,9 @@ pub mod response;
 mod target;
 mod tcc;
 
-pub use candidates::{Choice, PackageManager, candidates, install_hint};
+pub use candidates::{Choice, LINKERS, PackageManager, candidates, install_hint, survey_names};
 pub use compiler::{Compiler, Family, Version};
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
 pub use plan::{Plan, PlanError, Step, TextFile};
 pub use target::{Arch, Env, Os, Target, UnknownTarget};

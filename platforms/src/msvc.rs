@@ -78,7 +78,8 @@ impl Msvc {
     /// What a PCH and the units behind it must have alike.
     fn code(&self, flags: &Flags) -> Words {
         let mut args = Words(Vec::new());
-        args.words(["-nologo"]);
+        // -utf-8: cl takes sources for the machine's code page otherwise, #line names and string literals among them.
+        args.words(["-nologo", "-utf-8"]);
         args.words([match flags.optimize {
             OptLevel::O0 => "-Od",
             OptLevel::O1 | OptLevel::Os => "-O1",

@@ -1,1 +1,25 @@
-fn main() {}
+//! The command line. What was typed is in `args`, what it means in `setup`; each command has a file.
+
+use clap::Parser;
+
+mod args;
+mod build_pch;
+mod compile;
+mod doctor;
+mod exit;
+mod human;
+mod json;
+mod setup;
+
+fn main() -> std::process::ExitCode {
+    let cli = args::Cli::parse();
+    let talk = human::Human::new(cli.quiet, cli.verbose);
+    let result = match cli.command {
+        args::Command::BuildPch(args) => build_pch::run(&args, &talk),
+        args::Command::Compile(args) => compile::run(&args, &talk),
+        args::Command::Doctor(args) => doctor::run(&args, &talk),
+        args::Command::Completions { shell } => args::print_completions(shell),
+        args::Command::Man { command } => args::print_manual(command.as_deref()),
+    };
+    result.unwrap_or_else(|trouble| talk.trouble(&trouble)).into()
+}

@@ -1,0 +1,95 @@
+//! What became of each unit: the contents of `units.json`, which programs read without asking anyone. Its form is a promise;
+//! fields may be added, and `VERSION` counts what would break a reader.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::error::Failure;
+
+/// The form's version.
+pub const VERSION: u32 = 1;
+
+/// All units of a batch, in the order in which they were named.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The units.
+    pub units: Vec<UnitReport>,
+}
+
+/// One unit.
+#[derive(Debug, Serialize)]
+pub struct UnitReport {
+    /// The file, as it was named.
+    pub unit: String,
+    /// What became of it.
+    pub status: Status,
+    /// The library that holds it, relative to the directory of `units.json`; none where there is none.
+    pub library: Option<String>,
+    /// The names that it defines for others, sorted.
+    pub symbols: Vec<String>,
+    /// How long it took.
+    pub timings: Timings,
+    /// Why there is no library.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "words")]
+    pub error: Option<Failure>,
+}
+
+/// What became of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Status {
+    /// It was compiled now.
+    Built,
+    /// It had been compiled from the same source, header and flags before.
+    Reused,
+    /// It could not be compiled or linked.
+    Failed,
+    /// It was not done in time.
+    TimedOut,
+    /// Its turn never came, or its library was not linked, because another unit failed.
+    Skipped,
+    /// The work was interrupted first.
+    Interrupted,
+}
+
+impl Status {
+    /// Whether there is a library to load.
+    #[must_use]
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Built | Self::Reused)
+    }
+}
+
+impl From<&Failure> for Status {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::TimedOut { .. } => Self::TimedOut,
+            Failure::Skipped | Failure::NotLinked => Self::Skipped,
+            Failure::Interrupted => Self::Interrupted,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// How long a unit took, in milliseconds of wall time. What was reused took none.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Timings {
+    /// Compiling; with linking where the compiler does both in one step.
+    #[serde(rename = "compile_ms", serialize_with = "milliseconds")]
+    pub compile: Duration,
+    /// Linking; a library of many units is linked once, and each shows the whole time.
+    #[serde(rename = "link_ms", serialize_with = "milliseconds")]
+    pub link: Duration,
+}
+
+fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((time.as_secs_f64() * 1e6).round() / 1e3)
+}
+
+fn words<S: Serializer>(failure: &Option<Failure>, serializer: S) -> Result<S::Ok, S::Error> {
+    failure.as_ref().map(ToString::to_string).serialize(serializer)
+}

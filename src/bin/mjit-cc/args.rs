@@ -1,0 +1,214 @@
+//! What can be typed. Knows no meaning beyond clap's own checks.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use mjitcc::platforms::{Choice, OptLevel};
+
+use crate::exit::{self, Exit, Trouble};
+
+const EXAMPLES: &str = "\
+Examples:
+  mjit-cc compile units/*.c --header vm.h --compact --out-dir out
+      one library, out/units.so, of all units; out/units.json says what is in it
+  mjit-cc compile unit.c -O2 --cflag=-march=native --ldflag=-lm
+      out/unit.so, linked with libm
+  mjit-cc build-pch vm.h && mjit-cc compile units/*.c --pch vm.pch.gch -j4 -k
+      one PCH for several runs; units that fail do not stop the others
+  mjit-cc compile units/*.c --header vm.h --target x86_64-w64-mingw32
+      DLLs for Windows
+  mjit-cc doctor
+      which compilers this machine has, and what is missing";
+
+const LIBRARIES: &str = "\
+A unit may call whatever the program that loads it defines: by default nothing else is linked, the C library neither. \
+Units that are to bring libraries with them name these with --ldflag (-lc, -lm).";
+
+/// Turns generated C into loadable machine code with the C compilers that this machine has.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
+pub(crate) struct Cli {
+    /// Say more: the compiler and every unit; -vv the commands too; -vvv where things are.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say nothing but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Precompile a header, or find that it need not be done again.
+    BuildPch(BuildPchArgs),
+    /// Compile units into libraries.
+    #[command(after_help = format!("{LIBRARIES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
+    Compile(CompileArgs),
+    /// Say which compilers this machine has, whether they work, and what is missing.
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or a command's.
+    Man {
+        /// The command.
+        #[arg(value_parser = PossibleValuesParser::new(["build-pch", "compile", "doctor", "completions", "man"]))]
+        command: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildPchArgs {
+    /// The header.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) header: PathBuf,
+    /// Where the PCH goes; by default into this directory, called after the header.
+    #[arg(short, long = "output", value_name = "OUT", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// End a compiler that takes longer.
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompileArgs {
+    /// The units: C files, or patterns such as 'units/*.c' where the shell does not expand them.
+    #[arg(required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) units: Vec<PathBuf>,
+    /// The header that every unit stands behind; it is precompiled where the compiler can.
+    #[arg(long, value_name = "H", conflicts_with = "pch", value_hint = ValueHint::FilePath)]
+    pub(crate) header: Option<PathBuf>,
+    /// A PCH that build-pch built; it is built again if anything in it changed.
+    #[arg(long, value_name = "P", value_hint = ValueHint::FilePath)]
+    pub(crate) pch: Option<PathBuf>,
+    /// Where the libraries and units.json go.
+    #[arg(long, value_name = "DIR", default_value = "out", value_hint = ValueHint::DirPath)]
+    pub(crate) out_dir: PathBuf,
+    /// Put all units into one library.
+    #[arg(long)]
+    pub(crate) compact: bool,
+    /// How many compilers run at once; by default as many as there are processors.
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZero<usize>>,
+    /// When a unit fails, go on with the others.
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+    /// Print the commands and run none of them.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Keep the sources as they were compiled, and say where.
+    #[arg(long)]
+    pub(crate) save_temps: bool,
+    /// End the compiler of a unit that takes longer, and all that it started.
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// For people, or one JSON object a line on standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) message_format: MessageFormat,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// For people, or one JSON object on standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) message_format: MessageFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessageFormat {
+    Human,
+    Json,
+}
+
+/// What is said of the compiler, for every command that runs it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Compiler")]
+pub(crate) struct CompilerArgs {
+    /// The compiler, with its first arguments if any; by default $CC, then cc, gcc, clang.
+    #[arg(long, value_name = "CC", value_hint = ValueHint::CommandName)]
+    pub(crate) cc: Option<OsString>,
+    /// The kind of compiler.
+    #[arg(long, value_name = "KIND", value_parser = toolchain, help = format!("The kind of compiler: {}", toolchains()))]
+    pub(crate) toolchain: Option<Choice>,
+    /// Compile for another system, such as x86_64-w64-mingw32 or aarch64-linux-gnu.
+    #[arg(long, value_name = "TRIPLE")]
+    pub(crate) target: Option<String>,
+    /// Look for #include files in DIR.
+    #[arg(short = 'I', value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) include: Vec<PathBuf>,
+    /// Define a macro.
+    #[arg(short = 'D', value_name = "NAME[=VALUE]")]
+    pub(crate) define: Vec<OsString>,
+    /// Optimise: 0, 1, 2, 3 or s; by default 3, with -g 0.
+    #[arg(short = 'O', value_name = "LEVEL", value_parser = level)]
+    pub(crate) optimize: Option<OptLevel>,
+    /// Make debug information.
+    #[arg(short = 'g')]
+    pub(crate) debug: bool,
+    /// A further word for the compiler, in every step.
+    #[arg(long = "cflag", value_name = "WORD", allow_hyphen_values = true)]
+    pub(crate) cflags: Vec<OsString>,
+    /// A further word for the linker's driver, such as a library.
+    #[arg(long = "ldflag", value_name = "WORD", allow_hyphen_values = true)]
+    pub(crate) ldflags: Vec<OsString>,
+}
+
+fn toolchains() -> String {
+    Choice::NAMES.map(|(name, _)| name).join(", ")
+}
+
+fn toolchain(word: &str) -> Result<Choice, String> {
+    let found = Choice::NAMES.iter().find(|(name, _)| *name == word);
+    found.map(|&(_, choice)| choice).ok_or_else(|| format!("expected one of {}", toolchains()))
+}
+
+fn level(word: &str) -> Result<OptLevel, String> {
+    OptLevel::from_name(word).ok_or_else(|| "expected 0, 1, 2, 3 or s".to_owned())
+}
+
+fn seconds(word: &str) -> Result<Duration, String> {
+    let number = word.parse::<f64>().ok().filter(|&number| number > 0.0);
+    number
+        .and_then(|number| Duration::try_from_secs_f64(number).ok())
+        .ok_or_else(|| "expected seconds above 0".to_owned())
+}
+
+pub(crate) fn print_completions(shell: clap_complete::Shell) -> Result<Exit, Trouble> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "mjit-cc", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(Exit::Good)
+}
+
+pub(crate) fn print_manual(command: Option<&str>) -> Result<Exit, Trouble> {
+    let mut whole = Cli::command();
+    whole.build();
+    let page = command.and_then(|name| whole.find_subcommand(name).cloned()).unwrap_or(whole);
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text)?;
+    std::io::stdout().write_all(&text)?;
+    Ok(Exit::Good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,79 @@
+//! `mjit-cc compile`.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use mjitcc::batch::report::Report;
+use mjitcc::batch::{Batch, HeaderSource};
+use mjitcc::event::Observer;
+use mjitcc::pipeline::Pipeline;
+use mjitcc::platforms::quote::shell_word;
+use mjitcc::platforms::{Plan, Step};
+
+use crate::args::{CompileArgs, MessageFormat};
+use crate::exit::{Exit, Trouble};
+use crate::human::Human;
+use crate::json::Json;
+use crate::setup;
+
+pub(crate) fn run(args: &CompileArgs, talk: &Human) -> Result<Exit, Trouble> {
+    let json = (args.message_format == MessageFormat::Json).then(|| Json::new(talk));
+    let observer: &dyn Observer = json.as_ref().map_or(talk as &dyn Observer, |json| json);
+    let batch = Batch {
+        units: setup::units(&args.units)?,
+        header: match (&args.header, &args.pch) {
+            (Some(header), _) => HeaderSource::Header(header.clone()),
+            (None, Some(pch)) => HeaderSource::Pch(pch.clone()),
+            (None, None) => HeaderSource::None,
+        },
+        out_dir: args.out_dir.clone(),
+        compact: args.compact,
+        jobs: setup::jobs(args.jobs),
+        keep_going: args.keep_going,
+    };
+    let mut pipeline = setup::pipeline(&args.compiler, args.timeout, observer)?;
+    if args.dry_run {
+        print_commands(&batch.plan(&pipeline)?)?;
+        return Ok(Exit::Good);
+    }
+    let result = batch.run(&pipeline, observer);
+    if args.save_temps {
+        keep_temps(&mut pipeline, talk);
+    }
+    let report = result?;
+    talk.summary(&report);
+    match json {
+        Some(json) => json.summary(&report)?,
+        None => print_result(&report, &args.out_dir, args.compact)?,
+    }
+    let good = report.units.iter().all(|unit| unit.status.is_good());
+    Ok(if good { Exit::Good } else { Exit::UnitsFailed })
+}
+
+fn keep_temps(pipeline: &mut Pipeline, talk: &Human) {
+    pipeline.scratch.keep();
+    talk.note(&format!("temporary files are kept in {}", pipeline.scratch.path().display()));
+}
+
+/// What a script wants to go on with: the library of all units, or the list of libraries.
+fn print_result(report: &Report, out_dir: &Path, compact: bool) -> io::Result<()> {
+    let library = report.units.iter().find_map(|unit| unit.library.as_deref());
+    let Some(library) = library else { return Ok(()) };
+    let result = out_dir.join(if compact { library } else { "units.json" });
+    writeln!(io::stdout(), "{}", result.display())
+}
+
+fn print_commands(plans: &[Plan]) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for step in plans.iter().flat_map(|plan| &plan.steps) {
+        writeln!(out, "{}", command(step))?;
+    }
+    out.flush()
+}
+
+/// A step as a line that a POSIX shell would run.
+pub(crate) fn command(step: &Step) -> String {
+    let words: Vec<String> =
+        [step.program.as_os_str()].into_iter().chain(step.args.iter().map(AsRef::as_ref)).map(shell_word).collect();
+    words.join(" ")
+}

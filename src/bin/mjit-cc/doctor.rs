@@ -1,0 +1,225 @@
+//! `mjit-cc doctor`: what this machine has, tried out rather than looked up.
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mjitcc::discover::{Environment, Finder, Found};
+use mjitcc::event::Event;
+use mjitcc::exec::{Executor, ProcessExecutor};
+use mjitcc::pch::{self, UnitHeader};
+use mjitcc::pipeline::Pipeline;
+use mjitcc::platforms::{Choice, Flags, LINKERS, install_hint, survey_names};
+use mjitcc::scratch::{Purpose, Scratch};
+use serde::Serialize;
+
+use crate::args::{DoctorArgs, MessageFormat};
+use crate::exit::{Exit, Trouble};
+use crate::human::Human;
+use crate::setup;
+
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Findings {
+    version: u32,
+    compilers: Vec<Compiler>,
+    linkers: Vec<Program>,
+    temp_dir: TempDir,
+    missing: Vec<Missing>,
+}
+
+#[derive(Serialize)]
+struct Compiler {
+    name: String,
+    path: PathBuf,
+    family: Option<String>,
+    release: Option<String>,
+    target: Option<String>,
+    pch: PchWorks,
+    /// Why it does not work.
+    error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum PchWorks {
+    /// It was built, and a compilation used it.
+    Used,
+    /// The compiler has none.
+    Unsupported,
+    /// It should have worked.
+    Broken,
+}
+
+#[derive(Serialize)]
+struct Program {
+    name: String,
+    path: PathBuf,
+}
+
+#[derive(Serialize)]
+struct TempDir {
+    path: PathBuf,
+    executable: bool,
+    /// What was tried before it and would not do.
+    refused: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Missing {
+    what: String,
+    install: Option<String>,
+}
+
+pub(crate) fn run(args: &DoctorArgs, talk: &Human) -> Result<Exit, Trouble> {
+    let findings = examine(talk)?;
+    let works = findings.compilers.iter().any(|compiler| compiler.error.is_none());
+    match args.message_format {
+        MessageFormat::Json => {
+            serde_json::to_writer(io::stdout(), &findings).map_err(io::Error::from)?;
+            writeln!(io::stdout())?;
+        }
+        MessageFormat::Human => print(&findings)?,
+    }
+    Ok(if works { Exit::Good } else { Exit::NoCompiler })
+}
+
+fn examine(talk: &Human) -> Result<Findings, Trouble> {
+    let environment = Environment::read();
+    let (scratch, executable) = match Scratch::create(&environment.temp_dirs, Purpose::Code) {
+        Ok(scratch) => (scratch, true),
+        Err(_) => (Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(mjitcc::Error::from)?, false),
+    };
+    let executor = setup::executor();
+    let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
+
+    let mut compilers: Vec<Compiler> = Vec::new();
+    let mut seen = Vec::new();
+    for name in survey_names() {
+        let Some(path) = environment.programs(OsStr::new(&name)).next() else { continue };
+        // gcc is a link to gcc-12: once is enough.
+        let real = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        if seen.contains(&real) {
+            continue;
+        }
+        seen.push(real);
+        talk.working(&name);
+        compilers.push(examine_compiler(&finder, name, path, &environment, &executor));
+        if executor.is_cancelled() {
+            return Err(mjitcc::Error::Interrupted.into());
+        }
+    }
+    let linkers = LINKERS.iter().filter_map(|&name| {
+        environment.programs(OsStr::new(name)).next().map(|path| Program { name: name.to_owned(), path })
+    });
+    let linkers = linkers.collect();
+    talk.end_bar();
+    let missing = missing(&compilers, &environment);
+    let temp_dir = TempDir {
+        path: scratch.path().parent().unwrap_or(scratch.path()).to_owned(),
+        executable,
+        refused: scratch.skipped().iter().map(|(path, error)| format!("{}: {error}", path.display())).collect(),
+    };
+    Ok(Findings { version: VERSION, compilers, linkers, temp_dir, missing })
+}
+
+/// Tries one compiler out: who it is, and whether a PCH of its is used.
+fn examine_compiler(
+    finder: &Finder<'_>,
+    name: String,
+    path: PathBuf,
+    environment: &Environment,
+    executor: &Arc<ProcessExecutor>,
+) -> Compiler {
+    let found = match finder.identify(&name) {
+        Ok(found) => found,
+        Err(error) => {
+            let (family, release, target) = (None, None, None);
+            return Compiler { name, path, family, release, target, pch: PchWorks::Unsupported, error: Some(error) };
+        }
+    };
+    let compiler = found.toolchain.compiler();
+    let (family, release) = (compiler.family.to_string(), compiler.version.to_string());
+    let target = compiler.target.to_string();
+    let (pch, error) = match try_pch(found, environment, executor) {
+        Ok(pch) => (pch, None),
+        Err(error) => (PchWorks::Broken, Some(error)),
+    };
+    Compiler { name, path, family: Some(family), release: Some(release), target: Some(target), pch, error }
+}
+
+/// Builds a PCH of a small header in a directory of its own, as `compile --header` would.
+fn try_pch(found: Found, environment: &Environment, executor: &Arc<ProcessExecutor>) -> Result<PchWorks, String> {
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let Some(suffix) = found.toolchain.capabilities().pch_suffix else { return Ok(PchWorks::Unsupported) };
+    let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(|error| words(&error))?;
+    let header = scratch.path().join("doctor.h");
+    std::fs::write(&header, "typedef int doctor_int;\n").map_err(|error| words(&error))?;
+    let file = scratch.path().join(pch::default_name(Path::new("doctor.h"), suffix));
+    let pipeline = Pipeline::new(found, Flags::default(), Arc::<ProcessExecutor>::clone(executor), scratch);
+    match pch::prepare(&pipeline, &header, &file, &|_: &Event<'_>| {}) {
+        Ok(UnitHeader::Pch(_)) => Ok(PchWorks::Used),
+        Ok(UnitHeader::Text(_) | UnitHeader::None) => Ok(PchWorks::Broken),
+        Err(error) => Err(words(&error)),
+    }
+}
+
+fn missing(compilers: &[Compiler], environment: &Environment) -> Vec<Missing> {
+    let manager = environment.package_manager();
+    let has = |choice: Choice| {
+        let works = compilers.iter().filter(|compiler| compiler.error.is_none());
+        works.into_iter().any(|compiler| match choice {
+            Choice::Mingw => compiler.target.as_deref().is_some_and(|target| target.ends_with("windows-gnu")),
+            _ => compiler.family.as_deref() == Some(choice.name()),
+        })
+    };
+    [Choice::Gcc, Choice::Clang, Choice::Tcc, Choice::Mingw]
+        .into_iter()
+        .filter(|&choice| !has(choice))
+        .map(|choice| Missing {
+            what: choice.name().to_owned(),
+            install: manager.map(|manager| install_hint(manager, choice, None)),
+        })
+        .collect()
+}
+
+fn print(findings: &Findings) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "compilers:")?;
+    if findings.compilers.is_empty() {
+        writeln!(out, "  none")?;
+    }
+    for Compiler { name, path, family, release, target, pch, error } in &findings.compilers {
+        let what = match (family, release, target) {
+            (Some(family), Some(release), Some(target)) => format!("{family} {release} for {target}"),
+            _ => "unknown".to_owned(),
+        };
+        let pch = match pch {
+            PchWorks::Used => "PCH builds and is used",
+            PchWorks::Unsupported => "no PCH",
+            PchWorks::Broken => "PCH does not work",
+        };
+        match error {
+            None => writeln!(out, "  {name}: {what}; {pch} ({})", path.display())?,
+            Some(error) => writeln!(out, "  {name}: does not work: {error} ({})", path.display())?,
+        }
+    }
+    let linkers: Vec<&str> = findings.linkers.iter().map(|linker| linker.name.as_str()).collect();
+    writeln!(out, "linkers: {}", if linkers.is_empty() { "none".to_owned() } else { linkers.join(", ") })?;
+    let TempDir { path, executable, refused } = &findings.temp_dir;
+    let can =
+        if *executable { "libraries can be loaded from it" } else { "libraries cannot be loaded from it (noexec?)" };
+    writeln!(out, "temporary directory: {}: {can}", path.display())?;
+    for refused in refused {
+        writeln!(out, "  not used: {refused}")?;
+    }
+    for Missing { what, install } in &findings.missing {
+        match install {
+            Some(install) => writeln!(out, "missing: {what}; to install it: {install}")?,
+            None => writeln!(out, "missing: {what}")?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! What people read, on standard error: progress, the compilers' own lines, errors with what to do. Results are not its
+//! business; they go to standard output.
+
+use std::fmt::Display;
+use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mjitcc::Failure;
+use mjitcc::batch::report::{Report, Status, UnitReport};
+use mjitcc::event::{Event, Observer};
+
+use crate::compile::command;
+use crate::exit::{Exit, Trouble};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HELP: Style = AnsiColor::Cyan.on_default().bold();
+const DONE: Style = AnsiColor::Green.on_default().bold();
+
+/// Where nobody sees a bar move, a line says now and then how far it is.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+const TICK: Duration = Duration::from_millis(100);
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Quiet,
+    Normal,
+    Verbose,
+    Commands,
+    Everything,
+}
+
+/// Talks to a person.
+#[derive(Debug)]
+pub(crate) struct Human {
+    level: Level,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    bar: Option<ProgressBar>,
+    total: usize,
+    done: usize,
+    began: Option<Instant>,
+    last_line: Option<Instant>,
+}
+
+impl Human {
+    pub(crate) fn new(quiet: bool, verbose: u8) -> Self {
+        let level = match verbose {
+            _ if quiet => Level::Quiet,
+            0 => Level::Normal,
+            1 => Level::Verbose,
+            2 => Level::Commands,
+            _ => Level::Everything,
+        };
+        Self { level, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn says(&self, level: Level) -> bool {
+        self.level >= level
+    }
+
+    /// Prints without tearing the bar.
+    fn print(&self, text: impl Display) {
+        let bar = self.state().bar.clone();
+        let write = || anstream::eprintln!("{text}");
+        match bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn error(&self, text: impl Display, output: &str, hint: Option<&str>) {
+        let mut message = format!("{ERROR}error{ERROR:#}: {text}");
+        for line in output.trim_end().lines() {
+            message += &format!("\n{line}");
+        }
+        if let Some(hint) = hint {
+            message += &format!("\n{HELP}help{HELP:#}: {hint}");
+        }
+        self.print(message);
+    }
+
+    /// Something that was asked for and is not a result.
+    pub(crate) fn note(&self, text: &str) {
+        self.print(text);
+    }
+
+    /// Why the command ends here.
+    pub(crate) fn trouble(&self, trouble: &Trouble) -> Exit {
+        self.end_bar();
+        let exit = trouble.exit();
+        if exit != Exit::Good {
+            let (output, hint) = trouble.details();
+            self.error(trouble, output, hint);
+        }
+        exit
+    }
+
+    /// What became of it all, in a line.
+    pub(crate) fn summary(&self, report: &Report) {
+        self.end_bar();
+        let count = |wanted: Status| report.units.iter().filter(|unit| unit.status == wanted).count();
+        let parts: Vec<String> = [
+            (Status::Built, "built"),
+            (Status::Reused, "reused"),
+            (Status::Failed, "failed"),
+            (Status::TimedOut, "timed out"),
+            (Status::Skipped, "skipped"),
+        ]
+        .into_iter()
+        .map(|(status, word)| (count(status), word))
+        .filter(|&(number, _)| number > 0)
+        .map(|(number, word)| format!("{number} {word}"))
+        .collect();
+        let good = report.units.iter().all(|unit| unit.status.is_good());
+        if self.says(Level::Normal) || !good {
+            let (style, word) = if good { (DONE, "done") } else { (ERROR, "failed") };
+            let took = self.state().began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+            let units = plural(report.units.len(), "unit");
+            self.print(format_args!("{style}{word}{style:#}: {units}: {} in {took:.1} s", parts.join(", ")));
+        }
+    }
+
+    fn start_bar(&self, units: usize) {
+        let terminal = std::io::stderr().is_terminal();
+        let mut state = self.state();
+        state.total = units;
+        state.began = Some(Instant::now());
+        state.last_line = Some(Instant::now());
+        if self.level == Level::Quiet || !terminal {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(units as u64), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{spinner} [{bar:30}] {pos}/{len} units {wide_msg} {elapsed}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        bar.enable_steady_tick(TICK);
+        state.bar = Some(bar);
+    }
+
+    /// Shows on a terminal what is being looked at.
+    pub(crate) fn working(&self, what: &str) {
+        let mut state = self.state();
+        if self.level > Level::Quiet && std::io::stderr().is_terminal() {
+            let bar = state.bar.get_or_insert_with(ProgressBar::new_spinner);
+            bar.enable_steady_tick(TICK);
+            bar.set_message(what.to_owned());
+        }
+    }
+
+    pub(crate) fn end_bar(&self) {
+        if let Some(bar) = self.state().bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn step_bar(&self, unit: &str) {
+        let mut state = self.state();
+        state.done += 1;
+        if let Some(bar) = &state.bar {
+            bar.set_position(state.done as u64);
+            bar.set_message(unit.to_owned());
+        } else if self.says(Level::Normal) && state.last_line.is_some_and(|last| last.elapsed() > PLAIN_EVERY) {
+            state.last_line = Some(Instant::now());
+            let line = format!("{}/{} units", state.done, state.total);
+            drop(state);
+            self.print(line);
+        }
+    }
+
+    fn unit_finished(&self, report: &UnitReport) {
+        match &report.error {
+            // One line about the unit or library that is to blame says it all.
+            Some(Failure::Skipped | Failure::NotLinked | Failure::Interrupted | Failure::LinkFailed)
+                if !self.says(Level::Verbose) => {}
+            // The compiler's lines came when they were there.
+            Some(failure) => self.error(format_args!("{}: {failure}", report.unit), "", failure.hint()),
+            None if self.says(Level::Verbose) => {
+                let how = if report.status == Status::Reused { "reused" } else { "built" };
+                let milliseconds = (report.timings.compile + report.timings.link).as_secs_f64() * 1e3;
+                let library = report.library.as_deref().unwrap_or_default();
+                self.print(format_args!("{}: {how} in {milliseconds:.0} ms: {library}", report.unit));
+            }
+            None => {}
+        }
+    }
+}
+
+fn plural(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+impl Observer for Human {
+    fn event(&self, event: &Event<'_>) {
+        match *event {
+            Event::CompilerChosen { compiler } if self.says(Level::Verbose) => {
+                self.print(format_args!("compiler: {compiler}"));
+            }
+            Event::Waiting { path } if self.says(Level::Normal) => {
+                self.print(format_args!("waiting for another mjit-cc, which holds {}", path.display()));
+            }
+            Event::Running { step } if self.says(Level::Commands) => self.print(command(step)),
+            Event::PchStarted { header } if self.says(Level::Verbose) => {
+                self.print(format_args!("precompiling {}", header.display()));
+            }
+            Event::PchReady { file, reused, took } if self.says(Level::Verbose) => {
+                let how = if reused { "reused" } else { "built, and proven to be used," };
+                self.print(format_args!("PCH {}: {how} in {:.0} ms", file.display(), took.as_secs_f64() * 1e3));
+            }
+            Event::Warning { text } if self.says(Level::Normal) => {
+                self.print(format_args!("{WARNING}warning{WARNING:#}: {text}"));
+            }
+            Event::BatchStarted { units } => {
+                self.start_bar(units);
+                if self.says(Level::Normal) && self.state().bar.is_none() {
+                    self.print(format_args!("compiling {}", plural(units, "unit")));
+                }
+            }
+            Event::UnitOutput { text, diagnostics, .. } => {
+                let refused = diagnostics.iter().any(|one| one.severity == mjitcc::platforms::Severity::Error);
+                if self.says(Level::Normal) || refused {
+                    self.print(text.trim_end());
+                }
+            }
+            Event::UnitCompiled { unit } => self.step_bar(unit),
+            Event::UnitFinished { report } => self.unit_finished(report),
+            Event::LinkStarted { library, objects } if self.says(Level::Verbose) => {
+                self.print(format_args!("linking {} into {}", plural(objects, "object"), library.display()));
+            }
+            Event::LinkFailed { library, failure } => {
+                let text = format!("{}: {failure}", library.display());
+                self.error(text, failure.output(), failure.hint());
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What programs read: one JSON object a line on standard output, each with `version` and `event`. A promise: events and fields
+//! may be added, none changes its meaning.
+
+use std::io::{self, Write};
+
+use mjitcc::batch::report::{Report, Status, Timings};
+use mjitcc::event::{Event, Observer};
+use serde::Serialize;
+
+use crate::human::Human;
+
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Message<'a> {
+    version: u32,
+    #[serde(flatten)]
+    body: Body<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Body<'a> {
+    UnitStarted {
+        unit: &'a str,
+    },
+    Diagnostic {
+        unit: &'a str,
+        file: &'a str,
+        line: Option<u32>,
+        column: Option<u32>,
+        severity: String,
+        text: &'a str,
+    },
+    UnitFinished {
+        unit: &'a str,
+        status: Status,
+        library: Option<&'a str>,
+        symbols: &'a [String],
+        timings: Timings,
+        error: Option<String>,
+    },
+    LinkFailed {
+        library: String,
+        error: String,
+        output: &'a str,
+    },
+    Summary {
+        units: usize,
+        built: usize,
+        reused: usize,
+        failed: usize,
+        skipped: usize,
+    },
+}
+
+/// Talks to a program. A person may watch too: warnings and progress still go to standard error.
+pub(crate) struct Json<'a> {
+    human: &'a Human,
+}
+
+impl<'a> Json<'a> {
+    pub(crate) fn new(human: &'a Human) -> Self {
+        Self { human }
+    }
+
+    pub(crate) fn summary(&self, report: &Report) -> io::Result<()> {
+        let count = |wanted: &[Status]| report.units.iter().filter(|unit| wanted.contains(&unit.status)).count();
+        write(Body::Summary {
+            units: report.units.len(),
+            built: count(&[Status::Built]),
+            reused: count(&[Status::Reused]),
+            failed: count(&[Status::Failed, Status::TimedOut]),
+            skipped: count(&[Status::Skipped, Status::Interrupted]),
+        })
+    }
+}
+
+/// One write a line, so that lines of several threads never mix.
+fn write(body: Body<'_>) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&Message { version: VERSION, body })?;
+    line.push(b'\n');
+    io::stdout().lock().write_all(&line)
+}
+
+impl Observer for Json<'_> {
+    fn event(&self, event: &Event<'_>) {
+        // Whoever reads may have gone; the libraries are made all the same.
+        let _ = match *event {
+            Event::UnitStarted { unit } => write(Body::UnitStarted { unit }),
+            Event::UnitOutput { unit, diagnostics, .. } => diagnostics.iter().try_for_each(|one| {
+                write(Body::Diagnostic {
+                    unit,
+                    file: &one.file,
+                    line: one.line,
+                    column: one.column,
+                    severity: one.severity.to_string(),
+                    text: &one.text,
+                })
+            }),
+            Event::UnitFinished { report } => write(Body::UnitFinished {
+                unit: &report.unit,
+                status: report.status,
+                library: report.library.as_deref(),
+                symbols: &report.symbols,
+                timings: report.timings,
+                error: report.error.as_ref().map(ToString::to_string),
+            }),
+            Event::LinkFailed { library, failure } => write(Body::LinkFailed {
+                library: library.display().to_string(),
+                error: failure.to_string(),
+                output: failure.output(),
+            }),
+            _ => Ok(()),
+        };
+        match event {
+            Event::UnitOutput { .. } | Event::UnitFinished { .. } | Event::LinkFailed { .. } => {}
+            event => self.human.event(event),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What was typed becomes what the library works with: a compiler, a pipeline, a list of units.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mjitcc::discover::{Environment, Finder, Wish};
+use mjitcc::event::{Event, Observer};
+use mjitcc::exec::{Executor, ProcessExecutor};
+use mjitcc::pipeline::Pipeline;
+use mjitcc::platforms::{Flags, OptLevel};
+use mjitcc::scratch::{Purpose, Scratch};
+
+use crate::args::CompilerArgs;
+use crate::exit::Trouble;
+
+/// An executor that Ctrl-C ends.
+pub(crate) fn executor() -> Arc<ProcessExecutor> {
+    let executor = Arc::new(ProcessExecutor::default());
+    let handler = Arc::clone(&executor);
+    let installed = ctrlc::set_handler(move || {
+        if handler.is_cancelled() {
+            // Somebody is in a hurry. A later run sweeps what this one leaves.
+            std::process::exit(130);
+        }
+        handler.cancel();
+    });
+    debug_assert!(installed.is_ok(), "{installed:?}");
+    executor
+}
+
+/// The compiler and all that running it takes.
+pub(crate) fn pipeline(
+    args: &CompilerArgs,
+    timeout: Option<Duration>,
+    observer: &dyn Observer,
+) -> Result<Pipeline, Trouble> {
+    let environment = Environment::read();
+    let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(mjitcc::Error::from)?;
+    for (dir, error) in scratch.skipped() {
+        let text = format!("no temporary files in {}: {error}", dir.display());
+        observer.event(&Event::Warning { text: &text });
+    }
+    let executor = executor();
+    let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
+    let wish = Wish { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
+    let compiler = finder.find(&wish).map_err(mjitcc::Error::from)?;
+    observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
+    let mut pipeline = Pipeline::new(compiler, flags(args), executor, scratch);
+    pipeline.timeout = timeout;
+    Ok(pipeline)
+}
+
+fn flags(args: &CompilerArgs) -> Flags {
+    // Relative to where the user is, not to the temporary source that the compiler is given.
+    let absolute = |dir: &PathBuf| std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+    Flags {
+        optimize: args.optimize.unwrap_or(if args.debug { OptLevel::O0 } else { OptLevel::O3 }),
+        debug: args.debug,
+        warnings: true,
+        includes: args.include.iter().map(absolute).collect(),
+        defines: args.define.clone(),
+        cflags: args.cflags.clone(),
+        ldflags: args.ldflags.clone(),
+    }
+}
+
+/// As many compilers as there are processors, unless the user says otherwise.
+pub(crate) fn jobs(wished: Option<NonZero<usize>>) -> NonZero<usize> {
+    wished.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN)
+}
+
+/// Files as they are named, patterns as what they match: Windows shells expand none. A file that is there is no pattern,
+/// whatever it is called. A file that is named twice counts once.
+pub(crate) fn units(words: &[PathBuf]) -> Result<Vec<PathBuf>, Trouble> {
+    let mut units: Vec<PathBuf> = Vec::new();
+    for word in words {
+        let pattern = word.to_str().filter(|text| text.contains(['*', '?', '[']) && !word.exists());
+        let Some(pattern) = pattern else {
+            units.push(word.clone());
+            continue;
+        };
+        let paths = glob::glob(pattern).map_err(|error| Trouble::Usage(format!("pattern '{pattern}': {error}")))?;
+        let before = units.len();
+        for path in paths {
+            units.push(path.map_err(|error| Trouble::Unreadable { path: error.path().into(), source: error.into() })?);
+        }
+        if units.len() == before {
+            return Err(Trouble::Usage(format!("no file matches '{pattern}'")));
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    units.retain(|unit| seen.insert(std::path::absolute(unit).unwrap_or_else(|_| unit.clone())));
+    Ok(units)
+}

@@ -1,0 +1,361 @@
+//! Finding compilers: the only reader of the environment. A program is what its probe says it is, whatever its name.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use mjit_cc_platforms::response::Syntax;
+use mjit_cc_platforms::{
+    Choice, Compiler, PackageManager, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
+};
+
+use crate::exec::{ExecError, Executor, Exit, Invocation};
+use crate::key::{Digest, KeyBuilder};
+
+/// How long a compiler may take to say who it is.
+const PROBE_TIME: Duration = Duration::from_secs(60);
+
+/// Programs that stand before a compiler and are none: a PCH that they carry along badly is worth nothing, so the compiler behind
+/// them is called itself (Ruby 27fae1d4, 6f5ee1f0).
+const LAUNCHERS: [&str; 6] = ["ccache", "sccache", "distcc", "icecc", "icerun", "buildcache"];
+
+/// What gcc (its manual, "Environment Variables"), clang, Apple's tools, cl and link read. Other values make other code.
+const COMPILER_VARIABLES: [&str; 14] = [
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "LIBRARY_PATH",
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "SOURCE_DATE_EPOCH",
+    "SDKROOT",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "INCLUDE",
+    "LIB",
+    "CL",
+    "_CL_",
+    "LINK",
+    "_LINK_",
+];
+
+/// What the process was told by its environment.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `CC`.
+    pub cc: Option<OsString>,
+    /// `PATH`.
+    pub path: Option<OsString>,
+    /// The working directory, which relative programs are relative to.
+    pub dir: PathBuf,
+    /// Where temporary files may go, best first.
+    pub temp_dirs: Vec<PathBuf>,
+    /// The variables that compilers and linkers take directories and options from, where they are set.
+    pub compiler_variables: Vec<(&'static str, OsString)>,
+}
+
+impl Environment {
+    /// Reads it.
+    #[must_use]
+    pub fn read() -> Self {
+        let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let mut temp_dirs: Vec<PathBuf> =
+            ["TMPDIR", "TMP", "TEMP"].into_iter().filter_map(set).map(Into::into).collect();
+        temp_dirs.push(env::temp_dir());
+        // Where the system's own is mounted noexec, these often are not.
+        temp_dirs.extend(set("XDG_RUNTIME_DIR").map(PathBuf::from));
+        temp_dirs.extend(set("XDG_CACHE_HOME").map(PathBuf::from));
+        temp_dirs.extend(env::home_dir().map(|home| home.join(".cache")));
+        let mut seen = Vec::new();
+        temp_dirs.retain(|dir| {
+            !seen.contains(dir) && {
+                seen.push(dir.clone());
+                true
+            }
+        });
+        Self {
+            cc: set("CC"),
+            path: set("PATH"),
+            dir: env::current_dir().unwrap_or_default(),
+            temp_dirs,
+            compiler_variables: COMPILER_VARIABLES
+                .into_iter()
+                .filter_map(|name| set(name).map(|value| (name, value)))
+                .collect(),
+        }
+    }
+
+    /// All programs of this name, in the order of `PATH`; a name with a separator is a path.
+    pub fn programs(&self, name: &OsStr) -> impl Iterator<Item = PathBuf> {
+        which::which_in_all(name, self.path.clone(), &self.dir).into_iter().flatten()
+    }
+
+    /// The package manager that this machine has.
+    #[must_use]
+    pub fn package_manager(&self) -> Option<PackageManager> {
+        PackageManager::PROGRAMS
+            .iter()
+            .find(|(program, _)| self.programs(OsStr::new(program)).next().is_some())
+            .map(|&(_, manager)| manager)
+    }
+}
+
+/// What kind of compiler is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// A program, perhaps with words that come first, as in `CC`.
+    pub cc: Option<OsString>,
+    /// A family.
+    pub choice: Option<Choice>,
+    /// A target triple.
+    pub target: Option<String>,
+}
+
+/// A compiler that was found and answered.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its planner.
+    pub toolchain: Arc<dyn Toolchain>,
+    /// What changes when the compiler does.
+    pub identity: Digest,
+}
+
+/// No compiler that serves.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoverError {
+    /// The wished target is none.
+    #[error(transparent)]
+    UnknownTarget(#[from] mjit_cc_platforms::UnknownTarget),
+    /// Every candidate was missing or would not do.
+    #[error("no working C compiler{}", describe(tried, hint.as_deref()))]
+    NoCompiler {
+        /// Each candidate and what was wrong with it.
+        tried: Vec<Rejected>,
+        /// The command that usually installs one.
+        hint: Option<String>,
+    },
+    /// The search was interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A candidate that would not do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its command.
+    pub command: String,
+    /// Why.
+    pub why: String,
+}
+
+fn describe(tried: &[Rejected], hint: Option<&str>) -> String {
+    let mut text = String::new();
+    // The names that distributions give to single releases are many, and seldom there.
+    let missing = tried.iter().filter(|rejected| rejected.why == NOT_FOUND);
+    let names: Vec<&str> = missing.map(|rejected| rejected.command.as_str()).take(4).collect();
+    for rejected in tried.iter().filter(|rejected| rejected.why != NOT_FOUND) {
+        let _ = write!(text, "\n  {}: {}", rejected.command, rejected.why);
+    }
+    if !names.is_empty() {
+        let _ = write!(text, "\n  {}: {NOT_FOUND}", names.join(", "));
+    }
+    if let Some(hint) = hint {
+        let _ = write!(text, "\n  to install one: {hint}");
+    }
+    text
+}
+
+const NOT_FOUND: &str = "not found on PATH";
+
+/// Looks for compilers.
+pub struct Finder<'a> {
+    /// What the environment says.
+    pub environment: &'a Environment,
+    /// Runs the probes.
+    pub executor: &'a dyn Executor,
+    /// Where the probes' files go.
+    pub temp_dir: &'a Path,
+}
+
+impl Finder<'_> {
+    /// The best compiler for a wish: `--cc`, then `CC`, then the names it usually has.
+    ///
+    /// # Errors
+    /// [`DiscoverError`] with everything that was tried.
+    pub fn find(&self, wish: &Wish) -> Result<Found, DiscoverError> {
+        let target =
+            wish.target.as_deref().map(|triple| Target::parse(triple).map(|target| (triple, target))).transpose()?;
+        let target = target.as_ref().map(|(triple, target)| (*triple, target));
+        let mut tried = Vec::new();
+        for command in self.commands(wish, target) {
+            let shown = command.join(OsStr::new(" ")).to_string_lossy().into_owned();
+            let rejected = match self.ask(&command) {
+                Ok(found) => match unfit(found.toolchain.compiler(), wish.choice, target) {
+                    None => return Ok(found),
+                    Some(why) => why,
+                },
+                Err(Rejection::Cancelled) => return Err(DiscoverError::Interrupted),
+                Err(Rejection::Because(why)) => why,
+            };
+            tried.push(Rejected { command: shown, why: rejected });
+        }
+        let hint = self
+            .environment
+            .package_manager()
+            .map(|manager| install_hint(manager, wish.choice.unwrap_or(Choice::Gcc), target.map(|(_, target)| target)));
+        Err(DiscoverError::NoCompiler { tried, hint })
+    }
+
+    /// What one program is, wherever it is found.
+    ///
+    /// # Errors
+    /// Why it is no compiler.
+    pub fn identify(&self, name: &str) -> Result<Found, String> {
+        self.ask(&[name.into()]).map_err(|rejection| match rejection {
+            Rejection::Cancelled => "interrupted".to_owned(),
+            Rejection::Because(why) => why,
+        })
+    }
+
+    fn commands(&self, wish: &Wish, target: Option<(&str, &Target)>) -> Vec<Vec<OsString>> {
+        let named = wish.cc.as_deref();
+        if let Some(cc) = named {
+            return vec![self.command(cc)];
+        }
+        let cc = self.environment.cc.as_deref().map(|cc| self.command(cc));
+        let usual =
+            candidates(wish.choice, target).into_iter().map(|words| words.into_iter().map(Into::into).collect());
+        cc.into_iter().chain(usual).collect()
+    }
+
+    /// The words of `--cc` or `CC`: a program whose path may have spaces, or a program and its first arguments.
+    fn command(&self, cc: &OsStr) -> Vec<OsString> {
+        let whole = vec![cc.to_owned()];
+        if self.environment.programs(cc).next().is_some() {
+            return whole;
+        }
+        let words = cc.to_str().and_then(shlex::split).filter(|words| !words.is_empty());
+        words.map_or(whole, |words| words.into_iter().map(Into::into).collect())
+    }
+
+    fn ask(&self, command: &[OsString]) -> Result<Found, Rejection> {
+        let behind_launcher = match command {
+            [first, rest @ ..] if !rest.is_empty() && is_launcher(Path::new(first)) => rest,
+            _ => command,
+        };
+        let [program, leading @ ..] = behind_launcher else {
+            return Err(Rejection::Because("is empty".to_owned()));
+        };
+        // A compiler's name may be a link to a launcher (Debian's /usr/lib/ccache): the one behind it comes later on PATH.
+        let (path, env) = self
+            .environment
+            .programs(program)
+            .find(|path| !fs::canonicalize(path).is_ok_and(|real| is_launcher(&real)))
+            .map(|path| (path, Vec::new()))
+            .or_else(|| visual_studio(program))
+            .ok_or_else(|| Rejection::Because(NOT_FOUND.to_owned()))?;
+        let mut compiler = self.probe(path, leading.to_vec(), env)?;
+        if compiler.family == mjit_cc_platforms::Family::ClangCl && !self.hears_cl(&compiler) {
+            compiler.family = mjit_cc_platforms::Family::Clang;
+        }
+        let identity = identity(&compiler, self.environment);
+        Ok(Found { toolchain: toolchain(compiler), identity })
+    }
+
+    fn probe(
+        &self,
+        program: PathBuf,
+        leading: Vec<OsString>,
+        env: Vec<(OsString, OsString)>,
+    ) -> Result<Compiler, Rejection> {
+        let source = self.temp_dir.join("probe.c");
+        fs::write(&source, probe::SOURCE)
+            .map_err(|error| Rejection::Because(format!("cannot write {}: {error}", source.display())))?;
+        let args = leading.iter().cloned().chain(["-E".into(), source.into()]).collect();
+        let output = self.run(Step { program: program.clone(), args, env: env.clone(), response: Syntax::Gnu })?;
+        let compiler =
+            probe::read_answer(program, leading, &output).map_err(|error| Rejection::Because(error.to_string()))?;
+        Ok(Compiler { env, ..compiler })
+    }
+
+    /// clang for Microsoft's ABI looks the same to the preprocessor whichever command line it speaks: only `cl`'s knows this
+    /// flag.
+    fn hears_cl(&self, compiler: &Compiler) -> bool {
+        let args = compiler.leading.iter().cloned();
+        let args = args.chain(["-nologo".into(), "-E".into(), self.temp_dir.join("probe.c").into()]).collect();
+        let step = Step { program: compiler.program.clone(), args, env: compiler.env.clone(), response: Syntax::Msvc };
+        self.run(step).is_ok()
+    }
+
+    fn run(&self, step: Step) -> Result<Vec<u8>, Rejection> {
+        let invocation =
+            Invocation { step: &step, deadline: Some(Instant::now() + PROBE_TIME), temp_dir: self.temp_dir };
+        let finished = self.executor.run(&invocation).map_err(|error| match error {
+            ExecError::Cancelled => Rejection::Cancelled,
+            ExecError::TimedOut { .. } => Rejection::Because(format!("did not answer in {} s", PROBE_TIME.as_secs())),
+            ExecError::NotStarted { source, .. } | ExecError::Io { source, .. } => {
+                Rejection::Because(source.to_string())
+            }
+        })?;
+        match finished.exit {
+            Exit::Code(0) => Ok(finished.output),
+            exit => {
+                let text = String::from_utf8_lossy(&finished.output);
+                let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("no output");
+                Err(Rejection::Because(format!("cannot preprocess C ({exit}): {}", line.trim())))
+            }
+        }
+    }
+}
+
+enum Rejection {
+    Cancelled,
+    Because(String),
+}
+
+/// cl is seldom on `PATH`; the cc crate knows where Visual Studio keeps it, and the variables it wants.
+#[cfg(windows)]
+fn visual_studio(program: &OsStr) -> Option<(PathBuf, Vec<(OsString, OsString)>)> {
+    let name = Path::new(program).with_extension("exe");
+    let tool = cc::windows_registry::find_tool(env::consts::ARCH, name.to_str()?)?;
+    Some((tool.path().to_owned(), tool.env().to_vec()))
+}
+
+#[cfg(not(windows))]
+fn visual_studio(_program: &OsStr) -> Option<(PathBuf, Vec<(OsString, OsString)>)> {
+    None
+}
+
+fn is_launcher(program: &Path) -> bool {
+    program.file_stem().and_then(OsStr::to_str).is_some_and(|name| LAUNCHERS.contains(&name))
+}
+
+fn unfit(compiler: &Compiler, choice: Option<Choice>, target: Option<(&str, &Target)>) -> Option<String> {
+    if let Some(choice) = choice.filter(|choice| !choice.accepts(compiler)) {
+        return Some(format!("is {compiler}, not {}", choice.name()));
+    }
+    target
+        .filter(|(_, target)| **target != compiler.target)
+        .map(|(triple, _)| format!("is {compiler}, not for {triple}"))
+}
+
+/// Changes when the compiler is replaced or updated: distributions rebuild a release without a new number.
+fn identity(compiler: &Compiler, environment: &Environment) -> Digest {
+    let real = fs::canonicalize(&compiler.program).unwrap_or_else(|_| compiler.program.clone());
+    let metadata = fs::metadata(&real).ok();
+    let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
+    let modified = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    KeyBuilder::new("compiler")
+        .field(real.as_os_str().as_encoded_bytes())
+        .field(metadata.map_or(0, |metadata| metadata.len()).to_le_bytes())
+        .field(modified.as_nanos().to_le_bytes())
+        .field(compiler.to_string())
+        .field(&compiler.version_text)
+        .fields(compiler.leading.iter().map(|word| word.as_encoded_bytes()))
+        .fields(
+            environment.compiler_variables.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_encoded_bytes()]),
+        )
+        .finish()
+}

@@ -1,0 +1,240 @@
+//! What can go wrong, for callers to match: with one unit ([`Failure`]), or with the whole work ([`Error`]).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mjit_cc_platforms::{Diagnostic, PlanError};
+
+use crate::discover::DiscoverError;
+use crate::exec::Exit;
+use crate::scratch::ScratchError;
+use crate::symbols::SymbolsError;
+use crate::unit::UnitReadError;
+
+/// The work as a whole cannot be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no compiler.
+    #[error(transparent)]
+    Discover(#[from] DiscoverError),
+    /// There is no place for temporary files.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// The header does not compile, as text either.
+    #[error("the header {} does not compile", header.display())]
+    Header {
+        /// The header.
+        header: PathBuf,
+        /// Why.
+        failure: Box<Failure>,
+        /// What the user could do.
+        hint: Option<&'static str>,
+    },
+    /// A file cannot be read, written, locked or renamed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried, in one word or two.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file given as a PCH is not one that this crate built.
+    #[error("{} was not built by mjit-cc build-pch, so nobody knows what it was made of; name its header instead", .0.display())]
+    UnknownPch(PathBuf),
+    /// A PCH is wanted under a name that its compiler would not find it by.
+    #[error("{}: a PCH of this compiler is called *.{suffix}", path.display())]
+    PchName {
+        /// The name.
+        path: PathBuf,
+        /// What it must end with.
+        suffix: &'static str,
+    },
+    /// The compiler cannot do it.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The compiler went away during the work.
+    #[error("cannot start {}: {source}", program.display())]
+    CompilerGone {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The work was interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<Error> for Failure {
+    /// For the few errors that an output directory gives while a unit is put into it.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::File { action, path, source } => Self::File { action, path, source },
+            Error::CompilerGone { program, source } => Self::NotStarted { program, source },
+            Error::Plan(error) => Self::Plan(error),
+            _ => Self::Interrupted,
+        }
+    }
+}
+
+impl Error {
+    /// For `map_err`: something done to a file failed.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+}
+
+/// What a process was started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// To compile.
+    Compile,
+    /// To link.
+    Link,
+}
+
+impl Phase {
+    fn program(self) -> &'static str {
+        match self {
+            Self::Compile => "compiler",
+            Self::Link => "linker",
+        }
+    }
+}
+
+/// One unit (or header, or library) could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The file is no unit.
+    #[error(transparent)]
+    Read(#[from] UnitReadError),
+    /// The compiler cannot do it.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The compiler or linker refused it.
+    #[error("the {} failed ({exit})", phase.program())]
+    Refused {
+        /// Which of them.
+        phase: Phase,
+        /// How it ended.
+        exit: Exit,
+        /// Its own lines.
+        output: String,
+        /// The same as data.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The compiler or linker itself broke.
+    #[error("the {} crashed ({exit})", phase.program())]
+    Crashed {
+        /// Which of them.
+        phase: Phase,
+        /// How it ended.
+        exit: Exit,
+        /// Its own lines.
+        output: String,
+    },
+    /// It was not done in time.
+    #[error("the {} was not done after {} s and was ended", phase.program(), limit.as_secs_f64())]
+    TimedOut {
+        /// Which of them.
+        phase: Phase,
+        /// The time it had.
+        limit: Duration,
+        /// What it had said.
+        output: String,
+    },
+    /// The compiler could not be started.
+    #[error("cannot start {}: {source}", program.display())]
+    NotStarted {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file cannot be read, written or renamed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried, in one word or two.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The compiler succeeded and left no whole object.
+    #[error(transparent)]
+    Symbols(#[from] SymbolsError),
+    /// Another unit of the same library defines the same symbol.
+    #[error("defines {symbol}, which {other} defines too")]
+    DuplicateSymbol {
+        /// The symbol.
+        symbol: String,
+        /// The unit that came first.
+        other: String,
+    },
+    /// It compiled, but the library that it belongs to was not made.
+    #[error("compiled, but not linked because another unit failed")]
+    NotLinked,
+    /// It compiled, but the linker refused the library that it belongs to; its words are told once.
+    #[error("compiled, but its library could not be linked")]
+    LinkFailed,
+    /// Its turn never came.
+    #[error("not compiled because another unit failed")]
+    Skipped,
+    /// The work was interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Failure {
+    /// For `map_err`: something done to a file failed.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// The compiler's own lines, as it wrote them.
+    #[must_use]
+    pub fn output(&self) -> &str {
+        match self {
+            Self::Refused { output, .. } | Self::Crashed { output, .. } | Self::TimedOut { output, .. } => output,
+            _ => "",
+        }
+    }
+
+    /// What the user could do, where that does not follow from the words.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        const FULL: &str = "the disk is full: make room and run again; what was built is kept";
+        if self.output().contains("No space left on device") {
+            return Some(FULL);
+        }
+        match self {
+            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(FULL),
+            Self::File { source, .. } | Self::NotStarted { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its directory"),
+                io::ErrorKind::NotFound => Some("it was there when this run began: was it removed or updated?"),
+                _ => None,
+            },
+            Self::Crashed { exit: Exit::Signal(9), .. } => {
+                Some("it was killed: perhaps memory ran out; try a smaller -j")
+            }
+            Self::Crashed { .. } => {
+                Some("try a lower -O, or another compiler with --cc; --save-temps keeps the source")
+            }
+            Self::TimedOut { .. } => Some("give it more time with --timeout, or less to do with a lower -O"),
+            Self::Refused { phase: Phase::Link, output, .. } if output.contains("undefined reference") => {
+                Some("name the library that defines it with --ldflag")
+            }
+            Self::DuplicateSymbol { .. } => Some("rename one of them, or build without --compact"),
+            Self::NotLinked | Self::Skipped => Some("use -k to build the others all the same"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Running compilers: the only place that starts processes. Knows steps, not what they are for.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mjit_cc_platforms::Step;
+use mjit_cc_platforms::response::{CommandLine, Host};
+
+#[cfg(unix)]
+#[path = "exec/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "exec/windows.rs"]
+mod system;
+
+/// The system that compilers run on.
+pub(crate) const HOST: Host = if cfg!(windows) { Host::Windows } else { Host::Unix };
+
+/// One process to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'a> {
+    /// Program and arguments.
+    pub step: &'a Step,
+    /// When to end it and all it started.
+    pub deadline: Option<Instant>,
+    /// Where it puts its temporary files, and where this crate puts its response file.
+    pub temp_dir: &'a Path,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// With this code; 0 is success.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// A process that ended by itself.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// How.
+    pub exit: Exit,
+    /// What it wrote on standard output and standard error, in the order it wrote it.
+    pub output: Vec<u8>,
+}
+
+/// Why a process did not end by itself, or did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The program is not there (any more) or may not be run.
+    #[error("cannot start {}: {source}", program.display())]
+    NotStarted {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its deadline passed; it and all it started were ended.
+    #[error("ended at its deadline")]
+    TimedOut {
+        /// What it had written.
+        output: Vec<u8>,
+    },
+    /// [`Executor::cancel`] was called.
+    #[error("interrupted")]
+    Cancelled,
+    /// Its files or its end could not be dealt with.
+    #[error("cannot run {}: {source}", program.display())]
+    Io {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Runs steps. Shared by threads, each of which waits for its own process.
+pub trait Executor: Send + Sync {
+    /// Runs one process and waits for its end.
+    ///
+    /// # Errors
+    /// [`ExecError`]; an unsuccessful exit is not among them.
+    fn run(&self, invocation: &Invocation<'_>) -> Result<Finished, ExecError>;
+
+    /// Ends every process that runs, and starts no more. May be called from any thread, any number of times.
+    fn cancel(&self);
+
+    /// Whether [`cancel`](Self::cancel) was called.
+    fn is_cancelled(&self) -> bool;
+}
+
+/// Runs real processes, each in a process group of its own so that its children end with it.
+#[derive(Debug, Default)]
+pub struct ProcessExecutor {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    table: Mutex<Table>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    cancelled: bool,
+    has_watchdog: bool,
+    next_id: u64,
+    running: HashMap<u64, Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    group: system::Group,
+    deadline: Option<Instant>,
+    timed_out: bool,
+}
+
+impl Shared {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
+    fn register(self: &Arc<Self>, group: system::Group, deadline: Option<Instant>) -> u64 {
+        let mut table = self.table();
+        if table.cancelled {
+            group.end();
+        }
+        let id = table.next_id;
+        table.next_id += 1;
+        table.running.insert(id, Running { group, deadline, timed_out: false });
+        if deadline.is_some() {
+            if !table.has_watchdog {
+                table.has_watchdog = true;
+                let shared = Arc::downgrade(self);
+                thread::spawn(move || watch(&shared));
+            }
+            self.changed.notify_all();
+        }
+        id
+    }
+}
+
+/// Ends what is overdue. Looks up now and then only to see whether the executor is gone.
+fn watch(shared: &Weak<Shared>) {
+    const LOOK_UP: Duration = Duration::from_millis(500);
+    while let Some(shared) = shared.upgrade() {
+        let mut table = shared.table();
+        let now = Instant::now();
+        let mut next = now + LOOK_UP;
+        for running in table.running.values_mut() {
+            match running.deadline {
+                Some(deadline) if deadline <= now => {
+                    running.timed_out = true;
+                    running.deadline = None;
+                    running.group.end();
+                }
+                Some(deadline) => next = next.min(deadline),
+                None => {}
+            }
+        }
+        drop(shared.changed.wait_timeout(table, next.saturating_duration_since(now)));
+    }
+}
+
+impl Executor for ProcessExecutor {
+    fn run(&self, invocation: &Invocation<'_>) -> Result<Finished, ExecError> {
+        let Invocation { step, deadline, temp_dir } = *invocation;
+        let failed = |source| ExecError::Io { program: step.program.clone(), source };
+        if self.is_cancelled() {
+            return Err(ExecError::Cancelled);
+        }
+        let mut response = None;
+        let args = match step.command_line(HOST) {
+            CommandLine::Direct(args) => args,
+            CommandLine::ViaFile(contents) => {
+                let mut file =
+                    tempfile::Builder::new().prefix("args").suffix(".rsp").tempfile_in(temp_dir).map_err(failed)?;
+                file.write_all(&contents).map_err(failed)?;
+                let mut word = OsString::from("@");
+                word.push(file.path());
+                response = Some(file.into_temp_path());
+                vec![word]
+            }
+        };
+        // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
+        let mut output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
+        let mut command = duct::cmd(&step.program, args)
+            .stdin_null()
+            .stdout_file(output.try_clone().map_err(failed)?)
+            .stderr_to_stdout()
+            .unchecked()
+            .before_spawn(|command| {
+                system::own_group(command);
+                Ok(())
+            });
+        for name in ["TMPDIR", "TMP", "TEMP"] {
+            command = command.env(name, temp_dir);
+        }
+        for (name, value) in &step.env {
+            command = command.env(name, value);
+        }
+        let handle =
+            command.start().map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
+        let group = system::Group::of(&handle);
+        let id = self.shared.register(group, deadline);
+        // Not reaped before it left the table: until then its id cannot belong to another process.
+        group.wait_unreaped(&handle);
+        let (running, cancelled) = {
+            let mut table = self.shared.table();
+            (table.running.remove(&id), table.cancelled)
+        };
+        let status = handle.wait().map_err(failed)?.status;
+        drop(response);
+
+        let mut text = Vec::new();
+        output.rewind().and_then(|()| output.read_to_end(&mut text)).map_err(failed)?;
+        match running {
+            _ if cancelled => Err(ExecError::Cancelled),
+            Some(running) if running.timed_out => Err(ExecError::TimedOut { output: text }),
+            _ => Ok(Finished { exit: system::exit(status), output: text }),
+        }
+    }
+
+    fn cancel(&self) {
+        let mut table = self.shared.table();
+        table.cancelled = true;
+        for running in table.running.values() {
+            running.group.end();
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.shared.table().cancelled
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use mjit_cc_platforms::response::Syntax;
+
+    fn shell(script: &str) -> Step {
+        Step {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), script.into()],
+            env: vec![("GREETING".into(), "hello".into())],
+            response: Syntax::Gnu,
+        }
+    }
+
+    fn run(executor: &ProcessExecutor, step: &Step, within: Option<Duration>) -> Result<Finished, ExecError> {
+        let dir = tempfile::tempdir().unwrap();
+        let deadline = within.map(|within| Instant::now() + within);
+        executor.run(&Invocation { step, deadline, temp_dir: dir.path() })
+    }
+
+    #[test]
+    fn output_keeps_its_order_and_the_exit_its_kind() {
+        let executor = ProcessExecutor::default();
+        let finished = run(&executor, &shell("echo $GREETING; echo two >&2; echo three; exit 3"), None).unwrap();
+        assert_eq!(finished.exit, Exit::Code(3));
+        assert_eq!(finished.output, b"hello\ntwo\nthree\n");
+        let finished = run(&executor, &shell("kill -SEGV $$"), None).unwrap();
+        assert_eq!(finished.exit, Exit::Signal(11));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there() {
+        let mut step = shell("");
+        step.program = "/no/such/compiler".into();
+        let error = run(&ProcessExecutor::default(), &step, None).unwrap_err();
+        assert!(matches!(error, ExecError::NotStarted { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn the_deadline_ends_grandchildren_too() {
+        let executor = ProcessExecutor::default();
+        let step = shell("sleep 300 & echo $!; wait");
+        let error = run(&executor, &step, Some(Duration::from_millis(300))).unwrap_err();
+        let ExecError::TimedOut { output } = error else { panic!("{error:?}") };
+        let grandchild: i32 = String::from_utf8(output).unwrap().trim().parse().unwrap();
+        let pid = rustix::process::Pid::from_raw(grandchild).unwrap();
+        // Somebody else reaps it, a moment later.
+        let gone = (0..100).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            let stat = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
+            rustix::process::test_kill_process(pid).is_err() || stat.contains(") Z ")
+        });
+        assert!(gone, "grandchild {grandchild} lives on");
+    }
+
+    #[test]
+    fn cancelling_ends_what_runs_and_starts_nothing_more() {
+        let executor = ProcessExecutor::default();
+        let began = Instant::now();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| run(&executor, &shell("sleep 300"), None));
+            thread::sleep(Duration::from_millis(200));
+            executor.cancel();
+            assert!(matches!(waiting.join().unwrap(), Err(ExecError::Cancelled)));
+        });
+        assert!(matches!(run(&executor, &shell("true"), None), Err(ExecError::Cancelled)));
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
+}

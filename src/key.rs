@@ -1,0 +1,80 @@
+//! Names by content: the hashes that say whether two inputs are the same. Knows nothing of what it hashes.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// A BLAKE3 hash, written in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The hash of a file's bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn of_file(path: &Path) -> io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(File::open(path)?)?;
+        Ok(Self(hasher.finalize().to_hex().to_string()))
+    }
+
+    /// The hash of nothing: no key is ever equal to it.
+    pub(crate) fn never() -> Self {
+        Self(String::new())
+    }
+
+    /// The hash as hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Puts a digest together from fields. Each carries its length, so that no two lists of fields hash alike.
+pub(crate) struct KeyBuilder(blake3::Hasher);
+
+impl KeyBuilder {
+    /// `kind` tells keys of different things apart, and of different releases of this crate.
+    pub(crate) fn new(kind: &str) -> Self {
+        Self(blake3::Hasher::new()).field(env!("CARGO_PKG_VERSION")).field(kind)
+    }
+
+    pub(crate) fn field(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        let bytes = bytes.as_ref();
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+        self
+    }
+
+    pub(crate) fn fields<F: AsRef<[u8]>>(self, fields: impl IntoIterator<Item = F>) -> Self {
+        fields.into_iter().fold(self, Self::field)
+    }
+
+    pub(crate) fn finish(self) -> Digest {
+        Digest(self.0.finalize().to_hex().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_field_ends_matters() {
+        let key = |fields: &[&str]| KeyBuilder::new("test").fields(fields).finish();
+        assert_eq!(key(&["ab", "c"]), key(&["ab", "c"]));
+        assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));
+        assert_ne!(key(&["ab"]), key(&["ab", ""]));
+    }
+}

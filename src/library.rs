@@ -1,0 +1,89 @@
+//! Loading code: one of the two places with `unsafe`. Knows files and symbols, not where they come from.
+
+use std::ffi::c_void;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+
+/// A library that could not be loaded, or has no such symbol.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The system's loader refused it.
+    #[error("cannot load {}: {source}", path.display())]
+    Open {
+        /// The library.
+        path: PathBuf,
+        /// The loader's words.
+        source: libloading::Error,
+    },
+    /// It was loaded and does not define the symbol.
+    #[error("{} does not define {symbol}", path.display())]
+    NoSymbol {
+        /// The library.
+        path: PathBuf,
+        /// What was asked for.
+        symbol: String,
+    },
+}
+
+/// A loaded library. Dropping it unloads its code: no address of it may be called or returned to after that.
+#[derive(Debug)]
+pub struct Library {
+    library: libloading::Library,
+    path: PathBuf,
+}
+
+impl Library {
+    /// Loads a library with all its symbols bound. Loading runs its initialisers: it is trusted as much as the C text that it
+    /// was made of.
+    ///
+    /// # Errors
+    /// [`LoadError::Open`] with the loader's words, such as the name of a symbol that the process does not define.
+    pub fn open(path: &Path) -> Result<Self, LoadError> {
+        let failed = |source| LoadError::Open { path: path.to_owned(), source };
+        // Bound now, so that a missing symbol is an error here and not a crash in the first call; local, so that equal names
+        // in two libraries stay apart.
+        #[cfg(unix)]
+        let library = {
+            use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+            // SAFETY: the file was made by this crate from C text that the caller vouches for, and is whole: it was renamed
+            // into place after the linker succeeded.
+            unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into).map_err(failed)?
+        };
+        #[cfg(not(unix))]
+        // SAFETY: as above.
+        let library = unsafe { libloading::Library::new(path) }.map_err(failed)?;
+        Ok(Self { library, path: path.to_owned() })
+    }
+
+    /// The address of a function or variable. It is valid as long as the library is; what type it has only the caller knows,
+    /// so that calling it is `unsafe`.
+    ///
+    /// # Errors
+    /// [`LoadError::NoSymbol`] when the library does not define it.
+    pub fn address(&self, symbol: &str) -> Result<NonNull<c_void>, LoadError> {
+        // SAFETY: the type is a plain pointer, which any symbol's address is.
+        let found = unsafe { self.library.get::<*mut c_void>(symbol.as_bytes()) };
+        let address = found.ok().and_then(|found| NonNull::new(*found));
+        address.ok_or_else(|| LoadError::NoSymbol { path: self.path.clone(), symbol: symbol.to_owned() })
+    }
+}
+
+/// Finds out by trying whether libraries can be loaded from a directory: maps a file of it as code, which is what the loader
+/// does and what `noexec` forbids.
+///
+/// # Errors
+/// What the system said, when they cannot.
+pub fn try_to_map_code(dir: &Path) -> io::Result<()> {
+    let path = dir.join("map-code");
+    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+    // On Windows mapping needs the right to execute, which files have by default.
+    let result = file.write_all(&[0; 4096]).and_then(|()| {
+        // SAFETY: nothing reads or runs the mapping; it is gone at the end of this line.
+        unsafe { memmap2::MmapOptions::new().map_exec(&file) }.map(drop)
+    });
+    drop(file);
+    crate::scratch::remove_file(&path);
+    result
+}

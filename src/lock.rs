@@ -1,0 +1,52 @@
+//! Locks between processes: the system's own, which die with their holder. A lock file that a killed process left would block
+//! every later run (pytorch #189245).
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::event::{Event, Observer};
+use crate::exec::Executor;
+
+/// How often a waiting process looks whether it may go on. Blocking would not end on Ctrl-C.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Waits until nobody else holds the file, or until the work is cancelled.
+pub(crate) fn exclusive(
+    file: &File,
+    path: &Path,
+    executor: &dyn Executor,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    acquire(|| file.try_lock(), path, executor, observer)
+}
+
+/// Waits until nobody holds the file exclusively, or until the work is cancelled.
+pub(crate) fn shared(file: &File, path: &Path, executor: &dyn Executor, observer: &dyn Observer) -> Result<(), Error> {
+    acquire(|| file.try_lock_shared(), path, executor, observer)
+}
+
+fn acquire(
+    attempt: impl Fn() -> Result<(), TryLockError>,
+    path: &Path,
+    executor: &dyn Executor,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let mut told = false;
+    loop {
+        match attempt() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(Error::file("lock", path)(error)),
+            Err(TryLockError::WouldBlock) if executor.is_cancelled() => return Err(Error::Interrupted),
+            Err(TryLockError::WouldBlock) => {
+                if !told {
+                    observer.event(&Event::Waiting { path });
+                    told = true;
+                }
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+}

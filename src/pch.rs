@@ -1,0 +1,337 @@
+//! Precompiled headers: built, proven to be used, and reused only while everything that went into them is the same. The record
+//! beside a PCH says what that was; it is also the lock that processes share it under.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mjit_cc_platforms::{Header, Job, Pch, Plan, PlanError};
+use serde::{Deserialize, Serialize};
+
+use crate::depend::{FileDigests, Inputs};
+use crate::error::{Error, Failure, Phase};
+use crate::event::{Event, Observer};
+use crate::key::{Digest, KeyBuilder};
+use crate::lock;
+use crate::pipeline::Pipeline;
+use crate::scratch;
+
+/// What stands before every unit.
+#[derive(Debug)]
+pub enum UnitHeader {
+    /// Nothing.
+    None,
+    /// A header as text: the compiler has no PCH, or none that works with this header.
+    Text(PathBuf),
+    /// A precompiled header, which no other process replaces as long as this lives.
+    Pch(ReadyPch),
+}
+
+/// A PCH that was proven to be used.
+#[derive(Debug)]
+pub struct ReadyPch {
+    pch: Pch,
+    content: Digest,
+    reused: bool,
+    took: Duration,
+    /// Locked for sharing.
+    _record: File,
+}
+
+impl ReadyPch {
+    /// The precompiled file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.pch.file
+    }
+
+    /// Whether it was there before.
+    #[must_use]
+    pub fn reused(&self) -> bool {
+        self.reused
+    }
+
+    /// How long building or checking it took.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+}
+
+impl UnitHeader {
+    pub(crate) fn as_job(&self) -> Header<'_> {
+        match self {
+            Self::None => Header::None,
+            Self::Text(path) => Header::Text(path),
+            Self::Pch(ready) => Header::Pch(&ready.pch),
+        }
+    }
+
+    /// Stands for what the units see of a PCH; a header as text is among each unit's own inputs.
+    pub(crate) fn content(&self) -> &str {
+        match self {
+            Self::Pch(ready) => ready.content.as_str(),
+            Self::None | Self::Text(_) => "",
+        }
+    }
+
+    pub(crate) fn pch_file(&self) -> Option<&Path> {
+        match self {
+            Self::Pch(ready) => Some(&ready.pch.file),
+            Self::None | Self::Text(_) => None,
+        }
+    }
+}
+
+/// What a PCH was made of and what came of it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    version: u32,
+    header: PathBuf,
+    key: Digest,
+    inputs: Inputs,
+    /// The PCH and its companions, by file name.
+    files: Vec<(PathBuf, Digest)>,
+}
+
+const RECORD_VERSION: u32 = 1;
+
+impl Record {
+    fn content(&self) -> Digest {
+        // What the compiler writes into a PCH differs from run to run; what it was made from does not.
+        let inputs = serde_json::to_vec(&self.inputs).unwrap_or_default();
+        KeyBuilder::new("pch content").field(self.key.as_str()).field(inputs).finish()
+    }
+}
+
+/// Makes the header ready to stand before units: as a PCH in `file`, built or reused, or as text with a warning where a PCH cannot
+/// work.
+///
+/// # Errors
+/// [`Error::Header`] when the header does not compile either way; others when files cannot be written or locked.
+pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn Observer) -> Result<UnitHeader, Error> {
+    let header = std::path::absolute(header).map_err(Error::file("find", header))?;
+    // Named before any compiler speaks of it in its own way.
+    let metadata = fs::metadata(&header).map_err(Error::file("read", &header))?;
+    if metadata.is_dir() {
+        return Err(Error::file("read", &header)(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let Some(suffix) = pipeline.toolchain().capabilities().pch_suffix else {
+        let compiler = pipeline.toolchain().compiler();
+        let text = format!("{} has no precompiled headers: every unit compiles the header as text", compiler.family);
+        observer.event(&Event::Warning { text: &text });
+        return as_text(pipeline, header, observer);
+    };
+    if file.extension().is_none_or(|extension| extension != suffix) {
+        return Err(Error::PchName { path: file.to_owned(), suffix });
+    }
+    let file = std::path::absolute(file).map_err(Error::file("find", file))?;
+    let pch = Pch { header, file };
+    match ensure(pipeline, &pch, observer) {
+        Ok(ready) => {
+            observer.event(&Event::PchReady { file: &pch.file, reused: ready.reused, took: ready.took });
+            Ok(UnitHeader::Pch(ready))
+        }
+        Err(Unready::Fatal(error)) => Err(error),
+        Err(Unready::Failed(failure)) => {
+            let text_header = as_text(pipeline, pch.header.clone(), observer)?;
+            let text = format!(
+                "no precompiled header of {}: every unit compiles it as text ({failure})\n{}",
+                pch.header.display(),
+                failure.output().trim_end(),
+            );
+            observer.event(&Event::Warning { text: text.trim_end() });
+            Ok(text_header)
+        }
+    }
+}
+
+/// Makes ready a PCH that `build-pch` built: as it is where nothing changed, built again in its place otherwise.
+///
+/// # Errors
+/// [`Error::UnknownPch`] when there is no record of it; otherwise as [`prepare`].
+pub fn reopen(pipeline: &Pipeline, file: &Path, observer: &dyn Observer) -> Result<UnitHeader, Error> {
+    prepare(pipeline, &recorded(file)?.header, file, observer)
+}
+
+/// What a PCH that `build-pch` built was made from.
+pub(crate) fn recorded(file: &Path) -> Result<Pch, Error> {
+    fs::metadata(file).map_err(Error::file("read", file))?;
+    let record = fs::read(record_path(file)).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+    let header = record.ok_or_else(|| Error::UnknownPch(file.to_owned()))?.header;
+    Ok(Pch { header, file: std::path::absolute(file).map_err(Error::file("find", file))? })
+}
+
+/// The name that a PCH gets where the user gives none. No header is called like it, so that gcc, which reads `NAME` where
+/// `NAME.gch` does not fit, has nothing to fall back on silently.
+#[must_use]
+pub fn default_name(header: &Path, suffix: &str) -> PathBuf {
+    let stem = header.file_stem().unwrap_or(header.as_os_str());
+    let name = PathBuf::from(stem).with_added_extension("pch");
+    if suffix == "pch" { name } else { name.with_added_extension(suffix) }
+}
+
+/// The processes that building a PCH takes.
+pub(crate) fn plan(pipeline: &Pipeline, pch: &Pch) -> Result<Plan, PlanError> {
+    let depfile = pipeline.scratch.path().join("header.d");
+    pipeline.toolchain().plan(&pipeline.flags, &Job::BuildPch { pch, depfile: &depfile })
+}
+
+enum Unready {
+    /// The compiler made no usable PCH.
+    Failed(Failure),
+    /// Something else is wrong.
+    Fatal(Error),
+}
+
+impl From<Error> for Unready {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+impl From<Failure> for Unready {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Interrupted => Self::Fatal(Error::Interrupted),
+            Failure::NotStarted { program, source } => Self::Fatal(Error::CompilerGone { program, source }),
+            Failure::File { action, path, source } => Self::Fatal(Error::File { action, path, source }),
+            failure => Self::Failed(failure),
+        }
+    }
+}
+
+fn as_text(pipeline: &Pipeline, header: PathBuf, observer: &dyn Observer) -> Result<UnitHeader, Error> {
+    match pipeline.try_header(Header::Text(&header), observer) {
+        Ok(()) => Ok(UnitHeader::Text(header)),
+        Err(failure) => match Unready::from(failure) {
+            Unready::Fatal(error) => Err(error),
+            Unready::Failed(failure) => {
+                let hint = hint(pipeline, &header);
+                Err(Error::Header { header, failure: Box::new(failure), hint })
+            }
+        },
+    }
+}
+
+/// A header that gcc preprocessed, Ruby's `rb_mjit_min_header` for one, is written in gcc's own C.
+fn hint(pipeline: &Pipeline, header: &Path) -> Option<&'static str> {
+    let text = fs::read(header).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let preprocessed = text.lines().any(|line| line.starts_with("# ") || line.starts_with("#define __GNUC__ "));
+    let gcc = pipeline.toolchain().compiler().family == mjit_cc_platforms::Family::Gcc;
+    (preprocessed && !gcc)
+        .then_some("this header was preprocessed by a compiler, likely gcc, and only that one reads it: try --cc gcc")
+}
+
+fn record_path(file: &Path) -> PathBuf {
+    file.with_added_extension("json")
+}
+
+fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<ReadyPch, Unready> {
+    let began = Instant::now();
+    let key = key(pipeline, pch).map_err(|error| Unready::Fatal(error.into()))?;
+    let path = record_path(&pch.file);
+    let mut built = false;
+    loop {
+        let mut record_file = open_record(&path)?;
+        lock::exclusive(&record_file, &path, &*pipeline.executor, observer)?;
+        let mut record = read_record(&mut record_file);
+        let digests = FileDigests::default();
+        if !record.as_ref().is_some_and(|record| is_current(record, pch, &key, &digests)) {
+            observer.event(&Event::PchStarted { header: &pch.header });
+            let fresh = build(pipeline, pch, &key, observer)?;
+            write_record(&mut record_file, &fresh).map_err(Error::file("write", &path))?;
+            built = true;
+            record = Some(fresh);
+        }
+        // Whoever uses it shares the lock. There is no changing over in one step, so look again whether it is still the same.
+        record_file.unlock().map_err(Error::file("unlock", &path))?;
+        lock::shared(&record_file, &path, &*pipeline.executor, observer)?;
+        if let Some(record) = read_record(&mut record_file).filter(|now| Some(now) == record.as_ref()) {
+            let (content, took) = (record.content(), began.elapsed());
+            return Ok(ReadyPch { pch: pch.clone(), content, reused: !built, took, _record: record_file });
+        }
+    }
+}
+
+/// What must be the same for a PCH to be reused, beside the contents of files.
+fn key(pipeline: &Pipeline, pch: &Pch) -> Result<Digest, PlanError> {
+    // The depfile lies in a directory of its own each run.
+    let plan = pipeline.toolchain().plan(&pipeline.flags, &Job::BuildPch { pch, depfile: Path::new("depfile") })?;
+    Ok(pipeline.plan_key("pch", &plan).finish())
+}
+
+fn open_record(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path).map_err(Error::file("write", path))
+}
+
+/// A record that was cut off by a crash is as good as none.
+fn read_record(file: &mut File) -> Option<Record> {
+    let mut bytes = Vec::new();
+    file.rewind().ok()?;
+    file.read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+fn write_record(file: &mut File, record: &Record) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(&serde_json::to_vec(record)?)?;
+    file.flush()
+}
+
+fn is_current(record: &Record, pch: &Pch, key: &Digest, digests: &FileDigests) -> bool {
+    let dir = pch.file.parent().unwrap_or(Path::new(""));
+    record.version == RECORD_VERSION
+        && record.key == *key
+        && record.inputs.are_unchanged(digests)
+        && record.files.iter().all(|(name, digest)| digests.of(&dir.join(name)).as_ref() == Some(digest))
+}
+
+/// Builds in a directory beside the PCH, proves it there, and only then puts it in its place.
+fn build(pipeline: &Pipeline, pch: &Pch, key: &Digest, observer: &dyn Observer) -> Result<Record, Unready> {
+    // One name, since the record's lock is held: what a killed run left there goes first.
+    let staging = pch.file.with_added_extension("new");
+    let sweep = || scratch::remove_dir(&staging).map_err(Error::file("remove", &staging));
+    sweep()?;
+    fs::create_dir(&staging).map_err(Error::file("create", &staging))?;
+    let name = pch.file.file_name().unwrap_or_default();
+    let staged = Pch { header: pch.header.clone(), file: staging.join(name) };
+    let record = build_in(pipeline, &staged, pch, key, observer);
+    sweep()?;
+    record
+}
+
+fn build_in(
+    pipeline: &Pipeline,
+    staged: &Pch,
+    pch: &Pch,
+    key: &Digest,
+    observer: &dyn Observer,
+) -> Result<Record, Unready> {
+    let plan = plan(pipeline, staged).map_err(|error| Unready::Fatal(error.into()))?;
+    let depfile = pipeline.scratch.path().join("header.d");
+    let own: Vec<&Path> = plan.writes.iter().map(|file| file.path.as_path()).collect();
+    let ran = pipeline.run(&plan, Phase::Compile, Some((&depfile, &own)), observer)?;
+    // A toolchain whose words make a misfit an error, and no header of that name beside it to fall back on: a compilation that
+    // succeeds has used the PCH.
+    pipeline.try_header(Header::Pch(staged), observer)?;
+
+    let inputs = ran.inputs.ok_or_else(|| Error::File {
+        action: "read again",
+        path: pch.header.clone(),
+        source: std::io::Error::other("a file that the header includes went away"),
+    })?;
+    let mut files = Vec::new();
+    for path in plan.outputs.iter().chain(&plan.companions).filter(|path| path.exists()) {
+        let name = PathBuf::from(path.file_name().unwrap_or_default());
+        files.push((name.clone(), Digest::of_file(path).map_err(Error::file("read", path))?));
+        let place = pch.file.with_file_name(name);
+        fs::rename(path, &place).map_err(Error::file("write", &place))?;
+    }
+    Ok(Record { version: RECORD_VERSION, header: pch.header.clone(), key: key.clone(), inputs, files })
+}

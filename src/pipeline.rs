@@ -1,0 +1,263 @@
+//! One unit's way from source to object to library, for batch and worker alike. Runs plans; what a plan says is the
+//! toolchain's business, and what becomes of the files the caller's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mjit_cc_platforms::{Flags, Header, Job, Plan, PlanError, Role, Toolchain, quote::line_directive, tells_of_crash};
+
+use crate::depend::{FileDigests, Inputs};
+use crate::discover::Found;
+use crate::error::{Failure, Phase};
+use crate::event::{Event, Observer};
+use crate::exec::{ExecError, Executor, Exit, Invocation};
+use crate::key::{Digest, KeyBuilder};
+use crate::pch::UnitHeader;
+use crate::scratch::{self, Scratch};
+use crate::unit::Unit;
+
+/// A compiler, the flags for it, and the means to run it. Shared by threads.
+pub struct Pipeline {
+    /// The compiler.
+    pub compiler: Found,
+    /// The flags of every job.
+    pub flags: Flags,
+    /// Starts the processes.
+    pub executor: Arc<dyn Executor>,
+    /// Where sources and other temporary files go.
+    pub scratch: Scratch,
+    /// How long the processes of one unit may take together.
+    pub timeout: Option<Duration>,
+    digests: FileDigests,
+}
+
+/// What a plan's processes left.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Files that belong to the output.
+    pub(crate) companions: Vec<PathBuf>,
+    /// The compiler's own lines, for a person.
+    pub(crate) text: String,
+    /// The files that the compiler read; none when that is not known.
+    pub(crate) inputs: Option<Inputs>,
+}
+
+/// Where one unit's files lie. All begin with the same stem, which is the unit's own.
+#[derive(Clone, Debug)]
+pub(crate) struct UnitPaths {
+    source: PathBuf,
+    depfile: PathBuf,
+    /// The object or library, before it is given its place.
+    pub(crate) staged: PathBuf,
+}
+
+impl Pipeline {
+    /// A pipeline whose processes may take as long as they like.
+    #[must_use]
+    pub fn new(compiler: Found, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
+        Self { compiler, flags, executor, scratch, timeout: None, digests: FileDigests::default() }
+    }
+
+    /// The compiler's planner.
+    #[must_use]
+    pub fn toolchain(&self) -> &dyn Toolchain {
+        &*self.compiler.toolchain
+    }
+
+    pub(crate) fn digests(&self) -> &FileDigests {
+        &self.digests
+    }
+
+    /// `stem` must be no other unit's; `staging` is on the file system that the result stays on.
+    pub(crate) fn paths(&self, stem: &str, staging: &Path, suffix: &str) -> UnitPaths {
+        let scratch = self.scratch.path();
+        UnitPaths {
+            source: scratch.join(format!("{stem}.c")),
+            depfile: scratch.join(format!("{stem}.d")),
+            staged: staging.join(format!("{stem}.{suffix}")),
+        }
+    }
+
+    /// Names what compiling this unit would give: same key, same result, as long as the files it includes stay the same too.
+    pub(crate) fn unit_key(&self, unit: &Unit, header: &UnitHeader, role: Role) -> Result<Digest, PlanError> {
+        // The same everywhere but for what matters.
+        let paths = UnitPaths { source: "unit.c".into(), depfile: "unit.d".into(), staged: "unit.out".into() };
+        let plan = self.plan_unit(&paths, unit.dir(), header.as_job(), role)?;
+        Ok(self
+            .plan_key("unit", &plan)
+            .field(self.toolchain().prelude(role))
+            .field(header.content())
+            .field(unit.name())
+            .field(unit.text())
+            .finish())
+    }
+
+    /// Names what linking these objects would give, but for the objects' own contents.
+    pub(crate) fn link_key(
+        &self,
+        objects: &[Digest],
+        header: &UnitHeader,
+        exports: &[String],
+    ) -> Result<Digest, PlanError> {
+        let plan = self.plan_link(&[], Path::new("library"), header.as_job(), exports)?;
+        Ok(self.plan_key("link", &plan).fields(objects.iter().map(Digest::as_str)).finish())
+    }
+
+    pub(crate) fn plan_key(&self, kind: &str, plan: &Plan) -> KeyBuilder {
+        let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
+        let writes = plan.writes.iter().map(|file| file.text.as_bytes());
+        KeyBuilder::new(kind).field(self.compiler.identity.as_str()).fields(words).fields(writes)
+    }
+
+    pub(crate) fn plan_unit(
+        &self,
+        paths: &UnitPaths,
+        quote_dir: Option<&Path>,
+        header: Header<'_>,
+        role: Role,
+    ) -> Result<Plan, PlanError> {
+        let UnitPaths { source, depfile, staged } = paths;
+        let job = match role {
+            Role::Object => Job::Compile { source, object: staged, header, quote_dir, depfile },
+            Role::Library => Job::CompileAndLink { source, library: staged, header, quote_dir, exports: &[], depfile },
+        };
+        self.toolchain().plan(&self.flags, &job)
+    }
+
+    pub(crate) fn plan_link(
+        &self,
+        objects: &[PathBuf],
+        library: &Path,
+        header: Header<'_>,
+        exports: &[String],
+    ) -> Result<Plan, PlanError> {
+        self.toolchain().plan(&self.flags, &Job::Link { objects, library, header, exports })
+    }
+
+    /// Compiles one unit into `paths.staged`: an object, or where the toolchain does that in one step, a library.
+    pub(crate) fn compile(
+        &self,
+        unit: &Unit,
+        header: &UnitHeader,
+        role: Role,
+        paths: &UnitPaths,
+        observer: &dyn Observer,
+    ) -> Result<Ran, Failure> {
+        let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
+        self.write_source(unit, role, &paths.source)?;
+        let own = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
+        self.run(&plan, Phase::Compile, Some((&paths.depfile, &own)), observer)
+    }
+
+    /// Links objects into a library.
+    pub(crate) fn link(
+        &self,
+        objects: &[PathBuf],
+        library: &Path,
+        header: &UnitHeader,
+        exports: &[String],
+        observer: &dyn Observer,
+    ) -> Result<Ran, Failure> {
+        let plan = self.plan_link(objects, library, header.as_job(), exports)?;
+        self.run(&plan, Phase::Link, None, observer)
+    }
+
+    /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name.
+    fn write_source(&self, unit: &Unit, role: Role, path: &Path) -> Result<(), Failure> {
+        let prelude = self.toolchain().prelude(role);
+        let line = line_directive(unit.name());
+        let text = [prelude.as_bytes(), line.as_bytes(), unit.text(), b"\n"].concat();
+        fs::write(path, text).map_err(Failure::file("write", path))
+    }
+
+    /// Runs a plan's steps. Its leftovers are gone afterwards, whatever came of it, and so are its outputs if it failed.
+    /// `read` is where the compiler notes what it read, and which of those files are not to be remembered.
+    pub(crate) fn run(
+        &self,
+        plan: &Plan,
+        phase: Phase,
+        read: Option<(&Path, &[&Path])>,
+        observer: &dyn Observer,
+    ) -> Result<Ran, Failure> {
+        let result = self.run_steps(plan, phase, observer);
+        plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
+        let output = match result {
+            Ok(output) => output,
+            Err(failure) => {
+                plan.outputs.iter().chain(&plan.companions).for_each(|path| scratch::remove_file(path));
+                return Err(failure);
+            }
+        };
+        let inputs = read.and_then(|(depfile, own)| {
+            let rule = fs::read(depfile).unwrap_or_default();
+            self.scratch.remove(depfile);
+            let read = self.toolchain().dependencies(&rule, &output);
+            Inputs::record(read.into_iter().filter(|path| !own.contains(&path.as_path())), &self.digests)
+        });
+        Ok(Ran { companions: plan.companions.clone(), text: self.toolchain().readable(&output), inputs })
+    }
+
+    fn run_steps(&self, plan: &Plan, phase: Phase, observer: &dyn Observer) -> Result<Vec<u8>, Failure> {
+        for file in &plan.writes {
+            fs::write(&file.path, &file.text).map_err(Failure::file("write", &file.path))?;
+        }
+        let deadline = self.timeout.map(|limit| Instant::now() + limit);
+        let mut output = Vec::new();
+        for step in &plan.steps {
+            observer.event(&Event::Running { step });
+            let finished = self
+                .executor
+                .run(&Invocation { step, deadline, temp_dir: self.scratch.path() })
+                .map_err(|error| self.not_finished(error, phase))?;
+            output.extend(&finished.output);
+            if finished.exit != Exit::Code(0) {
+                return Err(self.unsuccessful(phase, finished.exit, &output));
+            }
+        }
+        // A compiler that says it succeeded has to show for it.
+        match plan.outputs.iter().find(|path| !path.exists()) {
+            Some(_) => Err(self.unsuccessful(phase, Exit::Code(0), &output)),
+            None => Ok(output),
+        }
+    }
+
+    fn unsuccessful(&self, phase: Phase, exit: Exit, output: &[u8]) -> Failure {
+        let text = self.toolchain().readable(output);
+        if matches!(exit, Exit::Signal(_)) || tells_of_crash(output) {
+            Failure::Crashed { phase, exit, output: text }
+        } else {
+            Failure::Refused { phase, exit, output: text, diagnostics: self.toolchain().diagnostics(output) }
+        }
+    }
+
+    fn not_finished(&self, error: ExecError, phase: Phase) -> Failure {
+        match error {
+            ExecError::NotStarted { program, source } => Failure::NotStarted { program, source },
+            ExecError::TimedOut { output } => Failure::TimedOut {
+                phase,
+                limit: self.timeout.unwrap_or_default(),
+                output: self.toolchain().readable(&output),
+            },
+            ExecError::Cancelled => Failure::Interrupted,
+            ExecError::Io { program, source } => Failure::File { action: "run", path: program, source },
+        }
+    }
+
+    /// Whether a header as text compiles with nothing behind it.
+    pub(crate) fn try_header(&self, header: Header<'_>, observer: &dyn Observer) -> Result<(), Failure> {
+        let stem = "header-alone";
+        let paths = self.paths(stem, self.scratch.path(), self.compiler.toolchain.compiler().target.object_suffix());
+        // A name of its own, so that the translation unit is not empty.
+        fs::write(&paths.source, "typedef int mjit_cc_header_alone;\n")
+            .map_err(Failure::file("write", &paths.source))?;
+        let UnitPaths { source, depfile, staged } = &paths;
+        let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile };
+        let plan = self.toolchain().plan(&self.flags, &job)?;
+        self.run(&plan, Phase::Compile, Some((depfile, &[])), observer)?;
+        self.scratch.remove(staged);
+        self.scratch.remove(source);
+        Ok(())
+    }
+}

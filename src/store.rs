@@ -1,0 +1,182 @@
+//! What a build keeps in `OUT/.mjit-cc` so that the next one need not make it again: objects by key, a record for each library,
+//! the PCH. Locked for one process at a time; together with `scratch.rs` the only remover of files.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::depend::{FileDigests, Inputs};
+use crate::error::Error;
+use crate::event::Observer;
+use crate::exec::Executor;
+use crate::key::Digest;
+use crate::{lock, pch, scratch};
+
+const DIR: &str = ".mjit-cc";
+
+/// What came of a job, and what must still be so for it to be taken again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// What was asked for.
+    pub(crate) key: Digest,
+    /// What the file contained when it was made: a damaged one is made again.
+    pub(crate) file: Digest,
+    /// The files that the unit included.
+    pub(crate) inputs: Inputs,
+    /// The names that it defines.
+    pub(crate) symbols: Vec<String>,
+    /// The compiler's warnings, which are told again each time.
+    pub(crate) output: String,
+}
+
+/// Where things are in an output directory. Touches no file.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    out_dir: PathBuf,
+    dir: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(out_dir: &Path) -> std::io::Result<Self> {
+        let out_dir = std::path::absolute(out_dir)?;
+        Ok(Self { dir: out_dir.join(DIR), out_dir })
+    }
+
+    /// Where files are made before they are renamed into their places: on the same file system.
+    pub(crate) fn staging(&self) -> PathBuf {
+        self.dir.join("tmp")
+    }
+
+    pub(crate) fn library(&self, name: &str) -> PathBuf {
+        self.out_dir.join(name)
+    }
+
+    pub(crate) fn pch(&self, header: &Path, suffix: &str) -> PathBuf {
+        self.dir.join("pch").join(pch::default_name(header, suffix))
+    }
+
+    fn object(&self, key: &Digest, suffix: &str) -> PathBuf {
+        self.dir.join("objects").join(format!("{key}.{suffix}"))
+    }
+
+    fn library_record(&self, name: &str) -> PathBuf {
+        self.dir.join("libraries").join(format!("{name}.json"))
+    }
+}
+
+/// An output directory that belongs to this process for now.
+#[derive(Debug)]
+pub(crate) struct Store {
+    layout: Layout,
+    _lock: File,
+}
+
+impl Store {
+    /// Makes the directory where needed, and waits until no other process works in it.
+    pub(crate) fn open(layout: Layout, executor: &dyn Executor, observer: &dyn Observer) -> Result<Self, Error> {
+        for part in ["objects", "libraries", "pch"] {
+            let part = layout.dir.join(part);
+            fs::create_dir_all(&part).map_err(Error::file("create", &part))?;
+        }
+        let path = layout.dir.join("lock");
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(&path).map_err(Error::file("write", &path))?;
+        lock::exclusive(&file, &path, executor, observer)?;
+        // What a killed process was making.
+        let staging = layout.staging();
+        scratch::remove_dir(&staging).map_err(Error::file("remove", &staging))?;
+        fs::create_dir(&staging).map_err(Error::file("create", &staging))?;
+        Ok(Self { layout, _lock: file })
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// An object made earlier under this key, if it is whole and everything it included is the same.
+    pub(crate) fn object(&self, key: &Digest, suffix: &str, digests: &FileDigests) -> Option<(PathBuf, Record)> {
+        let path = self.layout.object(key, suffix);
+        let record = read_record(&path.with_extension("json"))?;
+        is_current(&record, key, &path, digests).then_some((path, record))
+    }
+
+    /// Takes over an object that was just made.
+    pub(crate) fn keep_object(&self, staged: &Path, suffix: &str, record: &Record) -> Result<PathBuf, Error> {
+        let path = self.layout.object(&record.key, suffix);
+        fs::rename(staged, &path).map_err(Error::file("write", &path))?;
+        self.write_record(&path.with_extension("json"), record)?;
+        Ok(path)
+    }
+
+    /// The record of a library in the output directory, if the library is what this key gives.
+    pub(crate) fn library(&self, name: &str, key: &Digest, digests: &FileDigests) -> Option<Record> {
+        let record = read_record(&self.layout.library_record(name))?;
+        is_current(&record, key, &self.layout.library(name), digests).then_some(record)
+    }
+
+    /// Puts a library that was just made in its place, whole or not at all, with what belongs to it.
+    pub(crate) fn publish(
+        &self,
+        staged: &Path,
+        companions: &[PathBuf],
+        name: &str,
+        record: &Record,
+    ) -> Result<(), Error> {
+        let path = self.layout.library(name);
+        for companion in companions.iter().filter(|companion| companion.exists()) {
+            let place = path.with_extension(companion.extension().unwrap_or_default());
+            fs::rename(companion, &place).map_err(Error::file("write", &place))?;
+        }
+        fs::rename(staged, &path).map_err(Error::file("write", &path))?;
+        self.write_record(&self.layout.library_record(name), record)
+    }
+
+    /// Writes a file of the output directory, whole or not at all.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.write_whole(&self.layout.library(name), bytes)
+    }
+
+    /// Forgets objects that the last run had no use for.
+    pub(crate) fn prune_objects(&self, used: &HashSet<PathBuf>) {
+        let Ok(entries) = fs::read_dir(self.layout.dir.join("objects")) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let stem = path.with_extension("");
+            if !used.contains(&stem) {
+                scratch::remove_file(&path);
+            }
+        }
+    }
+
+    fn write_record(&self, path: &Path, record: &Record) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(record).map_err(|error| Error::file("write", path)(error.into()))?;
+        self.write_whole(path, &bytes)
+    }
+
+    fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let staging = self.layout.staging();
+        let mut file = tempfile::NamedTempFile::new_in(&staging).map_err(Error::file("write", &staging))?;
+        file.write_all(bytes).map_err(Error::file("write", path))?;
+        // tempfile's files are private; these are for whoever may read the directory.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let readable = fs::Permissions::from_mode(0o644);
+            file.as_file().set_permissions(readable).map_err(Error::file("write", path))?;
+        }
+        file.persist(path).map_err(|error| Error::file("write", path)(error.error))?;
+        Ok(())
+    }
+}
+
+fn read_record(path: &Path) -> Option<Record> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+fn is_current(record: &Record, key: &Digest, path: &Path, digests: &FileDigests) -> bool {
+    record.key == *key
+        && record.inputs.are_unchanged(digests)
+        && Digest::of_file(path).is_ok_and(|digest| digest == record.file)
+}

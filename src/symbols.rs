@@ -1,0 +1,84 @@
+//! Reading which names an object or a library defines. Nothing is loaded or run for it.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use mjit_cc_platforms::Target;
+use object::read::NameOrOrdinal;
+use object::{BinaryFormat, Object, ObjectSymbol, SymbolScope};
+
+/// A file that a compiler made and that cannot be read as object code.
+#[derive(Debug, thiserror::Error)]
+pub enum SymbolsError {
+    /// It cannot be read at all.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is no object file, or a damaged one.
+    #[error("{} is no whole object file: {source}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: object::Error,
+    },
+}
+
+/// The C names that an object defines for others, sorted. Weak and common ones may be defined again elsewhere and are left out.
+///
+/// # Errors
+/// [`SymbolsError`] when the file cannot be read as an object.
+pub fn defined_by_object(path: &Path, target: &Target) -> Result<Vec<String>, SymbolsError> {
+    read(path, |file| {
+        // COFF knows no hidden symbols; elsewhere a hidden one is for the linker alone.
+        let visible = |scope| match scope {
+            SymbolScope::Dynamic => true,
+            SymbolScope::Linkage => file.format() == BinaryFormat::Coff,
+            _ => false,
+        };
+        let strong = file.symbols().filter(|symbol| {
+            symbol.is_definition() && !symbol.is_weak() && !symbol.is_common() && visible(symbol.scope())
+        });
+        Ok(strong.filter_map(|symbol| symbol.name().ok().map(str::to_owned)).collect())
+    })
+    .map(|names| c_names(names, target))
+}
+
+/// The C names that can be looked up in a library, sorted.
+///
+/// # Errors
+/// [`SymbolsError`] when the file cannot be read as a library.
+pub fn exported_by_library(path: &Path, target: &Target) -> Result<Vec<String>, SymbolsError> {
+    read(path, |file| {
+        let mut names = Vec::new();
+        for export in file.exports()? {
+            if let NameOrOrdinal::Name(name) = export?.name() {
+                names.push(String::from_utf8_lossy(name).into_owned());
+            }
+        }
+        Ok(names)
+    })
+    .map(|names| c_names(names, target))
+}
+
+fn read(
+    path: &Path,
+    names: impl FnOnce(&object::File<'_>) -> object::Result<Vec<String>>,
+) -> Result<Vec<String>, SymbolsError> {
+    let bytes = fs::read(path).map_err(|source| SymbolsError::Io { path: path.to_owned(), source })?;
+    let damaged = |source| SymbolsError::Damaged { path: path.to_owned(), source };
+    names(&object::File::parse(&*bytes).map_err(damaged)?).map_err(damaged)
+}
+
+fn c_names(names: Vec<String>, target: &Target) -> Vec<String> {
+    let prefix = target.symbol_prefix();
+    let mut names: Vec<String> =
+        names.into_iter().map(|name| name.strip_prefix(prefix).unwrap_or(&name).to_owned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
