@@ -1,0 +1,15 @@
+//! The command line as its users meet it: real processes, real compilers, exact words where they are a promise.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod compile;
+mod discovery;
+mod doctor;
+mod interrupt;
+mod messages;
+mod paths;
+mod pch;
+mod processes;
+mod reuse;

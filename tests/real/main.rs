@@ -1,0 +1,8 @@
+//! Real input through real compilers: units that Ruby's MJIT generates, the Lua interpreter, every toolchain of the machine.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod lua;
+mod ruby;
+mod toolchains;

@@ -1,0 +1,87 @@
+//! What the test binaries share: the tool as a command, the fixtures, and which compilers this machine has. A test that lacks
+//! something says so and is skipped, unless `MJIT_CC_REQUIRE` names it: then lacking it is a failure.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::print_stderr, reason = "a skipped test says what it lacked")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A file or folder of `fixtures/`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// The generated-looking units, sorted.
+pub fn fixture_units() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(fixture("units")).unwrap();
+    let mut units: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    units.sort();
+    units
+}
+
+/// The tool, with nothing in its environment that would steer it.
+pub fn mjit_cc() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mjit-cc"));
+    for name in ["CC", "CPATH", "C_INCLUDE_PATH", "LIBRARY_PATH", "NO_COLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The fake compiler, which `cargo test` builds as an example.
+pub fn fake_cc() -> PathBuf {
+    let tool = Path::new(env!("CARGO_BIN_EXE_mjit-cc"));
+    let name = format!("fake-cc{}", std::env::consts::EXE_SUFFIX);
+    let path = tool.parent().unwrap().join("examples").join(name);
+    assert!(path.exists(), "{} is not built: run cargo test, or cargo build --examples", path.display());
+    path
+}
+
+/// Whether a program is on `PATH`; if not, says that the test is skipped for want of it.
+pub fn has(program: &str) -> bool {
+    if which::which(program).is_ok() {
+        return true;
+    }
+    let required = std::env::var("MJIT_CC_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|word| word == program), "MJIT_CC_REQUIRE names {program}, and it is not here");
+    eprintln!("SKIPPED: {program} is not here");
+    false
+}
+
+/// Ends a test early, in words, unless all the programs are there.
+macro_rules! need {
+    ($($program:expr),+ $(,)?) => {
+        if !($($crate::support::has($program))&&+) {
+            return;
+        }
+    };
+}
+pub(crate) use need;
+
+/// Runs a command and insists on its exit code.
+#[track_caller]
+pub fn run(command: &mut Command, code: i32) -> Output {
+    let output = command.output().unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{command:?}\nstdout:\n{stdout}\nstderr:\n{stderr}");
+    output
+}
+
+/// Output as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `units.json` of an output directory.
+pub fn report(out_dir: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(out_dir.join("units.json")).unwrap()).unwrap()
+}
+
+/// The status of each unit in `units.json`, in order.
+pub fn statuses(out_dir: &Path) -> Vec<String> {
+    let report = report(out_dir);
+    report["units"].as_array().unwrap().iter().map(|unit| unit["status"].as_str().unwrap().to_owned()).collect()
+}
