@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,23 @@ struct Made {
     library: Option<String>,
 }
 
+/// How far a unit is once its turn on a thread is over.
+enum Turn {
+    /// Compiled; the library of all units is still to be linked.
+    Compiled(Made),
+    /// Through, well or badly.
+    Over(UnitReport),
+}
+
+impl Turn {
+    fn compiled(&mut self) -> Option<&mut Made> {
+        match self {
+            Self::Compiled(made) => Some(made),
+            Self::Over(_) => None,
+        }
+    }
+}
+
 /// A library that objects were linked into.
 struct Linked {
     /// What can be looked up in it, sorted: the platform or the user's flags may keep names back that objects define.
@@ -96,6 +113,8 @@ struct Run<'a> {
     header: UnitHeader,
     role: Role,
     stems: Vec<String>,
+    /// The objects that this run has a use for, without their suffixes, which their records share.
+    used: Mutex<HashSet<PathBuf>>,
     /// Why no further unit is started.
     stop: OnceLock<Stop>,
 }
@@ -122,7 +141,17 @@ impl Batch {
             }
         };
         let (stems, role) = (names::library_stems(&self.units), self.role(pipeline));
-        let run = Run { batch: self, pipeline, observer, store, header, role, stems, stop: OnceLock::new() };
+        let run = Run {
+            batch: self,
+            pipeline,
+            observer,
+            store,
+            header,
+            role,
+            stems,
+            used: Mutex::default(),
+            stop: OnceLock::new(),
+        };
         run.build()
     }
 
@@ -203,7 +232,7 @@ impl Run<'_> {
         let count = self.batch.units.len();
         self.observer.event(&Event::BatchStarted { units: count });
         let next = AtomicUsize::new(0);
-        let slots: Vec<OnceLock<Result<Made, Failure>>> = (0..count).map(|_| OnceLock::new()).collect();
+        let slots: Vec<OnceLock<Turn>> = (0..count).map(|_| OnceLock::new()).collect();
         let work = || {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
@@ -216,14 +245,8 @@ impl Run<'_> {
                 scope.spawn(work);
             }
         });
-        let mut made: Vec<Result<Made, Failure>> =
-            slots.into_iter().map(|slot| slot.into_inner().unwrap_or(Err(Failure::Skipped))).collect();
-
-        let objects: HashSet<PathBuf> = made.iter().flatten().map(|made| made.file.with_extension("")).collect();
-        if self.batch.compact {
-            self.compact(&mut made);
-        }
-        let units = made.into_iter().enumerate().map(|(number, made)| self.report(number, made)).collect();
+        let turns: Vec<Turn> = slots.into_iter().filter_map(OnceLock::into_inner).collect();
+        let units = self.compact(turns);
         let report = Report { version: report::VERSION, units };
 
         let path = self.store.layout().library(REPORT_NAME);
@@ -235,7 +258,7 @@ impl Run<'_> {
             Some(Stop::Failed) | None => {}
         }
         if report.units.iter().all(|unit| unit.status.is_good()) {
-            self.store.prune_objects(&objects);
+            self.store.prune_objects(&self.used.into_inner().unwrap_or_else(PoisonError::into_inner));
         }
         Ok(report)
     }
@@ -245,18 +268,22 @@ impl Run<'_> {
     }
 
     /// A unit's turn on one of the threads.
-    fn take_turn(&self, number: usize) -> Result<Made, Failure> {
+    fn take_turn(&self, number: usize) -> Turn {
         if self.stop.get().is_some() {
-            return Err(Failure::Skipped);
+            return Turn::Over(self.report(number, Err(Failure::Skipped)));
         }
         let name = self.name(number);
         self.observer.event(&Event::UnitStarted { unit: &name });
-        let result = self.make(number, &name);
-        match &result {
-            Ok(_) => self.observer.event(&Event::UnitCompiled { unit: &name }),
-            Err(failure) => self.note_failure(&name, failure),
+        match self.make(number, &name) {
+            Ok(made) => {
+                self.observer.event(&Event::UnitCompiled { unit: &name });
+                if self.batch.compact { Turn::Compiled(made) } else { Turn::Over(self.report(number, Ok(made))) }
+            }
+            Err(failure) => {
+                self.note_failure(&name, &failure);
+                Turn::Over(self.report(number, Err(failure)))
+            }
         }
-        result
     }
 
     fn note_failure(&self, unit: &str, failure: &Failure) {
@@ -280,6 +307,7 @@ impl Run<'_> {
     fn make(&self, number: usize, name: &str) -> Result<Made, Failure> {
         let unit = Unit::read(&self.batch.units[number])?;
         let made = self.compile(number, &unit)?;
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(made.file.with_extension(""));
         if !made.record.output.is_empty() {
             let diagnostics = self.pipeline.toolchain().diagnostics(made.record.output.as_bytes());
             self.observer.event(&Event::UnitOutput {
@@ -362,45 +390,72 @@ impl Run<'_> {
     }
 
     /// One library of all units that compiled.
-    fn compact(&self, made: &mut [Result<Made, Failure>]) {
-        self.refuse_duplicates(made);
-        if !self.batch.keep_going && made.iter().any(Result::is_err) {
-            fail_the_good(made, || Failure::NotLinked);
-            return;
+    fn compact(&self, turns: Vec<Turn>) -> Vec<UnitReport> {
+        let mut turns = self.refuse_duplicates(turns);
+        let failed = turns.iter().any(|turn| matches!(turn, Turn::Over(report) if !report.status.is_good()));
+        let mut compiled: Vec<&mut Made> = turns.iter_mut().filter_map(Turn::compiled).collect();
+        let outcome = if compiled.is_empty() {
+            Ok(())
+        } else if failed && !self.batch.keep_going {
+            Err(())
+        } else {
+            self.link_together(&mut compiled)
+        };
+        let over = |(number, turn)| match (turn, &outcome) {
+            (Turn::Over(report), _) => report,
+            (Turn::Compiled(made), Ok(())) => self.report(number, Ok(made)),
+            (Turn::Compiled(_), Err(())) => self.report(number, Err(self.why_not_linked(failed))),
+        };
+        turns.into_iter().enumerate().map(over).collect()
+    }
+
+    fn why_not_linked(&self, another_failed: bool) -> Failure {
+        match self.stop.get() {
+            Some(Stop::Interrupted) => Failure::Interrupted,
+            _ if another_failed && !self.batch.keep_going => Failure::NotLinked,
+            _ => Failure::LinkFailed,
         }
-        let good: Vec<&Made> = made.iter().flatten().collect();
-        if good.is_empty() {
-            return;
-        }
+    }
+
+    /// Says itself what is wrong, since that is no single unit's.
+    fn link_together(&self, units: &mut [&mut Made]) -> Result<(), ()> {
         let name = library_name(self.pipeline, COMPACT_STEM);
         let library = self.store.layout().library(&name);
-        self.observer.event(&Event::LinkStarted { library: &library, objects: good.len() });
-        match self.link(&good, &name, &self.store.layout().staging().join(&name)) {
-            Ok(linked) => made.iter_mut().flatten().for_each(|made| made.join(&name, &linked)),
+        self.observer.event(&Event::LinkStarted { library: &library, objects: units.len() });
+        let objects: Vec<&Made> = units.iter().map(|unit| &**unit).collect();
+        match self.link(&objects, &name, &self.store.layout().staging().join(&name)) {
+            Ok(linked) => {
+                units.iter_mut().for_each(|unit| unit.join(&name, &linked));
+                Ok(())
+            }
             Err(failure) => {
-                self.observer.event(&Event::LinkFailed { library: &library, failure: &failure });
-                if matches!(failure, Failure::Interrupted) {
+                if let Failure::Interrupted = failure {
                     let _ = self.stop.set(Stop::Interrupted);
-                    fail_the_good(made, || Failure::Interrupted);
-                } else {
-                    fail_the_good(made, || Failure::LinkFailed);
                 }
+                self.observer.event(&Event::LinkFailed { library: &library, failure: &failure });
+                Err(())
             }
         }
     }
 
     /// The linker would refuse the whole library and name temporary files; the unit that came first keeps the symbol.
-    fn refuse_duplicates(&self, made: &mut [Result<Made, Failure>]) {
+    fn refuse_duplicates(&self, turns: Vec<Turn>) -> Vec<Turn> {
         let mut owners: HashMap<String, String> = HashMap::new();
-        for (number, slot) in made.iter_mut().enumerate() {
-            let Ok(unit) = slot else { continue };
-            let twice =
-                unit.record.symbols.iter().find_map(|symbol| Some((symbol.clone(), owners.get(symbol)?.clone())));
-            match twice {
-                Some((symbol, other)) => *slot = Err(Failure::DuplicateSymbol { symbol, other }),
-                None => owners.extend(unit.record.symbols.iter().map(|symbol| (symbol.clone(), self.name(number)))),
+        let mut refuse = |(number, turn)| {
+            let Turn::Compiled(made) = turn else { return turn };
+            let symbols = &made.record.symbols;
+            match symbols.iter().find_map(|symbol| Some((symbol, owners.get(symbol)?))) {
+                Some((symbol, other)) => {
+                    let failure = Failure::DuplicateSymbol { symbol: symbol.clone(), other: other.clone() };
+                    Turn::Over(self.report(number, Err(failure)))
+                }
+                None => {
+                    owners.extend(symbols.iter().map(|symbol| (symbol.clone(), self.name(number))));
+                    Turn::Compiled(made)
+                }
             }
-        }
+        };
+        turns.into_iter().enumerate().map(&mut refuse).collect()
     }
 
     fn report(&self, number: usize, made: Result<Made, Failure>) -> UnitReport {
@@ -430,10 +485,4 @@ impl Run<'_> {
 
 fn digest(path: &Path) -> Result<Digest, Failure> {
     Digest::of_file(path).map_err(Failure::file("read", path))
-}
-
-fn fail_the_good(made: &mut [Result<Made, Failure>], why: impl Fn() -> Failure) {
-    for slot in made.iter_mut().filter(|slot| slot.is_ok()) {
-        *slot = Err(why());
-    }
 }

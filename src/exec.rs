@@ -204,8 +204,9 @@ impl Executor for ProcessExecutor {
         let mut output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
         let mut command = duct::cmd(&step.program, args)
             .stdin_null()
-            .stdout_file(output.try_clone().map_err(failed)?)
+            // duct applies the outermost first: this sends standard error where the next line has sent standard output.
             .stderr_to_stdout()
+            .stdout_file(output.try_clone().map_err(failed)?)
             .unchecked()
             .before_spawn(|command| {
                 system::own_group(command);
