@@ -1,5 +1,7 @@
 //! Finding compilers: the only reader of the environment. A program is what its probe says it is, whatever its name.
 
+#![expect(clippy::disallowed_methods, reason = "the only reader of the environment")]
+
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;

@@ -1,5 +1,7 @@
 //! Running compilers: the only place that starts processes. Knows steps, not what they are for.
 
+#![expect(clippy::disallowed_methods, reason = "the only place that starts processes")]
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;

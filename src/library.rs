@@ -1,5 +1,7 @@
 //! Loading code: one of the two places with `unsafe`. Knows files and symbols, not where they come from.
 
+#![expect(unsafe_code, reason = "one of the two islands: loading code is unsafe by nature")]
+
 use std::ffi::c_void;
 use std::fs::OpenOptions;
 use std::io::{self, Write};

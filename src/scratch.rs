@@ -1,5 +1,7 @@
 //! The private temporary directory: made 0700, locked while its process lives, removed with it; what a dead process left
-//! is swept by the next one. Together with `store.rs` the only remover of files.
+//! is swept by the next one. The only remover of files.
+
+#![expect(clippy::disallowed_methods, reason = "the only remover of files")]
 
 use std::fs::{self, File};
 use std::io;
@@ -109,8 +111,12 @@ pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
 fn make(base: &Path, purpose: Purpose) -> io::Result<(tempfile::TempDir, File)> {
     // Absolute: compilers are told of files in it.
     let base = std::path::absolute(base)?;
-    // tempfile makes directories 0700 on unix.
-    let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
+    // The names in it can be guessed; nobody else may look or put anything there.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let dir = builder.tempdir_in(base)?;
     // Named only once it is locked: a file of this name that is not locked belongs to the dead.
     let unnamed = dir.path().join("locking");
     let lock = File::create(&unnamed)?;

@@ -1,5 +1,5 @@
 //! What a build keeps in `OUT/.mjit-cc` so that the next one need not make it again: objects by key, a record for each library,
-//! the PCH. Locked for one process at a time; together with `scratch.rs` the only remover of files.
+//! the PCH. Locked for one process at a time; what is to go, goes through `scratch.rs`.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};

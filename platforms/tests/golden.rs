@@ -279,7 +279,7 @@ fn linker_flags_go_to_the_link_alone() {
 
 /// What is left of a step's words without those that only name files or only say what to do with the PCH.
 fn code_words(plan: &Plan) -> Vec<&str> {
-    const PCH_ALONE: &[&str] = &["-x", "c-header", "-Xclang", "-fno-pch-timestamp"];
+    const PCH_ALONE: &[&str] = &["-x", "c-header", "-Yc", "-Xclang", "-fno-pch-timestamp"];
     const UNIT_ALONE: &[&str] = &["-c", "-include", "-include-pch", "-Winvalid-pch", "-Werror=invalid-pch"];
     plan.steps[0]
         .args
