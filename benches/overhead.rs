@@ -16,7 +16,6 @@ use mjitcc::event::Event;
 use mjitcc::exec::ProcessExecutor;
 use mjitcc::pch;
 use mjitcc::pipeline::Pipeline;
-use mjitcc::platforms::quote::shell_word;
 use mjitcc::platforms::{Flags, Plan};
 use mjitcc::scratch::{Purpose, Scratch};
 
@@ -89,13 +88,11 @@ fn script(plans: &[Plan], units: &[PathBuf]) -> String {
     let mut units = units.iter();
     let mut script = String::new();
     for step in plans.iter().flat_map(|plan| &plan.steps) {
-        let words: Vec<String> =
-            [step.program.as_os_str()].into_iter().chain(step.args.iter().map(AsRef::as_ref)).map(shell_word).collect();
         if let Some(at) = step.args.iter().position(|word| word == "-c") {
             fs::copy(units.next().expect("a unit for each compilation"), &step.args[at + 1])
                 .expect("the scratch is there");
         }
-        script += &format!("{}\n", words.join(" "));
+        script += &format!("{step}\n");
     }
     script
 }

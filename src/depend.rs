@@ -24,6 +24,14 @@ impl Inputs {
         files.into_iter().map(|path| digests.of(&path).map(|digest| (path, digest))).collect::<Option<_>>().map(Self)
     }
 
+    /// The same with one file more.
+    pub(crate) fn and(mut self, path: &Path) -> Option<Self> {
+        if self.0.iter().all(|(known, _)| known != path) {
+            self.0.push((path.to_owned(), Digest::of_file(path).ok()?));
+        }
+        Some(self)
+    }
+
     /// Whether every file is there and contains what it did.
     pub(crate) fn are_unchanged(&self, digests: &FileDigests) -> bool {
         self.0.iter().all(|(path, digest)| digests.of(path).as_ref() == Some(digest))

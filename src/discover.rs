@@ -275,8 +275,10 @@ impl Finder<'_> {
         let source = self.temp_dir.join("probe.c");
         fs::write(&source, probe::SOURCE)
             .map_err(|error| Rejection::Because(format!("cannot write {}: {error}", source.display())))?;
-        let args = leading.iter().cloned().chain(["-E".into(), source.into()]).collect();
-        let output = self.run(Step { program: program.clone(), args, env: env.clone(), response: Syntax::Gnu })?;
+        let args = vec!["-E".into(), source.into()];
+        let step =
+            Step { program: program.clone(), leading: leading.clone(), args, env: env.clone(), response: Syntax::Gnu };
+        let output = self.run(step)?;
         let compiler =
             probe::read_answer(program, leading, &output).map_err(|error| Rejection::Because(error.to_string()))?;
         Ok(Compiler { env, ..compiler })
@@ -285,9 +287,9 @@ impl Finder<'_> {
     /// clang for Microsoft's ABI looks the same to the preprocessor whichever command line it speaks: only `cl`'s knows this
     /// flag.
     fn hears_cl(&self, compiler: &Compiler) -> bool {
-        let args = compiler.leading.iter().cloned();
-        let args = args.chain(["-nologo".into(), "-E".into(), self.temp_dir.join("probe.c").into()]).collect();
-        let step = Step { program: compiler.program.clone(), args, env: compiler.env.clone(), response: Syntax::Msvc };
+        let Compiler { program, leading, env, .. } = compiler.clone();
+        let args = vec!["-nologo".into(), "-E".into(), self.temp_dir.join("probe.c").into()];
+        let step = Step { program, leading, args, env, response: Syntax::Msvc };
         self.run(step).is_ok()
     }
 

@@ -191,7 +191,7 @@ impl Executor for ProcessExecutor {
         }
         let mut response = None;
         let args = match step.command_line(HOST) {
-            CommandLine::Direct(args) => args,
+            CommandLine::Direct => step.args.clone(),
             CommandLine::ViaFile(contents) => {
                 let mut file =
                     tempfile::Builder::new().prefix("args").suffix(".rsp").tempfile_in(temp_dir).map_err(failed)?;
@@ -204,7 +204,7 @@ impl Executor for ProcessExecutor {
         };
         // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
         let mut output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
-        let mut command = duct::cmd(&step.program, args)
+        let mut command = duct::cmd(&step.program, step.leading.iter().cloned().chain(args))
             .stdin_null()
             // duct applies the outermost first: this sends standard error where the next line has sent standard output.
             .stderr_to_stdout()
@@ -263,6 +263,7 @@ mod tests {
     fn shell(script: &str) -> Step {
         Step {
             program: "/bin/sh".into(),
+            leading: Vec::new(),
             args: vec!["-c".into(), script.into()],
             env: vec![("GREETING".into(), "hello".into())],
             response: Syntax::Gnu,

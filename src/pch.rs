@@ -321,10 +321,11 @@ fn build_in(
     // succeeds has used the PCH.
     pipeline.try_header(Header::Pch(staged), observer)?;
 
-    let inputs = ran.inputs.ok_or_else(|| Error::File {
+    // clang-cl does not count the header itself among its includes.
+    let inputs = ran.inputs.and_then(|inputs| inputs.and(&pch.header)).ok_or_else(|| Error::File {
         action: "read again",
         path: pch.header.clone(),
-        source: std::io::Error::other("a file that the header includes went away"),
+        source: std::io::Error::other("it, or a file that it includes, went away"),
     })?;
     let mut files = Vec::new();
     for path in plan.outputs.iter().chain(&plan.companions).filter(|path| path.exists()) {

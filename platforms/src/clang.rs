@@ -6,7 +6,7 @@ use crate::gnu::{self, Dialect};
 use crate::job::Pch;
 use crate::plan::PlanError;
 use crate::response::Syntax;
-use crate::target::Target;
+use crate::target::{Os, Target};
 
 #[derive(Debug)]
 pub(crate) struct Clang;
@@ -32,7 +32,7 @@ impl Dialect for Clang {
     }
 
     fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError> {
-        Ok(["-include-pch".into(), pch.file.clone().into()].into())
+        Ok(["-include-pch".into(), gnu::path_word(&pch.file)].into())
     }
 
     fn link(&self, target: &Target) -> Vec<&'static str> {
@@ -43,14 +43,15 @@ impl Dialect for Clang {
             words.extend(["-nostartfiles", "-nodefaultlibs", "-nostdlib"]);
         }
         if target.is_pe() {
-            // clang has no linker for PE but lld; the entry is the prelude's.
-            words.extend(["-fuse-ld=lld", "-nostartfiles"]);
+            // lld, since MinGW's ld need not be here; the entry is the prelude's. -static-libgcc: otherwise the library wants libgcc_s_seh-1.dll when it is loaded.
+            words.extend(["-fuse-ld=lld", "-nostartfiles", "-static-libgcc"]);
         }
         words
     }
 
-    fn link_libraries(&self, _target: &Target) -> &'static [&'static str] {
-        // compiler-rt and libgcc are both optional beside clang; a unit that needs one says so with a linker flag.
-        &[]
+    /// What the compiler calls by itself: 128-bit division everywhere, every atomic on Arm. clang for Linux comes with gcc's
+    /// library; elsewhere a cross compiler often has none, and a unit that needs one says so with a linker flag.
+    fn link_libraries(&self, target: &Target) -> &'static [&'static str] {
+        if target.os == Os::Linux { &["-lgcc"] } else { &[] }
     }
 }

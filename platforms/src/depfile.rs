@@ -5,8 +5,8 @@ use std::path::PathBuf;
 /// What `-showIncludes` puts before each file, in English (`VSLANG=1033`).
 const INCLUDE_NOTE: &str = "Note: including file:";
 
-/// The prerequisites of a make rule, as gcc, clang and tcc write it: white space separates, `\` goes before a space, a `#` or
-/// the end of a line, `$` is doubled.
+/// The prerequisites of a make rule, as gcc, clang and tcc write it: white space separates; before a space, 2N+1 backslashes are
+/// N and the space (gcc's `mkdeps.cc`, after GNU make); one goes before a `#`; `$` is doubled.
 #[must_use]
 pub(crate) fn parse(rule: &[u8]) -> Vec<PathBuf> {
     let text = String::from_utf8_lossy(rule).replace("\\\r\n", " ").replace("\\\n", " ");
@@ -16,11 +16,23 @@ pub(crate) fn parse(rule: &[u8]) -> Vec<PathBuf> {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '\\' => match chars.peek() {
-                // Before a space or a hash it quotes; elsewhere it is a Windows path's own.
-                Some(' ' | '#') => word.extend(chars.next()),
-                _ => word.push('\\'),
-            },
+            '\\' => {
+                let mut count = 1;
+                while chars.next_if_eq(&'\\').is_some() {
+                    count += 1;
+                }
+                let quotes = count % 2 == 1 && matches!(chars.peek(), Some(' ' | '\t'));
+                // Elsewhere they are a Windows path's own.
+                let kept = match chars.peek() {
+                    Some(' ' | '\t') => count / 2,
+                    Some('#') => count - 1,
+                    _ => count,
+                };
+                word.push_str(&"\\".repeat(kept));
+                if quotes || chars.peek() == Some(&'#') {
+                    word.extend(chars.next());
+                }
+            }
             '$' if chars.peek() == Some(&'$') => word.extend(chars.next()),
             ':' if in_targets && chars.peek().is_none_or(|next| next.is_whitespace()) => {
                 in_targets = false;
@@ -73,6 +85,7 @@ mod tests {
         assert_eq!(parsed("u.o: u.c \\\n  vm.h \\\n"), ["u.c", "vm.h"]);
         assert_eq!(parsed("a\\ b.o: a\\ b.c c\\#$$d.h\nvm.h:\n"), ["a b.c", "c#$d.h"]);
         assert_eq!(parsed("C:\\o\\u.o: C:\\s\\u.c \\\r\n D:\\vm.h\r\n"), ["C:\\s\\u.c", "D:\\vm.h"]);
+        assert_eq!(parsed("u.o: back\\\\\\ slash.h c:\\a\\\\b.h\n"), ["back\\ slash.h", "c:\\a\\\\b.h"]);
         assert_eq!(parsed("u.o:"), [""; 0]);
         assert_eq!(parsed("not a rule"), [""; 0]);
     }

@@ -46,8 +46,8 @@ impl Dialect for Gcc {
     }
 
     /// gcc looks for `NAME.gch` wherever it is told to read `NAME`, and reads `NAME` itself without a word when the PCH does
-    /// not fit. Where no file `NAME` exists a misfit is a fatal error; where one does, -Werror=invalid-pch makes it one
-    /// (gcc's manual, "Using Precompiled Headers").
+    /// not fit. Where no file `NAME` exists a misfit is a fatal error; where one does, -Werror=invalid-pch makes it one, unless
+    /// -w silences it (gcc's manual, "Using Precompiled Headers").
     fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError> {
         if pch.file.extension().is_none_or(|suffix| suffix != "gch") {
             return Err(PlanError::Unsupported {
@@ -60,7 +60,7 @@ impl Dialect for Gcc {
             "-Winvalid-pch".into(),
             "-Werror=invalid-pch".into(),
             "-include".into(),
-            pch.file.with_extension("").into(),
+            gnu::path_word(&pch.file.with_extension("")),
         ]
         .into())
     }
@@ -71,6 +71,6 @@ impl Dialect for Gcc {
 
     /// libgcc has what the compiler calls by itself (128-bit division, big stack frames on MinGW) and is static.
     fn link_libraries(&self, target: &Target) -> &'static [&'static str] {
-        if target.is_pe() { mingw::GCC_LIBRARIES } else { &["-lgcc"] }
+        if target.os == Os::Windows { mingw::GCC_LIBRARIES } else { &["-lgcc"] }
     }
 }

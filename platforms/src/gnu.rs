@@ -25,6 +25,14 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     fn pch_build(&self) -> &'static [&'static str];
     /// The words that make a unit use a PCH.
     fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError>;
+    /// The words that add a directory for `#include "…"`.
+    fn quote_dir(&self, dir: &OsStr) -> Vec<OsString> {
+        vec!["-iquote".into(), dir.into()]
+    }
+    /// What a library needs on PE in the place of start-up files; nothing where the compiler brings its own.
+    fn entry(&self, target: &Target) -> &'static str {
+        if target.os == Os::Windows { mingw::ENTRY } else { "" }
+    }
     /// Words for the link, before the objects.
     fn link(&self, target: &Target) -> Vec<&'static str>;
     /// Libraries for the link, after the objects and the user's.
@@ -54,16 +62,21 @@ pub(crate) fn shared(target: &Target) -> &'static [&'static str] {
     match target.os {
         // A bundle may leave symbols to the program; -undefined dynamic_lookup says that it does (ld(1) on macOS).
         Os::MacOs => &["-dynamic", "-bundle", "-undefined", "dynamic_lookup"],
+        // -G is ld's word for a library that may leave symbols open (AIX's ld command).
+        Os::Aix => &["-shared", "-Wl,-G"],
         _ => &["-shared"],
     }
 }
 
-/// A path as one argument that no compiler takes for an option (`-x`) or a response file (`@x`).
-fn path_word(path: &Path) -> OsString {
-    match path.as_os_str().as_encoded_bytes().first() {
-        Some(b'-' | b'@') => Path::new(".").join(path).into_os_string(),
-        _ => path.as_os_str().to_owned(),
+/// A path as one argument that no compiler takes for an option (`-x`), a response file (`@x`) or a place below the sysroot
+/// (`-I=x`). The slash is every host's: plans are the same everywhere.
+pub(crate) fn path_word(path: &Path) -> OsString {
+    let mut word = OsString::new();
+    if let Some(b'-' | b'@' | b'=') = path.as_os_str().as_encoded_bytes().first() {
+        word.push("./");
     }
+    word.push(path);
+    word
 }
 
 /// Words in order, of any mixture of sources.
@@ -99,7 +112,8 @@ impl<D: Dialect> Gnu<D> {
     fn step(&self, args: Words) -> Step {
         Step {
             program: self.compiler.program.clone(),
-            args: self.compiler.leading.iter().cloned().chain(args.0).collect(),
+            leading: self.compiler.leading.clone(),
+            args: args.0,
             // English diagnostics, which is what the parser reads.
             env: self.compiler.env.iter().cloned().chain([("LC_ALL".into(), "C".into())]).collect(),
             response: self.dialect.response(),
@@ -125,7 +139,7 @@ impl<D: Dialect> Gnu<D> {
         }
         args.words(self.dialect.code(&self.compiler.target));
         for dir in &flags.includes {
-            args.joined("-I", dir);
+            args.joined("-I", path_word(dir));
         }
         for define in &flags.defines {
             args.joined("-D", define);
@@ -164,7 +178,7 @@ impl<D: Dialect> Gnu<D> {
             }
         }
         if let Some(dir) = quote_dir {
-            args.flag("-iquote", dir);
+            args.words(self.dialect.quote_dir(&path_word(dir)));
         }
         args.words(["-MD"]).flag("-MF", depfile).words(["-c"]).path(source).flag("-o", object);
         Ok(self.step(args))
@@ -198,8 +212,8 @@ impl<D: Dialect> Toolchain for Gnu<D> {
 
     fn prelude(&self, role: Role) -> &'static str {
         match role {
-            Role::Library if self.compiler.target.is_pe() => mingw::ENTRY,
-            Role::Library | Role::Object => "",
+            Role::Library => self.dialect.entry(&self.compiler.target),
+            Role::Object => "",
         }
     }
 
@@ -218,11 +232,12 @@ impl<D: Dialect> Toolchain for Gnu<D> {
             Job::Link { objects, library, .. } => {
                 let mut inputs = objects.to_vec();
                 let mut writes = Vec::new();
-                if target.is_pe() {
+                let entry = self.dialect.entry(target);
+                if !entry.is_empty() {
                     // Once a library, not once an object: several would collide. The driver compiles it on the way.
                     let path = library.with_extension("entry.c");
                     inputs.push(path.clone());
-                    writes.push(TextFile { path, text: mingw::ENTRY.to_owned() });
+                    writes.push(TextFile { path, text: entry.to_owned() });
                 }
                 Ok(Plan {
                     steps: vec![self.link(flags, &inputs, library)],

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::compiler::{Compiler, Family};
 use crate::diagnostic::{self, Diagnostic};
+use crate::gnu::path_word;
 use crate::job::{Flags, Header, Job, OptLevel, Pch};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
@@ -25,12 +26,10 @@ int __stdcall DllMainCRTStartup(void *instance, unsigned reason, void *reserved)
 struct Accent {
     /// Words for every link. clang-cl would call link.exe, which only Windows has.
     link: &'static [&'static str],
-    /// Words for making a PCH. clang refuses one whose headers were touched (pytorch #162514).
-    pch_build: &'static [&'static str],
 }
 
-const CL: Accent = Accent { link: &[], pch_build: &[] };
-const CLANG_CL: Accent = Accent { link: &["-fuse-ld=lld"], pch_build: &["-Xclang", "-fno-pch-timestamp"] };
+const CL: Accent = Accent { link: &[] };
+const CLANG_CL: Accent = Accent { link: &["-fuse-ld=lld"] };
 
 /// A compiler with cl's command line.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ pub(crate) struct Msvc {
     pub(crate) compiler: Compiler,
 }
 
-/// The words of one command line. cl joins a path to its flag, so what the path begins with never matters.
+/// The words of one command line.
 struct Words(Vec<OsString>);
 
 impl Words {
@@ -68,7 +67,8 @@ impl Msvc {
     fn step(&self, args: Words) -> Step {
         Step {
             program: self.compiler.program.clone(),
-            args: self.compiler.leading.iter().cloned().chain(args.0).collect(),
+            leading: self.compiler.leading.clone(),
+            args: args.0,
             // English, whatever the machine's language: localised words broke a parser once (pytorch #157673).
             env: self.compiler.env.iter().cloned().chain([("VSLANG".into(), "1033".into())]).collect(),
             response: Syntax::Msvc,
@@ -98,7 +98,7 @@ impl Msvc {
             args.joined("-D", define);
         }
         args.words(&flags.cflags);
-        if flags.debug {
+        if flags.debug || flags.cflags.iter().any(|word| word == "-Zi" || word == "-ZI") {
             // Last, so that no flag of the user's brings back -Zi: its .pdb is shared by PCH and units, and compilers that
             // run at once corrupt it (C1041; Ruby e6f4a39a). -Z7 puts the information into the object.
             args.words(["-Z7"]);
@@ -107,26 +107,30 @@ impl Msvc {
     }
 
     fn build_pch(&self, flags: &Flags, pch: &Pch) -> Plan {
-        let source = pch.file.with_extension("pch.c");
         let object = pch_object(pch);
         let database = pch.file.with_extension("pdb");
         let mut args = self.code(flags);
-        // -FI and -Yc with the same words mark the header's end as the PCH's, without an #include in the source.
-        args.words(self.accent().pch_build)
-            .joined("-Yc", &pch.header)
-            .joined("-FI", &pch.header)
-            .joined("-Fp", &pch.file)
-            .joined("-Fo", &object)
+        let mut writes = Vec::new();
+        if self.compiler.family == Family::ClangCl {
+            // clang's PCH names its source and wants it at every use: the header itself, which stays where it is.
+            args.words(["-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));
+        } else {
+            // A PCH is made while a source is compiled; this one has nothing of its own. -FI and -Yc with the same words mark
+            // the header's end as the PCH's, without an #include in the source.
+            let source = pch.file.with_extension("pch.c");
+            args.joined("-Yc", &pch.header).joined("-FI", &pch.header).joined("-Tc", path_word(&source));
+            writes.push(TextFile { path: source, text: "/* the header, precompiled */\n".to_owned() });
+        }
+        args.joined("-Fp", &pch.file)
+            .joined("-Fo", path_word(&object))
             .joined("-Fd", &database)
-            .words(["-showIncludes", "-c"])
-            .joined("-Tc", &source);
+            .words(["-showIncludes", "-c"]);
         Plan {
-            // A PCH is made while a source is compiled; this one has nothing of its own.
-            writes: vec![TextFile { path: source.clone(), text: "/* the header, precompiled */\n".to_owned() }],
             steps: vec![self.step(args)],
             outputs: vec![pch.file.clone()],
             companions: vec![object, database],
-            leftovers: vec![source],
+            leftovers: writes.iter().map(|file| file.path.clone()).collect(),
+            writes,
         }
     }
 
@@ -148,9 +152,9 @@ impl Msvc {
         }
         // A -Fd for each unit: several compilers at once never meet in one .pdb.
         args.words(["-showIncludes"])
-            .joined("-Fo", object)
+            .joined("-Fo", path_word(object))
             .joined("-Fd", object.with_extension("pdb"))
-            .joined("-Tc", source);
+            .joined("-Tc", path_word(source));
         args
     }
 
@@ -164,14 +168,15 @@ impl Msvc {
         exports: &[String],
     ) -> Words {
         let mut args = Words(Vec::new());
-        args.words(["-link"]).words(objects);
+        args.words(["-link"]).words(objects.iter().map(|object| path_word(object)));
         if let Header::Pch(pch) = header {
-            args.words([pch_object(pch)]);
+            args.words([path_word(&pch_object(pch))]);
         }
         args.words(["-ENTRY:DllMainCRTStartup"]);
         args.joined("-IMPLIB:", library.with_extension("lib"));
         if flags.debug {
-            args.words(["-DEBUG"]).joined("-PDB:", library.with_extension("pdb"));
+            // -DEBUG links incrementally unless told otherwise, and leaves an .ilk.
+            args.words(["-DEBUG", "-INCREMENTAL:NO"]).joined("-PDB:", library.with_extension("pdb"));
         }
         for symbol in exports {
             args.joined("-EXPORT:", symbol);
@@ -228,10 +233,11 @@ impl Toolchain for Msvc {
                 let source = library.with_extension("entry.c");
                 let object = library.with_extension("entry.obj");
                 let mut args = Words(vec!["-nologo".into(), "-LD".into(), "-MD".into(), "-GS-".into()]);
-                args.words(self.accent().link)
+                args.words(&flags.cflags)
+                    .words(self.accent().link)
                     .joined("-Fe", library)
-                    .joined("-Fo", &object)
-                    .joined("-Tc", &source)
+                    .joined("-Fo", path_word(&object))
+                    .joined("-Tc", path_word(&source))
                     .words(self.linker(flags, objects, library, header, exports).0);
                 let mut plan = self.linked(flags, self.step(args), library, vec![source.clone(), object]);
                 plan.writes = vec![TextFile { path: source, text: ENTRY.to_owned() }];

@@ -2,8 +2,10 @@
 //! somebody else's work.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
+use crate::quote::shell_word;
 use crate::response::Syntax;
 
 /// How a job is done: in order, write `writes`, run `steps`; then `outputs` are there, `companions` may be, and
@@ -36,12 +38,22 @@ pub struct TextFile {
 pub struct Step {
     /// The program to start.
     pub program: PathBuf,
-    /// Its arguments, unquoted.
+    /// Words that come before all others, and never go through a response file: `--driver-mode=cl` decides how that is read.
+    pub leading: Vec<OsString>,
+    /// Its further arguments, unquoted.
     pub args: Vec<OsString>,
     /// Environment variables to set for it, beyond what it inherits.
     pub env: Vec<(OsString, OsString)>,
     /// How a command line that is too long for the host goes through a file.
     pub response: Syntax,
+}
+
+/// As a line that a POSIX shell would run.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shell_word(self.program.as_os_str()))?;
+        self.leading.iter().chain(&self.args).try_for_each(|word| write!(f, " {}", shell_word(word)))
+    }
 }
 
 /// A job that the toolchain or its platform cannot do.

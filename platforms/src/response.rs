@@ -53,8 +53,8 @@ impl Host {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandLine {
     /// As they are.
-    Direct(Vec<OsString>),
-    /// All of them in a file with these bytes; the command line is `@FILE`.
+    Direct,
+    /// Behind the leading ones in a file with these bytes, which is named as `@FILE`.
     ViaFile(Vec<u8>),
 }
 
@@ -62,10 +62,10 @@ impl Step {
     /// Whether this step's words fit on `host`'s command line, and the response file where they do not.
     #[must_use]
     pub fn command_line(&self, host: Host) -> CommandLine {
-        let length: usize =
-            self.args.iter().map(|word| host.length(word)).sum::<usize>() + host.length(self.program.as_os_str());
-        if length <= host.limit() {
-            return CommandLine::Direct(self.args.clone());
+        let words = [self.program.as_os_str()].into_iter();
+        let words = words.chain(self.leading.iter().chain(&self.args).map(AsRef::as_ref));
+        if words.map(|word| host.length(word)).sum::<usize>() <= host.limit() {
+            return CommandLine::Direct;
         }
         // cl takes -link and what follows from a response file too (its documentation excludes only nested files).
         let contents = match self.response {
@@ -138,20 +138,26 @@ mod tests {
     use super::*;
 
     fn step(response: Syntax, args: &[&str]) -> Step {
-        Step { program: "cc".into(), args: args.iter().map(Into::into).collect(), env: Vec::new(), response }
+        Step {
+            program: "cc".into(),
+            leading: Vec::new(),
+            args: args.iter().map(Into::into).collect(),
+            env: Vec::new(),
+            response,
+        }
     }
 
     fn file(step: &Step, host: Host) -> Vec<u8> {
         match step.command_line(host) {
             CommandLine::ViaFile(contents) => contents,
-            CommandLine::Direct(_) => panic!("the line fits"),
+            CommandLine::Direct => panic!("the line fits"),
         }
     }
 
     #[test]
     fn short_lines_travel_as_they_are() {
         let short = step(Syntax::Gnu, &["-c", "a b.c"]);
-        assert_eq!(short.command_line(Host::Unix), CommandLine::Direct(short.args.clone()));
+        assert_eq!(short.command_line(Host::Unix), CommandLine::Direct);
     }
 
     #[test]
@@ -159,7 +165,7 @@ mod tests {
         let words = vec!["x".repeat(99); 400];
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let long = step(Syntax::Gnu, &words);
-        assert!(matches!(long.command_line(Host::Unix), CommandLine::Direct(_)));
+        assert!(matches!(long.command_line(Host::Unix), CommandLine::Direct));
         assert!(matches!(long.command_line(Host::Windows), CommandLine::ViaFile(_)));
     }
 

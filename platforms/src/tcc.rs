@@ -1,6 +1,6 @@
 //! The Tiny C Compiler's own words: no PCH, no optimiser, milliseconds a unit.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use crate::gnu::{self, Dialect};
 use crate::job::Pch;
@@ -37,15 +37,28 @@ impl Dialect for Tcc {
         })
     }
 
+    /// tcc has no -iquote.
+    fn quote_dir(&self, dir: &OsStr) -> Vec<OsString> {
+        let mut word = OsString::from("-I");
+        word.push(dir);
+        vec![word]
+    }
+
+    /// tcc links an entry of its own, and knows no __stdcall without its headers.
+    fn entry(&self, _target: &Target) -> &'static str {
+        ""
+    }
+
     fn link(&self, target: &Target) -> Vec<&'static str> {
-        let mut words = vec!["-shared"];
+        let mut words = gnu::shared(target).to_vec();
         if gnu::takes_nostdlib(target) {
             words.push("-nostdlib");
         }
         words
     }
 
-    fn link_libraries(&self, _target: &Target) -> &'static [&'static str] {
-        &[]
+    /// libtcc1 has what the compiler calls by itself (conversions of 64-bit integers); {B} is tcc's own folder.
+    fn link_libraries(&self, target: &Target) -> &'static [&'static str] {
+        if gnu::takes_nostdlib(target) { &["-L{B}", "-ltcc1"] } else { &[] }
     }
 }

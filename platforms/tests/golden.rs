@@ -200,8 +200,12 @@ fn write_plan(out: &mut String, plan: &Plan) {
     for file in &plan.writes {
         write_list(out, &format!("write {}", file.path.display()), file.text.lines());
     }
-    for Step { program, args, env, response } in &plan.steps {
-        write_list(out, &format!("run {}", program.display()), args.iter().map(|arg| arg.to_str().unwrap()));
+    for Step { program, leading, args, env, response } in &plan.steps {
+        write_list(
+            out,
+            &format!("run {}", program.display()),
+            leading.iter().chain(args).map(|arg| arg.to_str().unwrap()),
+        );
         for (name, value) in env {
             writeln!(out, "env {}={}", name.display(), value.display()).unwrap();
         }

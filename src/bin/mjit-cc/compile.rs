@@ -7,8 +7,7 @@ use mjitcc::batch::report::Report;
 use mjitcc::batch::{Batch, HeaderSource};
 use mjitcc::event::Observer;
 use mjitcc::pipeline::Pipeline;
-use mjitcc::platforms::quote::shell_word;
-use mjitcc::platforms::{Plan, Step};
+use mjitcc::platforms::Plan;
 
 use crate::args::{CompileArgs, MessageFormat};
 use crate::exit::{Exit, Trouble};
@@ -66,14 +65,7 @@ fn print_result(report: &Report, out_dir: &Path, compact: bool) -> io::Result<()
 fn print_commands(plans: &[Plan]) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for step in plans.iter().flat_map(|plan| &plan.steps) {
-        writeln!(out, "{}", command(step))?;
+        writeln!(out, "{step}")?;
     }
     out.flush()
-}
-
-/// A step as a line that a POSIX shell would run.
-pub(crate) fn command(step: &Step) -> String {
-    let words: Vec<String> =
-        [step.program.as_os_str()].into_iter().chain(step.args.iter().map(AsRef::as_ref)).map(shell_word).collect();
-    words.join(" ")
 }

@@ -12,7 +12,6 @@ use mjitcc::Failure;
 use mjitcc::batch::report::{Report, Status, UnitReport};
 use mjitcc::event::{Event, Observer};
 
-use crate::compile::command;
 use crate::exit::{Exit, Trouble};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -210,7 +209,7 @@ impl Observer for Human {
             Event::Waiting { path } if self.says(Level::Normal) => {
                 self.print(format_args!("waiting for another mjit-cc, which holds {}", path.display()));
             }
-            Event::Running { step } if self.says(Level::Commands) => self.print(command(step)),
+            Event::Running { step } if self.says(Level::Commands) => self.print(step),
             Event::PchStarted { header } if self.says(Level::Verbose) => {
                 self.print(format_args!("precompiling {}", header.display()));
             }
