@@ -1,1 +1,194 @@
-//! (being written)
+//! Ctrl-C and worse: nothing keeps running, nothing is left, and the next run works. And runs that meet in one output directory.
+
+#![cfg(unix)]
+
+use std::path::PathBuf;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::processes::{Hanging, Place, Running};
+use crate::support::{need, run, statuses, text};
+
+fn send(tool: &Running, signal: Signal) {
+    kill_process(Pid::from_raw(tool.id().cast_signed()).unwrap(), signal).unwrap();
+}
+
+/// Ends the tool by a signal while a compiler hangs, and looks that all is well.
+fn ends_everything(signal: Signal, when: &str, words: &str) {
+    let place = Place::new();
+    place.units(&["first", "stuck", "last"]);
+    place.write("vm.h", "typedef int word;\n");
+    let words = format!("first.c stuck.c last.c {words}");
+    let tool = Running::start(&place, "tool", place.with_mischief("hang", when, &words));
+    let hanging = Hanging::find(&place);
+    assert_eq!(place.leavings().len(), 1, "a run has a temporary directory");
+    send(&tool, signal);
+    let (code, said) = tool.end();
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("error: interrupted\n"), "{said}");
+    hanging.are_gone();
+    assert_eq!(place.leavings(), Vec::<PathBuf>::new());
+    let damaged = place.files().into_iter().filter(|file| file.contains("stuck") || file.contains("/tmp/"));
+    assert_eq!(damaged.collect::<Vec<_>>(), [""; 0]);
+
+    run(&mut place.compile(&words), 0);
+    assert!(statuses(&place.out()).iter().all(|status| status == "built" || status == "reused"));
+}
+
+#[test]
+fn ctrl_c_ends_a_hanging_compiler_and_leaves_nothing() {
+    need!("gcc");
+    ends_everything(Signal::INT, "stuck.c", "");
+}
+
+#[test]
+fn ctrl_c_ends_everything_while_others_would_go_on() {
+    need!("gcc");
+    ends_everything(Signal::INT, "stuck.c", "-k -j4 --timeout 600");
+}
+
+#[test]
+fn ctrl_c_ends_a_hanging_linker() {
+    need!("gcc");
+    ends_everything(Signal::INT, "-shared", "--compact");
+}
+
+#[test]
+fn ctrl_c_ends_the_making_of_a_pch() {
+    need!("gcc");
+    ends_everything(Signal::INT, "c-header", "--header vm.h");
+}
+
+#[test]
+fn ctrl_c_ends_a_compiler_that_does_not_say_what_it_is() {
+    need!("gcc");
+    // The probe is the first run of all.
+    ends_everything(Signal::INT, "-E", "");
+}
+
+#[test]
+fn a_termination_signal_is_as_good_as_ctrl_c() {
+    need!("gcc");
+    ends_everything(Signal::TERM, "stuck.c", "");
+}
+
+#[test]
+fn the_report_tells_what_an_interrupt_kept_from_being_built() {
+    need!("gcc");
+    let place = Place::new();
+    place.units(&["first", "stuck", "last"]);
+    let command = place.with_mischief("hang", "stuck.c", "first.c stuck.c last.c");
+    let tool = Running::start(&place, "tool", command);
+    let hanging = Hanging::find(&place);
+    send(&tool, Signal::INT);
+    assert_eq!(tool.end().0, Some(130));
+    hanging.are_gone();
+    let statuses = statuses(&place.out());
+    assert_eq!(statuses[..2], ["built", "interrupted"]);
+    assert!(matches!(&*statuses[2], "interrupted" | "skipped"), "{statuses:?}");
+    place.has_function("first", "first");
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_another_run() {
+    need!("gcc");
+    let place = Place::new();
+    place.units(&["stuck"]);
+    let holder = Running::start(&place, "holder", place.with_mischief("hang", "stuck.c", "stuck.c"));
+    let hanging = Hanging::find(&place);
+    let waiter = Running::start(&place, "waiter", place.compile("stuck.c"));
+    waiter.says("waiting for another mjit-cc");
+    send(&waiter, Signal::INT);
+    let (code, said) = waiter.end();
+    assert_eq!(code, Some(130), "{said}");
+    assert!(hanging.are_alive(), "it is the other run's");
+    assert_eq!(place.leavings().len(), 1, "the other run's");
+    send(&holder, Signal::INT);
+    assert_eq!(holder.end().0, Some(130));
+    hanging.are_gone();
+}
+
+#[test]
+fn what_a_killed_run_left_is_swept_by_the_next() {
+    need!("gcc");
+    let place = Place::new();
+    place.units(&["first", "stuck"]);
+    let tool = Running::start(&place, "tool", place.with_mischief("hang", "stuck.c", "first.c stuck.c"));
+    let hanging = Hanging::find(&place);
+    send(&tool, Signal::KILL);
+    assert_eq!(tool.end().0, None);
+    assert_eq!(place.leavings().len(), 1, "nobody could remove it");
+    // Its compiler still runs, and keeps nobody from working.
+    assert!(hanging.are_alive());
+    let output = run(&mut place.compile("first.c stuck.c"), 0);
+    assert!(!text(&output.stderr).contains("waiting"), "{}", text(&output.stderr));
+    assert_eq!(place.leavings(), Vec::<PathBuf>::new());
+    assert_eq!(statuses(&place.out()).last().unwrap(), "built");
+    hanging.end();
+}
+
+#[test]
+fn a_run_sweeps_nothing_of_a_run_that_lives() {
+    need!("gcc");
+    let place = Place::new();
+    place.units(&["stuck", "other"]);
+    let tool = Running::start(&place, "tool", place.with_mischief("hang", "stuck.c", "stuck.c"));
+    let hanging = Hanging::find(&place);
+    let living = place.leavings();
+    // The last --out-dir counts; the temporary directory is the same.
+    let mut other = crate::support::mjit_cc();
+    other.current_dir(place.path("")).env("TMPDIR", place.path("tmp"));
+    run(other.args(["compile", "other.c", "--out-dir", "elsewhere"]), 0);
+    assert_eq!(place.leavings(), living);
+    hanging.end();
+    assert_eq!(tool.end().0, Some(1));
+}
+
+#[test]
+fn a_run_waits_for_another_in_the_same_directory_and_goes_on_from_there() {
+    need!("gcc");
+    let place = Place::new();
+    place.units(&["first", "stuck"]);
+    // Both with the same compiler, which misbehaves once.
+    let command = || {
+        let mut command = place.with_mischief("hang", "stuck.c", "first.c stuck.c -k");
+        command.env("FAKE_CC_TIMES", "1");
+        command
+    };
+    let holder = Running::start(&place, "holder", command());
+    let hanging = Hanging::find(&place);
+    let waiter = Running::start(&place, "waiter", command());
+    waiter.says("waiting for another mjit-cc");
+    hanging.end();
+    let (code, said) = holder.end();
+    assert_eq!(code, Some(1), "its compiler was killed: {said}");
+    let (code, said) = waiter.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("waiting").count(), 1, "{said}");
+    assert_eq!(statuses(&place.out()), ["reused", "built"]);
+}
+
+#[test]
+fn runs_at_once_in_one_directory_all_succeed() {
+    need!("gcc");
+    let place = Place::new();
+    place.units(&["one", "two", "three"]);
+    place.write("vm.h", "typedef int word;\n");
+    let runs: Vec<Running> = ["--compact", "", "-O1", "--compact"]
+        .iter()
+        .enumerate()
+        .map(|(number, words)| {
+            let command = place.compile(&format!("one.c two.c three.c --header vm.h {words}"));
+            Running::start(&place, &format!("run{number}"), command)
+        })
+        .collect();
+    for run in runs {
+        let (code, said) = run.end();
+        assert_eq!(code, Some(0), "{said}");
+    }
+    for name in ["one", "two", "three"] {
+        place.has_function("units", name);
+        place.has_function(name, name);
+    }
+    assert_eq!(place.leavings(), Vec::<PathBuf>::new());
+}

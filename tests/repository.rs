@@ -1,0 +1,60 @@
+//! Promises about the source itself: the planners are pure, and the stated Rust release is enough for all that is built.
+
+#![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The part of a source file before its tests.
+fn product(source: &str) -> &str {
+    source.split("#[cfg(test)]").next().unwrap_or(source)
+}
+
+#[test]
+fn planners_touch_nothing_and_ask_nothing() {
+    for entry in fs::read_dir(root().join("platforms/src")).unwrap() {
+        let path = entry.unwrap().path();
+        let source = fs::read_to_string(&path).unwrap();
+        for word in ["std::fs", "std::env", "std::process", "std::net", "cfg(target", "cfg(unix", "cfg(windows", "cfg!("] {
+            assert!(!product(&source).contains(word), "{}: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn platform_words_stay_out_of_the_pipeline() {
+    for name in ["batch.rs", "pipeline.rs", "store.rs", "unit.rs", "depend.rs", "key.rs", "event.rs", "error.rs"] {
+        let source = fs::read_to_string(root().join("src").join(name)).unwrap();
+        for word in ["cfg(windows", "cfg!(", "Family::", "Os::", "\"-"] {
+            assert!(!product(&source).contains(word), "src/{name}: {word}");
+        }
+    }
+}
+
+#[test]
+fn every_dependency_builds_with_the_stated_rust() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version=1", "--locked", "--manifest-path"])
+        .arg(root().join("Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let release = |package: &Value| -> Vec<u32> {
+        let text = package["rust_version"].as_str().unwrap_or("1.0");
+        text.split('.').map(|number| number.parse().unwrap()).collect()
+    };
+    let packages = metadata["packages"].as_array().unwrap();
+    let ours = release(packages.iter().find(|package| package["name"] == "mjit-cc").unwrap());
+    for package in packages {
+        assert!(release(package)[..2] <= ours[..2], "{} wants Rust {}", package["name"], package["rust_version"]);
+    }
+}
