@@ -13,6 +13,11 @@ use crate::error::Failure;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// Temporary files go into a directory.
+    ScratchMade {
+        /// Which.
+        path: &'a Path,
+    },
     /// A compiler was chosen.
     CompilerChosen {
         /// Which.

@@ -35,10 +35,10 @@ Units that are to bring libraries with them name these with --ldflag (-lc, -lm).
 #[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
 pub(crate) struct Cli {
     /// Say more: the compiler and every unit; -vv the commands too; -vvv where things are.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
     pub(crate) verbose: u8,
     /// Say nothing but errors.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 101)]
     pub(crate) quiet: bool,
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -203,6 +203,9 @@ fn plural(number: usize, noun: &str) -> String {
 impl Observer for Human {
     fn event(&self, event: &Event<'_>) {
         match *event {
+            Event::ScratchMade { path } if self.says(Level::Everything) => {
+                self.print(format_args!("temporary files: {}", path.display()));
+            }
             Event::CompilerChosen { compiler } if self.says(Level::Verbose) => {
                 self.print(format_args!("compiler: {compiler}"));
             }

@@ -42,6 +42,7 @@ pub(crate) fn pipeline(
         let text = format!("no temporary files in {}: {error}", dir.display());
         observer.event(&Event::Warning { text: &text });
     }
+    observer.event(&Event::ScratchMade { path: scratch.path() });
     let executor = executor();
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
     let wish = Wish { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
