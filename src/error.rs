@@ -8,6 +8,7 @@ use mjit_cc_platforms::{Diagnostic, PlanError};
 
 use crate::discover::DiscoverError;
 use crate::exec::Exit;
+use crate::library::LoadError;
 use crate::scratch::ScratchError;
 use crate::symbols::SymbolsError;
 use crate::unit::UnitReadError;
@@ -170,6 +171,9 @@ pub enum Failure {
     /// The compiler succeeded and left no whole object.
     #[error(transparent)]
     Symbols(#[from] SymbolsError),
+    /// The library was made and cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// Another unit of the same library defines the same symbol.
     #[error("defines {symbol}, which {other} defines too")]
     DuplicateSymbol {

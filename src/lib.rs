@@ -48,7 +48,9 @@ pub mod pipeline;
 pub mod scratch;
 mod store;
 pub mod symbols;
+mod sync;
 pub mod unit;
+pub mod worker;
 
 pub use error::{Error, Failure, Phase};
 pub use mjit_cc_platforms as platforms;

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "one of the two islands: loading code is unsafe by nature")]
 
+use std::error::Error as _;
 use std::ffi::c_void;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -12,12 +13,12 @@ use std::ptr::NonNull;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The system's loader refused it.
-    #[error("cannot load {}: {source}", path.display())]
+    #[error("cannot load {}: {reason}", path.display())]
     Open {
         /// The library.
         path: PathBuf,
         /// The loader's words.
-        source: libloading::Error,
+        reason: String,
     },
     /// It was loaded and does not define the symbol.
     #[error("{} does not define {symbol}", path.display())]
@@ -43,7 +44,11 @@ impl Library {
     /// # Errors
     /// [`LoadError::Open`] with the loader's words, such as the name of a symbol that the process does not define.
     pub fn open(path: &Path) -> Result<Self, LoadError> {
-        let failed = |source| LoadError::Open { path: path.to_owned(), source };
+        // libloading says that loading failed, and its source why.
+        let failed = |error: libloading::Error| {
+            let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            LoadError::Open { path: path.to_owned(), reason }
+        };
         // Bound now, so that a missing symbol is an error here and not a crash in the first call; local, so that equal names
         // in two libraries stay apart.
         #[cfg(unix)]

@@ -22,7 +22,9 @@ fn planners_touch_nothing_and_ask_nothing() {
     for entry in fs::read_dir(root().join("platforms/src")).unwrap() {
         let path = entry.unwrap().path();
         let source = fs::read_to_string(&path).unwrap();
-        for word in ["std::fs", "std::env", "std::process", "std::net", "cfg(target", "cfg(unix", "cfg(windows", "cfg!("] {
+        for word in
+            ["std::fs", "std::env", "std::process", "std::net", "cfg(target", "cfg(unix", "cfg(windows", "cfg!("]
+        {
             assert!(!product(&source).contains(word), "{}: {word}", path.display());
         }
     }

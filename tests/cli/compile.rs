@@ -89,7 +89,7 @@ impl Fake {
         for file in files {
             let words: Words = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
             fs::remove_file(file).unwrap();
-            let has = |wanted: &str| words.iter().any(|word| word.trim_start_matches("@ ") == wanted);
+            let has = |wanted: &str| words.iter().any(|word| word.trim_start_matches("@ ").trim_matches('"') == wanted);
             if has("c-header") {
                 runs.pch.push(words);
             } else if has("-shared") {

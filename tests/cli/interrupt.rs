@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::processes::{Hanging, Place, Running};
+use super::processes::{Place, Running};
 use crate::support::{need, run, statuses, text};
 
 fn send(tool: &Running, signal: Signal) {
@@ -19,8 +19,7 @@ fn ends_everything(signal: Signal, when: &str, words: &str) {
     place.units(&["first", "stuck", "last"]);
     place.write("vm.h", "typedef int word;\n");
     let words = format!("first.c stuck.c last.c {words}");
-    let tool = Running::start(&place, "tool", place.with_mischief("hang", when, &words));
-    let hanging = Hanging::find(&place);
+    let (tool, hanging) = Running::start_hanging(&place, place.with_mischief("hang", when, &words));
     assert_eq!(place.leavings().len(), 1, "a run has a temporary directory");
     send(&tool, signal);
     let (code, said) = tool.end();
@@ -78,8 +77,7 @@ fn the_report_tells_what_an_interrupt_kept_from_being_built() {
     let place = Place::new();
     place.units(&["first", "stuck", "last"]);
     let command = place.with_mischief("hang", "stuck.c", "first.c stuck.c last.c");
-    let tool = Running::start(&place, "tool", command);
-    let hanging = Hanging::find(&place);
+    let (tool, hanging) = Running::start_hanging(&place, command);
     send(&tool, Signal::INT);
     assert_eq!(tool.end().0, Some(130));
     hanging.are_gone();
@@ -94,8 +92,7 @@ fn ctrl_c_ends_the_wait_for_another_run() {
     need!("gcc");
     let place = Place::new();
     place.units(&["stuck"]);
-    let holder = Running::start(&place, "holder", place.with_mischief("hang", "stuck.c", "stuck.c"));
-    let hanging = Hanging::find(&place);
+    let (holder, hanging) = Running::start_hanging(&place, place.with_mischief("hang", "stuck.c", "stuck.c"));
     let waiter = Running::start(&place, "waiter", place.compile("stuck.c"));
     waiter.says("waiting for another mjit-cc");
     send(&waiter, Signal::INT);
@@ -113,8 +110,7 @@ fn what_a_killed_run_left_is_swept_by_the_next() {
     need!("gcc");
     let place = Place::new();
     place.units(&["first", "stuck"]);
-    let tool = Running::start(&place, "tool", place.with_mischief("hang", "stuck.c", "first.c stuck.c"));
-    let hanging = Hanging::find(&place);
+    let (tool, hanging) = Running::start_hanging(&place, place.with_mischief("hang", "stuck.c", "first.c stuck.c"));
     send(&tool, Signal::KILL);
     assert_eq!(tool.end().0, None);
     assert_eq!(place.leavings().len(), 1, "nobody could remove it");
@@ -132,10 +128,8 @@ fn a_run_sweeps_nothing_of_a_run_that_lives() {
     need!("gcc");
     let place = Place::new();
     place.units(&["stuck", "other"]);
-    let tool = Running::start(&place, "tool", place.with_mischief("hang", "stuck.c", "stuck.c"));
-    let hanging = Hanging::find(&place);
+    let (tool, hanging) = Running::start_hanging(&place, place.with_mischief("hang", "stuck.c", "stuck.c"));
     let living = place.leavings();
-    // The last --out-dir counts; the temporary directory is the same.
     let mut other = crate::support::mjit_cc();
     other.current_dir(place.path("")).env("TMPDIR", place.path("tmp"));
     run(other.args(["compile", "other.c", "--out-dir", "elsewhere"]), 0);
@@ -155,8 +149,7 @@ fn a_run_waits_for_another_in_the_same_directory_and_goes_on_from_there() {
         command.env("FAKE_CC_TIMES", "1");
         command
     };
-    let holder = Running::start(&place, "holder", command());
-    let hanging = Hanging::find(&place);
+    let (holder, hanging) = Running::start_hanging(&place, command());
     let waiter = Running::start(&place, "waiter", command());
     waiter.says("waiting for another mjit-cc");
     hanging.end();

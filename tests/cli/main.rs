@@ -1,6 +1,7 @@
 //! The command line as its users meet it: real processes, real compilers, exact words where they are a promise.
 
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
+#![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
 
 #[path = "../support/mod.rs"]
 mod support;

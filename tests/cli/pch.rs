@@ -345,7 +345,7 @@ fn a_header_that_does_not_compile_is_shown_once() {
     for cc in ["gcc", "clang", "tcc"] {
         need!(cc);
         let place = Place::new();
-        place.write("h.h", "int fine;\nint nonsense(;\n");
+        place.write("h.h", "int fine;\nint nonsense = undeclared;\n");
         place.write("u.c", unit("u", 1));
         let mut commands = vec![place.tool(&["compile", "--cc", cc, "--header", "h.h", "u.c"])];
         if cc != "tcc" {

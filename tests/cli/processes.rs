@@ -44,7 +44,7 @@ impl Place {
         fs::write(self.path(name), contents).unwrap();
     }
 
-    /// `mjit-cc compile` here into `out`, one unit after the other, with further words.
+    /// `mjit-cc compile` here into `out`, with further words; one unit after the other unless they say otherwise.
     pub(super) fn compile(&self, words: &str) -> Command {
         self.steered(support::mjit_cc(), words)
     }
@@ -52,7 +52,10 @@ impl Place {
     /// The same with a command that runs the tool.
     pub(super) fn steered(&self, mut tool: Command, words: &str) -> Command {
         tool.current_dir(self.dir.path()).env("TMPDIR", self.path("tmp")).env_remove("TMP").env_remove("TEMP");
-        tool.args(["compile", "--out-dir", "out", "-j1"]).args(words.split_whitespace());
+        tool.args(["compile", "--out-dir", "out"]).args(words.split_whitespace());
+        if !words.contains("-j") {
+            tool.arg("-j1");
+        }
         tool
     }
 
@@ -69,7 +72,7 @@ impl Place {
         fs::read_dir(self.path("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
-    /// All files of the output directory, sorted, relative to it; those with digests for names by suffix only.
+    /// All files of the output directory, sorted, relative to it; where a name is a digest, `*` stands for that.
     pub(super) fn files(&self) -> Vec<String> {
         let mut files = Vec::new();
         collect(&self.out(), "", &mut files);
@@ -86,7 +89,8 @@ impl Place {
 }
 
 fn collect(dir: &Path, prefix: &str, files: &mut Vec<String>) {
-    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
         let name = match name.split_once('.') {
             Some((stem, suffix)) if stem.len() == 64 => format!("*.{suffix}"),
@@ -129,22 +133,41 @@ impl Running {
         Self { tool, stderr }
     }
 
+    /// Starts it with a compiler that hangs, and waits until that does.
+    #[cfg(unix)]
+    #[track_caller]
+    pub(super) fn start_hanging(place: &Place, command: Command) -> (Self, Hanging) {
+        let mut running = Self::start(place, "hanging", command);
+        let pids = until("a compiler hangs", || {
+            if let Some(status) = running.tool.try_wait().unwrap() {
+                panic!("{status} before any compiler hung: {}", running.said());
+            }
+            let pids = fs::read_to_string(place.path("log/pids")).ok()?;
+            let pids = pids.lines().map(|pid| rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap());
+            Some(pids.collect::<Vec<_>>()).filter(|pids| pids.len() == 2)
+        });
+        (running, Hanging(pids))
+    }
+
     pub(super) fn id(&self) -> u32 {
         self.tool.id()
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap()
     }
 
     /// Waits until it has said something.
     #[track_caller]
     pub(super) fn says(&self, words: &str) {
-        let said = || fs::read_to_string(&self.stderr).unwrap();
-        until(&format!("{words}, in: {}", said()), || said().contains(words).then_some(()));
+        until(words, || self.said().contains(words).then_some(()));
     }
 
     /// Waits for its end: exit code and what it said.
     #[track_caller]
     pub(super) fn end(mut self) -> (Option<i32>, String) {
         let status = until("the tool's end", || self.tool.try_wait().unwrap());
-        (status.code(), fs::read_to_string(&self.stderr).unwrap())
+        (status.code(), self.said())
     }
 }
 
@@ -162,17 +185,6 @@ pub(super) struct Hanging(Vec<rustix::process::Pid>);
 
 #[cfg(unix)]
 impl Hanging {
-    /// Waits until one hangs.
-    #[track_caller]
-    pub(super) fn find(place: &Place) -> Self {
-        let pids = until("a compiler that hangs", || {
-            let pids = fs::read_to_string(place.path("log/pids")).ok()?;
-            let pids = pids.lines().map(|pid| rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap());
-            Some(pids.collect::<Vec<_>>()).filter(|pids| pids.len() == 2)
-        });
-        Self(pids)
-    }
-
     /// Waits until both are gone.
     #[track_caller]
     pub(super) fn are_gone(mut self) {
@@ -213,8 +225,7 @@ fn a_compiler_that_hangs_is_ended_with_its_children_and_the_others_go_on() {
     let place = Place::new();
     place.units(&["first", "stuck", "last"]);
     let command = place.with_mischief("hang", "stuck.c", "first.c stuck.c last.c -k --timeout 5");
-    let tool = Running::start(&place, "tool", command);
-    let hanging = Hanging::find(&place);
+    let (tool, hanging) = Running::start_hanging(&place, command);
     let (code, said) = tool.end();
     assert_eq!(code, Some(1), "{said}");
     hanging.are_gone();
@@ -224,7 +235,7 @@ fn a_compiler_that_hangs_is_ended_with_its_children_and_the_others_go_on() {
     assert!(said.contains("error: stuck.c: the compiler was not done after 5 s and was ended"), "{said}");
     assert!(said.contains("--timeout"), "{said}");
     assert!(said.contains("2 built, 1 timed out"), "{said}");
-    assert_eq!(place.leavings(), [""; 0].map(PathBuf::from));
+    assert_eq!(place.leavings(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -233,9 +244,9 @@ fn a_linker_that_hangs_is_ended_too() {
     need!("gcc");
     let place = Place::new();
     place.units(&["first", "stuck"]);
-    let command = place.with_mischief("hang", "u1-stuck.so", "first.c stuck.c -k --timeout 5");
-    let tool = Running::start(&place, "tool", command);
-    let hanging = Hanging::find(&place);
+    let library = format!("u1-stuck{}", std::env::consts::DLL_SUFFIX);
+    let command = place.with_mischief("hang", &library, "first.c stuck.c -k --timeout 5");
+    let (tool, hanging) = Running::start_hanging(&place, command);
     let (code, said) = tool.end();
     assert_eq!(code, Some(1), "{said}");
     hanging.are_gone();
@@ -292,7 +303,7 @@ fn nothing_is_left_in_the_temporary_directory() {
     check(&mut place.compile("good.c other.c --header vm.h --compact"), 0);
     check(&mut place.compile("good.c other.c --dry-run"), 0);
     check(&mut place.compile("good.c bad.c other.c -k"), 1);
-    check(&mut place.compile("good.c --header missing.h"), 1);
+    check(&mut place.compile("good.c --header bad.c"), 1);
     check(&mut place.compile("good.c --cc no-such-compiler"), 3);
     check(&mut place.with_mischief("crash", "good.c", "good.c other.c -k -O1"), 1);
     check(&mut place.with_mischief("die-halfway", "", "good.c --header vm.h -O2"), 3);
@@ -337,11 +348,8 @@ fn nobody_else_sees_into_the_temporary_directory() {
             None => command.env_remove(name),
         };
     }
-    let tool = Running::start(&place, "tool", {
-        command.arg("--cc").arg(support::fake_cc());
-        command
-    });
-    let hanging = Hanging::find(&place);
+    command.arg("--cc").arg(support::fake_cc());
+    let (tool, hanging) = Running::start_hanging(&place, command);
     let scratch = place.leavings();
     assert_eq!(scratch.len(), 1, "{scratch:?}");
     assert_eq!(fs::metadata(&scratch[0]).unwrap().permissions().mode() & 0o7777, 0o700);

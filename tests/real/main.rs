@@ -1,6 +1,7 @@
 //! Real input through real compilers: units that Ruby's MJIT generates, the Lua interpreter, every toolchain of the machine.
 
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
+#![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,122 @@
+//! A host for the tests: owners are numbers, and each unit returns its owner's.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use mjitcc::discover::{Environment, Finder, Wish};
+use mjitcc::exec::ProcessExecutor;
+use mjitcc::pipeline::Pipeline;
+use mjitcc::platforms::Flags;
+use mjitcc::scratch::{Purpose, Scratch};
+use mjitcc::worker::{Host, Options, OwnerId, Place, Request, Slot, SlotState, Worker};
+
+/// What a unit's text is made of; `{entry}` and `{owner}` are filled in.
+pub const PLAIN: &str = "long {entry}(void) { return {owner}; }";
+
+type Generate = Box<dyn Fn(&Request) -> Result<String, String> + Send + Sync>;
+
+/// Generates as it is told.
+pub struct TestHost(Generate);
+
+impl Host for TestHost {
+    fn generate(&self, request: &Request) -> Result<String, String> {
+        (self.0)(request)
+    }
+}
+
+/// Text with the unit's own names in it.
+pub fn fill(text: &str, request: &Request) -> String {
+    text.replace("{entry}", &request.entry).replace("{owner}", &request.owner.0.to_string())
+}
+
+/// A worker, the directory that its temporary files go into, and the lines that it logged.
+pub struct Bench {
+    pub worker: Option<Worker>,
+    pub dir: tempfile::TempDir,
+    pub log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Bench {
+    /// A worker on `cc` whose units all have this text.
+    pub fn of_text(cc: &str, text: &'static str, options: Options) -> Self {
+        Self::new(cc, options, Box::new(move |request| Ok(fill(text, request))))
+    }
+
+    pub fn new(cc: &str, options: Options, generate: Generate) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let scratch = Scratch::create(&[dir.path().to_owned()], Purpose::Code).unwrap();
+        let executor = Arc::new(ProcessExecutor::default());
+        let environment = Environment::read();
+        let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
+        let compiler = finder.find(&Wish { cc: Some(cc.into()), ..Wish::default() }).unwrap();
+        let pipeline = Pipeline::new(compiler, Flags::default(), executor, scratch);
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&log);
+        let options =
+            Options { observer: Box::new(move |event| lines.lock().unwrap().push(event.to_string())), ..options };
+        let worker = Some(Worker::start(pipeline, Arc::new(TestHost(generate)), options));
+        Self { worker, dir, log }
+    }
+
+    pub fn worker(&self) -> &Worker {
+        self.worker.as_ref().unwrap()
+    }
+
+    pub fn submit(&self, owner: u64, heat: u64) -> Slot {
+        let place = Place { label: format!("m{owner}"), path: "test.rb".into(), line: 7 };
+        self.worker().submit(OwnerId(owner), place, Arc::new(AtomicU64::new(heat)))
+    }
+
+    pub fn lines(&self, beginning: &str) -> Vec<String> {
+        self.log.lock().unwrap().iter().filter(|line| line.starts_with(beginning)).cloned().collect()
+    }
+
+    /// Ends the worker and says what is left in its directory.
+    pub fn finish(&mut self) -> Vec<PathBuf> {
+        self.worker.take().unwrap().finish();
+        std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// Waits for a slot to say anything but not ready.
+#[track_caller]
+pub fn settled(slot: &Slot) -> SlotState {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match slot.state() {
+            SlotState::NotReady if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
+            SlotState::NotReady => panic!("not ready after a minute"),
+            state => return state,
+        }
+    }
+}
+
+/// Calls what a slot holds.
+#[track_caller]
+pub fn call(slot: &Slot) -> i64 {
+    let SlotState::Callable(address) = settled(slot) else { panic!("{:?}: {:?}", slot.state(), slot.failure()) };
+    // SAFETY: every unit's entry has this signature, and the worker lives.
+    let function: extern "C" fn() -> i64 = unsafe { std::mem::transmute(address.as_ptr()) };
+    function()
+}
+
+/// Counts, for tests that wait for another thread.
+#[derive(Clone, Default)]
+pub struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    pub fn increment(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[track_caller]
+    pub fn wait_for(&self, number: u64) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.0.load(Ordering::SeqCst) < number {
+            assert!(Instant::now() < until, "waited a minute");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

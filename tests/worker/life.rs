@@ -1,0 +1,86 @@
+//! Pausing, resuming, ending.
+
+use std::time::{Duration, Instant};
+
+use mjitcc::worker::{Options, SlotState};
+
+use crate::host::{Bench, PLAIN, call, fill, settled};
+use crate::support::need;
+
+#[test]
+fn pause_and_resume_say_whether_they_did_anything() {
+    need!("gcc");
+    let bench = Bench::of_text("gcc", PLAIN, Options::default());
+    let worker = bench.worker();
+    assert_eq!([worker.pause(true), worker.pause(true), worker.pause(false)], [true, false, false]);
+    assert!(worker.resume());
+    let answers = [worker.resume(), worker.pause(true), worker.resume(), worker.resume(), worker.pause(true)];
+    assert_eq!(answers, [false, true, true, false, true]);
+}
+
+#[test]
+fn a_draining_pause_finishes_all_and_a_quick_one_starts_nothing() {
+    need!("gcc");
+    let bench = Bench::of_text("gcc", PLAIN, Options::default());
+    let slots: Vec<_> = (1..=5).map(|owner| bench.submit(owner, 0)).collect();
+    assert!(bench.worker().pause(true));
+    assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    let while_paused = bench.submit(6, 0);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(while_paused.state(), SlotState::NotReady);
+    assert_eq!(call(&slots[0]), 1, "code stays callable");
+    bench.worker().resume();
+    assert_eq!(call(&while_paused), 6);
+}
+
+#[test]
+fn a_pause_that_does_not_drain_leaves_the_queue() {
+    need!("gcc");
+    let bench = Bench::of_text("gcc", PLAIN, Options::default());
+    let slots: Vec<_> = (1..=10).map(|owner| bench.submit(owner, 0)).collect();
+    bench.worker().pause(false);
+    let ready = slots.iter().filter(|slot| slot.state() != SlotState::NotReady).count();
+    assert!(ready < 10, "all {ready} are ready");
+    std::thread::sleep(Duration::from_millis(200));
+    let later = slots.iter().filter(|slot| slot.state() != SlotState::NotReady).count();
+    assert_eq!(ready, later, "what was being made was through before pause returned");
+}
+
+#[test]
+fn a_full_cache_does_not_hang_a_draining_pause() {
+    need!("gcc");
+    let bench = Bench::of_text("gcc", PLAIN, Options { max_cache_size: 2, ..Options::default() });
+    let slots: Vec<_> = (1..=4).map(|owner| bench.submit(owner, 0)).collect();
+    assert!(bench.worker().pause(true));
+    let ready = slots.iter().filter(|slot| slot.state() != SlotState::NotReady).count();
+    assert_eq!(ready, 2);
+}
+
+#[test]
+fn finishing_ends_a_compiler_that_hangs() {
+    need!("gcc");
+    // gcc waits for the other end of a FIFO that nobody opens.
+    let fifo_dir = tempfile::tempdir().unwrap();
+    let fifo = fifo_dir.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let include = format!("#include \"{}\"\n{PLAIN}", fifo.display());
+    let generate = move |request: &mjitcc::worker::Request| Ok(fill(&include, request));
+    let mut bench = Bench::new("gcc", Options::default(), Box::new(generate));
+    let slot = bench.submit(1, 0);
+    while bench.lines("Starting process").is_empty() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let began = Instant::now();
+    assert!(bench.finish().is_empty());
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert_eq!(settled(&slot), SlotState::Failed);
+}
+
+#[test]
+fn several_threads_share_the_queue() {
+    need!("gcc");
+    let threads = std::num::NonZero::new(4).unwrap();
+    let bench = Bench::of_text("gcc", PLAIN, Options { threads, ..Options::default() });
+    let slots: Vec<_> = (0..20).map(|owner| bench.submit(owner, owner)).collect();
+    assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+}

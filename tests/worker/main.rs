@@ -1,0 +1,13 @@
+//! The worker as a VM meets it: real compilers, real threads, real code that is called.
+
+#![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
+#![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
+#![allow(unsafe_code, reason = "a host calls what the worker published")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod gc;
+mod host;
+mod life;
+mod publication;

@@ -1,0 +1,92 @@
+//! From submitting to calling, and every way not to get there.
+
+use mjitcc::worker::{Options, SlotState, WorkerHeader};
+
+use crate::host::{Bench, PLAIN, call, fill, settled};
+use crate::support::{fixture, need};
+
+#[test]
+fn submitted_units_become_callable_and_nothing_is_left() {
+    need!("gcc");
+    let mut bench = Bench::of_text("gcc", PLAIN, Options::default());
+    let slots: Vec<_> = (1..=5).map(|owner| bench.submit(owner, 0)).collect();
+    assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    bench.worker().pause(true);
+    assert_eq!(bench.lines("JIT success").len(), 5);
+    assert!(bench.lines("JIT success")[0].contains("ms): m1@test.rb:7 -> "), "{:?}", bench.lines("JIT success"));
+    assert_eq!(bench.finish(), [""; 0].map(std::path::PathBuf::from));
+    assert_eq!(bench.lines("Successful MJIT finish").len(), 1);
+}
+
+#[test]
+fn the_hottest_is_compiled_first() {
+    need!("gcc");
+    let bench = Bench::of_text("gcc", PLAIN, Options::default());
+    bench.worker().pause(false);
+    let slots: Vec<_> = [(1, 5), (2, 50), (3, 5), (4, 50)].map(|(owner, heat)| bench.submit(owner, heat)).into();
+    bench.worker().resume();
+    slots.iter().for_each(|slot| assert!(matches!(settled(slot), SlotState::Callable(_))));
+    bench.worker().pause(true);
+    let order: Vec<String> = bench.lines("start compilation: ");
+    let order: Vec<&str> = order.iter().map(|line| &line["start compilation: ".len()..][..2]).collect();
+    assert_eq!(order, ["m2", "m4", "m1", "m3"]);
+}
+
+#[test]
+fn units_stand_behind_a_pch_that_is_built_first() {
+    need!("gcc");
+    let header = WorkerHeader::File(fixture("vm.h"));
+    let text = "long {entry}(void) { return (long)sizeof(vm_frame_t) * 0 + {owner}; }";
+    let bench = Bench::of_text("gcc", text, Options { header, ..Options::default() });
+    assert_eq!(call(&bench.submit(6, 0)), 6);
+    let log = bench.log.lock().unwrap();
+    assert_eq!(log[0], "Creating precompiled header", "{log:?}");
+    assert!(log.iter().any(|line| line.starts_with("Starting process:") && line.contains("-include")), "{log:?}");
+}
+
+#[test]
+fn a_header_that_does_not_compile_disables_compiling_and_says_why() {
+    need!("gcc");
+    let header = WorkerHeader::File(fixture("bad/syntax_error.c"));
+    let mut bench = Bench::of_text("gcc", PLAIN, Options { header, ..Options::default() });
+    let slot = bench.submit(1, 0);
+    assert_eq!(settled(&slot), SlotState::Failed);
+    assert!(slot.failure().unwrap().contains("does not compile"), "{:?}", slot.failure());
+    assert_eq!(bench.lines("MJIT warning: compiling is disabled").len(), 1);
+    assert_eq!(settled(&bench.submit(2, 0)), SlotState::Failed);
+    assert!(bench.finish().is_empty());
+}
+
+#[test]
+fn one_bad_unit_costs_only_itself() {
+    need!("gcc");
+    let generate = |request: &mjitcc::worker::Request| match request.owner.0 {
+        1 => Ok(fill("long {entry}(void) { return }", request)),
+        2 => Err("no code for this one".to_owned()),
+        3 => panic!("the host is broken"),
+        4 => Ok(fill("extern long nowhere(void); long {entry}(void) { return nowhere(); }", request)),
+        5 => Ok("long another_name(void) { return 0; }".to_owned()),
+        _ => Ok(fill(PLAIN, request)),
+    };
+    let bench = Bench::new("gcc", Options::default(), Box::new(generate));
+    let slots: Vec<_> = (1..=6).map(|owner| bench.submit(owner, 0)).collect();
+    assert_eq!(call(&slots[5]), 6);
+    let why: Vec<&str> = slots[..5].iter().map(|slot| slot.failure().unwrap()).collect();
+    for (why, words) in
+        why.iter().zip(["compiler failed", "no code for this one", "panicked", "nowhere", "does not define"])
+    {
+        assert!(why.contains(words), "{why:?} says nothing of {words:?}");
+    }
+    bench.worker().pause(true);
+    assert_eq!(bench.lines("JIT failure").len(), 5);
+}
+
+#[test]
+fn waiting_hosts_find_the_unit_through() {
+    need!("gcc");
+    let bench = Bench::of_text("gcc", PLAIN, Options { wait: true, ..Options::default() });
+    assert!(matches!(bench.submit(1, 0).state(), SlotState::Callable(_)));
+    // A paused worker is not waited for, or it would be for ever (Ruby 4724bf85).
+    bench.worker().pause(false);
+    assert_eq!(bench.submit(2, 0).state(), SlotState::NotReady);
+}
