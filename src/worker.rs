@@ -30,11 +30,11 @@ mod slot;
 mod units;
 
 pub use log::WorkerEvent;
-pub use slot::{Slot, SlotState};
+pub use slot::{Entered, Slot, SlotState};
 pub use units::{OwnerId, Place};
 
 use interlock::{Interlock, Status};
-use units::{OWNER_DIED, Ticket, Units};
+use units::{OWNER_DIED, Ticket, Units, Work};
 
 /// What the worker asks of the VM. Called on the worker's threads; a panic fails the unit that it was asked for.
 pub trait Host: Send + Sync + 'static {
@@ -49,6 +49,13 @@ pub trait Host: Send + Sync + 'static {
     /// worker's lock not held.
     fn published(&self, owner: OwnerId, address: NonNull<c_void>) {
         let _ = (owner, address);
+    }
+
+    /// Which of these owners' code may be on a stack: of a thread, a fiber, a continuation. Called with the collector held off.
+    /// By default all of them, so that nothing is ever unloaded; a host whose callers all hold a guard ([`Slot::enter`])
+    /// answers none.
+    fn on_stacks(&self, owners: &[OwnerId]) -> Vec<OwnerId> {
+        owners.to_vec()
     }
 }
 
@@ -115,7 +122,7 @@ pub struct Worker {
 }
 
 struct Shared {
-    interlock: Interlock<Units>,
+    interlock: Interlock<Units<Library>>,
     host: Arc<dyn Host>,
     pipeline: Pipeline,
     options: Options,
@@ -164,6 +171,7 @@ impl Worker {
     /// Without a matching [`enter_gc`](Self::enter_gc).
     pub fn leave_gc(&self) {
         self.shared.interlock.leave_gc();
+        self.shared.interlock.with(Units::look_for_room_again);
     }
 
     /// An owner is freed: nothing is published for it any more. Call it between [`enter_gc`](Self::enter_gc) and
@@ -210,11 +218,11 @@ impl Drop for Worker {
             // Its panics were caught where they can happen; there is nobody left to tell of another.
             let _ = thread.join();
         }
-        let active = interlock.with(|units| {
+        let libraries = interlock.with(|units| {
             units.disable("the worker was finished");
-            units.take_active()
+            units.take_all()
         });
-        drop(active);
+        drop(libraries);
         self.shared.tell(&WorkerEvent::Finish);
     }
 }
@@ -267,11 +275,36 @@ impl Shared {
     }
 
     fn work(&self) {
-        let ready = |units: &mut Units| self.header.get().and_then(|header| Some((header, units.take_hottest()?)));
-        while let Some((header, ticket)) = self.interlock.take(ready) {
-            self.make(header, ticket);
+        let ready =
+            |units: &mut Units<Library>| self.header.get().and_then(|header| Some((header, units.next_work()?)));
+        while let Some((header, work)) = self.interlock.take(ready) {
+            match work {
+                Work::Make(ticket) => self.make(header, ticket),
+                Work::Unload(candidates) => self.unload(&candidates),
+            }
             self.interlock.done();
         }
+    }
+
+    /// Makes room. Slots are emptied first and stacks looked at again afterwards: nobody enters in between.
+    fn unload(&self, candidates: &[OwnerId]) {
+        let on_stack = self.on_stacks(candidates);
+        let count = self.interlock.publish(|units| units.retire(candidates, &on_stack));
+        if count > 0 {
+            self.tell(&WorkerEvent::Unloaded { count });
+        }
+        let retired = self.interlock.with(|units| units.retired_owners());
+        let on_stack = self.on_stacks(&retired);
+        let libraries = self.interlock.with(|units| units.closable(&on_stack));
+        drop(libraries);
+    }
+
+    fn on_stacks(&self, owners: &[OwnerId]) -> Vec<OwnerId> {
+        self.interlock.begin_generating(|_| Some(()));
+        let on_stack = catch_unwind(AssertUnwindSafe(|| self.host.on_stacks(owners)));
+        self.interlock.end_generating();
+        // A host that cannot say keeps its code.
+        on_stack.unwrap_or_else(|_| owners.to_vec())
     }
 
     fn make(&self, header: &UnitHeader, ticket: Ticket) {

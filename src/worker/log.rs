@@ -30,6 +30,11 @@ pub enum WorkerEvent {
         /// Why.
         why: String,
     },
+    /// Cold code was given up.
+    Unloaded {
+        /// How many units.
+        count: usize,
+    },
     /// Something the user should know.
     Warning(String),
     /// A unit's turn came.
@@ -53,7 +58,7 @@ impl WorkerEvent {
     #[must_use]
     pub fn level(&self) -> u8 {
         match self {
-            Self::Success { .. } | Self::Failure { .. } | Self::Warning(_) | Self::Finish => 1,
+            Self::Success { .. } | Self::Failure { .. } | Self::Unloaded { .. } | Self::Warning(_) | Self::Finish => 1,
             Self::Start { .. } | Self::PchStart | Self::Process(_) => 2,
         }
     }
@@ -75,6 +80,7 @@ impl fmt::Display for WorkerEvent {
             Self::Failure { place, took, source, .. } => {
                 write!(f, "JIT failure ({:.1}ms): {place} -> {}", ms(took), source.display())
             }
+            Self::Unloaded { count } => write!(f, "Too many JIT code -- {count} units unloaded"),
             Self::Warning(text) => write!(f, "MJIT warning: {text}"),
             Self::Start { place, source } => write!(f, "start compilation: {place} -> {}", source.display()),
             Self::PchStart => f.write_str("Creating precompiled header"),

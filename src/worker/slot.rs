@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// What a slot says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,18 @@ pub struct Slot(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     word: AtomicUsize,
+    /// How many guards are held.
+    inside: AtomicUsize,
     failure: OnceLock<String>,
 }
 
 impl Slot {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Inner { word: AtomicUsize::new(NOT_READY), failure: OnceLock::new() }))
+        Self(Arc::new(Inner {
+            word: AtomicUsize::new(NOT_READY),
+            inside: AtomicUsize::new(0),
+            failure: OnceLock::new(),
+        }))
     }
 
     /// What the slot says now: one atomic load, from any thread.
@@ -59,6 +65,33 @@ impl Slot {
         self.0.failure.get().map(String::as_str)
     }
 
+    /// The address, and a guard that keeps its code loaded; none where there is none.
+    #[must_use]
+    pub fn enter(&self) -> Option<Entered> {
+        self.0.inside.fetch_add(1, Ordering::Relaxed);
+        // With the fence in `unload`: either the worker sees this guard, or this sees that the code is given up.
+        fence(Ordering::SeqCst);
+        let entered = |address| Entered { slot: self.clone(), address };
+        match self.state() {
+            SlotState::Callable(address) => Some(entered(address)),
+            _ => {
+                self.0.inside.fetch_sub(1, Ordering::Release);
+                None
+            }
+        }
+    }
+
+    /// Nobody gets the address from now on. Whoever has it may still be inside.
+    pub(super) fn unload(&self) {
+        self.0.word.store(UNLOADED, Ordering::Release);
+        fence(Ordering::SeqCst);
+    }
+
+    pub(super) fn is_entered(&self) -> bool {
+        // Acquire: what the last one inside did comes before its code is unloaded.
+        self.0.inside.load(Ordering::Acquire) > 0
+    }
+
     pub(super) fn publish(&self, address: NonNull<c_void>) {
         self.0.word.store(address.as_ptr().expose_provenance(), Ordering::Release);
     }
@@ -67,5 +100,55 @@ impl Slot {
         // The first reason stays.
         let _ = self.0.failure.set(why);
         self.0.word.store(FAILED, Ordering::Release);
+    }
+}
+
+/// Keeps code loaded while a Rust caller is inside.
+#[derive(Debug)]
+pub struct Entered {
+    slot: Slot,
+    address: NonNull<c_void>,
+}
+
+impl Entered {
+    /// Where the code is. What type it has only the caller knows.
+    #[must_use]
+    pub fn address(&self) -> NonNull<c_void> {
+        self.address
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.slot.0.inside.fetch_sub(1, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::sync::atomic::AtomicBool;
+    use loom::thread;
+
+    #[test]
+    fn code_is_never_unloaded_under_a_guard() {
+        loom::model(|| {
+            let slot = Slot::new();
+            slot.publish(NonNull::<u64>::dangling().cast());
+            let loaded = loom::sync::Arc::new(AtomicBool::new(true));
+            let caller = {
+                let (slot, loaded) = (slot.clone(), loaded.clone());
+                thread::spawn(move || {
+                    if let Some(_inside) = slot.enter() {
+                        assert!(loaded.load(Ordering::Relaxed), "called code that is gone");
+                    }
+                })
+            };
+            slot.unload();
+            if !slot.is_entered() {
+                loaded.store(false, Ordering::Relaxed);
+            }
+            caller.join().unwrap();
+        });
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::slot::Slot;
-use crate::library::Library;
 
 /// What the host calls the thing that a unit is generated from: a method, a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,13 +30,33 @@ pub(super) struct Ticket {
     pub(super) slot: Slot,
 }
 
-/// A unit whose code is loaded.
+/// A unit whose code is loaded. `L` is the library: dropping it unloads the code, so not while anybody may be inside.
 #[derive(Debug)]
-pub(super) struct Active {
-    pub(super) ticket: Ticket,
-    pub(super) owner_lives: bool,
-    /// Dropping it unloads the code: not while anybody may be inside.
-    pub(super) _library: Library,
+struct Active<L> {
+    ticket: Ticket,
+    owner_lives: bool,
+    library: L,
+}
+
+impl<L> Active<L> {
+    fn heat(&self) -> u64 {
+        self.ticket.heat()
+    }
+}
+
+impl Ticket {
+    fn heat(&self) -> u64 {
+        self.hotness.load(Ordering::Relaxed)
+    }
+}
+
+/// What a worker thread finds to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Compile this unit.
+    Make(Ticket),
+    /// Make room: these are cold enough to go, coldest first, unless somebody is inside.
+    Unload(Vec<OwnerId>),
 }
 
 /// A unit that a thread is making.
@@ -50,20 +69,24 @@ struct InFlight {
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Units {
+pub(super) struct Units<L> {
     next_id: u64,
     queue: Vec<Ticket>,
     in_flight: Vec<InFlight>,
-    active: Vec<Active>,
+    active: Vec<Active<L>>,
+    /// No slot leads to them any more; somebody may still be inside.
+    retired: Vec<Active<L>>,
     max_active: usize,
+    /// Room was looked for and there was none; nothing has changed since.
+    no_room: bool,
     /// Why nothing is compiled any more.
     disabled: Option<String>,
 }
 
-impl Units {
+impl<L> Units<L> {
     pub(super) fn new(max_active: usize) -> Self {
-        let (queue, in_flight, active) = (Vec::new(), Vec::new(), Vec::new());
-        Self { next_id: 0, queue, in_flight, active, max_active, disabled: None }
+        let (queue, in_flight, active, retired) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { next_id: 0, queue, in_flight, active, retired, max_active, no_room: false, disabled: None }
     }
 
     /// Puts a unit into the queue, unless nothing is compiled any more: then its slot says so at once.
@@ -74,25 +97,66 @@ impl Units {
             None => {
                 let id = self.next_id;
                 self.next_id += 1;
+                self.no_room = false;
                 self.queue.push(Ticket { id, owner, place, hotness, slot: slot.clone() });
             }
         }
         slot
     }
 
-    /// The hottest unit of the queue, by what the host's counters say now; of equals the one that came first. Nothing while the
-    /// cache is full.
-    pub(super) fn take_hottest(&mut self) -> Option<Ticket> {
-        if self.is_full() {
-            return None;
-        }
-        let heat = |ticket: &Ticket| ticket.hotness.load(Ordering::Relaxed);
+    /// What to do next: the hottest unit of the queue, by what the host's counters say now, of equals the one that came first;
+    /// or to make room for it. Nothing while the cache is full of hotter code.
+    pub(super) fn next_work(&mut self) -> Option<Work> {
         // max_by_key takes the last of equals, so look from the end.
-        let (at, _) = self.queue.iter().enumerate().rev().max_by_key(|(_, ticket)| heat(ticket))?;
+        let (at, hottest) = self.queue.iter().enumerate().rev().max_by_key(|(_, ticket)| ticket.heat())?;
+        if self.is_full() {
+            let colder_than = hottest.heat();
+            return (!self.no_room).then(|| self.unloadable(colder_than)).flatten().map(Work::Unload);
+        }
         // Not swap_remove: the order is what decides among equals.
         let ticket = self.queue.remove(at);
         self.in_flight.push(InFlight { id: ticket.id, owner: ticket.owner, owner_lives: true });
-        Some(ticket)
+        Some(Work::Make(ticket))
+    }
+
+    /// Loaded units that are colder than what waits, coldest first, and whatever has lost its owner.
+    fn unloadable(&mut self, colder_than: u64) -> Option<Vec<OwnerId>> {
+        let cold = |unit: &&Active<L>| !unit.owner_lives || unit.heat() < colder_than;
+        let mut cold: Vec<&Active<L>> = self.active.iter().filter(cold).collect();
+        cold.sort_by_key(|unit| (unit.owner_lives, unit.heat()));
+        let owners: Vec<OwnerId> = cold.into_iter().map(|unit| unit.ticket.owner).collect();
+        self.no_room = owners.is_empty();
+        (!owners.is_empty()).then_some(owners)
+    }
+
+    /// Takes the coldest of `candidates` out of their slots, all but those that are on a stack: a tenth of the cache at once, so
+    /// that this is not done for every unit. Says how many.
+    pub(super) fn retire(&mut self, candidates: &[OwnerId], on_stack: &[OwnerId]) -> usize {
+        let wanted = (self.active.len() + (self.max_active / 10).max(1)).saturating_sub(self.max_active);
+        let mut going = candidates.iter().filter(|owner| !on_stack.contains(owner)).take(wanted).peekable();
+        self.no_room = going.peek().is_none();
+        let going: Vec<&OwnerId> = going.collect();
+        let (retired, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.active).into_iter().partition(|unit| going.contains(&&unit.ticket.owner));
+        self.active = kept;
+        retired.iter().for_each(|unit| unit.ticket.slot.unload());
+        let count = retired.len();
+        self.retired.extend(retired);
+        count
+    }
+
+    /// Retired libraries that nobody is inside any more, to be dropped outside the lock: no guard is held, and the host sees none of
+    /// them on a stack.
+    pub(super) fn closable(&mut self, on_stack: &[OwnerId]) -> Vec<L> {
+        let inside = |unit: &Active<L>| unit.ticket.slot.is_entered() || on_stack.contains(&unit.ticket.owner);
+        let (kept, free): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retired).into_iter().partition(inside);
+        self.retired = kept;
+        free.into_iter().map(|unit| unit.library).collect()
+    }
+
+    /// The owners of retired code.
+    pub(super) fn retired_owners(&self) -> Vec<OwnerId> {
+        self.retired.iter().map(|unit| unit.ticket.owner).collect()
     }
 
     /// Whether a unit that is being made is still wanted: its owner lives and compiling goes on.
@@ -105,8 +169,8 @@ impl Units {
         &mut self,
         ticket: Ticket,
         address: std::ptr::NonNull<std::ffi::c_void>,
-        library: Library,
-    ) -> Result<(), Library> {
+        library: L,
+    ) -> Result<(), L> {
         let wanted = self.is_wanted(ticket.id);
         self.in_flight.retain(|unit| unit.id != ticket.id);
         if !wanted {
@@ -114,7 +178,7 @@ impl Units {
             return Err(library);
         }
         ticket.slot.publish(address);
-        self.active.push(Active { ticket, owner_lives: true, _library: library });
+        self.active.push(Active { ticket, owner_lives: true, library });
         Ok(())
     }
 
@@ -135,6 +199,12 @@ impl Units {
         });
         self.in_flight.iter_mut().filter(|unit| unit.owner == owner).for_each(|unit| unit.owner_lives = false);
         self.active.iter_mut().filter(|unit| unit.ticket.owner == owner).for_each(|unit| unit.owner_lives = false);
+        self.no_room = false;
+    }
+
+    /// The host collected, or returned from somewhere: what was on a stack may not be any more.
+    pub(super) fn look_for_room_again(&mut self) {
+        self.no_room = false;
     }
 
     /// Owners that must stay alive: a snapshot, so that the host can mark them without any lock of ours.
@@ -152,7 +222,7 @@ impl Units {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.active.len() >= self.max_active
+        self.active.len() + self.in_flight.len() >= self.max_active
     }
 
     pub(super) fn has_queued(&self) -> bool {
@@ -160,8 +230,8 @@ impl Units {
     }
 
     /// Gives up all code, for the end.
-    pub(super) fn take_active(&mut self) -> Vec<Active> {
-        std::mem::take(&mut self.active)
+    pub(super) fn take_all(&mut self) -> Vec<L> {
+        self.active.drain(..).chain(self.retired.drain(..)).map(|unit| unit.library).collect()
     }
 }
 
@@ -172,13 +242,22 @@ mod tests {
     use super::*;
     use crate::worker::SlotState;
 
-    fn submit(units: &mut Units, owner: u64, heat: u64) -> (Slot, Arc<AtomicU64>) {
+    fn submit(units: &mut Units<u64>, owner: u64, heat: u64) -> (Slot, Arc<AtomicU64>) {
         let hotness = Arc::new(AtomicU64::new(heat));
         (units.submit(OwnerId(owner), Place::default(), Arc::clone(&hotness)), hotness)
     }
 
-    fn taken(units: &mut Units) -> Vec<u64> {
-        std::iter::from_fn(|| units.take_hottest().map(|ticket| ticket.owner.0)).collect()
+    fn take(units: &mut Units<u64>) -> Option<Ticket> {
+        match units.next_work()? {
+            Work::Make(ticket) => Some(ticket),
+            Work::Unload(owners) => panic!("unload {owners:?}"),
+        }
+    }
+
+    fn load(units: &mut Units<u64>) {
+        let ticket = take(units).unwrap();
+        let owner = ticket.owner.0;
+        units.publish(ticket, std::ptr::NonNull::dangling(), owner).unwrap();
     }
 
     #[test]
@@ -190,7 +269,8 @@ mod tests {
         }
         // Hotness is read when a unit is taken, not when it was submitted.
         cold.store(7, Ordering::Relaxed);
-        assert_eq!(taken(&mut units), [2, 4, 1, 3, 5]);
+        let order: Vec<u64> = std::iter::from_fn(|| take(&mut units).map(|ticket| ticket.owner.0)).collect();
+        assert_eq!(order, [2, 4, 1, 3, 5]);
     }
 
     #[test]
@@ -198,7 +278,7 @@ mod tests {
         let mut units = Units::new(100);
         let (first, _) = submit(&mut units, 1, 0);
         let (second, _) = submit(&mut units, 2, 0);
-        let ticket = units.take_hottest().unwrap();
+        let ticket = take(&mut units).unwrap();
         assert_eq!(units.living_owners(), [OwnerId(2), OwnerId(1)]);
         units.bury(OwnerId(1));
         units.bury(OwnerId(2));
@@ -217,5 +297,59 @@ mod tests {
         for slot in [before, after] {
             assert_eq!((slot.state(), slot.failure()), (SlotState::Failed, Some("no compiler")));
         }
+    }
+
+    /// Three loaded units of heat 10, 20, 30 in a full cache.
+    fn full() -> (Units<u64>, Vec<Slot>) {
+        let mut units = Units::new(3);
+        let slots = (1..=3).map(|owner| submit(&mut units, owner, owner * 10).0).collect();
+        (0..3).for_each(|_| load(&mut units));
+        (units, slots)
+    }
+
+    #[test]
+    fn only_code_that_is_colder_than_what_waits_is_unloaded_coldest_first() {
+        let (mut units, slots) = full();
+        submit(&mut units, 4, 10);
+        assert!(units.next_work().is_none(), "nothing is colder than 10");
+        submit(&mut units, 5, 25);
+        let Some(Work::Unload(owners)) = units.next_work() else { panic!() };
+        assert_eq!(owners, [OwnerId(1), OwnerId(2)]);
+        assert_eq!(units.retire(&owners, &[]), 1);
+        assert_eq!(slots[0].state(), SlotState::Unloaded);
+        assert_eq!(units.closable(&[]), [1]);
+        assert_eq!(take(&mut units).unwrap().owner, OwnerId(5));
+    }
+
+    #[test]
+    fn code_on_a_stack_stays_and_room_is_looked_for_again_only_after_a_change() {
+        let (mut units, _slots) = full();
+        submit(&mut units, 5, 15);
+        let Some(Work::Unload(owners)) = units.next_work() else { panic!() };
+        assert_eq!(units.retire(&owners, &[OwnerId(1)]), 0);
+        assert!(units.next_work().is_none());
+        units.look_for_room_again();
+        assert!(matches!(units.next_work(), Some(Work::Unload(_))));
+    }
+
+    #[test]
+    fn retired_code_is_closed_once_nobody_is_inside() {
+        let (mut units, slots) = full();
+        let guard = slots[0].enter().unwrap();
+        units.retire(&[OwnerId(1)], &[]);
+        assert!(slots[0].enter().is_none());
+        assert!(units.closable(&[]).is_empty(), "a guard is held");
+        drop(guard);
+        assert!(units.closable(&[OwnerId(1)]).is_empty(), "it is on a stack");
+        assert_eq!(units.closable(&[]), [1]);
+    }
+
+    #[test]
+    fn code_without_an_owner_goes_first_however_hot() {
+        let (mut units, _slots) = full();
+        units.bury(OwnerId(3));
+        submit(&mut units, 4, 15);
+        let Some(Work::Unload(owners)) = units.next_work() else { panic!() };
+        assert_eq!(owners, [OwnerId(3), OwnerId(1)]);
     }
 }

@@ -36,7 +36,7 @@ impl Place {
     /// Units called `NAME.c`, each with a function NAME.
     pub(super) fn units(&self, names: &[&str]) {
         for name in names {
-            self.write(&format!("{name}.c"), &format!("int {name}(void) {{ return 1; }}\n"));
+            self.write(&format!("{name}.c"), format!("int {name}(void) {{ return 1; }}\n"));
         }
     }
 

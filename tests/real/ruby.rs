@@ -1,6 +1,8 @@
 //! Units as Ruby's MJIT generates them, behind the header that it generates them for: compiled into one library, which a Ruby
 //! process loads.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says what it lacked")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

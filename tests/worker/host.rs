@@ -24,6 +24,11 @@ impl Host for TestHost {
     fn generate(&self, request: &Request) -> Result<String, String> {
         (self.0)(request)
     }
+
+    /// Tests that unload hold guards.
+    fn on_stacks(&self, _owners: &[OwnerId]) -> Vec<OwnerId> {
+        Vec::new()
+    }
 }
 
 /// Text with the unit's own names in it.

@@ -84,3 +84,26 @@ fn several_threads_share_the_queue() {
     let slots: Vec<_> = (0..20).map(|owner| bench.submit(owner, owner)).collect();
     assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
 }
+
+#[test]
+fn the_coldest_makes_room_for_what_is_hotter_and_not_while_anybody_is_inside() {
+    need!("gcc");
+    let options = Options { max_cache_size: 2, ..Options::default() };
+    let mut bench = Bench::of_text("gcc", PLAIN, options);
+    let [cold, warm] = [(1, 10), (2, 20)].map(|(owner, heat)| bench.submit(owner, heat));
+    assert_eq!([call(&cold), call(&warm)], [1, 2]);
+    let inside = cold.enter().unwrap();
+    let hot = bench.submit(3, 30);
+    assert_eq!(call(&hot), 3);
+    assert_eq!(cold.state(), SlotState::Unloaded);
+    assert!(cold.enter().is_none());
+    // SAFETY: the guard keeps the code loaded.
+    let function: extern "C" fn() -> i64 = unsafe { std::mem::transmute(inside.address().as_ptr()) };
+    assert_eq!(function(), 1, "the code outlives its slot while somebody is inside");
+    drop(inside);
+    assert_eq!(bench.lines("Too many JIT code -- 1 units unloaded").len(), 1);
+    let colder = bench.submit(4, 5);
+    bench.worker().pause(true);
+    assert_eq!(colder.state(), SlotState::NotReady, "nothing loaded is colder");
+    assert!(bench.finish().is_empty());
+}
