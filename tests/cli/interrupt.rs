@@ -114,12 +114,15 @@ fn what_a_killed_run_left_is_swept_by_the_next() {
     send(&tool, Signal::KILL);
     assert_eq!(tool.end().0, None);
     assert_eq!(place.leavings().len(), 1, "nobody could remove it");
+    // What a compiler had begun.
+    place.write("out/.mjit-cc/tmp/begun.o", "half");
     // Its compiler still runs, and keeps nobody from working.
     assert!(hanging.are_alive());
     let output = run(&mut place.compile("first.c stuck.c"), 0);
     assert!(!text(&output.stderr).contains("waiting"), "{}", text(&output.stderr));
     assert_eq!(place.leavings(), Vec::<PathBuf>::new());
     assert_eq!(statuses(&place.out()).last().unwrap(), "built");
+    assert!(!place.files().iter().any(|file| file.contains("begun")), "{:?}", place.files());
     hanging.end();
 }
 
@@ -152,6 +155,8 @@ fn a_run_waits_for_another_in_the_same_directory_and_goes_on_from_there() {
     let (holder, hanging) = Running::start_hanging(&place, command());
     let waiter = Running::start(&place, "waiter", command());
     waiter.says("waiting for another mjit-cc");
+    // Time to look for the lock again and again, and to say so once.
+    std::thread::sleep(std::time::Duration::from_millis(200));
     hanging.end();
     let (code, said) = holder.end();
     assert_eq!(code, Some(1), "its compiler was killed: {said}");

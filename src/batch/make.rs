@@ -1,0 +1,157 @@
+//! One unit of a batch: taken from the store where it is known, compiled and linked where not.
+
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use mjit_cc_platforms::Role;
+
+use super::library_name;
+use super::report::Timings;
+use super::run::Run;
+use crate::depend::Inputs;
+use crate::error::Failure;
+use crate::event::Event;
+use crate::key::Digest;
+use crate::pipeline::{Ran, UnitPaths};
+use crate::store::Record;
+use crate::symbols;
+use crate::unit::Unit;
+
+/// A unit that is through the compiler.
+pub(super) struct Made {
+    pub(super) record: Record,
+    /// The object, or in one step the library.
+    pub(super) file: PathBuf,
+    pub(super) reused: bool,
+    pub(super) timings: Timings,
+    /// The library that it is in; not yet known where all units go into one.
+    pub(super) library: Option<String>,
+}
+
+/// A library that objects were linked into.
+pub(super) struct Linked {
+    /// What can be looked up in it, sorted: the platform or the user's flags may keep names back that objects define.
+    pub(super) exported: Vec<String>,
+    /// How long linking took; nothing where the library was there.
+    pub(super) took: Option<Duration>,
+}
+
+impl Made {
+    pub(super) fn join(&mut self, library: &str, linked: &Linked) {
+        self.record.symbols.retain(|symbol| linked.exported.binary_search(symbol).is_ok());
+        self.timings.link = linked.took.unwrap_or_default();
+        self.library = Some(library.to_owned());
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn make(&self, number: usize, name: &str) -> Result<Made, Failure> {
+        let unit = Unit::read(&self.batch.units[number])?;
+        let in_one_step = match self.role {
+            Role::Library => self.in_one_step(number, &unit)?,
+            Role::Object => None,
+        };
+        let mut made = in_one_step.map_or_else(|| self.to_object(number, &unit), Ok)?;
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(made.file.with_extension(""));
+        let (diagnostics, text) =
+            (self.pipeline.toolchain().diagnostics(made.record.output.as_bytes()), &made.record.output);
+        if !text.is_empty() {
+            self.observer.event(&Event::UnitOutput { unit: name, diagnostics: &diagnostics, text });
+        }
+        if !self.batch.compact && made.library.is_none() {
+            let name = library_name(self.pipeline, &self.stems[number]);
+            let linked = self.link(&[&made], &name, &self.staged(number, Role::Library).staged)?;
+            made.join(&name, &linked);
+        }
+        Ok(made)
+    }
+
+    /// To a library in one process; nothing where that would export nothing, because the unit does not say what it exports and
+    /// the platform wants it said. Then the way goes through an object, whose names can be read before the link.
+    fn in_one_step(&self, number: usize, unit: &Unit) -> Result<Option<Made>, Failure> {
+        let Self { pipeline, store, header, .. } = self;
+        let target = &pipeline.toolchain().compiler().target;
+        let name = library_name(pipeline, &self.stems[number]);
+        let key = pipeline.unit_key(unit, header, Role::Library)?;
+        if let Some(record) = store.library(&name, &key, pipeline.digests()) {
+            let (file, library) = (store.layout().library(&name), Some(name));
+            return Ok(Some(Made { record, file, reused: true, timings: Timings::default(), library }));
+        }
+        let object_key = pipeline.unit_key(unit, header, Role::Object)?;
+        if store.object(&object_key, target.object_suffix(), pipeline.digests()).is_some() {
+            return Ok(None);
+        }
+        let staged = self.staged(number, Role::Library);
+        let (ran, took) = self.compile(unit, Role::Library, &staged)?;
+        let exported = symbols::exported_by_library(&staged.staged, target)?;
+        if exported.is_empty() {
+            return Ok(None);
+        }
+        let companions = ran.companions.clone();
+        let record = record(key, ran, exported, &staged.staged)?;
+        store.publish(&staged.staged, &companions, &name, &record)?;
+        let (file, timings) = (store.layout().library(&name), Timings { compile: took, ..Timings::default() });
+        Ok(Some(Made { record, file, reused: false, timings, library: Some(name) }))
+    }
+
+    /// To an object, or to none where that was done before.
+    fn to_object(&self, number: usize, unit: &Unit) -> Result<Made, Failure> {
+        let Self { pipeline, store, header, .. } = self;
+        let target = &pipeline.toolchain().compiler().target;
+        let suffix = target.object_suffix();
+        let key = pipeline.unit_key(unit, header, Role::Object)?;
+        let library = None;
+        if let Some((file, record)) = store.object(&key, suffix, pipeline.digests()) {
+            return Ok(Made { record, file, reused: true, timings: Timings::default(), library });
+        }
+        let staged = self.staged(number, Role::Object);
+        let (ran, took) = self.compile(unit, Role::Object, &staged)?;
+        let symbols = symbols::defined_by_object(&staged.staged, target)?;
+        let record = record(key, ran, symbols, &staged.staged)?;
+        let file = store.keep_object(&staged.staged, suffix, &record)?;
+        Ok(Made { record, file, reused: false, timings: Timings { compile: took, ..Timings::default() }, library })
+    }
+
+    fn compile(&self, unit: &Unit, role: Role, staged: &UnitPaths) -> Result<(Ran, Duration), Failure> {
+        let began = Instant::now();
+        let ran = self.pipeline.compile(unit, &self.header, role, staged, self.observer)?;
+        Ok((ran, began.elapsed()))
+    }
+
+    fn staged(&self, number: usize, role: Role) -> UnitPaths {
+        self.batch.paths(self.pipeline, self.store.layout(), number, role)
+    }
+    /// Links into a library of this name, unless the one that is there is the same.
+    pub(super) fn link(&self, units: &[&Made], name: &str, staged: &Path) -> Result<Linked, Failure> {
+        let Self { pipeline, store, header, .. } = self;
+        let mut symbols: Vec<String> = units.iter().flat_map(|made| &made.record.symbols).cloned().collect();
+        symbols.sort_unstable();
+        let objects: Vec<PathBuf> = units.iter().map(|made| made.file.clone()).collect();
+        let digests: Vec<Digest> = units.iter().map(|made| made.record.file.clone()).collect();
+        let key = pipeline.link_key(&digests, header, &symbols)?;
+        if let Some(record) = store.library(name, &key, pipeline.digests()) {
+            return Ok(Linked { exported: record.symbols, took: None });
+        }
+        let began = Instant::now();
+        let target = &pipeline.toolchain().compiler().target;
+        let ran = pipeline.link(&objects, staged, header, &symbols, self.observer)?;
+        // Libraries that are named by their files; those that the linker searches for are taken to stay.
+        let files = pipeline.flags.ldflags.iter().map(PathBuf::from).filter(|path| path.is_file());
+        let inputs = Inputs::record(files, pipeline.digests()).unwrap_or_default();
+        let exported = symbols::exported_by_library(staged, target)?;
+        let record = Record { key, file: digest(staged)?, inputs, symbols: exported, output: ran.text };
+        store.publish(staged, &ran.companions, name, &record)?;
+        Ok(Linked { exported: record.symbols, took: Some(began.elapsed()) })
+    }
+}
+
+fn record(key: Digest, ran: Ran, symbols: Vec<String>, file: &Path) -> Result<Record, Failure> {
+    // A file that went away while it was compiled: made anew each time, until it stays.
+    let (key, inputs) = ran.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key, inputs));
+    Ok(Record { key, file: digest(file)?, inputs, symbols, output: ran.text })
+}
+
+fn digest(path: &Path) -> Result<Digest, Failure> {
+    Digest::of_file(path).map_err(Failure::file("read", path))
+}

@@ -1,0 +1,230 @@
+//! A batch that runs: threads that take units in turn, one library of all where that is wanted, the report.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use mjit_cc_platforms::Role;
+
+use super::make::Made;
+use super::report::{self, Report, Status, Timings, UnitReport};
+use super::{Batch, COMPACT_STEM, library_name};
+use crate::error::{Error, Failure};
+use crate::event::{Event, Observer};
+use crate::pch::UnitHeader;
+use crate::pipeline::Pipeline;
+use crate::store::Store;
+
+const REPORT_NAME: &str = "units.json";
+
+/// How far a unit is once its turn on a thread is over.
+enum Turn {
+    /// Compiled; the library of all units is still to be linked.
+    Compiled(Made),
+    /// Through, well or badly.
+    Over(UnitReport),
+}
+
+impl Turn {
+    fn compiled(&mut self) -> Option<&mut Made> {
+        match self {
+            Self::Compiled(made) => Some(made),
+            Self::Over(_) => None,
+        }
+    }
+}
+
+/// Everything that the threads of a running batch share.
+pub(super) struct Run<'a> {
+    pub(super) batch: &'a Batch,
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) store: Store,
+    pub(super) header: UnitHeader,
+    pub(super) role: Role,
+    pub(super) stems: Vec<String>,
+    /// The objects that this run has a use for, without their suffixes, which their records share.
+    pub(super) used: Mutex<HashSet<PathBuf>>,
+    /// Why no further unit is started.
+    pub(super) stop: OnceLock<Stop>,
+}
+
+pub(super) enum Stop {
+    Failed,
+    Interrupted,
+    CompilerGone { program: PathBuf, source: io::Error },
+}
+
+impl Run<'_> {
+    pub(super) fn build(self) -> Result<Report, Error> {
+        let count = self.batch.units.len();
+        self.observer.event(&Event::BatchStarted { units: count });
+        let next = AtomicUsize::new(0);
+        let slots: Vec<OnceLock<Turn>> = (0..count).map(|_| OnceLock::new()).collect();
+        let work = || {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(slot) = slots.get(number) else { break };
+                let _ = slot.set(self.take_turn(number));
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..self.batch.jobs.get().min(count) {
+                scope.spawn(work);
+            }
+        });
+        let turns: Vec<Turn> = slots.into_iter().filter_map(OnceLock::into_inner).collect();
+        let units = self.compact(turns);
+        let report = Report { version: report::VERSION, units };
+
+        let path = self.store.layout().library(REPORT_NAME);
+        let bytes = serde_json::to_vec_pretty(&report).map_err(|error| Error::file("write", &path)(error.into()))?;
+        self.store.write(REPORT_NAME, &bytes)?;
+        match self.stop.into_inner() {
+            Some(Stop::Interrupted) => return Err(Error::Interrupted),
+            Some(Stop::CompilerGone { program, source }) => return Err(Error::CompilerGone { program, source }),
+            Some(Stop::Failed) | None => {}
+        }
+        if report.units.iter().all(|unit| unit.status.is_good()) {
+            self.store.prune_objects(&self.used.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+        Ok(report)
+    }
+
+    fn name(&self, number: usize) -> String {
+        self.batch.units[number].to_string_lossy().into_owned()
+    }
+
+    /// A unit's turn on one of the threads.
+    fn take_turn(&self, number: usize) -> Turn {
+        if self.stop.get().is_some() {
+            return Turn::Over(self.report(number, Err(Failure::Skipped)));
+        }
+        let name = self.name(number);
+        self.observer.event(&Event::UnitStarted { unit: &name });
+        match self.make(number, &name) {
+            Ok(made) => {
+                self.observer.event(&Event::UnitCompiled { unit: &name });
+                if self.batch.compact { Turn::Compiled(made) } else { Turn::Over(self.report(number, Ok(made))) }
+            }
+            Err(failure) => {
+                self.note_failure(&name, &failure);
+                Turn::Over(self.report(number, Err(failure)))
+            }
+        }
+    }
+
+    fn note_failure(&self, unit: &str, failure: &Failure) {
+        if !failure.output().is_empty() {
+            let diagnostics = self.pipeline.toolchain().diagnostics(failure.output().as_bytes());
+            self.observer.event(&Event::UnitOutput { unit, diagnostics: &diagnostics, text: failure.output() });
+        }
+        let stop = match failure {
+            Failure::Interrupted => Stop::Interrupted,
+            // The others would fare no better.
+            Failure::NotStarted { program, source } => Stop::CompilerGone {
+                program: program.clone(),
+                source: io::Error::new(source.kind(), source.to_string()),
+            },
+            _ if self.batch.keep_going => return,
+            _ => Stop::Failed,
+        };
+        let _ = self.stop.set(stop);
+    }
+
+    /// One library of all units that compiled.
+    fn compact(&self, turns: Vec<Turn>) -> Vec<UnitReport> {
+        let mut turns = self.refuse_duplicates(turns);
+        let failed = turns.iter().any(|turn| matches!(turn, Turn::Over(report) if !report.status.is_good()));
+        let mut compiled: Vec<&mut Made> = turns.iter_mut().filter_map(Turn::compiled).collect();
+        let outcome = if compiled.is_empty() {
+            Ok(())
+        } else if failed && !self.batch.keep_going {
+            Err(())
+        } else {
+            self.link_together(&mut compiled)
+        };
+        let over = |(number, turn)| match (turn, &outcome) {
+            (Turn::Over(report), _) => report,
+            (Turn::Compiled(made), Ok(())) => self.report(number, Ok(made)),
+            (Turn::Compiled(_), Err(())) => self.report(number, Err(self.why_not_linked(failed))),
+        };
+        turns.into_iter().enumerate().map(over).collect()
+    }
+
+    fn why_not_linked(&self, another_failed: bool) -> Failure {
+        match self.stop.get() {
+            Some(Stop::Interrupted) => Failure::Interrupted,
+            _ if another_failed && !self.batch.keep_going => Failure::NotLinked,
+            _ => Failure::LinkFailed,
+        }
+    }
+
+    /// Says itself what is wrong, since that is no single unit's.
+    fn link_together(&self, units: &mut [&mut Made]) -> Result<(), ()> {
+        let name = library_name(self.pipeline, COMPACT_STEM);
+        let library = self.store.layout().library(&name);
+        self.observer.event(&Event::LinkStarted { library: &library, objects: units.len() });
+        let objects: Vec<&Made> = units.iter().map(|unit| &**unit).collect();
+        match self.link(&objects, &name, &self.store.layout().staging().join(&name)) {
+            Ok(linked) => {
+                units.iter_mut().for_each(|unit| unit.join(&name, &linked));
+                Ok(())
+            }
+            Err(failure) => {
+                if let Failure::Interrupted = failure {
+                    let _ = self.stop.set(Stop::Interrupted);
+                }
+                self.observer.event(&Event::LinkFailed { library: &library, failure: &failure });
+                Err(())
+            }
+        }
+    }
+
+    /// The linker would refuse the whole library and name temporary files; the unit that came first keeps the symbol.
+    fn refuse_duplicates(&self, turns: Vec<Turn>) -> Vec<Turn> {
+        let mut owners: HashMap<String, String> = HashMap::new();
+        let mut refuse = |(number, turn)| {
+            let Turn::Compiled(made) = turn else { return turn };
+            let symbols = &made.record.symbols;
+            match symbols.iter().find_map(|symbol| Some((symbol, owners.get(symbol)?))) {
+                Some((symbol, other)) => {
+                    let failure = Failure::DuplicateSymbol { symbol: symbol.clone(), other: other.clone() };
+                    Turn::Over(self.report(number, Err(failure)))
+                }
+                None => {
+                    owners.extend(symbols.iter().map(|symbol| (symbol.clone(), self.name(number))));
+                    Turn::Compiled(made)
+                }
+            }
+        };
+        turns.into_iter().enumerate().map(&mut refuse).collect()
+    }
+
+    fn report(&self, number: usize, made: Result<Made, Failure>) -> UnitReport {
+        let unit = self.name(number);
+        let report = match made {
+            Ok(Made { record, reused, timings, library, .. }) => UnitReport {
+                unit,
+                status: if reused { Status::Reused } else { Status::Built },
+                library,
+                symbols: record.symbols,
+                timings,
+                error: None,
+            },
+            Err(failure) => UnitReport {
+                unit,
+                status: Status::from(&failure),
+                library: None,
+                symbols: Vec::new(),
+                timings: Timings::default(),
+                error: Some(failure),
+            },
+        };
+        self.observer.event(&Event::UnitFinished { report: &report });
+        report
+    }
+}
