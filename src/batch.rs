@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use mjit_cc_platforms::{Header, Pch, Plan, Role};
 
 use crate::error::Error;
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::pch::{self, UnitHeader};
 use crate::pipeline::{Pipeline, UnitPaths};
 use crate::store::{Layout, Store};
@@ -93,7 +93,7 @@ impl Batch {
         let mut text = None;
         match &self.header {
             HeaderSource::None => {}
-            HeaderSource::Pch(file) => pch = Some(pch::recorded(file)?),
+            HeaderSource::Pch(file) => pch = Some(pch::recorded(pipeline, file, &|_: &Event<'_>| {})?),
             HeaderSource::Header(header) => {
                 let header = std::path::absolute(header).map_err(Error::file("find", header))?;
                 match pipeline.toolchain().capabilities().pch_suffix {

@@ -206,7 +206,7 @@ impl Finder<'_> {
         let hint = self
             .environment
             .package_manager()
-            .map(|manager| install_hint(manager, wish.choice.unwrap_or(Choice::Gcc), target.map(|(_, target)| target)));
+            .map(|manager| install_hint(manager, wish.choice, target.map(|(_, target)| target)));
         Err(DiscoverError::NoCompiler { tried, hint })
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mjit_cc_platforms::{Diagnostic, PlanError};
+use mjit_cc_platforms::{Diagnostic, PlanError, advice};
 
 use crate::discover::DiscoverError;
 use crate::exec::Exit;
@@ -54,6 +54,14 @@ pub enum Error {
         /// What it must end with.
         suffix: &'static str,
     },
+    /// A header or a PCH that was named cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The compiler cannot do it.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -87,6 +95,12 @@ impl Error {
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, path, source }
+    }
+
+    /// For `map_err`: a file that the user named is not there, or not to be read.
+    pub(crate) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Unreadable { path, source }
     }
 }
 
@@ -212,20 +226,29 @@ impl Failure {
         }
     }
 
+    /// Changes the names that the compiler used into the user's.
+    pub(crate) fn rewrite_output(&mut self, rewrite: impl Fn(&str) -> String) {
+        match self {
+            Self::Refused { output, diagnostics, .. } => {
+                *output = rewrite(output);
+                diagnostics.iter_mut().for_each(|one| one.file = rewrite(&one.file));
+            }
+            Self::Crashed { output, .. } | Self::TimedOut { output, .. } => *output = rewrite(output),
+            _ => {}
+        }
+    }
+
     /// What the user could do, where that does not follow from the words.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        const FULL: &str = "the disk is full: make room and run again; what was built is kept";
-        if self.output().contains("No space left on device") {
-            return Some(FULL);
-        }
         match self {
-            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(FULL),
+            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(advice::DISK_FULL),
             Self::File { source, .. } | Self::NotStarted { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its directory"),
                 io::ErrorKind::NotFound => Some("it was there when this run began: was it removed or updated?"),
                 _ => None,
             },
+            Self::Refused { output, .. } => advice::on(output),
             Self::Crashed { exit: Exit::Signal(9), .. } => {
                 Some("it was killed: perhaps memory ran out; try a smaller -j")
             }
@@ -233,9 +256,6 @@ impl Failure {
                 Some("try a lower -O, or another compiler with --cc; --save-temps keeps the source")
             }
             Self::TimedOut { .. } => Some("give it more time with --timeout, or less to do with a lower -O"),
-            Self::Refused { phase: Phase::Link, output, .. } if output.contains("undefined reference") => {
-                Some("name the library that defines it with --ldflag")
-            }
             Self::DuplicateSymbol { .. } => Some("rename one of them, or build without --compact"),
             Self::NotLinked | Self::Skipped => Some("use -k to build the others all the same"),
             _ => None,

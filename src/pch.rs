@@ -99,9 +99,14 @@ const RECORD_VERSION: u32 = 1;
 
 impl Record {
     fn content(&self) -> Digest {
-        // What the compiler writes into a PCH differs from run to run; what it was made from does not.
-        let inputs = serde_json::to_vec(&self.inputs).unwrap_or_default();
-        KeyBuilder::new("pch content").field(self.key.as_str()).field(inputs).finish()
+        // What the compiler writes into a PCH differs from run to run; what it was made from, where that is known, does not.
+        let key = KeyBuilder::new("pch content").field(self.key.as_str());
+        let made_from = if self.key == Digest::never() {
+            serde_json::to_vec(&self.files)
+        } else {
+            serde_json::to_vec(&self.inputs)
+        };
+        key.field(made_from.unwrap_or_default()).finish()
     }
 }
 
@@ -113,9 +118,9 @@ impl Record {
 pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn Observer) -> Result<UnitHeader, Error> {
     let header = std::path::absolute(header).map_err(Error::file("find", header))?;
     // Named before any compiler speaks of it in its own way.
-    let metadata = fs::metadata(&header).map_err(Error::file("read", &header))?;
+    let metadata = fs::metadata(&header).map_err(Error::unreadable(&header))?;
     if metadata.is_dir() {
-        return Err(Error::file("read", &header)(std::io::ErrorKind::IsADirectory.into()));
+        return Err(Error::unreadable(&header)(std::io::ErrorKind::IsADirectory.into()));
     }
     let Some(suffix) = pipeline.toolchain().capabilities().pch_suffix else {
         let compiler = pipeline.toolchain().compiler();
@@ -152,14 +157,18 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
 /// # Errors
 /// [`Error::UnknownPch`] when there is no record of it; otherwise as [`prepare`].
 pub fn reopen(pipeline: &Pipeline, file: &Path, observer: &dyn Observer) -> Result<UnitHeader, Error> {
-    prepare(pipeline, &recorded(file)?.header, file, observer)
+    prepare(pipeline, &recorded(pipeline, file, observer)?.header, file, observer)
 }
 
 /// What a PCH that `build-pch` built was made from.
-pub(crate) fn recorded(file: &Path) -> Result<Pch, Error> {
-    fs::metadata(file).map_err(Error::file("read", file))?;
-    let record = fs::read(record_path(file)).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
-    let header = record.ok_or_else(|| Error::UnknownPch(file.to_owned()))?.header;
+pub(crate) fn recorded(pipeline: &Pipeline, file: &Path, observer: &dyn Observer) -> Result<Pch, Error> {
+    fs::metadata(file).map_err(Error::unreadable(file))?;
+    let path = record_path(file);
+    let unknown = || Error::UnknownPch(file.to_owned());
+    let mut record = File::open(&path).map_err(|_| unknown())?;
+    // Whoever builds it now is writing the record.
+    lock::shared(&record, &path, &*pipeline.executor, observer)?;
+    let header = read_record(&mut record).ok_or_else(unknown)?.header;
     Ok(Pch { header, file: std::path::absolute(file).map_err(Error::file("find", file))? })
 }
 
@@ -321,18 +330,26 @@ fn build_in(
     // succeeds has used the PCH.
     pipeline.try_header(Header::Pch(staged), observer)?;
 
-    // clang-cl does not count the header itself among its includes.
-    let inputs = ran.inputs.and_then(|inputs| inputs.and(&pch.header)).ok_or_else(|| Error::File {
-        action: "read again",
-        path: pch.header.clone(),
-        source: std::io::Error::other("it, or a file that it includes, went away"),
-    })?;
+    if !ran.text.is_empty() {
+        let unit = pch.header.to_string_lossy();
+        let diagnostics = pipeline.toolchain().diagnostics(ran.text.as_bytes());
+        observer.event(&Event::UnitOutput { unit: &unit, diagnostics: &diagnostics, text: &ran.text });
+    }
+    // clang-cl does not count the header itself among its includes. A file that went away meanwhile, or has a name that no
+    // list of dependencies can express, makes a PCH that is used now and never again.
+    let inputs = ran.inputs.and_then(|inputs| inputs.and(&pch.header));
+    let (key, inputs) = inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key.clone(), inputs));
     let mut files = Vec::new();
     for path in plan.outputs.iter().chain(&plan.companions).filter(|path| path.exists()) {
-        let name = PathBuf::from(path.file_name().unwrap_or_default());
-        files.push((name.clone(), Digest::of_file(path).map_err(Error::file("read", path))?));
+        let name = path.file_name().unwrap_or_default();
+        files.push((recordable(Path::new(name)), Digest::of_file(path).map_err(Error::file("read", path))?));
         let place = pch.file.with_file_name(name);
         fs::rename(path, &place).map_err(Error::file("write", &place))?;
     }
-    Ok(Record { version: RECORD_VERSION, header: pch.header.clone(), key: key.clone(), inputs, files })
+    Ok(Record { version: RECORD_VERSION, header: recordable(&pch.header), key, inputs, files })
+}
+
+/// JSON has no other names than UTF-8's. What is lost is not found again, and built anew.
+fn recordable(path: &Path) -> PathBuf {
+    path.to_string_lossy().into_owned().into()
 }

@@ -148,7 +148,14 @@ impl Pipeline {
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
         self.write_source(unit, role, &paths.source)?;
         let own = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
-        self.run(&plan, Phase::Compile, Some((&paths.depfile, &own)), observer)
+        let mut result = self.run(&plan, Phase::Compile, Some((&paths.depfile, &own)), observer);
+        // tcc takes a relative #line for one beside the file that it stands in.
+        let wrong = self.scratch.path().join(unit.name()).to_string_lossy().into_owned();
+        match &mut result {
+            Ok(Ran { text, .. }) => *text = text.replace(&wrong, unit.name()),
+            Err(failure) => failure.rewrite_output(|text| text.replace(&wrong, unit.name())),
+        }
+        result
     }
 
     /// Links objects into a library.

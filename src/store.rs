@@ -12,7 +12,7 @@ use crate::depend::{FileDigests, Inputs};
 use crate::error::Error;
 use crate::event::Observer;
 use crate::exec::Executor;
-use crate::key::Digest;
+use crate::key::{Digest, KeyBuilder};
 use crate::{lock, pch, scratch};
 
 const DIR: &str = ".mjit-cc";
@@ -62,8 +62,10 @@ impl Layout {
         self.dir.join("objects").join(format!("{key}.{suffix}"))
     }
 
+    /// By hash, since the library's own name may be as long as names can be.
     fn library_record(&self, name: &str) -> PathBuf {
-        self.dir.join("libraries").join(format!("{name}.json"))
+        let hash = KeyBuilder::new("library name").field(name).finish();
+        self.dir.join("libraries").join(format!("{hash}.json"))
     }
 }
 

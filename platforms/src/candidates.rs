@@ -75,6 +75,12 @@ pub fn candidates(choice: Option<Choice>, target: Option<(&str, &Target)>) -> Ve
     let flag = format!("--target={triple}");
     let clang = [vec![vec!["clang".to_owned(), flag.clone()]], clang_releases("clang", &[&flag])].concat();
     let clang_cl = [vec![vec!["clang-cl".to_owned(), flag.clone()]], clang_releases("clang-cl", &[&flag])].concat();
+    let cl_mode = |name: &str| vec![name.to_owned(), "--driver-mode=cl".to_owned(), flag.clone()];
+    let clang_as_cl: Vec<Vec<String>> = [cl_mode("clang")]
+        .into_iter()
+        .chain(CLANG_RELEASES.rev().map(|release| cl_mode(&format!("clang-{release}"))))
+        .collect();
+    let clang_cl = [clang_cl, clang_as_cl].concat();
     let tcc = match target.arch {
         Arch::X86 => words(&["i386-tcc", "tcc"]),
         _ => words(&["tcc"]),
@@ -133,11 +139,17 @@ pub const LINKERS: [&str; 7] = ["ld", "ld.bfd", "ld.gold", "ld.lld", "lld-link",
 
 /// The command that usually installs what a choice and a target need, by the package manager that the machine has.
 #[must_use]
-pub fn install_hint(manager: PackageManager, choice: Choice, target: Option<&Target>) -> String {
+pub fn install_hint(manager: PackageManager, choice: Option<Choice>, target: Option<&Target>) -> String {
+    let usual = if target.is_some_and(|target| target.env == Env::Msvc) { Choice::Msvc } else { Choice::Gcc };
+    let choice = choice.unwrap_or(usual);
     use PackageManager::{Apk, Apt, Brew, Dnf, Pacman, Pkg, Winget};
     let mingw =
         choice == Choice::Mingw || target.is_some_and(|target| target.os == Os::Windows && target.env == Env::Gnu);
     let musl = target.is_some_and(|target| target.env == Env::Musl);
+    if let (Apt, Some(Target { arch, os: Os::Linux, env: Env::Gnu })) = (manager, target) {
+        // Debian's cross compilers are called after their targets, without underscores.
+        return format!("apt-get install gcc-{}-linux-gnu", arch.to_string().replace('_', "-"));
+    }
     let package = match (choice, manager) {
         _ if mingw && manager == Apt => "gcc-mingw-w64-x86-64",
         _ if mingw && manager == Dnf => "mingw64-gcc",

@@ -41,7 +41,8 @@ pub(crate) fn parse(rule: &[u8]) -> Vec<PathBuf> {
             }
             // Only the first rule counts: -MP adds empty ones behind it.
             '\n' if !in_targets => break,
-            c if c.is_whitespace() => flush(&mut word, &mut files),
+            ' ' | '\r' | '\n' => flush(&mut word, &mut files),
+            // A tab too: clang quotes none.
             c => word.push(c),
         }
     }
@@ -55,6 +56,14 @@ fn flush(word: &mut String, files: &mut Vec<PathBuf>) {
     }
 }
 
+/// tcc's rule: a file a line, and nothing quoted.
+#[must_use]
+pub(crate) fn parse_lines(rule: &[u8]) -> Vec<PathBuf> {
+    let text = String::from_utf8_lossy(rule);
+    let files = text.lines().skip(1).map(|line| line.strip_suffix(" \\").unwrap_or(line));
+    files.filter_map(|line| line.strip_prefix("  ")).map(PathBuf::from).collect()
+}
+
 /// The files that cl and clang-cl say they included.
 #[must_use]
 pub(crate) fn show_includes(output: &[u8]) -> Vec<PathBuf> {
@@ -65,11 +74,17 @@ pub(crate) fn show_includes(output: &[u8]) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The rest of such output: what a person wants to read.
+/// The rest of such output: what a person wants to read. Not the name of the source, which cl says at the start of each, nor what
+/// the linker creates beside a library, which nobody keeps.
 #[must_use]
 pub(crate) fn without_includes(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
-    text.lines().filter(|line| !line.starts_with(INCLUDE_NOTE)).map(|line| format!("{line}\n")).collect()
+    let chatter = |line: &str| {
+        line.starts_with(INCLUDE_NOTE)
+            || line.starts_with("   Creating library ")
+            || (line.ends_with(".c") && !line.contains([':', ' ']))
+    };
+    text.lines().filter(|line| !chatter(line)).map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
@@ -91,9 +106,15 @@ mod tests {
     }
 
     #[test]
+    fn tcc_s_rules_have_a_file_a_line() {
+        let files = parse_lines(b"u.o: \\\n  a b/u.c \\\n  vm.h\n");
+        assert_eq!(files, [PathBuf::from("a b/u.c"), "vm.h".into()]);
+    }
+
+    #[test]
     fn includes_that_cl_shows() {
         let output = b"u.c\r\nNote: including file: C:\\a b\\vm.h\r\nNote: including file:  C:\\std.h\r\nu.c(1): error C1: x\r\n";
         assert_eq!(show_includes(output), [PathBuf::from("C:\\a b\\vm.h"), "C:\\std.h".into()]);
-        assert_eq!(without_includes(output), "u.c\nu.c(1): error C1: x\n");
+        assert_eq!(without_includes(output), "u.c(1): error C1: x\n");
     }
 }

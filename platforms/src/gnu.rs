@@ -29,6 +29,10 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     fn quote_dir(&self, dir: &OsStr) -> Vec<OsString> {
         vec!["-iquote".into(), dir.into()]
     }
+    /// The files that its depfile names.
+    fn dependencies(&self, depfile: &[u8]) -> Vec<PathBuf> {
+        depfile::parse(depfile)
+    }
     /// What a library needs on PE in the place of start-up files; nothing where the compiler brings its own.
     fn entry(&self, target: &Target) -> &'static str {
         if target.os == Os::Windows { mingw::ENTRY } else { "" }
@@ -167,7 +171,12 @@ impl<D: Dialect> Gnu<D> {
         quote_dir: Option<&Path>,
         depfile: &Path,
     ) -> Result<Step, PlanError> {
-        let mut args = self.code(flags);
+        let mut args = Words::default();
+        // First: a unit's own folder comes before the user's, also where that is said with -I.
+        if let Some(dir) = quote_dir {
+            args.words(self.dialect.quote_dir(&path_word(dir)));
+        }
+        args.words(self.code(flags).0);
         match header {
             Header::None => {}
             Header::Text(path) => {
@@ -176,9 +185,6 @@ impl<D: Dialect> Gnu<D> {
             Header::Pch(pch) => {
                 args.words(self.dialect.pch_use(pch)?);
             }
-        }
-        if let Some(dir) = quote_dir {
-            args.words(self.dialect.quote_dir(&path_word(dir)));
         }
         args.words(["-MD"]).flag("-MF", depfile).words(["-c"]).path(source).flag("-o", object);
         Ok(self.step(args))
@@ -267,7 +273,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
     }
 
     fn dependencies(&self, depfile: &[u8], _output: &[u8]) -> Vec<PathBuf> {
-        depfile::parse(depfile)
+        self.dialect.dependencies(depfile)
     }
 
     fn readable(&self, output: &[u8]) -> String {

@@ -136,7 +136,12 @@ impl Msvc {
 
     /// Words that make a unit stand behind its header, find its own folder, and name its object.
     fn unit(&self, flags: &Flags, source: &Path, object: &Path, header: Header<'_>, quote_dir: Option<&Path>) -> Words {
-        let mut args = self.code(flags);
+        let mut args = Words(Vec::new());
+        if let Some(dir) = quote_dir {
+            // cl has no -iquote; first, since a unit's own folder comes before the user's.
+            args.joined("-I", dir);
+        }
+        args.words(self.code(flags).0);
         match header {
             Header::None => {}
             Header::Text(path) => {
@@ -145,10 +150,6 @@ impl Msvc {
             Header::Pch(pch) => {
                 args.joined("-Yu", &pch.header).joined("-FI", &pch.header).joined("-Fp", &pch.file);
             }
-        }
-        if let Some(dir) = quote_dir {
-            // cl has no -iquote.
-            args.joined("-I", dir);
         }
         // A -Fd for each unit: several compilers at once never meet in one .pdb.
         args.words(["-showIncludes"])

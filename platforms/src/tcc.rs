@@ -1,7 +1,9 @@
 //! The Tiny C Compiler's own words: no PCH, no optimiser, milliseconds a unit.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
+use crate::depfile;
 use crate::gnu::{self, Dialect};
 use crate::job::Pch;
 use crate::plan::PlanError;
@@ -42,6 +44,10 @@ impl Dialect for Tcc {
         let mut word = OsString::from("-I");
         word.push(dir);
         vec![word]
+    }
+
+    fn dependencies(&self, depfile: &[u8]) -> Vec<PathBuf> {
+        depfile::parse_lines(depfile)
     }
 
     /// tcc links an entry of its own, and knows no __stdcall without its headers.

@@ -54,17 +54,21 @@ impl Run<'_> {
         };
         let mut made = in_one_step.map_or_else(|| self.to_object(number, &unit), Ok)?;
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(made.file.with_extension(""));
-        let (diagnostics, text) =
-            (self.pipeline.toolchain().diagnostics(made.record.output.as_bytes()), &made.record.output);
-        if !text.is_empty() {
-            self.observer.event(&Event::UnitOutput { unit: name, diagnostics: &diagnostics, text });
-        }
+        self.tell_output(name, &made.record.output);
         if !self.batch.compact && made.library.is_none() {
             let name = library_name(self.pipeline, &self.stems[number]);
             let linked = self.link(&[&made], &name, &self.staged(number, Role::Library).staged)?;
             made.join(&name, &linked);
         }
         Ok(made)
+    }
+
+    /// What a compiler or linker said although it succeeded.
+    pub(super) fn tell_output(&self, unit: &str, text: &str) {
+        if !text.is_empty() {
+            let diagnostics = self.pipeline.toolchain().diagnostics(text.as_bytes());
+            self.observer.event(&Event::UnitOutput { unit, diagnostics: &diagnostics, text });
+        }
     }
 
     /// To a library in one process; nothing where that would export nothing, because the unit does not say what it exports and
@@ -131,6 +135,7 @@ impl Run<'_> {
         let digests: Vec<Digest> = units.iter().map(|made| made.record.file.clone()).collect();
         let key = pipeline.link_key(&digests, header, &symbols)?;
         if let Some(record) = store.library(name, &key, pipeline.digests()) {
+            self.tell_output(name, &record.output);
             return Ok(Linked { exported: record.symbols, took: None });
         }
         let began = Instant::now();
@@ -140,6 +145,7 @@ impl Run<'_> {
         let files = pipeline.flags.ldflags.iter().map(PathBuf::from).filter(|path| path.is_file());
         let inputs = Inputs::record(files, pipeline.digests()).unwrap_or_default();
         let exported = symbols::exported_by_library(staged, target)?;
+        self.tell_output(name, &ran.text);
         let record = Record { key, file: digest(staged)?, inputs, symbols: exported, output: ran.text };
         store.publish(staged, &ran.companions, name, &record)?;
         Ok(Linked { exported: record.symbols, took: Some(began.elapsed()) })

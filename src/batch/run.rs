@@ -118,10 +118,7 @@ impl Run<'_> {
     }
 
     fn note_failure(&self, unit: &str, failure: &Failure) {
-        if !failure.output().is_empty() {
-            let diagnostics = self.pipeline.toolchain().diagnostics(failure.output().as_bytes());
-            self.observer.event(&Event::UnitOutput { unit, diagnostics: &diagnostics, text: failure.output() });
-        }
+        self.tell_output(unit, failure.output());
         let stop = match failure {
             Failure::Interrupted => Stop::Interrupted,
             // The others would fare no better.

@@ -2,16 +2,19 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use mjitcc::batch::{Batch, HeaderSource};
 use mjitcc::discover::{Environment, Finder, Found};
 use mjitcc::event::Event;
 use mjitcc::exec::{Executor, ProcessExecutor};
-use mjitcc::pch::{self, UnitHeader};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Choice, Flags, LINKERS, install_hint, survey_names};
 use mjitcc::scratch::{Purpose, Scratch};
+use mjitcc::{Error, Failure};
 use serde::Serialize;
 
 use crate::args::{DoctorArgs, MessageFormat};
@@ -125,7 +128,7 @@ fn examine(talk: &Human) -> Result<Findings, Trouble> {
     Ok(Findings { version: VERSION, compilers, linkers, temp_dir, missing })
 }
 
-/// Tries one compiler out: who it is, and whether a PCH of its is used.
+/// Tries one compiler out: who it is, whether it makes libraries, and whether a PCH of its is used.
 fn examine_compiler(
     finder: &Finder<'_>,
     name: String,
@@ -143,26 +146,53 @@ fn examine_compiler(
     let compiler = found.toolchain.compiler();
     let (family, release) = (compiler.family.to_string(), compiler.version.to_string());
     let target = compiler.target.to_string();
-    let (pch, error) = match try_pch(found, environment, executor) {
+    let (pch, error) = match try_out(found, environment, executor) {
         Ok(pch) => (pch, None),
         Err(error) => (PchWorks::Broken, Some(error)),
     };
     Compiler { name, path, family: Some(family), release: Some(release), target: Some(target), pch, error }
 }
 
-/// Builds a PCH of a small header in a directory of its own, as `compile --header` would.
-fn try_pch(found: Found, environment: &Environment, executor: &Arc<ProcessExecutor>) -> Result<PchWorks, String> {
+/// Compiles and links a small unit behind a small header in a directory of its own.
+fn try_out(found: Found, environment: &Environment, executor: &Arc<ProcessExecutor>) -> Result<PchWorks, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
-    let Some(suffix) = found.toolchain.capabilities().pch_suffix else { return Ok(PchWorks::Unsupported) };
+    let has_pch = found.toolchain.capabilities().pch_suffix.is_some();
     let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(|error| words(&error))?;
-    let header = scratch.path().join("doctor.h");
+    let [header, unit, out_dir] = ["doctor.h", "doctor.c", "out"].map(|name| scratch.path().join(name));
     std::fs::write(&header, "typedef int doctor_int;\n").map_err(|error| words(&error))?;
-    let file = scratch.path().join(pch::default_name(Path::new("doctor.h"), suffix));
+    std::fs::write(&unit, "doctor_int doctor(doctor_int x) { return x; }\n").map_err(|error| words(&error))?;
+    let batch = Batch {
+        units: vec![unit],
+        header: HeaderSource::Header(header),
+        out_dir,
+        compact: false,
+        jobs: NonZero::<usize>::MIN,
+        keep_going: false,
+    };
     let pipeline = Pipeline::new(found, Flags::default(), Arc::<ProcessExecutor>::clone(executor), scratch);
-    match pch::prepare(&pipeline, &header, &file, &|_: &Event<'_>| {}) {
-        Ok(UnitHeader::Pch(_)) => Ok(PchWorks::Used),
-        Ok(UnitHeader::Text(_) | UnitHeader::None) => Ok(PchWorks::Broken),
-        Err(error) => Err(words(&error)),
+    let used = AtomicBool::new(false);
+    let observer = |event: &Event<'_>| {
+        if let Event::PchReady { .. } = event {
+            used.store(true, Ordering::Relaxed);
+        }
+    };
+    let report = batch.run(&pipeline, &observer).map_err(|error| match error {
+        Error::Header { failure, .. } => told(&failure),
+        error => words(&error),
+    })?;
+    match report.units.iter().find_map(|unit| unit.error.as_ref()) {
+        Some(failure) => Err(told(failure)),
+        None if used.into_inner() => Ok(PchWorks::Used),
+        None if has_pch => Ok(PchWorks::Broken),
+        None => Ok(PchWorks::Unsupported),
+    }
+}
+
+/// A failure with the first of the compiler's own lines.
+fn told(failure: &Failure) -> String {
+    match failure.output().lines().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("{failure}: {}", line.trim()),
+        None => failure.to_string(),
     }
 }
 
@@ -180,7 +210,7 @@ fn missing(compilers: &[Compiler], environment: &Environment) -> Vec<Missing> {
         .filter(|&choice| !has(choice))
         .map(|choice| Missing {
             what: choice.name().to_owned(),
-            install: manager.map(|manager| install_hint(manager, choice, None)),
+            install: manager.map(|manager| install_hint(manager, Some(choice), None)),
         })
         .collect()
 }

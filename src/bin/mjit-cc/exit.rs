@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use mjitcc::Error;
 use mjitcc::discover::DiscoverError;
+use mjitcc::platforms::advice;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// All good.
     Good,
-    /// Some units, or their header, did not compile.
+    /// Some units, or their header, did not compile or cannot be read.
     UnitsFailed,
     /// The command line asks for something that makes no sense. clap's own.
     Usage,
@@ -27,7 +28,7 @@ pub(crate) enum Exit {
 pub(crate) const HELP: &str = "\
 Exit codes:
   0    all good
-  1    some units, or the header, did not compile
+  1    some units, or the header, did not compile or cannot be read
   2    the command line is wrong
   3    no working compiler
   4    the machine is in the way (disk full, directory not writable) or mjit-cc is at fault
@@ -74,9 +75,12 @@ impl Trouble {
         match self {
             Self::Work(error) => match error {
                 Error::Discover(DiscoverError::Interrupted) | Error::Interrupted => Exit::Interrupted,
-                Error::Discover(DiscoverError::UnknownTarget(_)) | Error::PchName { .. } => Exit::Usage,
+                Error::Discover(DiscoverError::UnknownTarget(_))
+                | Error::PchName { .. }
+                | Error::UnknownPch(_)
+                | Error::Plan(_) => Exit::Usage,
                 Error::Discover(_) | Error::CompilerGone { .. } => Exit::NoCompiler,
-                Error::Header { .. } => Exit::UnitsFailed,
+                Error::Header { .. } | Error::Unreadable { .. } => Exit::UnitsFailed,
                 _ => Exit::Internal,
             },
             Self::Usage(_) => Exit::Usage,
@@ -92,7 +96,7 @@ impl Trouble {
         match self {
             Self::Work(Error::Header { failure, hint, .. }) => (failure.output(), hint.or_else(|| failure.hint())),
             Self::Work(Error::File { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
-                ("", Some("the disk is full: make room and run again; what was built is kept"))
+                ("", Some(advice::DISK_FULL))
             }
             Self::Work(Error::CompilerGone { .. }) => {
                 ("", Some("it answered when this run began: was it removed or updated?"))

@@ -129,6 +129,9 @@ impl Human {
             let took = self.state().began.map_or(0.0, |began| began.elapsed().as_secs_f64());
             let units = plural(report.units.len(), "unit");
             self.print(format_args!("{style}{word}{style:#}: {units}: {} in {took:.1} s", parts.join(", ")));
+            if let Some(hint) = report.units.iter().find_map(skipped).and_then(Failure::hint) {
+                self.print(format_args!("{HELP}help{HELP:#}: {hint}"));
+            }
         }
     }
 
@@ -194,6 +197,11 @@ impl Human {
             None => {}
         }
     }
+}
+
+/// Why a unit is not there although nothing is wrong with it.
+fn skipped(unit: &UnitReport) -> Option<&Failure> {
+    unit.error.as_ref().filter(|_| unit.status == Status::Skipped)
 }
 
 fn plural(number: usize, noun: &str) -> String {
