@@ -59,12 +59,11 @@ impl Batch {
     /// [`Error`] when the work as a whole cannot go on; what is wrong with a unit is in the report.
     pub fn run(&self, pipeline: &Pipeline, observer: &dyn Observer) -> Result<Report, Error> {
         let store = Store::open(self.layout()?, &*pipeline.executor, observer)?;
-        let header = match &self.header {
-            HeaderSource::None => UnitHeader::None,
-            HeaderSource::Pch(file) => pch::reopen(pipeline, file, observer)?,
-            HeaderSource::Header(header) => {
-                let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
-                pch::prepare(pipeline, header, &store.layout().pch(header, suffix), observer)?
+        let header = match self.prepare_header(pipeline, &store, observer) {
+            Ok(header) => header,
+            Err(error) => {
+                run::report_no_header(self, &store, &error)?;
+                return Err(error);
             }
         };
         let (stems, role) = (names::library_stems(&self.units), self.role(pipeline));
@@ -80,6 +79,17 @@ impl Batch {
             stop: std::sync::OnceLock::new(),
         };
         run.build()
+    }
+
+    fn prepare_header(&self, pipeline: &Pipeline, store: &Store, observer: &dyn Observer) -> Result<UnitHeader, Error> {
+        match &self.header {
+            HeaderSource::None => Ok(UnitHeader::None),
+            HeaderSource::Pch(file) => pch::reopen(pipeline, file, observer),
+            HeaderSource::Header(header) => {
+                let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
+                pch::prepare(pipeline, header, &store.layout().pch(header, suffix), observer)
+            }
+        }
     }
 
     /// The processes that [`run`](Self::run) starts when nothing was built before, in order.

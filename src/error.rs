@@ -202,6 +202,9 @@ pub enum Failure {
     /// It compiled, but the linker refused the library that it belongs to; its words are told once.
     #[error("compiled, but its library could not be linked")]
     LinkFailed,
+    /// What it stands behind is not there.
+    #[error("not compiled because its header could not be made ready")]
+    NoHeader,
     /// Its turn never came.
     #[error("not compiled because another unit failed")]
     Skipped,
@@ -248,6 +251,7 @@ impl Failure {
                 io::ErrorKind::NotFound => Some("it was there when this run began: was it removed or updated?"),
                 _ => None,
             },
+            Self::Refused { output, .. } if output.trim().is_empty() => Some("it said nothing; -vv shows the command"),
             Self::Refused { output, .. } => advice::on(output),
             Self::Crashed { exit: Exit::Signal(9), .. } => {
                 Some("it was killed: perhaps memory ran out; try a smaller -j")

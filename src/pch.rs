@@ -325,7 +325,7 @@ fn build_in(
     let plan = plan(pipeline, staged).map_err(|error| Unready::Fatal(error.into()))?;
     let depfile = pipeline.scratch.path().join("header.d");
     let own: Vec<&Path> = plan.writes.iter().map(|file| file.path.as_path()).collect();
-    let ran = pipeline.run(&plan, Phase::Compile, Some((&depfile, &own)), observer)?;
+    let ran = pipeline.run(&plan, Phase::Compile, Some((&depfile, &own)), pipeline.deadline(), observer)?;
     // A toolchain whose words make a misfit an error, and no header of that name beside it to fall back on: a compilation that
     // succeeds has used the PCH.
     pipeline.try_header(Header::Pch(staged), observer)?;

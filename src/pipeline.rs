@@ -66,6 +66,11 @@ impl Pipeline {
         &*self.compiler.toolchain
     }
 
+    /// When what begins now must be through.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.timeout.map(|limit| Instant::now() + limit)
+    }
+
     pub(crate) fn digests(&self) -> &FileDigests {
         &self.digests
     }
@@ -143,14 +148,15 @@ impl Pipeline {
         header: &UnitHeader,
         role: Role,
         paths: &UnitPaths,
+        deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
         self.write_source(unit, role, &paths.source)?;
         let own = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
-        let mut result = self.run(&plan, Phase::Compile, Some((&paths.depfile, &own)), observer);
+        let mut result = self.run(&plan, Phase::Compile, Some((&paths.depfile, &own)), deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
-        let wrong = self.scratch.path().join(unit.name()).to_string_lossy().into_owned();
+        let wrong = format!("{}/{}", self.scratch.path().display(), unit.name());
         match &mut result {
             Ok(Ran { text, .. }) => *text = text.replace(&wrong, unit.name()),
             Err(failure) => failure.rewrite_output(|text| text.replace(&wrong, unit.name())),
@@ -165,10 +171,11 @@ impl Pipeline {
         library: &Path,
         header: &UnitHeader,
         exports: &[String],
+        deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
-        self.run(&plan, Phase::Link, None, observer)
+        self.run(&plan, Phase::Link, None, deadline, observer)
     }
 
     /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name.
@@ -186,9 +193,10 @@ impl Pipeline {
         plan: &Plan,
         phase: Phase,
         read: Option<(&Path, &[&Path])>,
+        deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
-        let result = self.run_steps(plan, phase, observer);
+        let result = self.run_steps(plan, phase, deadline, observer);
         plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
         let output = match result {
             Ok(output) => output,
@@ -206,11 +214,16 @@ impl Pipeline {
         Ok(Ran { companions: plan.companions.clone(), text: self.toolchain().readable(&output), inputs })
     }
 
-    fn run_steps(&self, plan: &Plan, phase: Phase, observer: &dyn Observer) -> Result<Vec<u8>, Failure> {
+    fn run_steps(
+        &self,
+        plan: &Plan,
+        phase: Phase,
+        deadline: Option<Instant>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<u8>, Failure> {
         for file in &plan.writes {
             fs::write(&file.path, &file.text).map_err(Failure::file("write", &file.path))?;
         }
-        let deadline = self.timeout.map(|limit| Instant::now() + limit);
         let mut output = Vec::new();
         for step in &plan.steps {
             observer.event(&Event::Running { step });
@@ -262,7 +275,7 @@ impl Pipeline {
         let UnitPaths { source, depfile, staged } = &paths;
         let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile };
         let plan = self.toolchain().plan(&self.flags, &job)?;
-        self.run(&plan, Phase::Compile, Some((depfile, &[])), observer)?;
+        self.run(&plan, Phase::Compile, Some((depfile, &[])), self.deadline(), observer)?;
         self.scratch.remove(staged);
         self.scratch.remove(source);
         Ok(())

@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the only remover of files")]
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::library;
@@ -119,8 +119,10 @@ fn make(base: &Path, purpose: Purpose) -> io::Result<(tempfile::TempDir, File)> 
     let dir = builder.tempdir_in(base)?;
     // Named only once it is locked: a file of this name that is not locked belongs to the dead.
     let unnamed = dir.path().join("locking");
-    let lock = File::create(&unnamed)?;
+    let mut lock = File::create(&unnamed)?;
     lock.lock()?;
+    // A file system without any room lets files be made and not written.
+    lock.write_all(&[b'\n'; 4096])?;
     fs::rename(unnamed, dir.path().join(LOCK))?;
     if purpose == Purpose::Code {
         library::try_to_map_code(dir.path())?;

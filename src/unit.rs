@@ -24,6 +24,9 @@ pub enum UnitReadError {
     /// The system does not let it be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[source] io::Error),
+    /// It is a pipe, a socket or a device.
+    #[error("is not a regular file")]
+    NotAFile,
     /// It has nothing but white space.
     #[error("is empty; a unit defines at least one function")]
     Empty,
@@ -57,6 +60,10 @@ impl Unit {
     /// # Errors
     /// [`UnitReadError`] when the file is no unit.
     pub fn read(path: &Path) -> Result<Self, UnitReadError> {
+        // Reading a pipe that nobody writes would never end.
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            return Err(UnitReadError::NotAFile);
+        }
         let text = std::fs::read(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => UnitReadError::Missing,
             _ if path.is_dir() => UnitReadError::Directory(path.to_owned()),

@@ -365,12 +365,13 @@ impl Shared {
         let Self { pipeline, options, .. } = self;
         let target = &pipeline.toolchain().compiler().target;
         let dir = pipeline.scratch.path();
+        let deadline = pipeline.deadline();
         let unit = Unit::from_text(source.to_string_lossy(), text)?;
         let paths = pipeline.paths(stem, dir, target.object_suffix());
         let library = dir.join(stem).with_added_extension(target.library_suffix());
         let built = pipeline
-            .compile(&unit, header, Role::Object, &paths, self)
-            .and_then(|_| pipeline.link(std::slice::from_ref(&paths.staged), &library, header, &[], self))
+            .compile(&unit, header, Role::Object, &paths, deadline, self)
+            .and_then(|_| pipeline.link(std::slice::from_ref(&paths.staged), &library, header, &[], deadline, self))
             .and_then(|_| Library::open(&library).map_err(Failure::from));
         if !options.save_temps {
             for file in [source, &paths.staged, &library] {

@@ -48,16 +48,17 @@ impl Made {
 impl Run<'_> {
     pub(super) fn make(&self, number: usize, name: &str) -> Result<Made, Failure> {
         let unit = Unit::read(&self.batch.units[number])?;
+        let deadline = self.pipeline.deadline();
         let in_one_step = match self.role {
-            Role::Library => self.in_one_step(number, &unit)?,
+            Role::Library => self.in_one_step(number, &unit, deadline)?,
             Role::Object => None,
         };
-        let mut made = in_one_step.map_or_else(|| self.to_object(number, &unit), Ok)?;
+        let mut made = in_one_step.map_or_else(|| self.to_object(number, &unit, deadline), Ok)?;
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(made.file.with_extension(""));
         self.tell_output(name, &made.record.output);
         if !self.batch.compact && made.library.is_none() {
             let name = library_name(self.pipeline, &self.stems[number]);
-            let linked = self.link(&[&made], &name, &self.staged(number, Role::Library).staged)?;
+            let linked = self.link(&[&made], &name, &self.staged(number, Role::Library).staged, deadline)?;
             made.join(&name, &linked);
         }
         Ok(made)
@@ -73,7 +74,7 @@ impl Run<'_> {
 
     /// To a library in one process; nothing where that would export nothing, because the unit does not say what it exports and
     /// the platform wants it said. Then the way goes through an object, whose names can be read before the link.
-    fn in_one_step(&self, number: usize, unit: &Unit) -> Result<Option<Made>, Failure> {
+    fn in_one_step(&self, number: usize, unit: &Unit, deadline: Option<Instant>) -> Result<Option<Made>, Failure> {
         let Self { pipeline, store, header, .. } = self;
         let target = &pipeline.toolchain().compiler().target;
         let name = library_name(pipeline, &self.stems[number]);
@@ -87,7 +88,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let staged = self.staged(number, Role::Library);
-        let (ran, took) = self.compile(unit, Role::Library, &staged)?;
+        let (ran, took) = self.compile(unit, Role::Library, &staged, deadline)?;
         let exported = symbols::exported_by_library(&staged.staged, target)?;
         if exported.is_empty() {
             return Ok(None);
@@ -100,7 +101,7 @@ impl Run<'_> {
     }
 
     /// To an object, or to none where that was done before.
-    fn to_object(&self, number: usize, unit: &Unit) -> Result<Made, Failure> {
+    fn to_object(&self, number: usize, unit: &Unit, deadline: Option<Instant>) -> Result<Made, Failure> {
         let Self { pipeline, store, header, .. } = self;
         let target = &pipeline.toolchain().compiler().target;
         let suffix = target.object_suffix();
@@ -110,16 +111,22 @@ impl Run<'_> {
             return Ok(Made { record, file, reused: true, timings: Timings::default(), library });
         }
         let staged = self.staged(number, Role::Object);
-        let (ran, took) = self.compile(unit, Role::Object, &staged)?;
+        let (ran, took) = self.compile(unit, Role::Object, &staged, deadline)?;
         let symbols = symbols::defined_by_object(&staged.staged, target)?;
         let record = record(key, ran, symbols, &staged.staged)?;
         let file = store.keep_object(&staged.staged, suffix, &record)?;
         Ok(Made { record, file, reused: false, timings: Timings { compile: took, ..Timings::default() }, library })
     }
 
-    fn compile(&self, unit: &Unit, role: Role, staged: &UnitPaths) -> Result<(Ran, Duration), Failure> {
+    fn compile(
+        &self,
+        unit: &Unit,
+        role: Role,
+        staged: &UnitPaths,
+        deadline: Option<Instant>,
+    ) -> Result<(Ran, Duration), Failure> {
         let began = Instant::now();
-        let ran = self.pipeline.compile(unit, &self.header, role, staged, self.observer)?;
+        let ran = self.pipeline.compile(unit, &self.header, role, staged, deadline, self.observer)?;
         Ok((ran, began.elapsed()))
     }
 
@@ -127,7 +134,13 @@ impl Run<'_> {
         self.batch.paths(self.pipeline, self.store.layout(), number, role)
     }
     /// Links into a library of this name, unless the one that is there is the same.
-    pub(super) fn link(&self, units: &[&Made], name: &str, staged: &Path) -> Result<Linked, Failure> {
+    pub(super) fn link(
+        &self,
+        units: &[&Made],
+        name: &str,
+        staged: &Path,
+        deadline: Option<Instant>,
+    ) -> Result<Linked, Failure> {
         let Self { pipeline, store, header, .. } = self;
         let mut symbols: Vec<String> = units.iter().flat_map(|made| &made.record.symbols).cloned().collect();
         symbols.sort_unstable();
@@ -140,7 +153,7 @@ impl Run<'_> {
         }
         let began = Instant::now();
         let target = &pipeline.toolchain().compiler().target;
-        let ran = pipeline.link(&objects, staged, header, &symbols, self.observer)?;
+        let ran = pipeline.link(&objects, staged, header, &symbols, deadline, self.observer)?;
         // Libraries that are named by their files; those that the linker searches for are taken to stay.
         let files = pipeline.flags.ldflags.iter().map(PathBuf::from).filter(|path| path.is_file());
         let inputs = Inputs::record(files, pipeline.digests()).unwrap_or_default();

@@ -37,6 +37,20 @@ pub struct UnitReport {
     pub error: Option<Failure>,
 }
 
+impl UnitReport {
+    /// Of a unit that is in no library.
+    pub(super) fn failed(unit: String, failure: Failure) -> Self {
+        Self {
+            unit,
+            status: Status::from(&failure),
+            library: None,
+            symbols: Vec::new(),
+            timings: Timings::default(),
+            error: Some(failure),
+        }
+    }
+}
+
 /// What became of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,7 +82,7 @@ impl From<&Failure> for Status {
     fn from(failure: &Failure) -> Self {
         match failure {
             Failure::TimedOut { .. } => Self::TimedOut,
-            Failure::Skipped | Failure::NotLinked => Self::Skipped,
+            Failure::Skipped | Failure::NotLinked | Failure::NoHeader => Self::Skipped,
             Failure::Interrupted => Self::Interrupted,
             _ => Self::Failed,
         }

@@ -10,7 +10,7 @@ use std::thread;
 use mjit_cc_platforms::Role;
 
 use super::make::Made;
-use super::report::{self, Report, Status, Timings, UnitReport};
+use super::report::{self, Report, Status, UnitReport};
 use super::{Batch, COMPACT_STEM, library_name};
 use crate::error::{Error, Failure};
 use crate::event::{Event, Observer};
@@ -58,6 +58,20 @@ pub(super) enum Stop {
     CompilerGone { program: PathBuf, source: io::Error },
 }
 
+impl Stop {
+    /// What ends the whole work, -k or not: the others would fare no better.
+    fn for_all(failure: &Failure) -> Option<Self> {
+        match failure {
+            Failure::Interrupted => Some(Self::Interrupted),
+            Failure::NotStarted { program, source } => {
+                let source = io::Error::new(source.kind(), source.to_string());
+                Some(Self::CompilerGone { program: program.clone(), source })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Run<'_> {
     pub(super) fn build(self) -> Result<Report, Error> {
         let count = self.batch.units.len();
@@ -79,10 +93,7 @@ impl Run<'_> {
         let turns: Vec<Turn> = slots.into_iter().filter_map(OnceLock::into_inner).collect();
         let units = self.compact(turns);
         let report = Report { version: report::VERSION, units };
-
-        let path = self.store.layout().library(REPORT_NAME);
-        let bytes = serde_json::to_vec_pretty(&report).map_err(|error| Error::file("write", &path)(error.into()))?;
-        self.store.write(REPORT_NAME, &bytes)?;
+        write_report(&self.store, &report)?;
         match self.stop.into_inner() {
             Some(Stop::Interrupted) => return Err(Error::Interrupted),
             Some(Stop::CompilerGone { program, source }) => return Err(Error::CompilerGone { program, source }),
@@ -119,15 +130,10 @@ impl Run<'_> {
 
     fn note_failure(&self, unit: &str, failure: &Failure) {
         self.tell_output(unit, failure.output());
-        let stop = match failure {
-            Failure::Interrupted => Stop::Interrupted,
-            // The others would fare no better.
-            Failure::NotStarted { program, source } => Stop::CompilerGone {
-                program: program.clone(),
-                source: io::Error::new(source.kind(), source.to_string()),
-            },
-            _ if self.batch.keep_going => return,
-            _ => Stop::Failed,
+        let stop = match Stop::for_all(failure) {
+            Some(stop) => stop,
+            None if self.batch.keep_going => return,
+            None => Stop::Failed,
         };
         let _ = self.stop.set(stop);
     }
@@ -166,14 +172,14 @@ impl Run<'_> {
         let library = self.store.layout().library(&name);
         self.observer.event(&Event::LinkStarted { library: &library, objects: units.len() });
         let objects: Vec<&Made> = units.iter().map(|unit| &**unit).collect();
-        match self.link(&objects, &name, &self.store.layout().staging().join(&name)) {
+        match self.link(&objects, &name, &self.store.layout().staging().join(&name), self.pipeline.deadline()) {
             Ok(linked) => {
                 units.iter_mut().for_each(|unit| unit.join(&name, &linked));
                 Ok(())
             }
             Err(failure) => {
-                if let Failure::Interrupted = failure {
-                    let _ = self.stop.set(Stop::Interrupted);
+                if let Some(stop) = Stop::for_all(&failure) {
+                    let _ = self.stop.set(stop);
                 }
                 self.observer.event(&Event::LinkFailed { library: &library, failure: &failure });
                 Err(())
@@ -212,16 +218,27 @@ impl Run<'_> {
                 timings,
                 error: None,
             },
-            Err(failure) => UnitReport {
-                unit,
-                status: Status::from(&failure),
-                library: None,
-                symbols: Vec::new(),
-                timings: Timings::default(),
-                error: Some(failure),
-            },
+            Err(failure) => UnitReport::failed(unit, failure),
         };
         self.observer.event(&Event::UnitFinished { report: &report });
         report
     }
+}
+
+/// Says of every unit that it is not there, and why: the last run's report may say that it is.
+pub(super) fn report_no_header(batch: &Batch, store: &Store, error: &Error) -> Result<(), Error> {
+    let units = batch.units.iter().map(|unit| {
+        let failure = match error {
+            Error::Interrupted => Failure::Interrupted,
+            _ => Failure::NoHeader,
+        };
+        UnitReport::failed(unit.to_string_lossy().into_owned(), failure)
+    });
+    write_report(store, &Report { version: report::VERSION, units: units.collect() })
+}
+
+fn write_report(store: &Store, report: &Report) -> Result<(), Error> {
+    let path = store.layout().library(REPORT_NAME);
+    let bytes = serde_json::to_vec_pretty(report).map_err(|error| Error::file("write", &path)(error.into()))?;
+    store.write(REPORT_NAME, &bytes)
 }

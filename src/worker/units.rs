@@ -257,7 +257,7 @@ mod tests {
     fn load(units: &mut Units<u64>) {
         let ticket = take(units).unwrap();
         let owner = ticket.owner.0;
-        units.publish(ticket, std::ptr::NonNull::dangling(), owner).unwrap();
+        units.publish(ticket, std::ptr::NonNull::<u64>::dangling().cast(), owner).unwrap();
     }
 
     #[test]

@@ -31,7 +31,7 @@ Units that are to bring libraries with them name these with --ldflag (-lc, -lm).
 
 /// Turns generated C into loadable machine code with the C compilers that this machine has.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(version, propagate_version = true, max_term_width = 100, args_override_self = true)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
 pub(crate) struct Cli {
     /// Say more: the compiler and every unit; -vv the commands too; -vvv where things are.
@@ -75,7 +75,7 @@ pub(crate) struct BuildPchArgs {
     #[arg(short, long = "output", value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
     /// End a compiler that takes longer.
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) compiler: CompilerArgs,
@@ -111,7 +111,7 @@ pub(crate) struct CompileArgs {
     #[arg(long)]
     pub(crate) save_temps: bool,
     /// End the compiler of a unit that takes longer, and all that it started.
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
     /// For people, or one JSON object a line on standard output.
     #[arg(long, value_name = "FORMAT", default_value = "human")]

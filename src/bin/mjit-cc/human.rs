@@ -184,8 +184,9 @@ impl Human {
     fn unit_finished(&self, report: &UnitReport) {
         match &report.error {
             // One line about the unit or library that is to blame says it all.
-            Some(Failure::Skipped | Failure::NotLinked | Failure::Interrupted | Failure::LinkFailed)
-                if !self.says(Level::Verbose) => {}
+            Some(
+                Failure::Skipped | Failure::NotLinked | Failure::Interrupted | Failure::LinkFailed | Failure::NoHeader,
+            ) if !self.says(Level::Verbose) => {}
             // The compiler's lines came when they were there.
             Some(failure) => self.error(format_args!("{}: {failure}", report.unit), "", failure.hint()),
             None if self.says(Level::Verbose) => {
