@@ -2,8 +2,10 @@
 //! not changed; one with the same time and another text has.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,27 +17,48 @@ use crate::key::Digest;
 pub(crate) struct Inputs(Vec<(PathBuf, Digest)>);
 
 impl Inputs {
-    /// Notes what `paths` contain now. A file that cannot be read is noted as such by being absent, and the whole can never be
-    /// unchanged.
-    pub(crate) fn record(paths: impl IntoIterator<Item = PathBuf>, digests: &FileDigests) -> Option<Self> {
+    /// Notes what `paths` contain, which somebody began to read at `began`. Nothing when that cannot be known: one of them is
+    /// not there any more, or was changed since.
+    pub(crate) fn record(
+        paths: impl IntoIterator<Item = PathBuf>,
+        began: SystemTime,
+        digests: &FileDigests,
+    ) -> Option<Self> {
         let mut files: Vec<PathBuf> = paths.into_iter().collect();
         files.sort_unstable();
         files.dedup();
-        files.into_iter().map(|path| digests.of(&path).map(|digest| (path, digest))).collect::<Option<_>>().map(Self)
-    }
-
-    /// The same with one file more.
-    pub(crate) fn and(mut self, path: &Path) -> Option<Self> {
-        if self.0.iter().all(|(known, _)| known != path) {
-            self.0.push((path.to_owned(), Digest::of_file(path).ok()?));
+        if files.iter().any(|path| changed_since(path, began)) {
+            return None;
         }
-        Some(self)
+        files.into_iter().map(|path| digests.of(&path).map(|digest| (path, digest))).collect::<Option<_>>().map(Self)
     }
 
     /// Whether every file is there and contains what it did.
     pub(crate) fn are_unchanged(&self, digests: &FileDigests) -> bool {
         self.0.iter().all(|(path, digest)| digests.of(path).as_ref() == Some(digest))
     }
+}
+
+/// Whether a file was changed, or put in another's place, since `began`.
+fn changed_since(path: &Path, began: SystemTime) -> bool {
+    /// Kernels stamp files with a clock that ticks every few milliseconds.
+    const TICK: Duration = Duration::from_millis(10);
+    let Ok(metadata) = fs::metadata(path) else { return true };
+    let stamps = [metadata.modified().ok(), replaced(&metadata)];
+    stamps.into_iter().flatten().any(|stamp| stamp + TICK > began)
+}
+
+/// When the file got its name or its contents: renaming keeps the time of modification.
+#[cfg(unix)]
+fn replaced(metadata: &fs::Metadata) -> Option<SystemTime> {
+    use std::os::unix::fs::MetadataExt;
+    let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
+    Some(SystemTime::UNIX_EPOCH + Duration::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?))
+}
+
+#[cfg(not(unix))]
+fn replaced(metadata: &fs::Metadata) -> Option<SystemTime> {
+    metadata.created().ok()
 }
 
 /// The digests of files, each read once a run: a thousand units share the same headers.

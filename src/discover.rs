@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{
-    Choice, Compiler, PackageManager, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
+    Choice, Compiler, Family, PackageManager, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
 };
 
 use crate::exec::{ExecError, Executor, Exit, Invocation};
@@ -66,7 +66,8 @@ impl Environment {
         let mut temp_dirs: Vec<PathBuf> =
             ["TMPDIR", "TMP", "TEMP"].into_iter().filter_map(set).map(Into::into).collect();
         temp_dirs.push(env::temp_dir());
-        // Where the system's own is mounted noexec, these often are not.
+        // Where the one that is asked for will not do, or is mounted noexec, these often will. Missing ones do no harm.
+        temp_dirs.extend(["/tmp", "/var/tmp"].map(PathBuf::from));
         temp_dirs.extend(set("XDG_RUNTIME_DIR").map(PathBuf::from));
         temp_dirs.extend(set("XDG_CACHE_HOME").map(PathBuf::from));
         temp_dirs.extend(env::home_dir().map(|home| home.join(".cache")));
@@ -122,6 +123,8 @@ pub struct Found {
     pub toolchain: Arc<dyn Toolchain>,
     /// What changes when the compiler does.
     pub identity: Digest,
+    /// What came before it and would not do.
+    pub passed_over: Vec<Rejected>,
 }
 
 /// No compiler that serves.
@@ -195,8 +198,11 @@ impl Finder<'_> {
             let shown = command.join(OsStr::new(" ")).to_string_lossy().into_owned();
             let rejected = match self.ask(&command) {
                 Ok(found) => match unfit(found.toolchain.compiler(), wish.choice, target) {
-                    None => return Ok(found),
-                    Some(why) => why,
+                    None => return Ok(Found { passed_over: tried, ..found }),
+                    Some(why) => match self.retarget(&found, &command, wish.choice, target) {
+                        Some(found) => return Ok(Found { passed_over: tried, ..found }),
+                        None => why,
+                    },
                 },
                 Err(Rejection::Cancelled) => return Err(DiscoverError::Interrupted),
                 Err(Rejection::Because(why)) => why,
@@ -219,6 +225,21 @@ impl Finder<'_> {
             Rejection::Cancelled => "interrupted".to_owned(),
             Rejection::Because(why) => why,
         })
+    }
+
+    /// One clang compiles for every system, if it is told for which.
+    fn retarget(
+        &self,
+        found: &Found,
+        command: &[OsString],
+        choice: Option<Choice>,
+        target: Option<(&str, &Target)>,
+    ) -> Option<Found> {
+        let (triple, _) = target?;
+        let is_clang = matches!(found.toolchain.compiler().family, Family::Clang | Family::ClangCl);
+        let command = [command, &[format!("--target={triple}").into()]].concat();
+        let again = is_clang.then(|| self.ask(&command).ok()).flatten()?;
+        unfit(again.toolchain.compiler(), choice, target).is_none().then_some(again)
     }
 
     fn commands(&self, wish: &Wish, target: Option<(&str, &Target)>) -> Vec<Vec<OsString>> {
@@ -259,11 +280,11 @@ impl Finder<'_> {
             .or_else(|| visual_studio(program))
             .ok_or_else(|| Rejection::Because(NOT_FOUND.to_owned()))?;
         let mut compiler = self.probe(path, leading.to_vec(), env)?;
-        if compiler.family == mjit_cc_platforms::Family::ClangCl && !self.hears_cl(&compiler) {
-            compiler.family = mjit_cc_platforms::Family::Clang;
+        if compiler.family == Family::ClangCl && !self.hears_cl(&compiler) {
+            compiler.family = Family::Clang;
         }
         let identity = identity(&compiler, self.environment);
-        Ok(Found { toolchain: toolchain(compiler), identity })
+        Ok(Found { toolchain: toolchain(compiler), identity, passed_over: Vec::new() })
     }
 
     fn probe(
@@ -307,7 +328,8 @@ impl Finder<'_> {
             Exit::Code(0) => Ok(finished.output),
             exit => {
                 let text = String::from_utf8_lossy(&finished.output);
-                let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("no output");
+                let line = text.lines().find(|line| line.contains("error:"));
+                let line = line.or_else(|| text.lines().find(|line| !line.trim().is_empty())).unwrap_or("no output");
                 Err(Rejection::Because(format!("cannot preprocess C ({exit}): {}", line.trim())))
             }
         }
@@ -358,6 +380,7 @@ fn identity(compiler: &Compiler, environment: &Environment) -> Digest {
         .field(compiler.to_string())
         .field(&compiler.version_text)
         .fields(compiler.leading.iter().map(|word| word.as_encoded_bytes()))
+        .fields(compiler.env.iter().flat_map(|(name, value)| [name.as_encoded_bytes(), value.as_encoded_bytes()]))
         .fields(
             environment.compiler_variables.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_encoded_bytes()]),
         )

@@ -24,7 +24,7 @@ pub enum Error {
     #[error(transparent)]
     Scratch(#[from] ScratchError),
     /// The header does not compile, as text either.
-    #[error("the header {} does not compile", header.display())]
+    #[error("the header {} does not compile: {failure}", header.display())]
     Header {
         /// The header.
         header: PathBuf,
@@ -85,7 +85,8 @@ impl From<Error> for Failure {
             Error::File { action, path, source } => Self::File { action, path, source },
             Error::CompilerGone { program, source } => Self::NotStarted { program, source },
             Error::Plan(error) => Self::Plan(error),
-            _ => Self::Interrupted,
+            Error::Interrupted => Self::Interrupted,
+            error => Self::Other(Box::new(error)),
         }
     }
 }
@@ -154,6 +155,16 @@ pub enum Failure {
         /// Its own lines.
         output: String,
     },
+    /// The compiler or linker succeeded and left nothing.
+    #[error("the {} succeeded and left no {}", phase.program(), path.display())]
+    NoOutput {
+        /// Which of them.
+        phase: Phase,
+        /// What should be there.
+        path: PathBuf,
+        /// Its own lines.
+        output: String,
+    },
     /// It was not done in time.
     #[error("the {} was not done after {} s and was ended", phase.program(), limit.as_secs_f64())]
     TimedOut {
@@ -202,6 +213,9 @@ pub enum Failure {
     /// It compiled, but the linker refused the library that it belongs to; its words are told once.
     #[error("compiled, but its library could not be linked")]
     LinkFailed,
+    /// The compiler went away before its turn came.
+    #[error("not compiled because the compiler went away")]
+    NoCompiler,
     /// What it stands behind is not there.
     #[error("not compiled because its header could not be made ready")]
     NoHeader,
@@ -211,6 +225,9 @@ pub enum Failure {
     /// The work was interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// Something that concerns more than this unit.
+    #[error(transparent)]
+    Other(Box<Error>),
 }
 
 impl Failure {
@@ -224,7 +241,10 @@ impl Failure {
     #[must_use]
     pub fn output(&self) -> &str {
         match self {
-            Self::Refused { output, .. } | Self::Crashed { output, .. } | Self::TimedOut { output, .. } => output,
+            Self::Refused { output, .. }
+            | Self::Crashed { output, .. }
+            | Self::NoOutput { output, .. }
+            | Self::TimedOut { output, .. } => output,
             _ => "",
         }
     }
@@ -236,7 +256,9 @@ impl Failure {
                 *output = rewrite(output);
                 diagnostics.iter_mut().for_each(|one| one.file = rewrite(&one.file));
             }
-            Self::Crashed { output, .. } | Self::TimedOut { output, .. } => *output = rewrite(output),
+            Self::Crashed { output, .. } | Self::NoOutput { output, .. } | Self::TimedOut { output, .. } => {
+                *output = rewrite(output);
+            }
             _ => {}
         }
     }
@@ -249,7 +271,7 @@ impl Failure {
             Self::File { source, .. } | Self::NotStarted { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its directory"),
                 io::ErrorKind::NotFound => Some("it was there when this run began: was it removed or updated?"),
-                _ => None,
+                _ => Some("if the system ran out of something, a smaller -j needs less of it"),
             },
             Self::Refused { output, .. } if output.trim().is_empty() => Some("it said nothing; -vv shows the command"),
             Self::Refused { output, .. } => advice::on(output),
@@ -259,6 +281,7 @@ impl Failure {
             Self::Crashed { .. } => {
                 Some("try a lower -O, or another compiler with --cc; --save-temps keeps the source")
             }
+            Self::NoOutput { .. } => Some("does a flag keep it from that? -vv shows the command"),
             Self::TimedOut { .. } => Some("give it more time with --timeout, or less to do with a lower -O"),
             Self::DuplicateSymbol { .. } => Some("rename one of them, or build without --compact"),
             Self::NotLinked | Self::Skipped => Some("use -k to build the others all the same"),

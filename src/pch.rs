@@ -14,7 +14,7 @@ use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer};
 use crate::key::{Digest, KeyBuilder};
 use crate::lock;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Reading};
 use crate::scratch;
 
 /// What stands before every unit.
@@ -162,8 +162,11 @@ pub fn reopen(pipeline: &Pipeline, file: &Path, observer: &dyn Observer) -> Resu
 
 /// What a PCH that `build-pch` built was made from.
 pub(crate) fn recorded(pipeline: &Pipeline, file: &Path, observer: &dyn Observer) -> Result<Pch, Error> {
-    fs::metadata(file).map_err(Error::unreadable(file))?;
     let path = record_path(file);
+    // With a record a PCH that is not there is built again.
+    if !path.exists() {
+        fs::metadata(file).map_err(Error::unreadable(file))?;
+    }
     let unknown = || Error::UnknownPch(file.to_owned());
     let mut record = File::open(&path).map_err(|_| unknown())?;
     // Whoever builds it now is writing the record.
@@ -244,7 +247,11 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
     let path = record_path(&pch.file);
     let mut built = false;
     loop {
-        let mut record_file = open_record(&path)?;
+        let mut record_file = match open_record(&path) {
+            Ok(file) => file,
+            // Somebody else's, to be read only.
+            Err(error) => return as_it_is(pipeline, pch, &key, &path, began, observer)?.ok_or(Unready::Fatal(error)),
+        };
         lock::exclusive(&record_file, &path, &*pipeline.executor, observer)?;
         let mut record = read_record(&mut record_file);
         let digests = FileDigests::default();
@@ -263,6 +270,27 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
             return Ok(ReadyPch { pch: pch.clone(), content, reused: !built, took, _record: record_file });
         }
     }
+}
+
+/// A PCH that may not be built again, if it need not be.
+fn as_it_is(
+    pipeline: &Pipeline,
+    pch: &Pch,
+    key: &Digest,
+    path: &Path,
+    began: Instant,
+    observer: &dyn Observer,
+) -> Result<Option<ReadyPch>, Error> {
+    let Ok(mut file) = File::open(path) else { return Ok(None) };
+    lock::shared(&file, path, &*pipeline.executor, observer)?;
+    let record = read_record(&mut file).filter(|record| is_current(record, pch, key, &FileDigests::default()));
+    Ok(record.map(|record| ReadyPch {
+        pch: pch.clone(),
+        content: record.content(),
+        reused: true,
+        took: began.elapsed(),
+        _record: file,
+    }))
 }
 
 /// What must be the same for a PCH to be reused, beside the contents of files.
@@ -325,7 +353,9 @@ fn build_in(
     let plan = plan(pipeline, staged).map_err(|error| Unready::Fatal(error.into()))?;
     let depfile = pipeline.scratch.path().join("header.d");
     let own: Vec<&Path> = plan.writes.iter().map(|file| file.path.as_path()).collect();
-    let ran = pipeline.run(&plan, Phase::Compile, Some((&depfile, &own)), pipeline.deadline(), observer)?;
+    // clang-cl does not count the header itself among its includes.
+    let reading = Reading { depfile: &depfile, except: &own, also: &[&pch.header] };
+    let ran = pipeline.run(&plan, Phase::Compile, Some(reading), pipeline.deadline(), observer)?;
     // A toolchain whose words make a misfit an error, and no header of that name beside it to fall back on: a compilation that
     // succeeds has used the PCH.
     pipeline.try_header(Header::Pch(staged), observer)?;
@@ -335,10 +365,9 @@ fn build_in(
         let diagnostics = pipeline.toolchain().diagnostics(ran.text.as_bytes());
         observer.event(&Event::UnitOutput { unit: &unit, diagnostics: &diagnostics, text: &ran.text });
     }
-    // clang-cl does not count the header itself among its includes. A file that went away meanwhile, or has a name that no
-    // list of dependencies can express, makes a PCH that is used now and never again.
-    let inputs = ran.inputs.and_then(|inputs| inputs.and(&pch.header));
-    let (key, inputs) = inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key.clone(), inputs));
+    // A file that changed or went away meanwhile, or has a name that no list of dependencies can express, makes a PCH that is
+    // used now and never again.
+    let (key, inputs) = ran.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key.clone(), inputs));
     let mut files = Vec::new();
     for path in plan.outputs.iter().chain(&plan.companions).filter(|path| path.exists()) {
         let name = path.file_name().unwrap_or_default();

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{Flags, Header, Job, Plan, PlanError, Role, Toolchain, quote::line_directive, tells_of_crash};
 
@@ -44,6 +44,17 @@ pub(crate) struct Ran {
     pub(crate) inputs: Option<Inputs>,
 }
 
+/// What is to be remembered of the files that a compiler read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    /// Where the compiler notes them.
+    pub(crate) depfile: &'a Path,
+    /// Those of them that are known otherwise.
+    pub(crate) except: &'a [&'a Path],
+    /// What it reads without noting it.
+    pub(crate) also: &'a [&'a Path],
+}
+
 /// Where one unit's files lie. All begin with the same stem, which is the unit's own.
 #[derive(Clone, Debug)]
 pub(crate) struct UnitPaths {
@@ -68,7 +79,8 @@ impl Pipeline {
 
     /// When what begins now must be through.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.timeout.map(|limit| Instant::now() + limit)
+        // A limit past the end of time is none.
+        self.timeout.and_then(|limit| Instant::now().checked_add(limit))
     }
 
     pub(crate) fn digests(&self) -> &FileDigests {
@@ -153,8 +165,9 @@ impl Pipeline {
     ) -> Result<Ran, Failure> {
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
         self.write_source(unit, role, &paths.source)?;
-        let own = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
-        let mut result = self.run(&plan, Phase::Compile, Some((&paths.depfile, &own)), deadline, observer);
+        let except = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
+        let reading = Reading { depfile: &paths.depfile, except: &except, also: &[] };
+        let mut result = self.run(&plan, Phase::Compile, Some(reading), deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
         let wrong = format!("{}/{}", self.scratch.path().display(), unit.name());
         match &mut result {
@@ -187,15 +200,15 @@ impl Pipeline {
     }
 
     /// Runs a plan's steps. Its leftovers are gone afterwards, whatever came of it, and so are its outputs if it failed.
-    /// `read` is where the compiler notes what it read, and which of those files are not to be remembered.
     pub(crate) fn run(
         &self,
         plan: &Plan,
         phase: Phase,
-        read: Option<(&Path, &[&Path])>,
+        reading: Option<Reading<'_>>,
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
+        let began = SystemTime::now();
         let result = self.run_steps(plan, phase, deadline, observer);
         plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
         let output = match result {
@@ -205,11 +218,12 @@ impl Pipeline {
                 return Err(failure);
             }
         };
-        let inputs = read.and_then(|(depfile, own)| {
+        let inputs = reading.and_then(|Reading { depfile, except, also }| {
             let rule = fs::read(depfile).unwrap_or_default();
             self.scratch.remove(depfile);
             let read = self.toolchain().dependencies(&rule, &output);
-            Inputs::record(read.into_iter().filter(|path| !own.contains(&path.as_path())), &self.digests)
+            let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
+            Inputs::record(read.chain(also.iter().map(|&path| path.to_owned())), began, &self.digests)
         });
         Ok(Ran { companions: plan.companions.clone(), text: self.toolchain().readable(&output), inputs })
     }
@@ -238,7 +252,9 @@ impl Pipeline {
         }
         // A compiler that says it succeeded has to show for it.
         match plan.outputs.iter().find(|path| !path.exists()) {
-            Some(_) => Err(self.unsuccessful(phase, Exit::Code(0), &output)),
+            Some(path) => {
+                Err(Failure::NoOutput { phase, path: path.clone(), output: self.toolchain().readable(&output) })
+            }
             None => Ok(output),
         }
     }
@@ -275,7 +291,7 @@ impl Pipeline {
         let UnitPaths { source, depfile, staged } = &paths;
         let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile };
         let plan = self.toolchain().plan(&self.flags, &job)?;
-        self.run(&plan, Phase::Compile, Some((depfile, &[])), self.deadline(), observer)?;
+        self.run(&plan, Phase::Compile, Some(Reading { depfile, except: &[], also: &[] }), self.deadline(), observer)?;
         self.scratch.remove(staged);
         self.scratch.remove(source);
         Ok(())

@@ -28,6 +28,8 @@ pub(crate) struct Record {
     pub(crate) inputs: Inputs,
     /// The names that it defines.
     pub(crate) symbols: Vec<String>,
+    /// Those of them that another unit may define too.
+    pub(crate) shared: Vec<String>,
     /// The compiler's warnings, which are told again each time.
     pub(crate) output: String,
 }
@@ -55,7 +57,11 @@ impl Layout {
     }
 
     pub(crate) fn pch(&self, header: &Path, suffix: &str) -> PathBuf {
-        self.dir.join("pch").join(pch::default_name(header, suffix))
+        // Two headers may be called alike, or so long that nothing can be added.
+        let stem: String = header.file_stem().unwrap_or_default().to_string_lossy().chars().take(40).collect();
+        let mark = KeyBuilder::new("header").field(header.as_os_str().as_encoded_bytes()).finish();
+        let name = PathBuf::from(format!("{stem}-{}.h", &mark.as_str()[..8]));
+        self.dir.join("pch").join(pch::default_name(&name, suffix))
     }
 
     fn object(&self, key: &Digest, suffix: &str) -> PathBuf {
@@ -159,15 +165,12 @@ impl Store {
 
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let staging = self.layout.staging();
-        let mut file = tempfile::NamedTempFile::new_in(&staging).map_err(Error::file("write", &staging))?;
-        file.write_all(bytes).map_err(Error::file("write", path))?;
-        // tempfile's files are private; these are for whoever may read the directory.
+        let mut builder = tempfile::Builder::new();
+        // For whoever may read the directory, as far as the user's umask goes; tempfile's own are private.
         #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let readable = fs::Permissions::from_mode(0o644);
-            file.as_file().set_permissions(readable).map_err(Error::file("write", path))?;
-        }
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(&staging).map_err(Error::file("write", &staging))?;
+        file.write_all(bytes).map_err(Error::file("write", path))?;
         file.persist(path).map_err(|error| Error::file("write", path)(error.error))?;
         Ok(())
     }

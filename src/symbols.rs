@@ -7,6 +7,9 @@ use mjit_cc_platforms::Target;
 use object::read::NameOrOrdinal;
 use object::{BinaryFormat, Object, ObjectSymbol, SymbolScope};
 
+/// What clang writes instead of an object under `-flto` (LLVM's "Bitcode File Format").
+const LLVM_BITCODE: &[u8] = b"BC\xc0\xde";
+
 /// A file that a compiler made and that cannot be read as object code.
 #[derive(Debug, thiserror::Error)]
 pub enum SymbolsError {
@@ -28,24 +31,39 @@ pub enum SymbolsError {
     },
 }
 
-/// The C names that an object defines for others, sorted. Weak and common ones may be defined again elsewhere and are left out.
+/// The C names that an object defines for others, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Defined {
+    /// All of them.
+    pub names: Vec<String>,
+    /// Those of them that another object may define too: weak and common ones.
+    pub shared: Vec<String>,
+}
+
+/// What an object defines for others. Of an object that holds a compiler's own code (`-flto`) nothing is known.
 ///
 /// # Errors
 /// [`SymbolsError`] when the file cannot be read as an object.
-pub fn defined_by_object(path: &Path, target: &Target) -> Result<Vec<String>, SymbolsError> {
-    read(path, |file| {
+pub fn defined_by_object(path: &Path, target: &Target) -> Result<Defined, SymbolsError> {
+    let mut shared = Vec::new();
+    let names = read(path, |file| {
         // COFF knows no hidden symbols; elsewhere a hidden one is for the linker alone.
         let visible = |scope| match scope {
             SymbolScope::Dynamic => true,
             SymbolScope::Linkage => file.format() == BinaryFormat::Coff,
             _ => false,
         };
-        let strong = file.symbols().filter(|symbol| {
-            symbol.is_definition() && !symbol.is_weak() && !symbol.is_common() && visible(symbol.scope())
-        });
-        Ok(strong.filter_map(|symbol| symbol.name().ok().map(str::to_owned)).collect())
-    })
-    .map(|names| c_names(names, target))
+        let mut names = Vec::new();
+        for symbol in file.symbols().filter(|symbol| !symbol.is_undefined() && visible(symbol.scope())) {
+            let Ok(name) = symbol.name() else { continue };
+            names.push(name.to_owned());
+            if symbol.is_weak() || symbol.is_common() {
+                shared.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    })?;
+    Ok(Defined { names: c_names(names, target), shared: c_names(shared, target) })
 }
 
 /// The C names that can be looked up in a library, sorted.
@@ -71,6 +89,9 @@ fn read(
 ) -> Result<Vec<String>, SymbolsError> {
     let bytes = fs::read(path).map_err(|source| SymbolsError::Io { path: path.to_owned(), source })?;
     let damaged = |source| SymbolsError::Damaged { path: path.to_owned(), source };
+    if bytes.starts_with(LLVM_BITCODE) {
+        return Ok(Vec::new());
+    }
     names(&object::File::parse(&*bytes).map_err(damaged)?).map_err(damaged)
 }
 

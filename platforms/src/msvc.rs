@@ -98,7 +98,7 @@ impl Msvc {
             args.joined("-D", define);
         }
         args.words(&flags.cflags);
-        if flags.debug || flags.cflags.iter().any(|word| word == "-Zi" || word == "-ZI") {
+        if flags.debug || flags.cflags.iter().any(|word| ["-Zi", "-ZI", "/Zi", "/ZI"].iter().any(|own| word == own)) {
             // Last, so that no flag of the user's brings back -Zi: its .pdb is shared by PCH and units, and compilers that
             // run at once corrupt it (C1041; Ruby e6f4a39a). -Z7 puts the information into the object.
             args.words(["-Z7"]);
@@ -113,7 +113,8 @@ impl Msvc {
         let mut writes = Vec::new();
         if self.compiler.family == Family::ClangCl {
             // clang's PCH names its source and wants it at every use: the header itself, which stays where it is.
-            args.words(["-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));
+            // Then it reads it once more, for the object, where its guard is of no use: -w, or it warns of that.
+            args.words(["-w", "-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));
         } else {
             // A PCH is made while a source is compiled; this one has nothing of its own. -FI and -Yc with the same words mark
             // the header's end as the PCH's, without an #include in the source.

@@ -10,7 +10,7 @@ use crate::target::{Arch, Env, Os, Target};
 /// C for the preprocessor. The answers are strings, because `linux` and `unix` are macros too; family, system and architecture
 /// come from what compilers predefine, the C library from its own `features.h` (musl predefines nothing on purpose).
 pub const SOURCE: &str = r#"
-#if defined(__has_include)
+#if defined(__linux__) && defined(__has_include)
 # if __has_include(<features.h>)
 #  include <features.h>
 # endif

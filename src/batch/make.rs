@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::Role;
 
@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::key::Digest;
 use crate::pipeline::{Ran, UnitPaths};
 use crate::store::Record;
-use crate::symbols;
+use crate::symbols::{self, Defined};
 use crate::unit::Unit;
 
 /// A unit that is through the compiler.
@@ -59,6 +59,10 @@ impl Run<'_> {
         if !self.batch.compact && made.library.is_none() {
             let name = library_name(self.pipeline, &self.stems[number]);
             let linked = self.link(&[&made], &name, &self.staged(number, Role::Library).staged, deadline)?;
+            if made.record.symbols.is_empty() {
+                // The object did not say (-flto); the library does.
+                made.record.symbols.clone_from(&linked.exported);
+            }
             made.join(&name, &linked);
         }
         Ok(made)
@@ -94,7 +98,8 @@ impl Run<'_> {
             return Ok(None);
         }
         let companions = ran.companions.clone();
-        let record = record(key, ran, exported, &staged.staged)?;
+        let defined = Defined { names: exported, ..Defined::default() };
+        let record = record(key, ran, defined, &staged.staged)?;
         store.publish(&staged.staged, &companions, &name, &record)?;
         let (file, timings) = (store.layout().library(&name), Timings { compile: took, ..Timings::default() });
         Ok(Some(Made { record, file, reused: false, timings, library: Some(name) }))
@@ -112,8 +117,8 @@ impl Run<'_> {
         }
         let staged = self.staged(number, Role::Object);
         let (ran, took) = self.compile(unit, Role::Object, &staged, deadline)?;
-        let symbols = symbols::defined_by_object(&staged.staged, target)?;
-        let record = record(key, ran, symbols, &staged.staged)?;
+        let defined = symbols::defined_by_object(&staged.staged, target)?;
+        let record = record(key, ran, defined, &staged.staged)?;
         let file = store.keep_object(&staged.staged, suffix, &record)?;
         Ok(Made { record, file, reused: false, timings: Timings { compile: took, ..Timings::default() }, library })
     }
@@ -151,24 +156,27 @@ impl Run<'_> {
             self.tell_output(name, &record.output);
             return Ok(Linked { exported: record.symbols, took: None });
         }
-        let began = Instant::now();
+        let (began, started) = (Instant::now(), SystemTime::now());
         let target = &pipeline.toolchain().compiler().target;
         let ran = pipeline.link(&objects, staged, header, &symbols, deadline, self.observer)?;
         // Libraries that are named by their files; those that the linker searches for are taken to stay.
         let files = pipeline.flags.ldflags.iter().map(PathBuf::from).filter(|path| path.is_file());
-        let inputs = Inputs::record(files, pipeline.digests()).unwrap_or_default();
+        let inputs = Inputs::record(files, started, pipeline.digests());
+        let (key, inputs) = inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key, inputs));
         let exported = symbols::exported_by_library(staged, target)?;
         self.tell_output(name, &ran.text);
-        let record = Record { key, file: digest(staged)?, inputs, symbols: exported, output: ran.text };
+        let (file, shared) = (digest(staged)?, Vec::new());
+        let record = Record { key, file, inputs, symbols: exported, shared, output: ran.text };
         store.publish(staged, &ran.companions, name, &record)?;
         Ok(Linked { exported: record.symbols, took: Some(began.elapsed()) })
     }
 }
 
-fn record(key: Digest, ran: Ran, symbols: Vec<String>, file: &Path) -> Result<Record, Failure> {
+fn record(key: Digest, ran: Ran, defined: Defined, file: &Path) -> Result<Record, Failure> {
     // A file that went away while it was compiled: made anew each time, until it stays.
     let (key, inputs) = ran.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key, inputs));
-    Ok(Record { key, file: digest(file)?, inputs, symbols, output: ran.text })
+    let Defined { names: symbols, shared } = defined;
+    Ok(Record { key, file: digest(file)?, inputs, symbols, shared, output: ran.text })
 }
 
 fn digest(path: &Path) -> Result<Digest, Failure> {

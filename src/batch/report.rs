@@ -82,7 +82,7 @@ impl From<&Failure> for Status {
     fn from(failure: &Failure) -> Self {
         match failure {
             Failure::TimedOut { .. } => Self::TimedOut,
-            Failure::Skipped | Failure::NotLinked | Failure::NoHeader => Self::Skipped,
+            Failure::Skipped | Failure::NotLinked | Failure::NoHeader | Failure::NoCompiler => Self::Skipped,
             Failure::Interrupted => Self::Interrupted,
             _ => Self::Failed,
         }

@@ -16,7 +16,7 @@ use crate::error::{Error, Failure};
 use crate::event::{Event, Observer};
 use crate::pch::UnitHeader;
 use crate::pipeline::Pipeline;
-use crate::store::Store;
+use crate::store::{Record, Store};
 
 const REPORT_NAME: &str = "units.json";
 
@@ -63,7 +63,10 @@ impl Stop {
     fn for_all(failure: &Failure) -> Option<Self> {
         match failure {
             Failure::Interrupted => Some(Self::Interrupted),
-            Failure::NotStarted { program, source } => {
+            // Anything else, such as too many open files, may pass.
+            Failure::NotStarted { program, source }
+                if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
+            {
                 let source = io::Error::new(source.kind(), source.to_string());
                 Some(Self::CompilerGone { program: program.clone(), source })
             }
@@ -86,9 +89,13 @@ impl Run<'_> {
             }
         };
         thread::scope(|scope| {
-            for _ in 0..self.batch.jobs.get().min(count) {
-                scope.spawn(work);
+            // This thread is one of them; where the system gives no more, fewer do.
+            for _ in 1..self.batch.jobs.get().min(count) {
+                if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                    break;
+                }
             }
+            work();
         });
         let turns: Vec<Turn> = slots.into_iter().filter_map(OnceLock::into_inner).collect();
         let units = self.compact(turns);
@@ -111,8 +118,13 @@ impl Run<'_> {
 
     /// A unit's turn on one of the threads.
     fn take_turn(&self, number: usize) -> Turn {
-        if self.stop.get().is_some() {
-            return Turn::Over(self.report(number, Err(Failure::Skipped)));
+        if let Some(stop) = self.stop.get() {
+            let why = match stop {
+                Stop::Failed => Failure::Skipped,
+                Stop::Interrupted => Failure::Interrupted,
+                Stop::CompilerGone { .. } => Failure::NoCompiler,
+            };
+            return Turn::Over(self.report(number, Err(why)));
         }
         let name = self.name(number);
         self.observer.event(&Event::UnitStarted { unit: &name });
@@ -192,14 +204,15 @@ impl Run<'_> {
         let mut owners: HashMap<String, String> = HashMap::new();
         let mut refuse = |(number, turn)| {
             let Turn::Compiled(made) = turn else { return turn };
-            let symbols = &made.record.symbols;
-            match symbols.iter().find_map(|symbol| Some((symbol, owners.get(symbol)?))) {
+            let Record { symbols, shared, .. } = &made.record;
+            let mut own = symbols.iter().filter(|symbol| !shared.contains(symbol));
+            match own.clone().find_map(|symbol| Some((symbol, owners.get(symbol)?))) {
                 Some((symbol, other)) => {
                     let failure = Failure::DuplicateSymbol { symbol: symbol.clone(), other: other.clone() };
                     Turn::Over(self.report(number, Err(failure)))
                 }
                 None => {
-                    owners.extend(symbols.iter().map(|symbol| (symbol.clone(), self.name(number))));
+                    owners.extend(own.by_ref().map(|symbol| (symbol.clone(), self.name(number))));
                     Turn::Compiled(made)
                 }
             }

@@ -16,7 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   mjit-cc compile units/*.c --header vm.h --compact --out-dir out
       one library, out/units.so, of all units; out/units.json says what is in it
-  mjit-cc compile unit.c -O2 --cflag=-march=native --ldflag=-lm
+  mjit-cc compile unit.c -O2 --cflag=-ffast-math --ldflag=-lm
       out/unit.so, linked with libm
   mjit-cc build-pch vm.h && mjit-cc compile units/*.c --pch vm.pch.gch -j4 -k
       one PCH for several runs; units that fail do not stop the others

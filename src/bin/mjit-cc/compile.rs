@@ -12,12 +12,20 @@ use mjitcc::platforms::Plan;
 use crate::args::{CompileArgs, MessageFormat};
 use crate::exit::{Exit, Trouble};
 use crate::human::Human;
-use crate::json::Json;
+use crate::json::{self, Json};
 use crate::setup;
 
 pub(crate) fn run(args: &CompileArgs, talk: &Human) -> Result<Exit, Trouble> {
     let json = (args.message_format == MessageFormat::Json).then(|| Json::new(talk));
-    let observer: &dyn Observer = json.as_ref().map_or(talk as &dyn Observer, |json| json);
+    compile(args, talk, json.as_ref()).inspect_err(|trouble| {
+        if json.is_some() {
+            json::trouble(trouble);
+        }
+    })
+}
+
+fn compile(args: &CompileArgs, talk: &Human, json: Option<&Json<'_>>) -> Result<Exit, Trouble> {
+    let observer: &dyn Observer = json.map_or(talk as &dyn Observer, |json| json);
     let batch = Batch {
         units: setup::units(&args.units)?,
         header: match (&args.header, &args.pch) {

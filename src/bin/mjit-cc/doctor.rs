@@ -13,7 +13,7 @@ use mjitcc::event::Event;
 use mjitcc::exec::{Executor, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Choice, Flags, LINKERS, install_hint, survey_names};
-use mjitcc::scratch::{Purpose, Scratch};
+use mjitcc::scratch::{Purpose, Scratch, ScratchError};
 use mjitcc::{Error, Failure};
 use serde::Serialize;
 
@@ -91,10 +91,16 @@ pub(crate) fn run(args: &DoctorArgs, talk: &Human) -> Result<Exit, Trouble> {
 
 fn examine(talk: &Human) -> Result<Findings, Trouble> {
     let environment = Environment::read();
+    let mut refused = Vec::new();
     let (scratch, executable) = match Scratch::create(&environment.temp_dirs, Purpose::Code) {
         Ok(scratch) => (scratch, true),
-        Err(_) => (Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(mjitcc::Error::from)?, false),
+        Err(ScratchError::Nowhere { tried }) => {
+            refused = tried;
+            (Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(mjitcc::Error::from)?, false)
+        }
     };
+    let refused =
+        refused.iter().chain(scratch.skipped()).map(|(path, error)| format!("{}: {error}", path.display())).collect();
     let executor = setup::executor();
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
 
@@ -120,11 +126,7 @@ fn examine(talk: &Human) -> Result<Findings, Trouble> {
     let linkers = linkers.collect();
     talk.end_bar();
     let missing = missing(&compilers, &environment);
-    let temp_dir = TempDir {
-        path: scratch.path().parent().unwrap_or(scratch.path()).to_owned(),
-        executable,
-        refused: scratch.skipped().iter().map(|(path, error)| format!("{}: {error}", path.display())).collect(),
-    };
+    let temp_dir = TempDir { path: scratch.path().parent().unwrap_or(scratch.path()).to_owned(), executable, refused };
     Ok(Findings { version: VERSION, compilers, linkers, temp_dir, missing })
 }
 

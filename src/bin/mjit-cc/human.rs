@@ -2,7 +2,7 @@
 //! business; they go to standard output.
 
 use std::fmt::Display;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,8 @@ impl Human {
     /// Prints without tearing the bar.
     fn print(&self, text: impl Display) {
         let bar = self.state().bar.clone();
-        let write = || anstream::eprintln!("{text}");
+        // Nobody to read it is no reason to stop.
+        let write = || drop(writeln!(anstream::stderr().lock(), "{text}"));
         match bar {
             Some(bar) => bar.suspend(write),
             None => write(),
@@ -185,7 +186,12 @@ impl Human {
         match &report.error {
             // One line about the unit or library that is to blame says it all.
             Some(
-                Failure::Skipped | Failure::NotLinked | Failure::Interrupted | Failure::LinkFailed | Failure::NoHeader,
+                Failure::Skipped
+                | Failure::NotLinked
+                | Failure::Interrupted
+                | Failure::LinkFailed
+                | Failure::NoHeader
+                | Failure::NoCompiler,
             ) if !self.says(Level::Verbose) => {}
             // The compiler's lines came when they were there.
             Some(failure) => self.error(format_args!("{}: {failure}", report.unit), "", failure.hint()),

@@ -3,10 +3,12 @@
 
 use std::io::{self, Write};
 
+use mjitcc::Failure;
 use mjitcc::batch::report::{Report, Status, Timings};
 use mjitcc::event::{Event, Observer};
 use serde::Serialize;
 
+use crate::exit::Trouble;
 use crate::human::Human;
 
 const VERSION: u32 = 1;
@@ -32,6 +34,11 @@ enum Body<'a> {
         severity: String,
         text: &'a str,
     },
+    /// The compiler's or linker's own lines.
+    Output {
+        unit: &'a str,
+        text: &'a str,
+    },
     UnitFinished {
         unit: &'a str,
         status: Status,
@@ -39,11 +46,22 @@ enum Body<'a> {
         symbols: &'a [String],
         timings: Timings,
         error: Option<String>,
+        help: Option<&'a str>,
     },
     LinkFailed {
         library: String,
         error: String,
         output: &'a str,
+        help: Option<&'a str>,
+    },
+    Warning {
+        text: &'a str,
+    },
+    /// The whole work ends here.
+    Error {
+        error: String,
+        output: &'a str,
+        help: Option<&'a str>,
     },
     Summary {
         units: usize,
@@ -76,6 +94,13 @@ impl<'a> Json<'a> {
     }
 }
 
+/// Why the command ends before its time; the words for people go to standard error as always.
+pub(crate) fn trouble(trouble: &Trouble) {
+    let (output, help) = trouble.details();
+    // Whoever reads may have gone.
+    let _ = write(Body::Error { error: trouble.to_string(), output, help });
+}
+
 /// One write a line, so that lines of several threads never mix.
 fn write(body: Body<'_>) -> io::Result<()> {
     let mut line = serde_json::to_vec(&Message { version: VERSION, body })?;
@@ -88,16 +113,20 @@ impl Observer for Json<'_> {
         // Whoever reads may have gone; the libraries are made all the same.
         let _ = match *event {
             Event::UnitStarted { unit } => write(Body::UnitStarted { unit }),
-            Event::UnitOutput { unit, diagnostics, .. } => diagnostics.iter().try_for_each(|one| {
-                write(Body::Diagnostic {
-                    unit,
-                    file: &one.file,
-                    line: one.line,
-                    column: one.column,
-                    severity: one.severity.to_string(),
-                    text: &one.text,
+            Event::UnitOutput { unit, diagnostics, text } => diagnostics
+                .iter()
+                .try_for_each(|one| {
+                    write(Body::Diagnostic {
+                        unit,
+                        file: &one.file,
+                        line: one.line,
+                        column: one.column,
+                        severity: one.severity.to_string(),
+                        text: &one.text,
+                    })
                 })
-            }),
+                .and_then(|()| write(Body::Output { unit, text })),
+            Event::Warning { text } => write(Body::Warning { text }),
             Event::UnitFinished { report } => write(Body::UnitFinished {
                 unit: &report.unit,
                 status: report.status,
@@ -105,11 +134,13 @@ impl Observer for Json<'_> {
                 symbols: &report.symbols,
                 timings: report.timings,
                 error: report.error.as_ref().map(ToString::to_string),
+                help: report.error.as_ref().and_then(Failure::hint),
             }),
             Event::LinkFailed { library, failure } => write(Body::LinkFailed {
                 library: library.display().to_string(),
                 error: failure.to_string(),
                 output: failure.output(),
+                help: failure.hint(),
             }),
             _ => Ok(()),
         };

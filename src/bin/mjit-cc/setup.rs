@@ -47,6 +47,11 @@ pub(crate) fn pipeline(
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
     let wish = Wish { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
     let compiler = finder.find(&wish).map_err(mjitcc::Error::from)?;
+    // CC was set for a purpose.
+    if let (None, Some(_), Some(rejected)) = (&args.cc, &environment.cc, compiler.passed_over.first()) {
+        let text = format!("CC is passed over: {}: {}", rejected.command, rejected.why);
+        observer.event(&Event::Warning { text: &text });
+    }
     observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
     let mut pipeline = Pipeline::new(compiler, flags(args), executor, scratch);
     pipeline.timeout = timeout;
