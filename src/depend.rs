@@ -17,7 +17,7 @@ use crate::key::Digest;
 pub(crate) struct Inputs(Vec<(PathBuf, Digest)>);
 
 impl Inputs {
-    /// Notes what `paths` contain, which somebody began to read at `began`. Nothing when that cannot be known: one of them is
+    /// Notes what `paths` contain, which somebody began to read at `began`, by the clock that stamps files. Nothing when that cannot be known: one of them is
     /// not there any more, or was changed since.
     pub(crate) fn record(
         paths: impl IntoIterator<Item = PathBuf>,
@@ -39,13 +39,12 @@ impl Inputs {
     }
 }
 
-/// Whether a file was changed, or put in another's place, since `began`.
+/// Whether a file was changed, or put in another's place, since a file was stamped with `began`. One that was changed in the same
+/// tick of the clock may have been.
 fn changed_since(path: &Path, began: SystemTime) -> bool {
-    /// Kernels stamp files with a clock that ticks every few milliseconds.
-    const TICK: Duration = Duration::from_millis(10);
     let Ok(metadata) = fs::metadata(path) else { return true };
     let stamps = [metadata.modified().ok(), replaced(&metadata)];
-    stamps.into_iter().flatten().any(|stamp| stamp + TICK > began)
+    stamps.into_iter().flatten().any(|stamp| stamp >= began)
 }
 
 /// When the file got its name or its contents: renaming keeps the time of modification.

@@ -2,6 +2,7 @@
 //! toolchain's business, and what becomes of the files the caller's.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -208,7 +209,7 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
-        let began = SystemTime::now();
+        let began = self.stamp().map_err(Failure::file("write", self.scratch.path()))?;
         let result = self.run_steps(plan, phase, deadline, observer);
         plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
         let output = match result {
@@ -226,6 +227,11 @@ impl Pipeline {
             Inputs::record(read.chain(also.iter().map(|&path| path.to_owned())), began, &self.digests)
         });
         Ok(Ran { companions: plan.companions.clone(), text: self.toolchain().readable(&output), inputs })
+    }
+
+    /// The time as files are stamped with it: by the kernel's own clock, which may be some milliseconds late.
+    pub(crate) fn stamp(&self) -> io::Result<SystemTime> {
+        tempfile::tempfile_in(self.scratch.path())?.metadata()?.modified()
     }
 
     fn run_steps(

@@ -57,11 +57,15 @@ impl Layout {
     }
 
     pub(crate) fn pch(&self, header: &Path, suffix: &str) -> PathBuf {
-        // Two headers may be called alike, or so long that nothing can be added.
-        let stem: String = header.file_stem().unwrap_or_default().to_string_lossy().chars().take(40).collect();
-        let mark = KeyBuilder::new("header").field(header.as_os_str().as_encoded_bytes()).finish();
-        let name = PathBuf::from(format!("{stem}-{}.h", &mark.as_str()[..8]));
-        self.dir.join("pch").join(pch::default_name(&name, suffix))
+        /// Of a name's 255 bytes, what is left when everything is added that goes with a PCH.
+        const LONGEST: usize = 200;
+        let name = pch::default_name(Path::new(header.file_name().unwrap_or_default()), suffix);
+        let dir = self.dir.join("pch");
+        if name.as_os_str().len() <= LONGEST {
+            return dir.join(name);
+        }
+        let hash = KeyBuilder::new("header").field(name.as_os_str().as_encoded_bytes()).finish();
+        dir.join(pch::default_name(Path::new(hash.as_str()), suffix))
     }
 
     fn object(&self, key: &Digest, suffix: &str) -> PathBuf {

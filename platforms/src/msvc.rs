@@ -114,7 +114,10 @@ impl Msvc {
         if self.compiler.family == Family::ClangCl {
             // clang's PCH names its source and wants it at every use: the header itself, which stays where it is.
             // Then it reads it once more, for the object, where its guard is of no use: -w, or it warns of that.
-            args.words(["-w", "-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));
+            if flags.warnings {
+                args.words(["-w"]);
+            }
+            args.words(["-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));
         } else {
             // A PCH is made while a source is compiled; this one has nothing of its own. -FI and -Yc with the same words mark
             // the header's end as the PCH's, without an #include in the source.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::Role;
 
@@ -156,12 +156,12 @@ impl Run<'_> {
             self.tell_output(name, &record.output);
             return Ok(Linked { exported: record.symbols, took: None });
         }
-        let (began, started) = (Instant::now(), SystemTime::now());
+        let (began, stamp) = (Instant::now(), pipeline.stamp());
         let target = &pipeline.toolchain().compiler().target;
         let ran = pipeline.link(&objects, staged, header, &symbols, deadline, self.observer)?;
         // Libraries that are named by their files; those that the linker searches for are taken to stay.
         let files = pipeline.flags.ldflags.iter().map(PathBuf::from).filter(|path| path.is_file());
-        let inputs = Inputs::record(files, started, pipeline.digests());
+        let inputs = stamp.ok().and_then(|stamp| Inputs::record(files, stamp, pipeline.digests()));
         let (key, inputs) = inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key, inputs));
         let exported = symbols::exported_by_library(staged, target)?;
         self.tell_output(name, &ran.text);

@@ -69,11 +69,17 @@ fn json_tells_all_of_a_unit_that_fails_and_of_one_that_warns() {
             }),
             json!({
                 "version": 1, "event": "unit_finished", "unit": "sub/warns.c", "status": "built", "library": "warns.so",
-                "symbols": ["warns"], "timings": {"compile_ms": "time", "link_ms": "time"}, "error": null,
+                "symbols": ["warns"], "timings": {"compile_ms": "time", "link_ms": "time"}, "error": null, "help": null,
             }),
             json!({"version": 1, "event": "summary", "units": 2, "built": 1, "reused": 0, "failed": 1, "skipped": 0}),
         ];
-        assert_eq!(messages, expected, "{messages:#?}");
+        let (outputs, rest): (Vec<_>, Vec<_>) = messages.iter().cloned().partition(|one| one["event"] == "output");
+        assert_eq!(rest, expected, "{messages:#?}");
+        for (output, unit) in outputs.iter().zip(["./sub/bad.c", "sub/warns.c"]) {
+            assert_eq!(output["unit"], unit);
+            assert!(output["text"].as_str().unwrap().contains(unit), "{messages:#?}");
+        }
+        assert_eq!(outputs.len(), 2);
     }
 }
 
@@ -173,10 +179,13 @@ fn json_keeps_its_stream_to_itself_whatever_else_is_said() {
         let messages = messages(place.tool(&words).env("TMPDIR", temp), 0);
         assert_eq!(messages.last().unwrap()["event"], "summary");
     }
-    // What went wrong before any unit's turn is for people.
+    // What went wrong before any unit's turn is all that is said.
     place.write("h.h", "#error no\n");
     let messages = messages(&mut place.tool(&["compile", "--cc", "gcc", "--header", "h.h", "u.c"]), 1);
-    assert_eq!(messages, Vec::<Value>::new());
+    assert_eq!(messages.len(), 1, "{messages:#?}");
+    assert_eq!(messages[0]["event"], "error");
+    assert!(messages[0]["error"].as_str().unwrap().contains("h.h does not compile"), "{messages:#?}");
+    assert!(messages[0]["output"].as_str().unwrap().contains("#error no"), "{messages:#?}");
 }
 
 /// Standard error with the time taken out.
