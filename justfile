@@ -15,6 +15,10 @@ bless:
     SNAPSHOTS=overwrite cargo test -p mjit-cc-platforms --test golden
     SNAPSHOTS=overwrite cargo test --test cli messages
 
+# The worker's protocol, explored by loom.
+models:
+    RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release --lib --no-default-features models
+
 # What this tool costs beside the compilers.
 bench:
     cargo bench --bench overhead

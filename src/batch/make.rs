@@ -59,11 +59,11 @@ impl Run<'_> {
         if !self.batch.compact && made.library.is_none() {
             let name = library_name(self.pipeline, &self.stems[number]);
             let linked = self.link(&[&made], &name, &self.staged(number, Role::Library).staged, deadline)?;
-            if made.record.symbols.is_empty() {
-                // The object did not say (-flto); the library does.
-                made.record.symbols.clone_from(&linked.exported);
-            }
             made.join(&name, &linked);
+            if made.record.symbols.is_empty() {
+                // An object of -flto does not say; the library does.
+                made.record.symbols = linked.exported;
+            }
         }
         Ok(made)
     }

@@ -94,17 +94,12 @@ fn without_privileges() -> Option<Command> {
     command.arg("--bounding-set=-dac_override,-dac_read_search");
     let allowed = command.arg("true").status().unwrap().success();
     if !allowed {
-        skip("root that may not give up its privileges");
+        support::skip("root that may not give up its privileges");
         return None;
     }
     let mut command = Command::new("setpriv");
     command.arg("--bounding-set=-dac_override,-dac_read_search").arg(tool.get_program());
     Some(command)
-}
-
-#[allow(clippy::print_stderr, reason = "a skipped test says why")]
-fn skip(why: &str) {
-    eprintln!("SKIPPED: {why}");
 }
 
 #[test]
@@ -291,7 +286,7 @@ impl SmallDisk {
         let mut mount = Command::new("mount");
         let mounted = mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&at).output();
         if !mounted.is_ok_and(|output| output.status.success()) {
-            skip("a small disk wants the right to mount one");
+            support::skip("a small disk wants the right to mount one");
             return None;
         }
         Some(Self(at))

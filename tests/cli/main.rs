@@ -10,6 +10,8 @@ mod bad_input;
 mod compile;
 mod discovery;
 mod doctor;
+#[cfg(unix)]
+mod edges;
 mod interrupt;
 mod messages;
 mod paths;

@@ -60,7 +60,7 @@ fn json_tells_all_of_a_unit_that_fails_and_of_one_that_warns() {
             json!({
                 "version": 1, "event": "unit_finished", "unit": "./sub/bad.c", "status": "failed", "library": null,
                 "symbols": [], "timings": {"compile_ms": "time", "link_ms": "time"},
-                "error": "the compiler failed (exit code 1)",
+                "error": "the compiler failed (exit code 1)", "help": null,
             }),
             json!({"version": 1, "event": "unit_started", "unit": "sub/warns.c"}),
             json!({

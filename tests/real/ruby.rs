@@ -1,8 +1,6 @@
 //! Units as Ruby's MJIT generates them, behind the header that it generates them for: compiled into one library, which a Ruby
 //! process loads.
 
-#![allow(clippy::print_stderr, reason = "a skipped test says what it lacked")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +22,7 @@ fn min_header() -> Option<PathBuf> {
             !required.contains("ruby3.1"),
             "MJIT_CC_REQUIRE names ruby3.1, and ruby3.1-dev's MJIT header is not here"
         );
-        eprintln!("SKIPPED: the MJIT header of ruby3.1-dev is not here");
+        support::skip("the MJIT header of ruby3.1-dev is not here");
     }
     found
 }

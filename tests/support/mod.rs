@@ -47,8 +47,13 @@ pub fn has(program: &str) -> bool {
     }
     let required = std::env::var("MJIT_CC_REQUIRE").unwrap_or_default();
     assert!(!required.split(',').any(|word| word == program), "MJIT_CC_REQUIRE names {program}, and it is not here");
-    eprintln!("SKIPPED: {program} is not here");
+    skip(&format!("{program} is not here"));
     false
+}
+
+/// Says that a test is not run, and why.
+pub fn skip(why: &str) {
+    eprintln!("SKIPPED: {why}");
 }
 
 /// Ends a test early, in words, unless all the programs are there.
