@@ -7,6 +7,7 @@ use crate::job::Pch;
 use crate::plan::PlanError;
 use crate::response::Syntax;
 use crate::target::{Os, Target};
+use crate::words::path_word;
 
 #[derive(Debug)]
 pub(crate) struct Clang;
@@ -32,7 +33,7 @@ impl Dialect for Clang {
     }
 
     fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError> {
-        Ok(["-include-pch".into(), gnu::path_word(&pch.file)].into())
+        Ok(["-include-pch".into(), path_word(&pch.file)].into())
     }
 
     fn link(&self, target: &Target) -> Vec<&'static str> {

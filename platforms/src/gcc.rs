@@ -8,6 +8,7 @@ use crate::mingw;
 use crate::plan::PlanError;
 use crate::response::Syntax;
 use crate::target::{Os, Target};
+use crate::words::path_word;
 
 #[derive(Debug)]
 pub(crate) struct Gcc;
@@ -60,7 +61,7 @@ impl Dialect for Gcc {
             "-Winvalid-pch".into(),
             "-Werror=invalid-pch".into(),
             "-include".into(),
-            gnu::path_word(&pch.file.with_extension("")),
+            path_word(&pch.file.with_extension("")),
         ]
         .into())
     }

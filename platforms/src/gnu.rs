@@ -11,6 +11,7 @@ use crate::job::{Flags, Header, Job, Pch};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
 use crate::target::{Env, Os, Target};
+use crate::words::{Words, path_word};
 use crate::{Capabilities, Role, Toolchain, depfile, mingw};
 
 /// Where gcc, clang and tcc part ways.
@@ -69,46 +70,6 @@ pub(crate) fn shared(target: &Target) -> &'static [&'static str] {
         // -G is ld's word for a library that may leave symbols open (AIX's ld command).
         Os::Aix => &["-shared", "-Wl,-G"],
         _ => &["-shared"],
-    }
-}
-
-/// A path as one argument that no compiler takes for an option (`-x`), a response file (`@x`) or a place below the sysroot
-/// (`-I=x`). The slash is every host's: plans are the same everywhere.
-pub(crate) fn path_word(path: &Path) -> OsString {
-    let mut word = OsString::new();
-    if let Some(b'-' | b'@' | b'=') = path.as_os_str().as_encoded_bytes().first() {
-        word.push("./");
-    }
-    word.push(path);
-    word
-}
-
-/// Words in order, of any mixture of sources.
-#[derive(Default)]
-struct Words(Vec<OsString>);
-
-impl Words {
-    fn words<W: AsRef<OsStr>>(&mut self, words: impl IntoIterator<Item = W>) -> &mut Self {
-        self.0.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
-        self
-    }
-
-    fn flag(&mut self, flag: &str, path: &Path) -> &mut Self {
-        self.0.extend([flag.into(), path_word(path)]);
-        self
-    }
-
-    fn path(&mut self, path: &Path) -> &mut Self {
-        self.0.push(path_word(path));
-        self
-    }
-
-    /// `-Ipath`: joined, so that nothing the path begins with matters.
-    fn joined(&mut self, flag: &str, value: impl AsRef<OsStr>) -> &mut Self {
-        let mut word = OsString::from(flag);
-        word.push(value);
-        self.0.push(word);
-        self
     }
 }
 
@@ -176,7 +137,7 @@ impl<D: Dialect> Gnu<D> {
         if let Some(dir) = quote_dir {
             args.words(self.dialect.quote_dir(&path_word(dir)));
         }
-        args.words(self.code(flags).0);
+        args.words(self.code(flags));
         match header {
             Header::None => {}
             Header::Text(path) => {

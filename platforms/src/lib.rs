@@ -46,6 +46,7 @@ pub mod quote;
 pub mod response;
 mod target;
 mod tcc;
+mod words;
 
 pub use candidates::{Choice, LINKERS, PackageManager, candidates, install_hint, survey_names};
 pub use compiler::{Compiler, Family, Version};

@@ -1,15 +1,14 @@
 //! Microsoft's `cl`, and clang-cl, which speaks its language with an accent: the [`Accent`] is the one place where they
 //! differ. Flags: <https://learn.microsoft.com/cpp/build/reference/compiler-options-listed-by-category>.
 
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::compiler::{Compiler, Family};
 use crate::diagnostic::{self, Diagnostic};
-use crate::gnu::path_word;
 use crate::job::{Flags, Header, Job, OptLevel, Pch};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
+use crate::words::{Words, path_word};
 use crate::{Capabilities, Role, Toolchain, depfile};
 
 /// Stands in every library in the place of the C runtime's entry, so that no runtime has to start with it.
@@ -37,23 +36,6 @@ pub(crate) struct Msvc {
     pub(crate) compiler: Compiler,
 }
 
-/// The words of one command line.
-struct Words(Vec<OsString>);
-
-impl Words {
-    fn words<W: AsRef<OsStr>>(&mut self, words: impl IntoIterator<Item = W>) -> &mut Self {
-        self.0.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
-        self
-    }
-
-    fn joined(&mut self, flag: &str, value: impl AsRef<OsStr>) -> &mut Self {
-        let mut word = OsString::from(flag);
-        word.push(value);
-        self.0.push(word);
-        self
-    }
-}
-
 /// The object that comes of making a PCH. Every library whose units use the PCH links it.
 fn pch_object(pch: &Pch) -> PathBuf {
     pch.file.with_extension("obj")
@@ -77,7 +59,7 @@ impl Msvc {
 
     /// What a PCH and the units behind it must have alike.
     fn code(&self, flags: &Flags) -> Words {
-        let mut args = Words(Vec::new());
+        let mut args = Words::default();
         // -utf-8: cl takes sources for the machine's code page otherwise, #line names and string literals among them.
         args.words(["-nologo", "-utf-8"]);
         args.words([match flags.optimize {
@@ -140,12 +122,12 @@ impl Msvc {
 
     /// Words that make a unit stand behind its header, find its own folder, and name its object.
     fn unit(&self, flags: &Flags, source: &Path, object: &Path, header: Header<'_>, quote_dir: Option<&Path>) -> Words {
-        let mut args = Words(Vec::new());
+        let mut args = Words::default();
         if let Some(dir) = quote_dir {
             // cl has no -iquote; first, since a unit's own folder comes before the user's.
             args.joined("-I", dir);
         }
-        args.words(self.code(flags).0);
+        args.words(self.code(flags));
         match header {
             Header::None => {}
             Header::Text(path) => {
@@ -172,7 +154,7 @@ impl Msvc {
         header: Header<'_>,
         exports: &[String],
     ) -> Words {
-        let mut args = Words(Vec::new());
+        let mut args = Words::default();
         args.words(["-link"]).words(objects.iter().map(|object| path_word(object)));
         if let Header::Pch(pch) = header {
             args.words([path_word(&pch_object(pch))]);
@@ -237,13 +219,14 @@ impl Toolchain for Msvc {
                 // Once a library, not once an object: several entries would collide.
                 let source = library.with_extension("entry.c");
                 let object = library.with_extension("entry.obj");
-                let mut args = Words(vec!["-nologo".into(), "-LD".into(), "-MD".into(), "-GS-".into()]);
-                args.words(&flags.cflags)
+                let mut args = Words::default();
+                args.words(["-nologo", "-LD", "-MD", "-GS-"])
+                    .words(&flags.cflags)
                     .words(self.accent().link)
                     .joined("-Fe", library)
                     .joined("-Fo", path_word(&object))
                     .joined("-Tc", path_word(&source))
-                    .words(self.linker(flags, objects, library, header, exports).0);
+                    .words(self.linker(flags, objects, library, header, exports));
                 let mut plan = self.linked(flags, self.step(args), library, vec![source.clone(), object]);
                 plan.writes = vec![TextFile { path: source, text: ENTRY.to_owned() }];
                 plan
@@ -251,10 +234,13 @@ impl Toolchain for Msvc {
             Job::CompileAndLink { source, library, header, quote_dir, exports, .. } => {
                 let object = library.with_extension("obj");
                 let mut args = self.unit(flags, source, &object, header, quote_dir);
-                args.words(["-LD"])
-                    .words(self.accent().link)
-                    .joined("-Fe", library)
-                    .words(self.linker(flags, &[], library, header, exports).0);
+                args.words(["-LD"]).words(self.accent().link).joined("-Fe", library).words(self.linker(
+                    flags,
+                    &[],
+                    library,
+                    header,
+                    exports,
+                ));
                 self.linked(flags, self.step(args), library, vec![object])
             }
         })
