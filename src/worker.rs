@@ -31,10 +31,10 @@ mod units;
 
 pub use log::WorkerEvent;
 pub use slot::{Entered, Slot, SlotState};
-pub use units::{OwnerId, Place};
+pub use units::{FactId, OwnerId, Place};
 
 use interlock::{Interlock, Status};
-use units::{OWNER_DIED, Ticket, Units, Work};
+use units::{Candidate, Ticket, Units, Unwanted, Work};
 
 /// What the worker asks of the VM. Called on the worker's threads; a panic fails the unit that it was asked for.
 pub trait Host: Send + Sync + 'static {
@@ -43,7 +43,7 @@ pub trait Host: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why there is none, in words.
-    fn generate(&self, request: &Request) -> Result<String, String>;
+    fn generate(&self, request: &Request) -> Result<Generated, String>;
 
     /// The unit's code was published in its slot just now. Called with the owner alive, the collector held off and the
     /// worker's lock not held.
@@ -56,6 +56,21 @@ pub trait Host: Send + Sync + 'static {
     /// answers none.
     fn on_stacks(&self, owners: &[OwnerId]) -> Vec<OwnerId> {
         owners.to_vec()
+    }
+}
+
+/// A unit's C text and what it takes for granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Generated {
+    /// The text.
+    pub text: String,
+    /// The facts that it relies on: when the host finds one of them untrue, [`Worker::invalidate`] takes the code back.
+    pub facts: Vec<FactId>,
+}
+
+impl From<String> for Generated {
+    fn from(text: String) -> Self {
+        Self { text, facts: Vec::new() }
     }
 }
 
@@ -180,6 +195,12 @@ impl Worker {
         self.shared.interlock.with(|units| units.bury(owner));
     }
 
+    /// A fact is untrue from now on. Units that rely on it are not published; code that does is taken back, and its owners are
+    /// given: what they were speculating on has failed, and they may be submitted again. Frames that are inside may return.
+    pub fn invalidate(&self, fact: FactId) -> Vec<OwnerId> {
+        self.shared.interlock.with(|units| units.invalidate(fact))
+    }
+
     /// The owners that the worker still needs: a snapshot, to be marked without any lock of the worker's.
     #[must_use]
     pub fn living_owners(&self) -> Vec<OwnerId> {
@@ -282,18 +303,27 @@ impl Shared {
                 Work::Make(ticket) => self.make(header, ticket),
                 Work::Unload(candidates) => self.unload(&candidates),
             }
+            self.close_retired();
             self.interlock.done();
         }
     }
 
     /// Makes room. Slots are emptied first and stacks looked at again afterwards: nobody enters in between.
-    fn unload(&self, candidates: &[OwnerId]) {
-        let on_stack = self.on_stacks(candidates);
+    fn unload(&self, candidates: &[Candidate]) {
+        let owners: Vec<OwnerId> = candidates.iter().map(|candidate| candidate.owner).collect();
+        let on_stack = self.on_stacks(&owners);
         let count = self.interlock.publish(|units| units.retire(candidates, &on_stack));
         if count > 0 {
             self.tell(&WorkerEvent::Unloaded { count });
         }
+    }
+
+    /// Unloads what no slot leads to and nobody is inside of.
+    fn close_retired(&self) {
         let retired = self.interlock.with(|units| units.retired_owners());
+        if retired.is_empty() {
+            return;
+        }
         let on_stack = self.on_stacks(&retired);
         let libraries = self.interlock.with(|units| units.closable(&on_stack));
         drop(libraries);
@@ -326,7 +356,7 @@ impl Shared {
             Ok((address, library)) => {
                 let result = self.interlock.publish(|units| units.publish(ticket, address, library));
                 // What is not wanted is unloaded here, outside the lock.
-                result.map(|()| address).map_err(|_unwanted| OWNER_DIED.to_owned())
+                result.map(|()| address).map_err(|Unwanted { why, .. }| why.to_owned())
             }
             Err(why) => {
                 self.interlock.publish(|units| units.fail(&ticket, why.clone()));
@@ -344,12 +374,20 @@ impl Shared {
 
     /// Asks the host for the C text, with its collector held off.
     fn generate(&self, ticket: &Ticket, entry: &str) -> Result<String, Why> {
-        let wanted = self.interlock.begin_generating(|units| units.is_wanted(ticket.id).then_some(()));
-        wanted.ok_or_else(|| OWNER_DIED.to_owned())?;
+        let mut unwanted = None;
+        self.interlock.begin_generating(|units| {
+            unwanted = units.unwanted(ticket.id);
+            unwanted.is_none().then_some(())
+        });
+        if let Some(why) = unwanted {
+            return Err(why.to_owned());
+        }
         let request = Request { id: ticket.id, owner: ticket.owner, entry: entry.to_owned() };
         let text = catch_unwind(AssertUnwindSafe(|| self.host.generate(&request)));
         self.interlock.end_generating();
-        text.unwrap_or_else(|_| Err("generating its C text panicked".to_owned()))
+        let Generated { text, facts } = text.unwrap_or_else(|_| Err("generating its C text panicked".to_owned()))?;
+        self.interlock.with(|units| units.rely(ticket.id, facts));
+        Ok(text)
     }
 
     fn tell_host(&self, owner: OwnerId, address: NonNull<c_void>) {

@@ -87,6 +87,12 @@ impl Slot {
         fence(Ordering::SeqCst);
     }
 
+    /// As [`Self::unload`], for good and with a reason.
+    pub(super) fn cancel(&self, why: &str) {
+        self.fail(why.to_owned());
+        fence(Ordering::SeqCst);
+    }
+
     pub(super) fn is_entered(&self) -> bool {
         // Acquire: what the last one inside did comes before its code is unloaded.
         self.0.inside.load(Ordering::Acquire) > 0

@@ -9,6 +9,10 @@ use super::slot::Slot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OwnerId(pub u64);
 
+/// Something that code relies on and the host may find untrue one day: a class as it is, a method not redefined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FactId(pub u64);
+
 /// What a unit is called in messages. Owned: the host's own strings may move or die.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -34,6 +38,7 @@ pub(super) struct Ticket {
 #[derive(Debug)]
 struct Active<L> {
     ticket: Ticket,
+    facts: Vec<FactId>,
     owner_lives: bool,
     library: L,
 }
@@ -56,7 +61,14 @@ pub(super) enum Work {
     /// Compile this unit.
     Make(Ticket),
     /// Make room: these are cold enough to go, coldest first, unless somebody is inside.
-    Unload(Vec<OwnerId>),
+    Unload(Vec<Candidate>),
+}
+
+/// A loaded unit that could go. By its number: an owner may have been submitted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) id: u64,
+    pub(super) owner: OwnerId,
 }
 
 /// A unit that a thread is making.
@@ -64,7 +76,11 @@ pub(super) enum Work {
 struct InFlight {
     id: u64,
     owner: OwnerId,
-    owner_lives: bool,
+    facts: Vec<FactId>,
+    /// How many facts had been found untrue when its text began to be generated: the later ones concern it.
+    began: usize,
+    /// Why it will not be published.
+    unwanted: Option<&'static str>,
 }
 
 /// All of them.
@@ -76,6 +92,8 @@ pub(super) struct Units<L> {
     active: Vec<Active<L>>,
     /// No slot leads to them any more; somebody may still be inside.
     retired: Vec<Active<L>>,
+    /// The facts that were found untrue while anything is being made.
+    untrue: Vec<FactId>,
     max_active: usize,
     /// Room was looked for and there was none; nothing has changed since.
     no_room: bool,
@@ -86,7 +104,8 @@ pub(super) struct Units<L> {
 impl<L> Units<L> {
     pub(super) fn new(max_active: usize) -> Self {
         let (queue, in_flight, active, retired) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { next_id: 0, queue, in_flight, active, retired, max_active, no_room: false, disabled: None }
+        let untrue = Vec::new();
+        Self { next_id: 0, queue, in_flight, active, retired, untrue, max_active, no_room: false, disabled: None }
     }
 
     /// Puts a unit into the queue, unless nothing is compiled any more: then its slot says so at once.
@@ -115,29 +134,34 @@ impl<L> Units<L> {
         }
         // Not swap_remove: the order is what decides among equals.
         let ticket = self.queue.remove(at);
-        self.in_flight.push(InFlight { id: ticket.id, owner: ticket.owner, owner_lives: true });
+        if self.in_flight.is_empty() {
+            self.untrue.clear();
+        }
+        let (id, owner, began) = (ticket.id, ticket.owner, self.untrue.len());
+        self.in_flight.push(InFlight { id, owner, facts: Vec::new(), began, unwanted: None });
         Some(Work::Make(ticket))
     }
 
     /// Loaded units that are colder than what waits, coldest first, and whatever has lost its owner.
-    fn unloadable(&mut self, colder_than: u64) -> Option<Vec<OwnerId>> {
+    fn unloadable(&mut self, colder_than: u64) -> Option<Vec<Candidate>> {
         let cold = |unit: &&Active<L>| !unit.owner_lives || unit.heat() < colder_than;
         let mut cold: Vec<&Active<L>> = self.active.iter().filter(cold).collect();
         cold.sort_by_key(|unit| (unit.owner_lives, unit.heat()));
-        let owners: Vec<OwnerId> = cold.into_iter().map(|unit| unit.ticket.owner).collect();
-        self.no_room = owners.is_empty();
-        (!owners.is_empty()).then_some(owners)
+        let candidate = |unit: &Active<L>| Candidate { id: unit.ticket.id, owner: unit.ticket.owner };
+        let candidates: Vec<Candidate> = cold.into_iter().map(candidate).collect();
+        self.no_room = candidates.is_empty();
+        (!candidates.is_empty()).then_some(candidates)
     }
 
     /// Takes the coldest of `candidates` out of their slots, all but those that are on a stack: a tenth of the cache at once, so
     /// that this is not done for every unit. Says how many.
-    pub(super) fn retire(&mut self, candidates: &[OwnerId], on_stack: &[OwnerId]) -> usize {
+    pub(super) fn retire(&mut self, candidates: &[Candidate], on_stack: &[OwnerId]) -> usize {
         let wanted = (self.active.len() + (self.max_active / 10).max(1)).saturating_sub(self.max_active);
-        let mut going = candidates.iter().filter(|owner| !on_stack.contains(owner)).take(wanted).peekable();
-        self.no_room = going.peek().is_none();
-        let going: Vec<&OwnerId> = going.collect();
+        let free = candidates.iter().filter(|candidate| !on_stack.contains(&candidate.owner));
+        let going: Vec<u64> = free.take(wanted).map(|candidate| candidate.id).collect();
+        self.no_room = going.is_empty();
         let (retired, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.active).into_iter().partition(|unit| going.contains(&&unit.ticket.owner));
+            std::mem::take(&mut self.active).into_iter().partition(|unit| going.contains(&unit.ticket.id));
         self.active = kept;
         retired.iter().for_each(|unit| unit.ticket.slot.unload());
         let count = retired.len();
@@ -159,9 +183,35 @@ impl<L> Units<L> {
         self.retired.iter().map(|unit| unit.ticket.owner).collect()
     }
 
-    /// Whether a unit that is being made is still wanted: its owner lives and compiling goes on.
-    pub(super) fn is_wanted(&self, id: u64) -> bool {
-        self.in_flight.iter().any(|unit| unit.id == id && unit.owner_lives)
+    /// Why a unit that is being made is not wanted any more.
+    pub(super) fn unwanted(&self, id: u64) -> Option<&'static str> {
+        self.in_flight.iter().find(|unit| unit.id == id).map_or(Some(OWNER_DIED), |unit| unit.unwanted)
+    }
+
+    /// The unit's text was generated, and relies on these facts. Some of them may have been found untrue meanwhile.
+    pub(super) fn rely(&mut self, id: u64, facts: Vec<FactId>) {
+        let Some(unit) = self.in_flight.iter_mut().find(|unit| unit.id == id) else { return };
+        if self.untrue[unit.began..].iter().any(|fact| facts.contains(fact)) {
+            unit.unwanted.get_or_insert(NO_LONGER_TRUE);
+        }
+        unit.facts = facts;
+    }
+
+    /// A fact is untrue from now on: what relies on it is not published, or taken back. Gives the owners of what was taken back.
+    pub(super) fn invalidate(&mut self, fact: FactId) -> Vec<OwnerId> {
+        self.untrue.push(fact);
+        let concerned = self.in_flight.iter_mut().filter(|unit| unit.facts.contains(&fact));
+        concerned.for_each(|unit| {
+            unit.unwanted.get_or_insert(NO_LONGER_TRUE);
+        });
+        let (cancelled, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.active).into_iter().partition(|unit| unit.facts.contains(&fact));
+        self.active = kept;
+        cancelled.iter().for_each(|unit| unit.ticket.slot.cancel(NO_LONGER_TRUE));
+        let owners = cancelled.iter().filter(|unit| unit.owner_lives).map(|unit| unit.ticket.owner).collect();
+        self.retired.extend(cancelled);
+        self.no_room = false;
+        owners
     }
 
     /// The unit's code is there. Publishes it if it is still wanted; gives the library back if not.
@@ -170,15 +220,16 @@ impl<L> Units<L> {
         ticket: Ticket,
         address: std::ptr::NonNull<std::ffi::c_void>,
         library: L,
-    ) -> Result<(), L> {
-        let wanted = self.is_wanted(ticket.id);
-        self.in_flight.retain(|unit| unit.id != ticket.id);
-        if !wanted {
-            ticket.slot.fail(OWNER_DIED.to_owned());
-            return Err(library);
+    ) -> Result<(), Unwanted<L>> {
+        let why = self.unwanted(ticket.id);
+        let at = self.in_flight.iter().position(|unit| unit.id == ticket.id);
+        let facts = at.map(|at| self.in_flight.swap_remove(at).facts).unwrap_or_default();
+        if let Some(why) = why {
+            ticket.slot.fail(why.to_owned());
+            return Err(Unwanted { why, _library: library });
         }
         ticket.slot.publish(address);
-        self.active.push(Active { ticket, owner_lives: true, library });
+        self.active.push(Active { ticket, facts, owner_lives: true, library });
         Ok(())
     }
 
@@ -197,7 +248,7 @@ impl<L> Units<L> {
             }
             lives
         });
-        self.in_flight.iter_mut().filter(|unit| unit.owner == owner).for_each(|unit| unit.owner_lives = false);
+        self.in_flight.iter_mut().filter(|unit| unit.owner == owner).for_each(|unit| unit.unwanted = Some(OWNER_DIED));
         self.active.iter_mut().filter(|unit| unit.ticket.owner == owner).for_each(|unit| unit.owner_lives = false);
         self.no_room = false;
     }
@@ -210,7 +261,7 @@ impl<L> Units<L> {
     /// Owners that must stay alive: a snapshot, so that the host can mark them without any lock of ours.
     pub(super) fn living_owners(&self) -> Vec<OwnerId> {
         let queued = self.queue.iter().map(|ticket| ticket.owner);
-        let in_flight = self.in_flight.iter().filter(|unit| unit.owner_lives).map(|unit| unit.owner);
+        let in_flight = self.in_flight.iter().filter(|unit| unit.unwanted != Some(OWNER_DIED)).map(|unit| unit.owner);
         let active = self.active.iter().filter(|unit| unit.owner_lives).map(|unit| unit.ticket.owner);
         queued.chain(in_flight).chain(active).collect()
     }
@@ -235,7 +286,15 @@ impl<L> Units<L> {
     }
 }
 
+/// A library that nobody wants any more, to be dropped outside the lock.
+#[derive(Debug)]
+pub(super) struct Unwanted<L> {
+    pub(super) why: &'static str,
+    _library: L,
+}
+
 pub(super) const OWNER_DIED: &str = "its owner died";
+pub(super) const NO_LONGER_TRUE: &str = "what it relies on is no longer true";
 
 #[cfg(all(test, not(loom)))]
 mod tests {
@@ -250,7 +309,7 @@ mod tests {
     fn take(units: &mut Units<u64>) -> Option<Ticket> {
         match units.next_work()? {
             Work::Make(ticket) => Some(ticket),
-            Work::Unload(owners) => panic!("unload {owners:?}"),
+            Work::Unload(candidates) => panic!("unload {candidates:?}"),
         }
     }
 
@@ -282,7 +341,7 @@ mod tests {
         assert_eq!(units.living_owners(), [OwnerId(2), OwnerId(1)]);
         units.bury(OwnerId(1));
         units.bury(OwnerId(2));
-        assert!(!units.is_wanted(ticket.id));
+        assert_eq!(units.unwanted(ticket.id), Some(OWNER_DIED));
         assert_eq!(units.living_owners(), []);
         assert_eq!((first.state(), second.state()), (SlotState::NotReady, SlotState::Failed));
         assert_eq!(second.failure(), Some(OWNER_DIED));
@@ -297,6 +356,53 @@ mod tests {
         for slot in [before, after] {
             assert_eq!((slot.state(), slot.failure()), (SlotState::Failed, Some("no compiler")));
         }
+    }
+
+    fn numbers(candidates: &[Candidate]) -> Vec<u64> {
+        candidates.iter().map(|candidate| candidate.owner.0).collect()
+    }
+
+    const FACTS: [FactId; 2] = [FactId(7), FactId(8)];
+
+    #[test]
+    fn a_fact_that_turns_untrue_while_text_is_generated_is_not_missed() {
+        let mut units = Units::new(10);
+        let (slot, _) = submit(&mut units, 1, 0);
+        units.invalidate(FACTS[0]);
+        let ticket = take(&mut units).unwrap();
+        let id = ticket.id;
+        // What was known before it began does not concern it.
+        units.rely(id, vec![FACTS[0]]);
+        assert_eq!(units.unwanted(id), None);
+        units.invalidate(FACTS[1]);
+        units.rely(id, FACTS.to_vec());
+        let unwanted = units.publish(ticket, std::ptr::NonNull::<u64>::dangling().cast(), 1).unwrap_err();
+        assert_eq!(unwanted.why, NO_LONGER_TRUE);
+        assert_eq!((slot.state(), slot.failure()), (SlotState::Failed, Some(NO_LONGER_TRUE)));
+    }
+
+    #[test]
+    fn loaded_code_is_taken_back_with_what_it_relies_on_and_its_owner_is_named() {
+        let mut units = Units::new(10);
+        let slots: Vec<Slot> = (1..=2).map(|owner| submit(&mut units, owner, 0).0).collect();
+        for fact in FACTS {
+            let ticket = take(&mut units).unwrap();
+            units.rely(ticket.id, vec![fact]);
+            let owner = ticket.owner.0;
+            units.publish(ticket, std::ptr::NonNull::<u64>::dangling().cast(), owner).unwrap();
+        }
+        let inside = slots[0].enter().unwrap();
+        assert_eq!(units.invalidate(FACTS[0]), [OwnerId(1)]);
+        assert_eq!(slots[0].state(), SlotState::Failed);
+        assert!(matches!(slots[1].state(), SlotState::Callable(_)));
+        assert!(units.closable(&[]).is_empty());
+        drop(inside);
+        assert_eq!(units.closable(&[]), [1]);
+        // Submitted again, it is another unit with another slot.
+        let (again, _) = submit(&mut units, 1, 0);
+        load(&mut units);
+        assert!(matches!(again.state(), SlotState::Callable(_)));
+        assert_eq!(slots[0].state(), SlotState::Failed);
     }
 
     /// Three loaded units of heat 10, 20, 30 in a full cache.
@@ -314,7 +420,7 @@ mod tests {
         assert!(units.next_work().is_none(), "nothing is colder than 10");
         submit(&mut units, 5, 25);
         let Some(Work::Unload(owners)) = units.next_work() else { panic!() };
-        assert_eq!(owners, [OwnerId(1), OwnerId(2)]);
+        assert_eq!(numbers(&owners), [1, 2]);
         assert_eq!(units.retire(&owners, &[]), 1);
         assert_eq!(slots[0].state(), SlotState::Unloaded);
         assert_eq!(units.closable(&[]), [1]);
@@ -325,8 +431,8 @@ mod tests {
     fn code_on_a_stack_stays_and_room_is_looked_for_again_only_after_a_change() {
         let (mut units, _slots) = full();
         submit(&mut units, 5, 15);
-        let Some(Work::Unload(owners)) = units.next_work() else { panic!() };
-        assert_eq!(units.retire(&owners, &[OwnerId(1)]), 0);
+        let Some(Work::Unload(candidates)) = units.next_work() else { panic!() };
+        assert_eq!(units.retire(&candidates, &[OwnerId(1)]), 0);
         assert!(units.next_work().is_none());
         units.look_for_room_again();
         assert!(matches!(units.next_work(), Some(Work::Unload(_))));
@@ -336,7 +442,7 @@ mod tests {
     fn retired_code_is_closed_once_nobody_is_inside() {
         let (mut units, slots) = full();
         let guard = slots[0].enter().unwrap();
-        units.retire(&[OwnerId(1)], &[]);
+        units.retire(&[Candidate { id: 0, owner: OwnerId(1) }], &[]);
         assert!(slots[0].enter().is_none());
         assert!(units.closable(&[]).is_empty(), "a guard is held");
         drop(guard);
@@ -350,6 +456,6 @@ mod tests {
         units.bury(OwnerId(3));
         submit(&mut units, 4, 15);
         let Some(Work::Unload(owners)) = units.next_work() else { panic!() };
-        assert_eq!(owners, [OwnerId(3), OwnerId(1)]);
+        assert_eq!(numbers(&owners), [3, 1]);
     }
 }

@@ -12,7 +12,7 @@ fn counting(generated: &Counter) -> Bench {
     let generated = generated.clone();
     let generate = move |request: &Request| {
         generated.increment();
-        Ok(fill(PLAIN, request))
+        Ok(fill(PLAIN, request).into())
     };
     Bench::new("gcc", Options::default(), Box::new(generate))
 }

@@ -10,18 +10,18 @@ use mjitcc::exec::ProcessExecutor;
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::Flags;
 use mjitcc::scratch::{Purpose, Scratch};
-use mjitcc::worker::{Host, Options, OwnerId, Place, Request, Slot, SlotState, Worker};
+use mjitcc::worker::{Generated, Host, Options, OwnerId, Place, Request, Slot, SlotState, Worker};
 
 /// What a unit's text is made of; `{entry}` and `{owner}` are filled in.
 pub const PLAIN: &str = "long {entry}(void) { return {owner}; }";
 
-type Generate = Box<dyn Fn(&Request) -> Result<String, String> + Send + Sync>;
+type Generate = Box<dyn Fn(&Request) -> Result<Generated, String> + Send + Sync>;
 
 /// Generates as it is told.
 pub struct TestHost(Generate);
 
 impl Host for TestHost {
-    fn generate(&self, request: &Request) -> Result<String, String> {
+    fn generate(&self, request: &Request) -> Result<Generated, String> {
         (self.0)(request)
     }
 
@@ -46,7 +46,7 @@ pub struct Bench {
 impl Bench {
     /// A worker on `cc` whose units all have this text.
     pub fn of_text(cc: &str, text: &'static str, options: Options) -> Self {
-        Self::new(cc, options, Box::new(move |request| Ok(fill(text, request))))
+        Self::new(cc, options, Box::new(move |request| Ok(fill(text, request).into())))
     }
 
     pub fn new(cc: &str, options: Options, generate: Generate) -> Self {

@@ -64,7 +64,7 @@ fn finishing_ends_a_compiler_that_hangs() {
     let fifo = fifo_dir.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let include = format!("#include \"{}\"\n{PLAIN}", fifo.display());
-    let generate = move |request: &mjitcc::worker::Request| Ok(fill(&include, request));
+    let generate = move |request: &mjitcc::worker::Request| Ok(fill(&include, request).into());
     let mut bench = Bench::new("gcc", Options::default(), Box::new(generate));
     let slot = bench.submit(1, 0);
     while bench.lines("Starting process").is_empty() {

@@ -1,6 +1,6 @@
 //! From submitting to calling, and every way not to get there.
 
-use mjitcc::worker::{Options, SlotState, WorkerHeader};
+use mjitcc::worker::{FactId, Generated, Options, OwnerId, Request, SlotState, WorkerHeader};
 
 use crate::host::{Bench, PLAIN, call, fill, settled};
 use crate::support::{fixture, need};
@@ -60,13 +60,13 @@ fn a_header_that_does_not_compile_disables_compiling_and_says_why() {
 #[test]
 fn one_bad_unit_costs_only_itself() {
     need!("gcc");
-    let generate = |request: &mjitcc::worker::Request| match request.owner.0 {
-        1 => Ok(fill("long {entry}(void) { return }", request)),
+    let generate = |request: &Request| match request.owner.0 {
+        1 => Ok(fill("long {entry}(void) { return }", request).into()),
         2 => Err("no code for this one".to_owned()),
         3 => panic!("the host is broken"),
-        4 => Ok(fill("extern long nowhere(void); long {entry}(void) { return nowhere(); }", request)),
-        5 => Ok("long another_name(void) { return 0; }".to_owned()),
-        _ => Ok(fill(PLAIN, request)),
+        4 => Ok(fill("extern long nowhere(void); long {entry}(void) { return nowhere(); }", request).into()),
+        5 => Ok("long another_name(void) { return 0; }".to_owned().into()),
+        _ => Ok(fill(PLAIN, request).into()),
     };
     let bench = Bench::new("gcc", Options::default(), Box::new(generate));
     let slots: Vec<_> = (1..=6).map(|owner| bench.submit(owner, 0)).collect();
@@ -89,4 +89,22 @@ fn waiting_hosts_find_the_unit_through() {
     // A paused worker is not waited for, or it would be for ever (Ruby 4724bf85).
     bench.worker().pause(false);
     assert_eq!(bench.submit(2, 0).state(), SlotState::NotReady);
+}
+
+#[test]
+fn code_goes_with_the_facts_that_it_relies_on() {
+    need!("gcc");
+    let generate = |request: &Request| {
+        let facts = vec![FactId(request.owner.0 % 2)];
+        Ok(Generated { text: fill(PLAIN, request), facts })
+    };
+    let bench = Bench::new("gcc", Options::default(), Box::new(generate));
+    let slots: Vec<_> = (1..=4).map(|owner| bench.submit(owner, 0)).collect();
+    assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(bench.worker().invalidate(FactId(1)), [OwnerId(1), OwnerId(3)]);
+    assert_eq!([&slots[0], &slots[2]].map(|slot| slot.state()), [SlotState::Failed; 2]);
+    assert_eq!(slots[0].failure(), Some("what it relies on is no longer true"));
+    assert_eq!([call(&slots[1]), call(&slots[3])], [2, 4]);
+    // Speculation may be given up and the owner submitted again.
+    assert_eq!(call(&bench.submit(1, 0)), 1);
 }
