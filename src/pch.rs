@@ -1,21 +1,23 @@
 //! Precompiled headers: built, proven to be used, and reused only while everything that went into them is the same. The record
 //! beside a PCH says what that was; it is also the lock that processes share it under.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::{Header, Job, Pch, Plan, PlanError};
-use serde::{Deserialize, Serialize};
 
 use crate::depend::{FileDigests, Inputs};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer};
-use crate::key::{Digest, KeyBuilder};
+use crate::key::Digest;
 use crate::lock;
 use crate::pipeline::{Pipeline, Reading};
 use crate::scratch;
+
+mod record;
+
+use record::Record;
 
 /// What stands before every unit.
 #[derive(Debug)]
@@ -84,32 +86,6 @@ impl UnitHeader {
     }
 }
 
-/// What a PCH was made of and what came of it.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Record {
-    version: u32,
-    header: PathBuf,
-    key: Digest,
-    inputs: Inputs,
-    /// The PCH and its companions, by file name.
-    files: Vec<(PathBuf, Digest)>,
-}
-
-const RECORD_VERSION: u32 = 1;
-
-impl Record {
-    fn content(&self) -> Digest {
-        // What the compiler writes into a PCH differs from run to run; what it was made from, where that is known, does not.
-        let key = KeyBuilder::new("pch content").field(self.key.as_str());
-        let made_from = if self.key == Digest::never() {
-            serde_json::to_vec(&self.files)
-        } else {
-            serde_json::to_vec(&self.inputs)
-        };
-        key.field(made_from.unwrap_or_default()).finish()
-    }
-}
-
 /// Makes the header ready to stand before units: as a PCH in `file`, built or reused, or as text with a warning where a PCH cannot
 /// work.
 ///
@@ -162,7 +138,7 @@ pub fn reopen(pipeline: &Pipeline, file: &Path, observer: &dyn Observer) -> Resu
 
 /// What a PCH that `build-pch` built was made from.
 pub(crate) fn recorded(pipeline: &Pipeline, file: &Path, observer: &dyn Observer) -> Result<Pch, Error> {
-    let path = record_path(file);
+    let path = record::path(file);
     // With a record a PCH that is not there is built again.
     if !path.exists() {
         fs::metadata(file).map_err(Error::unreadable(file))?;
@@ -171,7 +147,7 @@ pub(crate) fn recorded(pipeline: &Pipeline, file: &Path, observer: &dyn Observer
     let mut record = File::open(&path).map_err(|_| unknown())?;
     // Whoever builds it now is writing the record.
     lock::shared(&record, &path, &*pipeline.executor, observer)?;
-    let header = read_record(&mut record).ok_or_else(unknown)?.header;
+    let header = record::read(&mut record).ok_or_else(unknown)?.header;
     Ok(Pch { header, file: std::path::absolute(file).map_err(Error::file("find", file))? })
 }
 
@@ -237,35 +213,31 @@ fn hint(pipeline: &Pipeline, header: &Path) -> Option<&'static str> {
         .then_some("this header was preprocessed by a compiler, likely gcc, and only that one reads it: try --cc gcc")
 }
 
-fn record_path(file: &Path) -> PathBuf {
-    file.with_added_extension("json")
-}
-
 fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<ReadyPch, Unready> {
     let began = Instant::now();
     let key = key(pipeline, pch).map_err(|error| Unready::Fatal(error.into()))?;
-    let path = record_path(&pch.file);
+    let path = record::path(&pch.file);
     let mut built = false;
     loop {
-        let mut record_file = match open_record(&path) {
+        let mut record_file = match record::open(&path) {
             Ok(file) => file,
             // Somebody else's, to be read only.
             Err(error) => return as_it_is(pipeline, pch, &key, &path, began, observer)?.ok_or(Unready::Fatal(error)),
         };
         lock::exclusive(&record_file, &path, &*pipeline.executor, observer)?;
-        let mut record = read_record(&mut record_file);
+        let mut record = record::read(&mut record_file);
         let digests = FileDigests::default();
-        if !record.as_ref().is_some_and(|record| is_current(record, pch, &key, &digests)) {
+        if !record.as_ref().is_some_and(|record| record.is_current(pch, &key, &digests)) {
             observer.event(&Event::PchStarted { header: &pch.header });
             let fresh = build(pipeline, pch, &key, observer)?;
-            write_record(&mut record_file, &fresh).map_err(Error::file("write", &path))?;
+            record::write(&mut record_file, &fresh).map_err(Error::file("write", &path))?;
             built = true;
             record = Some(fresh);
         }
         // Whoever uses it shares the lock. There is no changing over in one step, so look again whether it is still the same.
         record_file.unlock().map_err(Error::file("unlock", &path))?;
         lock::shared(&record_file, &path, &*pipeline.executor, observer)?;
-        if let Some(record) = read_record(&mut record_file).filter(|now| Some(now) == record.as_ref()) {
+        if let Some(record) = record::read(&mut record_file).filter(|now| Some(now) == record.as_ref()) {
             let (content, took) = (record.content(), began.elapsed());
             return Ok(ReadyPch { pch: pch.clone(), content, reused: !built, took, _record: record_file });
         }
@@ -283,7 +255,7 @@ fn as_it_is(
 ) -> Result<Option<ReadyPch>, Error> {
     let Ok(mut file) = File::open(path) else { return Ok(None) };
     lock::shared(&file, path, &*pipeline.executor, observer)?;
-    let record = read_record(&mut file).filter(|record| is_current(record, pch, key, &FileDigests::default()));
+    let record = record::read(&mut file).filter(|record| record.is_current(pch, key, &FileDigests::default()));
     Ok(record.map(|record| ReadyPch {
         pch: pch.clone(),
         content: record.content(),
@@ -298,35 +270,6 @@ fn key(pipeline: &Pipeline, pch: &Pch) -> Result<Digest, PlanError> {
     // The depfile lies in a directory of its own each run.
     let plan = pipeline.toolchain().plan(&pipeline.flags, &Job::BuildPch { pch, depfile: Path::new("depfile") })?;
     Ok(pipeline.plan_key("pch", &plan).finish())
-}
-
-fn open_record(path: &Path) -> Result<File, Error> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    options.open(path).map_err(Error::file("write", path))
-}
-
-/// A record that was cut off by a crash is as good as none.
-fn read_record(file: &mut File) -> Option<Record> {
-    let mut bytes = Vec::new();
-    file.rewind().ok()?;
-    file.read_to_end(&mut bytes).ok()?;
-    serde_json::from_slice(&bytes).ok()
-}
-
-fn write_record(file: &mut File, record: &Record) -> std::io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    file.write_all(&serde_json::to_vec(record)?)?;
-    file.flush()
-}
-
-fn is_current(record: &Record, pch: &Pch, key: &Digest, digests: &FileDigests) -> bool {
-    let dir = pch.file.parent().unwrap_or(Path::new(""));
-    record.version == RECORD_VERSION
-        && record.key == *key
-        && record.inputs.are_unchanged(digests)
-        && record.files.iter().all(|(name, digest)| digests.of(&dir.join(name)).as_ref() == Some(digest))
 }
 
 /// Builds in a directory beside the PCH, proves it there, and only then puts it in its place.
@@ -371,14 +314,9 @@ fn build_in(
     let mut files = Vec::new();
     for path in plan.outputs.iter().chain(&plan.companions).filter(|path| path.exists()) {
         let name = path.file_name().unwrap_or_default();
-        files.push((recordable(Path::new(name)), Digest::of_file(path).map_err(Error::file("read", path))?));
+        files.push((PathBuf::from(name), Digest::of_file(path).map_err(Error::file("read", path))?));
         let place = pch.file.with_file_name(name);
         fs::rename(path, &place).map_err(Error::file("write", &place))?;
     }
-    Ok(Record { version: RECORD_VERSION, header: recordable(&pch.header), key, inputs, files })
-}
-
-/// JSON has no other names than UTF-8's. What is lost is not found again, and built anew.
-fn recordable(path: &Path) -> PathBuf {
-    path.to_string_lossy().into_owned().into()
+    Ok(Record::new(&pch.header, key, inputs, files))
 }

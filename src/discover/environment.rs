@@ -1,0 +1,89 @@
+//! What the process was told by its environment: the only reader of it.
+
+#![expect(clippy::disallowed_methods, reason = "the only reader of the environment")]
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use mjit_cc_platforms::PackageManager;
+
+/// What gcc (its manual, "Environment Variables"), clang, Apple's tools, cl and link read. Other values make other code.
+const COMPILER_VARIABLES: [&str; 14] = [
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "LIBRARY_PATH",
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "SOURCE_DATE_EPOCH",
+    "SDKROOT",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "INCLUDE",
+    "LIB",
+    "CL",
+    "_CL_",
+    "LINK",
+    "_LINK_",
+];
+
+/// What the process was told by its environment.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `CC`.
+    pub cc: Option<OsString>,
+    /// `PATH`.
+    pub path: Option<OsString>,
+    /// The working directory, which relative programs are relative to.
+    pub dir: PathBuf,
+    /// Where temporary files may go, best first.
+    pub temp_dirs: Vec<PathBuf>,
+    /// The variables that compilers and linkers take directories and options from, where they are set.
+    pub compiler_variables: Vec<(&'static str, OsString)>,
+}
+
+impl Environment {
+    /// Reads it.
+    #[must_use]
+    pub fn read() -> Self {
+        let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let mut temp_dirs: Vec<PathBuf> =
+            ["TMPDIR", "TMP", "TEMP"].into_iter().filter_map(set).map(Into::into).collect();
+        temp_dirs.push(env::temp_dir());
+        // Where the one that is asked for will not do, or is mounted noexec, these often will. Missing ones do no harm.
+        temp_dirs.extend(["/tmp", "/var/tmp"].map(PathBuf::from));
+        temp_dirs.extend(set("XDG_RUNTIME_DIR").map(PathBuf::from));
+        temp_dirs.extend(set("XDG_CACHE_HOME").map(PathBuf::from));
+        temp_dirs.extend(env::home_dir().map(|home| home.join(".cache")));
+        let mut seen = Vec::new();
+        temp_dirs.retain(|dir| {
+            !seen.contains(dir) && {
+                seen.push(dir.clone());
+                true
+            }
+        });
+        Self {
+            cc: set("CC"),
+            path: set("PATH"),
+            dir: env::current_dir().unwrap_or_default(),
+            temp_dirs,
+            compiler_variables: COMPILER_VARIABLES
+                .into_iter()
+                .filter_map(|name| set(name).map(|value| (name, value)))
+                .collect(),
+        }
+    }
+
+    /// All programs of this name, in the order of `PATH`; a name with a separator is a path.
+    pub fn programs(&self, name: &OsStr) -> impl Iterator<Item = PathBuf> {
+        which::which_in_all(name, self.path.clone(), &self.dir).into_iter().flatten()
+    }
+
+    /// The package manager that this machine has.
+    #[must_use]
+    pub fn package_manager(&self) -> Option<PackageManager> {
+        PackageManager::PROGRAMS
+            .iter()
+            .find(|(program, _)| self.programs(OsStr::new(program)).next().is_some())
+            .map(|&(_, manager)| manager)
+    }
+}

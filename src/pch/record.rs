@@ -1,0 +1,82 @@
+//! The record beside a PCH: what it was made of, by which it is reused or not. Its file is also the lock.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use mjit_cc_platforms::Pch;
+use serde::{Deserialize, Serialize};
+
+use crate::depend::{FileDigests, Inputs};
+use crate::error::Error;
+use crate::key::{Digest, KeyBuilder};
+
+/// What a PCH was made of and what came of it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    version: u32,
+    /// The header.
+    pub(super) header: PathBuf,
+    key: Digest,
+    inputs: Inputs,
+    /// The PCH and its companions, by file name.
+    files: Vec<(PathBuf, Digest)>,
+}
+
+const VERSION: u32 = 1;
+
+impl Record {
+    /// Stands for what units see of the PCH.
+    pub(super) fn content(&self) -> Digest {
+        // What the compiler writes into a PCH differs from run to run; what it was made from, where that is known, does not.
+        let key = KeyBuilder::new("pch content").field(self.key.as_str());
+        let made_from = if self.key == Digest::never() {
+            serde_json::to_vec(&self.files)
+        } else {
+            serde_json::to_vec(&self.inputs)
+        };
+        key.field(made_from.unwrap_or_default()).finish()
+    }
+
+    /// JSON has no other names than UTF-8's. What is lost of one is not found again, and built anew.
+    pub(super) fn new(header: &Path, key: Digest, inputs: Inputs, files: Vec<(PathBuf, Digest)>) -> Self {
+        let utf8 = |path: &Path| PathBuf::from(path.to_string_lossy().into_owned());
+        let files = files.into_iter().map(|(path, digest)| (utf8(&path), digest)).collect();
+        Self { version: VERSION, header: utf8(header), key, inputs, files }
+    }
+
+    /// Whether everything is as it was when the PCH was built.
+    pub(super) fn is_current(&self, pch: &Pch, key: &Digest, digests: &FileDigests) -> bool {
+        let dir = pch.file.parent().unwrap_or(Path::new(""));
+        self.version == VERSION
+            && self.key == *key
+            && self.inputs.are_unchanged(digests)
+            && self.files.iter().all(|(name, digest)| digests.of(&dir.join(name)).as_ref() == Some(digest))
+    }
+}
+
+/// Where the record of a PCH lies.
+pub(super) fn path(file: &Path) -> PathBuf {
+    file.with_added_extension("json")
+}
+
+pub(super) fn open(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path).map_err(Error::file("write", path))
+}
+
+/// A record that was cut off by a crash is as good as none.
+pub(super) fn read(file: &mut File) -> Option<Record> {
+    let mut bytes = Vec::new();
+    file.rewind().ok()?;
+    file.read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+pub(super) fn write(file: &mut File, record: &Record) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(&serde_json::to_vec(record)?)?;
+    file.flush()
+}
