@@ -78,11 +78,32 @@ impl Bench {
         self.log.lock().unwrap().iter().filter(|line| line.starts_with(beginning)).cloned().collect()
     }
 
+    /// Waits until something was logged.
+    #[track_caller]
+    pub fn wait_for_line(&self, beginning: &str) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.lines(beginning).is_empty() {
+            assert!(Instant::now() < until, "waited a minute for {beginning}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Ends the worker and says what is left in its directory.
     pub fn finish(&mut self) -> Vec<PathBuf> {
         self.worker.take().unwrap().finish();
         std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
+}
+
+/// A bench whose compilers wait for something to be written into `fifo` in the directory: gcc opens a pipe that it is to include,
+/// and that takes two.
+pub fn held_back() -> (Bench, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let text = format!("#include \"{}\"\n{PLAIN}", fifo.display());
+    let generate = move |request: &Request| Ok(fill(&text, request).into());
+    (Bench::new("gcc", Options::default(), Box::new(generate)), dir)
 }
 
 /// Waits for a slot to say anything but not ready.

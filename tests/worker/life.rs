@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mjitcc::worker::{Options, SlotState};
 
-use crate::host::{Bench, PLAIN, call, fill, settled};
+use crate::host::{Bench, PLAIN, call, held_back, settled};
 use crate::support::need;
 
 #[test]
@@ -59,17 +59,9 @@ fn a_full_cache_does_not_hang_a_draining_pause() {
 #[test]
 fn finishing_ends_a_compiler_that_hangs() {
     need!("gcc");
-    // gcc waits for the other end of a FIFO that nobody opens.
-    let fifo_dir = tempfile::tempdir().unwrap();
-    let fifo = fifo_dir.path().join("fifo");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let include = format!("#include \"{}\"\n{PLAIN}", fifo.display());
-    let generate = move |request: &mjitcc::worker::Request| Ok(fill(&include, request).into());
-    let mut bench = Bench::new("gcc", Options::default(), Box::new(generate));
+    let (mut bench, _fifo) = held_back();
     let slot = bench.submit(1, 0);
-    while bench.lines("Starting process").is_empty() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    bench.wait_for_line("Starting process");
     let began = Instant::now();
     assert!(bench.finish().is_empty());
     assert!(began.elapsed() < Duration::from_secs(20));
