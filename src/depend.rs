@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,7 @@ fn changed_since(path: &Path, began: SystemTime) -> bool {
 #[cfg(unix)]
 fn replaced(metadata: &fs::Metadata) -> Option<SystemTime> {
     use std::os::unix::fs::MetadataExt;
+    use std::time::Duration;
     let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
     Some(SystemTime::UNIX_EPOCH + Duration::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?))
 }

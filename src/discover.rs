@@ -267,7 +267,8 @@ enum Rejection {
 fn visual_studio(program: &OsStr) -> Option<(PathBuf, Vec<(OsString, OsString)>)> {
     let name = Path::new(program).with_extension("exe");
     let tool = cc::windows_registry::find_tool(std::env::consts::ARCH, name.to_str()?)?;
-    Some((tool.path().to_owned(), tool.env().to_vec()))
+    let env = tool.get_envs().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Some((tool.path().to_owned(), env.collect()))
 }
 
 #[cfg(not(windows))]

@@ -169,10 +169,14 @@ impl Store {
 
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let staging = self.layout.staging();
-        let mut builder = tempfile::Builder::new();
+        let builder = tempfile::Builder::new();
         // For whoever may read the directory, as far as the user's umask goes; tempfile's own are private.
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let builder = {
+            let mut builder = builder;
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+            builder
+        };
         let mut file = builder.tempfile_in(&staging).map_err(Error::file("write", &staging))?;
         file.write_all(bytes).map_err(Error::file("write", path))?;
         file.persist(path).map_err(|error| Error::file("write", path)(error.error))?;
