@@ -48,8 +48,8 @@ pub(crate) struct Ran {
 /// What is to be remembered of the files that a compiler read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading<'a> {
-    /// Where the compiler notes them.
-    pub(crate) depfile: &'a Path,
+    /// Where the compiler notes them, if it does.
+    pub(crate) depfile: Option<&'a Path>,
     /// Those of them that are known otherwise.
     pub(crate) except: &'a [&'a Path],
     /// What it reads without noting it.
@@ -167,8 +167,8 @@ impl Pipeline {
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
         self.write_source(unit, role, &paths.source)?;
         let except = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
-        let reading = Reading { depfile: &paths.depfile, except: &except, also: &[] };
-        let mut result = self.run(&plan, Phase::Compile, Some(reading), deadline, observer);
+        let reading = Reading { depfile: Some(&paths.depfile), except: &except, also: &[] };
+        let mut result = self.run(&plan, Phase::Compile, reading, deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
         let wrong = format!("{}/{}", self.scratch.path().display(), unit.name());
         match &mut result {
@@ -189,7 +189,9 @@ impl Pipeline {
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
-        self.run(&plan, Phase::Link, None, deadline, observer)
+        // Libraries that are named by their files; those that the linker searches for are taken to stay.
+        let files: Vec<&Path> = self.flags.ldflags.iter().map(Path::new).filter(|path| path.is_file()).collect();
+        self.run(&plan, Phase::Link, Reading { depfile: None, except: &[], also: &files }, deadline, observer)
     }
 
     /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name.
@@ -205,7 +207,7 @@ impl Pipeline {
         &self,
         plan: &Plan,
         phase: Phase,
-        reading: Option<Reading<'_>>,
+        Reading { depfile, except, also }: Reading<'_>,
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
@@ -219,18 +221,17 @@ impl Pipeline {
                 return Err(failure);
             }
         };
-        let inputs = reading.and_then(|Reading { depfile, except, also }| {
-            let rule = fs::read(depfile).unwrap_or_default();
-            self.scratch.remove(depfile);
-            let read = self.toolchain().dependencies(&rule, &output);
-            let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
-            Inputs::record(read.chain(also.iter().map(|&path| path.to_owned())), began, &self.digests)
-        });
+        let rule = depfile.map(|depfile| fs::read(depfile).unwrap_or_default()).unwrap_or_default();
+        depfile.into_iter().for_each(|depfile| self.scratch.remove(depfile));
+        let read = self.toolchain().dependencies(&rule, &output);
+        let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
+        let read = read.chain(also.iter().map(|&path| path.to_owned()));
+        let inputs = Inputs::record(read, began, &self.digests);
         Ok(Ran { companions: plan.companions.clone(), text: self.toolchain().readable(&output), inputs })
     }
 
     /// The time as files are stamped with it: by the kernel's own clock, which may be some milliseconds late.
-    pub(crate) fn stamp(&self) -> io::Result<SystemTime> {
+    fn stamp(&self) -> io::Result<SystemTime> {
         tempfile::tempfile_in(self.scratch.path())?.metadata()?.modified()
     }
 
@@ -297,7 +298,8 @@ impl Pipeline {
         let UnitPaths { source, depfile, staged } = &paths;
         let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile };
         let plan = self.toolchain().plan(&self.flags, &job)?;
-        self.run(&plan, Phase::Compile, Some(Reading { depfile, except: &[], also: &[] }), self.deadline(), observer)?;
+        let reading = Reading { depfile: Some(depfile), except: &[], also: &[] };
+        self.run(&plan, Phase::Compile, reading, self.deadline(), observer)?;
         self.scratch.remove(staged);
         self.scratch.remove(source);
         Ok(())

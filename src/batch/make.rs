@@ -138,6 +138,7 @@ impl Run<'_> {
     fn staged(&self, number: usize, role: Role) -> UnitPaths {
         self.batch.paths(self.pipeline, self.store.layout(), number, role)
     }
+
     /// Links into a library of this name, unless the one that is there is the same.
     pub(super) fn link(
         &self,
@@ -156,18 +157,13 @@ impl Run<'_> {
             self.tell_output(name, &record.output);
             return Ok(Linked { exported: record.symbols, took: None });
         }
-        let (began, stamp) = (Instant::now(), pipeline.stamp());
-        let target = &pipeline.toolchain().compiler().target;
+        let began = Instant::now();
         let ran = pipeline.link(&objects, staged, header, &symbols, deadline, self.observer)?;
-        // Libraries that are named by their files; those that the linker searches for are taken to stay.
-        let files = pipeline.flags.ldflags.iter().map(PathBuf::from).filter(|path| path.is_file());
-        let inputs = stamp.ok().and_then(|stamp| Inputs::record(files, stamp, pipeline.digests()));
-        let (key, inputs) = inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key, inputs));
-        let exported = symbols::exported_by_library(staged, target)?;
         self.tell_output(name, &ran.text);
-        let (file, shared) = (digest(staged)?, Vec::new());
-        let record = Record { key, file, inputs, symbols: exported, shared, output: ran.text };
-        store.publish(staged, &ran.companions, name, &record)?;
+        let exported = symbols::exported_by_library(staged, &pipeline.toolchain().compiler().target)?;
+        let companions = ran.companions.clone();
+        let record = record(key, ran, Defined { names: exported, ..Defined::default() }, staged)?;
+        store.publish(staged, &companions, name, &record)?;
         Ok(Linked { exported: record.symbols, took: Some(began.elapsed()) })
     }
 }
