@@ -128,17 +128,9 @@ impl Shared {
     }
 
     fn try_to_make(&self, engine: &Engine, ticket: &Ticket, stem: &str, source: &Path, entry: &str) -> Outcome {
-        let fail = |why: NoCode| {
-            let superseded = self.interlock.publish(|state| {
-                let unwanted = state.units.unwanted(ticket.id);
-                state.units.fail(ticket, why.clone());
-                unwanted
-            });
-            match superseded {
-                Some(Unwanted::Superseded) => Outcome::Superseded,
-                Some(Unwanted::Failed(why)) => Outcome::Failed(why),
-                None => Outcome::Failed(why),
-            }
+        let fail = |why| match self.interlock.publish(|state| state.units.fail(ticket, why)) {
+            Unwanted::Superseded => Outcome::Superseded,
+            Unwanted::Failed(why) => Outcome::Failed(why),
         };
         let text = match self.generate(ticket, entry) {
             Ok(text) => text,

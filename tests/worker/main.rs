@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod change;
 mod gc;
 mod host;
 mod life;
