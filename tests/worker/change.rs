@@ -64,7 +64,7 @@ fn cancelling_all_takes_back_everything_and_the_worker_goes_on() {
     need!("gcc");
     let bench = Bench::of_text(PLAIN, quiet());
     let slots: Vec<_> = (1..=3).map(|owner| bench.submit(owner, 0)).collect();
-    slots.iter().for_each(|slot| drop(call(slot)));
+    values(&slots);
     bench.worker().pause(true);
     let waiting = bench.submit(4, 0);
     assert_eq!(bench.worker().cancel_all(), [1, 2, 3].map(OwnerId));
