@@ -8,6 +8,8 @@
 mod support;
 
 mod change;
+#[cfg(unix)]
+mod forks;
 mod gc;
 mod host;
 mod life;
