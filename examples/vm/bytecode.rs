@@ -21,6 +21,18 @@ pub(crate) enum Operator {
 
 impl Operator {
     pub(crate) const ALL: [Self; 5] = [Self::Add, Self::Subtract, Self::Multiply, Self::Divide, Self::Remainder];
+
+    /// What small integers come to, if that is small.
+    pub(crate) fn combine_small(self, a: i64, b: i64) -> Option<Value> {
+        let result = match self {
+            Self::Add => a.checked_add(b),
+            Self::Subtract => a.checked_sub(b),
+            Self::Multiply => a.checked_mul(b),
+            Self::Divide => a.checked_div(b),
+            Self::Remainder => a.checked_rem(b),
+        };
+        result.and_then(Value::small)
+    }
 }
 
 /// How integers are compared.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::bytecode::{Op, Operator, Order, Program, Register, Registers, Template, live_after, live_before};
+use crate::bytecode::{Op, Operator, Order, Register, Registers, Template, live_after, live_before};
 use crate::value::Value;
 
 /// Assumptions that code is generated under, as bits; those that are set are not made any more.
@@ -30,7 +30,6 @@ pub(crate) struct Known {
 /// What C is wanted for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unit<'a> {
-    pub(crate) program: &'a Program,
     pub(crate) template: &'a Template,
     /// The function's own owner number.
     pub(crate) owner: u64,

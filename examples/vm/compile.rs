@@ -8,7 +8,8 @@
 //!
 //! Expressions are integers, `nil`, `true`, `false`, `[A, B]`, names, calls, `A[I]`, `fn (A) { … }`, and the operators
 //! `or`, `and`, `not`, `== != < <= > >=`, `+ -`, `* / %`. A function captures the values, not the variables, of the functions
-//! around it. What is declared outside of all functions is global. `array(N, FILL)`, `len(A)`, `print(E)` and `gc()` are built in.
+//! around it. What is declared outside of all functions is global. `array(N, FILL)`, `len(A)`, `print(E)` and `gc()` are built in;
+//! the first global is `scale`, which says how much a program is to do.
 
 use crate::bytecode::{Op, Operator, Order, Program, Register, Template};
 use crate::lexer::{Token, tokens};
@@ -26,6 +27,7 @@ pub(crate) fn compile(path: &str, text: &str) -> Result<Program, String> {
         let program = Program { path: path.to_owned(), ..Program::default() };
         let mut compiler = Compiler { tokens: tokens(text)?, at: 0, program, defined: Vec::new(), functions: Vec::new() };
         compiler.program.templates.push(Template::default());
+        compiler.define("scale");
         compiler.begin("main", Vec::new());
         while *compiler.token() != Token::End {
             compiler.statement()?;
@@ -466,11 +468,12 @@ impl Compiler {
         Ok(left)
     }
 
-    /// Where an operand came from that was only just copied to `to`, without the copy.
+    /// The variable that an operand was only just copied from to `to`, without the copy.
     fn origin(&mut self, operand: Register, to: Option<Register>) -> Register {
         let function = self.function();
+        let copied = to == Some(operand) && function.last_alone();
         match function.template.ops.last() {
-            Some(&Op::Move { to: copy, from }) if function.last_alone() && to == Some(copy) && operand == copy => {
+            Some(&Op::Move { to, from }) if copied && to == operand && from < function.free => {
                 function.template.ops.pop();
                 from
             }
@@ -562,7 +565,7 @@ impl Compiler {
             return Ok(to);
         }
         match self.next() {
-            Token::Integer(integer) => match Value::small(integer.into()) {
+            Token::Integer(integer) => match Value::small(integer) {
                 Some(value) => self.constant(value, to),
                 None => self.wrong("a literal is too large"),
             },

@@ -70,10 +70,6 @@ impl Heap {
         (found == kind).then_some((object + 1, length))
     }
 
-    pub(crate) fn word(&self, at: usize) -> &Cell<u64> {
-        &self.words[at]
-    }
-
     pub(crate) fn value(&self, at: usize) -> Value {
         Value(self.words[at].get())
     }

@@ -21,7 +21,7 @@ use mjitcc::worker::{
 };
 
 use crate::bytecode::Program;
-use crate::codegen::{Known, Unit, generate};
+use crate::codegen::{Known, Text, Unit, generate};
 use crate::value::Value;
 
 /// How the JIT works.
@@ -58,6 +58,8 @@ struct Desk {
 struct Papers {
     sources: HashMap<OwnerId, (Arc<Source>, u64)>,
     globals: Vec<Known>,
+    /// Whose code relies on which generation of a global.
+    relying: HashMap<FactId, Vec<OwnerId>>,
 }
 
 impl Desk {
@@ -68,21 +70,20 @@ impl Desk {
 
 impl Host for Desk {
     fn generate(&self, request: &Request) -> Result<Generated, String> {
-        let papers = self.papers();
+        let mut papers = self.papers();
         let (source, without) = papers.sources.get(&request.owner).cloned().ok_or("the function is gone")?;
-        let globals = papers.globals.clone();
-        drop(papers);
-        let template = &self.program.templates[usize::from(source.template)];
-        let text = generate(&Unit {
-            program: &self.program,
-            template,
+        // Under the lock, so that no global changes before it is noted who relies on it.
+        let Text { c, relies_on } = generate(&Unit {
+            template: &self.program.templates[usize::from(source.template)],
             owner: request.owner.0,
             captures: &source.captures,
-            globals: &globals,
+            globals: &papers.globals,
             without,
             entry: &request.entry,
         });
-        Ok(Generated { text: text.c, facts: text.relies_on.into_iter().map(FactId).collect() })
+        let facts: Vec<FactId> = relies_on.into_iter().map(FactId).collect();
+        facts.iter().for_each(|fact| papers.relying.entry(*fact).or_default().push(request.owner));
+        Ok(Generated { text: c, facts })
     }
 
     /// Whoever is inside of code holds a guard.
@@ -143,11 +144,17 @@ impl Jit {
         }
     }
 
-    /// A global holds another function now: gives the owners of the code that relied on the one before.
+    /// A global holds another function now: gives the owners of all code, loaded or on its way, that relied on the one before.
     pub(crate) fn redefine(&self, global: u16, known: Known, before: u64) -> Vec<u64> {
-        // In this order: text that is generated from now on relies on what is true now.
-        self.desk.papers().globals[usize::from(global)] = known;
-        self.worker.invalidate(FactId(before)).into_iter().map(|OwnerId(owner)| owner).collect()
+        let mut papers = self.desk.papers();
+        papers.globals[usize::from(global)] = known;
+        let relying = papers.relying.remove(&FactId(before)).unwrap_or_default();
+        // The worker may be told later than the papers: what is generated from now on relies on what is true now.
+        drop(papers);
+        if !relying.is_empty() {
+            self.worker.invalidate(FactId(before));
+        }
+        relying.into_iter().map(|OwnerId(owner)| owner).collect()
     }
 
     pub(crate) fn enter_gc(&self) {

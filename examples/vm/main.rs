@@ -77,7 +77,7 @@ fn run_all(arguments: &Arguments) -> Result<ExitCode, String> {
 
 fn machine<'p>(program: &'p Arc<Program>, arguments: &Arguments, with_jit: bool) -> Result<Vm<'p>, String> {
     let jit = with_jit.then(|| Jit::start(program, &arguments.jit_options)).transpose()?;
-    Ok(Vm::new(program, Config { gc_stress: arguments.gc_stress, jit }))
+    Ok(Vm::new(program, Config { gc_stress: arguments.gc_stress, scale: arguments.scale, jit }))
 }
 
 /// Runs a program once: what it printed, and how long that took.

@@ -11,8 +11,7 @@ impl Value {
     pub(crate) const TRUE: Self = Self(0b1010);
 
     /// An integer, if it is small.
-    pub(crate) fn small(integer: i128) -> Option<Self> {
-        let integer = i64::try_from(integer).ok()?;
+    pub(crate) fn small(integer: i64) -> Option<Self> {
         let word = integer.wrapping_mul(2);
         (word / 2 == integer).then_some(Self(word.cast_unsigned() | 1))
     }
@@ -53,9 +52,9 @@ mod tests {
     fn small_integers_end_where_63_bits_do() {
         let (most, least) = (i64::MAX / 2, i64::MIN / 2);
         for integer in [0, 1, -1, most, least] {
-            assert_eq!(Value::small(integer.into()).unwrap().as_small(), Some(integer));
+            assert_eq!(Value::small(integer).unwrap().as_small(), Some(integer));
         }
-        assert_eq!(Value::small(i128::from(most) + 1), None);
-        assert_eq!(Value::small(i128::from(least) - 1), None);
+        assert_eq!(Value::small(most + 1), None);
+        assert_eq!(Value::small(least - 1), None);
     }
 }

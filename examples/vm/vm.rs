@@ -32,6 +32,8 @@ const STACK: usize = 1 << 15;
 pub(crate) struct Config {
     /// Collects at each allocation.
     pub(crate) gc_stress: bool,
+    /// What programs find in `scale`.
+    pub(crate) scale: u32,
     /// Compiles hot functions.
     pub(crate) jit: Option<Jit>,
 }
@@ -73,7 +75,7 @@ pub(crate) struct Vm<'p> {
 
 impl<'p> Vm<'p> {
     pub(crate) fn new(program: &'p Program, config: Config) -> Self {
-        let Config { gc_stress, jit } = config;
+        let Config { gc_stress, scale, jit } = config;
         let globals = program.globals.len();
         let mut vm = Self {
             context: Context::new(),
@@ -90,6 +92,7 @@ impl<'p> Vm<'p> {
             gc_stress,
             jit,
         };
+        vm.globals[0].set(Value::index(scale as usize).0);
         for (global, template) in &program.functions {
             let function = vm.make_function(0, *template, 0, 0);
             vm.set_global(*global, function);
@@ -235,7 +238,7 @@ impl<'p> Vm<'p> {
     }
 
     pub(crate) fn make_integer(&mut self, top: usize, integer: i128) -> Value {
-        Value::small(integer).unwrap_or_else(|| {
+        i64::try_from(integer).ok().and_then(Value::small).unwrap_or_else(|| {
             self.make_room(top, 2);
             let (object, fields) = self.heap.allocate(Kind::Integer, 2);
             fields[0].set(integer as u64);
@@ -325,6 +328,10 @@ impl<'p> Vm<'p> {
     // ---- arithmetic, for the interpreter and where machine code is at its wits' end
 
     pub(crate) fn combine(&mut self, top: usize, operator: Operator, left: Value, right: Value) -> Result<Value, Trap> {
+        let small = || operator.combine_small(left.as_small()?, right.as_small()?);
+        if let Some(result) = small() {
+            return Ok(result);
+        }
         let (Some(a), Some(b)) = (self.heap.integer(left), self.heap.integer(right)) else {
             return self.no_integers(left, right);
         };
@@ -345,6 +352,9 @@ impl<'p> Vm<'p> {
     }
 
     pub(crate) fn compare(&self, order: Order, left: Value, right: Value) -> Result<Value, Trap> {
+        if let (Some(a), Some(b)) = (left.as_small(), right.as_small()) {
+            return Ok(Value::boolean(if order == Order::Less { a < b } else { a <= b }));
+        }
         match (order, self.heap.integer(left), self.heap.integer(right)) {
             (Order::Less, Some(a), Some(b)) => Ok(Value::boolean(a < b)),
             (Order::LessOrEqual, Some(a), Some(b)) => Ok(Value::boolean(a <= b)),
