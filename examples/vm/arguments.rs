@@ -10,7 +10,7 @@ usage: vm [OPTION]... PROGRAM...
 Runs each program by the interpreter alone, with the JIT from a cold start, and once more with the code there.
 
   --run            only run the programs, once, and print what they print
-  --scale N        how much the programs do (10)
+  --scale N        how much the programs do (20)
   --no-jit         no JIT
   --cc NAME        the C compiler
   --threads N      how many compile at once (1)
@@ -39,7 +39,7 @@ impl Arguments {
     pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let one = NonZero::<usize>::MIN;
         let jit_options = JitOptions { cc: None, threads: one, wait: false, verbose: 0, min_calls: 1000 };
-        let mut arguments = Self { files: Vec::new(), mode: Mode::Table, jit: true, gc_stress: false, scale: 10, jit_options };
+        let mut arguments = Self { files: Vec::new(), mode: Mode::Table, jit: true, gc_stress: false, scale: 20, jit_options };
         while let Some(word) = words.next() {
             let options = &mut arguments.jit_options;
             let mut value = || words.next().ok_or(format!("{word} wants a value"));
