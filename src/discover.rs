@@ -246,7 +246,8 @@ impl Finder<'_> {
             }
         })?;
         match finished.exit {
-            Exit::Code(0) => Ok(finished.output),
+            // With an exit status that another took, the answer speaks for itself.
+            Exit::Code(0) | Exit::Unknown => Ok(finished.output),
             exit => {
                 let text = String::from_utf8_lossy(&finished.output);
                 let line = text.lines().find(|line| line.contains("error:"));

@@ -43,6 +43,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A thread of the worker's cannot be started.
+    #[error("cannot start a thread: {0}")]
+    NoThread(#[source] io::Error),
     /// A file given as a PCH is not one that this crate built.
     #[error("{} was not built by mjit-cc build-pch, so nobody knows what it was made of; name its header instead", .0.display())]
     UnknownPch(PathBuf),

@@ -42,6 +42,8 @@ pub enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// Nobody can say: another part of the process reaped it, as `waitpid(-1)` does, or its `SIGCHLD` is ignored.
+    Unknown,
 }
 
 impl fmt::Display for Exit {
@@ -49,6 +51,7 @@ impl fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Unknown => f.write_str("its exit status was taken by another part of the process"),
         }
     }
 }
@@ -107,10 +110,99 @@ pub trait Executor: Send + Sync {
     fn is_cancelled(&self) -> bool;
 }
 
+/// A host's own way to wait for children, for one whose `SIGCHLD` handler or `waitpid(-1)` would otherwise take their exit status
+/// (Ruby Bug #14867). Called on the thread that runs the process, in the order of the methods.
+pub trait Reaper: Send + Sync {
+    /// A process is about to be started: from here on the host leaves children that it does not know alone.
+    fn enter(&self);
+
+    /// Waits for the process's end and reaps it.
+    fn wait(&self, pid: u32) -> Exit;
+
+    /// The process is through, or was not started.
+    fn leave(&self);
+}
+
+/// Told when a thread begins to wait for its process and when it goes on. In between it holds no lock and touches nothing, so
+/// that the process may be forked.
+pub trait Waiting: Send + Sync {
+    /// It waits from now on.
+    fn begins(&self);
+
+    /// The process ended.
+    fn ends(&self);
+}
+
 /// Runs real processes, each in a process group of its own so that its children end with it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ProcessExecutor {
     shared: Arc<Shared>,
+    reaper: Option<Arc<dyn Reaper>>,
+    waiting: Option<Arc<dyn Waiting>>,
+}
+
+impl ProcessExecutor {
+    /// An executor inside a host that has ideas of its own about children, or forks.
+    #[must_use]
+    pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
+        Self { shared: Arc::default(), reaper, waiting }
+    }
+
+    /// Waits for a process and takes it out of the table.
+    fn wait(&self, id: u64, group: system::Group, handle: &duct::Handle) -> io::Result<(Exit, Ended)> {
+        if let Some(waiting) = &self.waiting {
+            waiting.begins();
+        }
+        let lent = self.reaper.as_ref().map(|reaper| reaper.wait(handle.pids().first().copied().unwrap_or_default()));
+        if lent.is_none() {
+            // Not reaped before it left the table: until then its id cannot belong to another process.
+            group.wait_unreaped(handle);
+        }
+        if let Some(waiting) = &self.waiting {
+            waiting.ends();
+        }
+        let ended = {
+            let mut table = self.shared.table();
+            let timed_out = table.running.remove(&id).is_some_and(|running| running.timed_out);
+            if table.cancelled {
+                Ended::Cancelled
+            } else if timed_out {
+                Ended::TimedOut
+            } else {
+                Ended::ByItself
+            }
+        };
+        let exit = match (lent, handle.wait()) {
+            (Some(exit), _) => exit,
+            (None, Ok(output)) => system::exit(output.status),
+            (None, Err(error)) if system::was_reaped_by_another(&error) => Exit::Unknown,
+            (None, Err(error)) => return Err(error),
+        };
+        Ok((exit, ended))
+    }
+}
+
+/// Why a process ended.
+enum Ended {
+    ByItself,
+    TimedOut,
+    Cancelled,
+}
+
+/// Calls `leave` however a run ends.
+struct Entered<'a>(&'a dyn Reaper);
+
+impl<'a> Entered<'a> {
+    fn new(reaper: &'a dyn Reaper) -> Self {
+        reaper.enter();
+        Self(reaper)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -220,25 +312,21 @@ impl Executor for ProcessExecutor {
         for (name, value) in &step.env {
             command = command.env(name, value);
         }
+        let entered = self.reaper.as_deref().map(Entered::new);
         let handle =
             command.start().map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
         let group = system::Group::of(&handle);
         let id = self.shared.register(group, deadline);
-        // Not reaped before it left the table: until then its id cannot belong to another process.
-        group.wait_unreaped(&handle);
-        let (running, cancelled) = {
-            let mut table = self.shared.table();
-            (table.running.remove(&id), table.cancelled)
-        };
-        let status = handle.wait().map_err(failed)?.status;
+        let (exit, ended) = self.wait(id, group, &handle).map_err(failed)?;
+        drop(entered);
         drop(response);
 
         let mut text = Vec::new();
         output.rewind().and_then(|()| output.read_to_end(&mut text)).map_err(failed)?;
-        match running {
-            _ if cancelled => Err(ExecError::Cancelled),
-            Some(running) if running.timed_out => Err(ExecError::TimedOut { output: text }),
-            _ => Ok(Finished { exit: system::exit(status), output: text }),
+        match ended {
+            Ended::Cancelled => Err(ExecError::Cancelled),
+            Ended::TimedOut => Err(ExecError::TimedOut { output: text }),
+            Ended::ByItself => Ok(Finished { exit, output: text }),
         }
     }
 

@@ -37,8 +37,8 @@ pub struct ReadyPch {
     content: Digest,
     reused: bool,
     took: Duration,
-    /// Locked for sharing.
-    _record: File,
+    /// Locked for sharing, unless nobody else can get at it.
+    _record: Option<File>,
 }
 
 impl ReadyPch {
@@ -83,6 +83,30 @@ impl UnitHeader {
             Self::Pch(ready) => Some(&ready.pch.file),
             Self::None | Self::Text(_) => None,
         }
+    }
+}
+
+impl UnitHeader {
+    /// For a PCH in a private directory: needs no lock.
+    pub(crate) fn unshared(self) -> Self {
+        match self {
+            Self::Pch(ready) => Self::Pch(ReadyPch { _record: None, ..ready }),
+            other => other,
+        }
+    }
+
+    /// The same in another directory. Compilers do not mind where a PCH lies, only where its header does.
+    pub(crate) fn moved_to(&self, dir: &Path) -> std::io::Result<Self> {
+        let ready = match self {
+            Self::None => return Ok(Self::None),
+            Self::Text(path) => return Ok(Self::Text(path.clone())),
+            Self::Pch(ready) => ready,
+        };
+        let (from, name) = (&ready.pch.file, ready.pch.file.file_name().unwrap_or_default());
+        let file = dir.join(name);
+        fs::hard_link(from, &file).or_else(|_| fs::copy(from, &file).map(drop))?;
+        let pch = Pch { header: ready.pch.header.clone(), file };
+        Ok(Self::Pch(ReadyPch { pch, content: ready.content.clone(), _record: None, ..*ready }))
     }
 }
 
@@ -239,7 +263,7 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
         lock::shared(&record_file, &path, &*pipeline.executor, observer)?;
         if let Some(record) = record::read(&mut record_file).filter(|now| Some(now) == record.as_ref()) {
             let (content, took) = (record.content(), began.elapsed());
-            return Ok(ReadyPch { pch: pch.clone(), content, reused: !built, took, _record: record_file });
+            return Ok(ReadyPch { pch: pch.clone(), content, reused: !built, took, _record: Some(record_file) });
         }
     }
 }
@@ -261,7 +285,7 @@ fn as_it_is(
         content: record.content(),
         reused: true,
         took: began.elapsed(),
-        _record: file,
+        _record: Some(file),
     }))
 }
 

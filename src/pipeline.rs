@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use mjit_cc_platforms::{Flags, Header, Job, Plan, PlanError, Role, Toolchain, quote::line_directive, tells_of_crash};
+use mjit_cc_platforms::{
+    Diagnostic, Flags, Header, Job, Plan, PlanError, Role, Severity, Toolchain, quote::line_directive, tells_of_crash,
+};
 
 use crate::depend::{FileDigests, Inputs};
 use crate::discover::Found;
@@ -17,6 +19,7 @@ use crate::exec::{ExecError, Executor, Exit, Invocation};
 use crate::key::{Digest, KeyBuilder};
 use crate::pch::UnitHeader;
 use crate::scratch::{self, Scratch};
+use crate::symbols;
 use crate::unit::Unit;
 
 /// A compiler, the flags for it, and the means to run it. Shared by threads.
@@ -246,6 +249,7 @@ impl Pipeline {
             fs::write(&file.path, &file.text).map_err(Failure::file("write", &file.path))?;
         }
         let mut output = Vec::new();
+        let mut unknown = false;
         for step in &plan.steps {
             observer.event(&Event::Running { step });
             let finished = self
@@ -253,9 +257,15 @@ impl Pipeline {
                 .run(&Invocation { step, deadline, temp_dir: self.scratch.path() })
                 .map_err(|error| self.not_finished(error, phase))?;
             output.extend(&finished.output);
-            if finished.exit != Exit::Code(0) {
-                return Err(self.unsuccessful(phase, finished.exit, &output));
+            match finished.exit {
+                Exit::Code(0) => {}
+                Exit::Unknown if !self.speaks_of_failure(&finished.output) => unknown = true,
+                exit => return Err(self.unsuccessful(phase, exit, &output)),
             }
+        }
+        // Compilers remove what they could not finish, and what they could not remove is not whole.
+        if unknown && plan.outputs.iter().any(|path| path.exists() && !symbols::is_whole(path)) {
+            return Err(self.unsuccessful(phase, Exit::Unknown, &output));
         }
         // A compiler that says it succeeded has to show for it.
         match plan.outputs.iter().find(|path| !path.exists()) {
@@ -264,6 +274,12 @@ impl Pipeline {
             }
             None => Ok(output),
         }
+    }
+
+    /// What to go by where the exit status was taken by another.
+    fn speaks_of_failure(&self, output: &[u8]) -> bool {
+        let is_error = |one: &Diagnostic| one.severity >= Severity::Error;
+        tells_of_crash(output) || self.toolchain().diagnostics(output).iter().any(is_error)
     }
 
     fn unsuccessful(&self, phase: Phase, exit: Exit, output: &[u8]) -> Failure {

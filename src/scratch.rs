@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::library;
 
@@ -29,9 +30,14 @@ pub enum ScratchError {
 /// A private temporary directory. Dropping it removes it with all it holds, unless it is kept.
 #[derive(Debug)]
 pub struct Scratch {
-    dir: Option<tempfile::TempDir>,
+    held: Mutex<Option<Held>>,
     path: PathBuf,
     skipped: Vec<(PathBuf, io::Error)>,
+}
+
+#[derive(Debug)]
+struct Held {
+    dir: tempfile::TempDir,
     /// Held open, and with it locked, until the directory is gone.
     _lock: File,
 }
@@ -58,7 +64,8 @@ impl Scratch {
                 Ok((dir, lock)) => {
                     sweep(base, dir.path());
                     let path = dir.path().to_owned();
-                    return Ok(Self { dir: Some(dir), path, skipped: tried, _lock: lock });
+                    let held = Mutex::new(Some(Held { dir, _lock: lock }));
+                    return Ok(Self { held, path, skipped: tried });
                 }
                 Err(error) => tried.push((base.clone(), error)),
             }
@@ -79,12 +86,29 @@ impl Scratch {
     }
 
     /// Leaves the directory where it is, for a person to look into.
-    pub fn keep(&mut self) {
-        if let Some(dir) = self.dir.take() {
-            let _ = dir.keep();
+    pub fn keep(&self) {
+        if let Some(held) = self.take() {
+            let _ = held.dir.keep();
             // Unlocked it would be swept; without the file it looks like nothing of ours.
             let _ = fs::remove_file(self.path.join(LOCK));
         }
+    }
+
+    /// Removes the directory now, whoever still has a share in this.
+    pub fn close(&self) {
+        drop(self.take());
+    }
+
+    /// Forgets the directory, which belongs to the process that this one was forked from, or that was forked from this one. What
+    /// is closed here leaves the lock to the other.
+    pub(crate) fn abandon(&self) {
+        if let Some(held) = self.take() {
+            let _ = held.dir.keep();
+        }
+    }
+
+    fn take(&self) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Removes a file of this directory, if it is there.
@@ -172,7 +196,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let candidates = [base.path().to_owned()];
         let living = Scratch::create(&candidates, Purpose::Files).unwrap();
-        let mut kept = Scratch::create(&candidates, Purpose::Files).unwrap();
+        let kept = Scratch::create(&candidates, Purpose::Files).unwrap();
         kept.keep();
         let dead = base.path().join("mjit-cc-dead");
         fs::create_dir(&dead).unwrap();

@@ -83,6 +83,14 @@ pub fn exported_by_library(path: &Path, target: &Target) -> Result<Vec<String>, 
     .map(|names| c_names(names, target))
 }
 
+/// Whether a compiler finished writing this file, as far as its own form can tell: an ELF file's tables stand at its end. A
+/// precompiled header has no form that is known; it is proven by being used.
+pub(crate) fn is_whole(path: &Path) -> bool {
+    let Ok(bytes) = fs::read(path) else { return false };
+    let is_object = object::FileKind::parse(&*bytes).is_ok();
+    !bytes.is_empty() && (!is_object || object::File::parse(&*bytes).is_ok())
+}
+
 fn read(
     path: &Path,
     names: impl FnOnce(&object::File<'_>) -> object::Result<Vec<String>>,

@@ -1,183 +1,226 @@
 //! The worker inside a running VM: compiles what the host submits, in the background, hottest first, and publishes the code in a
-//! word that the host reads. What may happen when is the `interlock`'s; how one unit is compiled the pipeline's.
+//! word that the host reads.
 //!
-//! The host's side, in short: implement [`Host`], build a [`Worker`], [`submit`](Worker::submit) what got hot, look at the
+//! The host's side, in short: implement [`Host`], [`Builder::start`] a [`Worker`], [`submit`](Worker::submit) what got hot, look at the
 //! [`Slot`] before each call. Around a garbage collection call [`enter_gc`](Worker::enter_gc) and [`leave_gc`](Worker::leave_gc);
-//! when an owner dies, [`owner_died`](Worker::owner_died) within.
+//! when an owner dies, [`owner_died`](Worker::owner_died) within. Around `fork`, [`before_fork`](Worker::before_fork).
+//!
+//! Inside, data goes one way: `units` says what there is to do, `crew` does it, `engine` makes code, a slot says where it is. What may
+//! happen at the same time is the `interlock`'s.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use std::sync::atomic::AtomicU64;
+//! use mjitcc::worker::{Generated, Host, OwnerId, Place, Request, SlotState, Worker, WorkerHeader};
+//!
+//! struct Vm;
+//!
+//! impl Host for Vm {
+//!     fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
+//!         Ok(format!("long {}(long n) {{ return n + 1; }}", request.entry).into())
+//!     }
+//! }
+//!
+//! let worker = Worker::builder().header(WorkerHeader::File("vm.h".into())).start(Arc::new(Vm));
+//! let calls = Arc::new(AtomicU64::new(0));
+//! let slot = worker.submit(OwnerId(1), Place::default(), calls);
+//! // Before each call:
+//! if let SlotState::Callable(address) = slot.state() {
+//!     // SAFETY: what `generate` gave has this type.
+//!     let succ: extern "C" fn(i64) -> i64 = unsafe { std::mem::transmute(address.as_ptr()) };
+//!     assert_eq!(succ(1), 2);
+//! }
+//! ```
 
-use std::ffi::c_void;
-use std::num::NonZero;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use mjit_cc_platforms::Role;
-
-use crate::error::Failure;
+use crate::discover::Environment;
 use crate::event::{Event, Observer};
+use crate::exec::{Executor as _, ProcessExecutor, Waiting};
 use crate::library::Library;
-use crate::pch::{self, UnitHeader};
-use crate::pipeline::Pipeline;
-use crate::unit::Unit;
+use crate::sync::{Mutex, lock};
 
+mod crew;
+mod engine;
+mod fork;
+mod host;
 mod interlock;
+mod jobs;
 mod log;
+pub mod names;
+mod options;
+pub mod policy;
 mod slot;
 mod units;
 
+pub use fork::Fork;
+pub use host::{Code, FactId, Generated, Host, Inlined, NoCode, OwnerId, Place, Request, Switches};
+pub use jobs::NotRun;
 pub use log::WorkerEvent;
+pub use options::{Builder, Compaction, Unloading, WorkerHeader, WorkerObserver};
 pub use slot::{Entered, Slot, SlotState};
-pub use units::{FactId, OwnerId, Place};
 
+use engine::Engine;
 use interlock::{Interlock, Status};
-use units::{Candidate, Ticket, Units, Unwanted, Work};
+use jobs::{Job, Jobs};
+use options::Options;
+use units::{Rules, Ticket, Units};
 
-/// What the worker asks of the VM. Called on the worker's threads; a panic fails the unit that it was asked for.
-pub trait Host: Send + Sync + 'static {
-    /// The C text of a unit, which defines a function called [`Request::entry`]. The host's collector is held off meanwhile
-    /// and the owner lives; nothing else is promised, so do not allocate from the collected heap or call into the VM.
-    ///
-    /// # Errors
-    /// Why there is none, in words.
-    fn generate(&self, request: &Request) -> Result<Generated, String>;
+/// How long a submission waits for its unit, where hosts wait.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// The unit's code was published in its slot just now. Called with the owner alive, the collector held off and the
-    /// worker's lock not held.
-    fn published(&self, owner: OwnerId, address: NonNull<c_void>) {
-        let _ = (owner, address);
-    }
-
-    /// Which of these owners' code may be on a stack: of a thread, a fiber, a continuation. Called with the collector held off.
-    /// By default all of them, so that nothing is ever unloaded; a host whose callers all hold a guard ([`Slot::enter`])
-    /// answers none.
-    fn on_stacks(&self, owners: &[OwnerId]) -> Vec<OwnerId> {
-        owners.to_vec()
-    }
-}
-
-/// A unit's C text and what it takes for granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Generated {
-    /// The text.
-    pub text: String,
-    /// The facts that it relies on: when the host finds one of them untrue, [`Worker::invalidate`] takes the code back.
-    pub facts: Vec<FactId>,
-}
-
-impl From<String> for Generated {
-    fn from(text: String) -> Self {
-        Self { text, facts: Vec::new() }
-    }
-}
-
-/// Which unit's C text is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The unit's number.
-    pub id: u64,
-    /// What it is generated from.
-    pub owner: OwnerId,
-    /// What the function must be called.
-    pub entry: String,
-}
-
-/// What stands before the units of a worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum WorkerHeader {
-    /// Nothing.
-    #[default]
-    None,
-    /// A header; the worker precompiles it first of all.
-    File(PathBuf),
-}
-
-/// How a worker works. Every field has a default.
-pub struct Options {
-    /// What stands before every unit.
-    pub header: WorkerHeader,
-    /// How many units are made at once.
-    pub threads: NonZero<usize>,
-    /// How many units may be loaded at once.
-    pub max_cache_size: usize,
-    /// What temporary files' names begin with.
-    pub prefix: String,
-    /// What entry symbols' names begin with; the unit's number follows.
-    pub entry_prefix: String,
-    /// Keep sources and libraries.
-    pub save_temps: bool,
-    /// Submitting waits until the unit is through; for tests of hosts.
-    pub wait: bool,
-    /// Told of everything that happens, on whatever thread it happens.
-    pub observer: Box<dyn Fn(&WorkerEvent) + Send + Sync>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            header: WorkerHeader::None,
-            threads: NonZero::<usize>::MIN,
-            max_cache_size: 100,
-            prefix: "_mjit_".to_owned(),
-            entry_prefix: "_mjit".to_owned(),
-            save_temps: false,
-            wait: false,
-            observer: Box::new(|_| {}),
-        }
-    }
-}
-
-/// Compiles in the background. Dropping it is [`finish`](Self::finish).
+/// Compiles in the background. All methods may be called from any thread. Dropping it is [`finish`](Self::finish).
 pub struct Worker {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Shared {
-    interlock: Interlock<Units<Library>>,
+    interlock: Arc<Interlock<State>>,
     host: Arc<dyn Host>,
-    pipeline: Pipeline,
     options: Options,
-    /// Ready before the first unit is taken.
-    header: OnceLock<UnitHeader>,
+    environment: Environment,
+    executor: Mutex<Arc<ProcessExecutor>>,
+    /// None before it is set up, and for good where that failed or the worker was finished.
+    engine: Mutex<Option<Arc<Engine>>>,
+}
+
+/// What the interlock guards.
+#[derive(Debug)]
+struct State {
+    units: Units<Library>,
+    jobs: Jobs,
 }
 
 impl Worker {
-    /// Starts a worker's threads. The first thing they do is to make the header ready.
-    #[must_use]
-    pub fn start(pipeline: Pipeline, host: Arc<dyn Host>, options: Options) -> Self {
-        let interlock = Interlock::new(Units::new(options.max_cache_size.max(1)));
-        let threads = options.threads.get();
-        let shared = Arc::new(Shared { interlock, host, pipeline, options, header: OnceLock::new() });
-        let spawn = |number| {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || {
-                if number == 0 {
-                    shared.prepare_header();
-                }
-                shared.work();
-            })
+    /// Settings, and the way to start.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    fn launch(mut options: Options, host: Arc<dyn Host>) -> Self {
+        let rules = Rules {
+            max_active: options.max_cache_size,
+            wait: options.wait,
+            unload: options.unloading == Unloading::Coldest,
+            compact: options.compaction == Compaction::Throttled,
         };
-        let threads = Mutex::new((0..threads).map(spawn).collect());
-        Self { shared, threads }
+        let environment = options.environment.take().unwrap_or_else(Environment::read);
+        let interlock = Arc::new(Interlock::new(State { units: Units::new(rules), jobs: Jobs::default() }));
+        let shared = Shared {
+            interlock,
+            host,
+            options,
+            environment,
+            executor: Mutex::new(Arc::default()),
+            engine: Mutex::new(None),
+        };
+        shared.renew_executor();
+        let worker = Self { shared: Arc::new(shared), threads: Mutex::new(Vec::new()) };
+        worker.spawn();
+        worker
+    }
+
+    fn spawn(&self) {
+        let spawn = |number| {
+            let shared = Arc::clone(&self.shared);
+            thread::Builder::new().name(format!("mjit-cc {number}")).spawn(move || shared.serve(number))
+        };
+        let mut threads = lock(&self.threads);
+        for number in 0..self.shared.options.threads.get() {
+            match spawn(number) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    self.shared.tell(&WorkerEvent::Warning(format!("cannot start thread {number}: {error}")));
+                    if number == 0 {
+                        let why = NoCode::Disabled(Arc::new(crate::Error::NoThread(error)));
+                        self.shared.interlock.with(|state| state.units.disable(&why));
+                    }
+                    return;
+                }
+            }
+        }
     }
 
     /// Hands over a unit. `hotness` is the host's own counter, read when the worker chooses what to do next.
     pub fn submit(&self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>) -> Slot {
-        let slot = self.shared.interlock.with(|units| units.submit(owner, place, hotness));
-        if self.shared.options.wait {
-            let through = |status: Status| status.paused || slot.state() != SlotState::NotReady;
-            self.shared.interlock.wait_until(|_, status| through(status));
-        }
+        self.submit_with(owner, place, hotness, Switches::default())
+    }
+
+    /// As [`submit`](Self::submit), with switches.
+    pub fn submit_with(&self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>, switches: Switches) -> Slot {
+        let slot = self.shared.interlock.with(|state| state.units.submit(owner, place, hotness, switches));
+        self.wait_if_wanted(&slot);
         slot
     }
 
-    /// The host begins to collect garbage. Waits only while C text is being generated. May be nested.
+    /// Wants other code in the same slot, such as without a speculation that failed. The slot is not ready from now on, until the new
+    /// code is there; the old code can never be published in it again, and goes when nobody is inside. False when the slot has
+    /// nothing that could be compiled again: then submit anew.
+    pub fn recompile(&self, slot: &Slot, switches: Switches) -> bool {
+        let place = self.shared.interlock.with(|state| state.units.recompile(slot, switches));
+        let recompiles = place.is_some();
+        if let Some(place) = place {
+            self.shared.tell(&WorkerEvent::Recompiled(place));
+            self.wait_if_wanted(slot);
+        }
+        recompiles
+    }
+
+    fn wait_if_wanted(&self, slot: &Slot) {
+        if !self.shared.options.wait {
+            return;
+        }
+        let through = |status: Status| status.paused || slot.state() != SlotState::NotReady;
+        if !self.wait_running_jobs(Some(Instant::now() + PATIENCE), |_, status| through(status))
+            && self.shared.interlock.with(|state| state.units.give_up(slot))
+        {
+            let text = format!("a unit was not ready after {} s and is given up", PATIENCE.as_secs());
+            self.shared.tell(&WorkerEvent::Warning(text));
+        }
+    }
+
+    /// Waits on a thread that may be the VM's, so that jobs for it must be run. False when time is up or the worker stops.
+    fn wait_running_jobs(&self, until: Option<Instant>, condition: impl Fn(&State, Status) -> bool) -> bool {
+        loop {
+            let event = self.shared.interlock.wait_until(until, |state, status| {
+                if condition(state, status) { Some(None) } else { state.jobs.start().map(Some) }
+            });
+            match event {
+                Some(Some((number, job))) => self.run_job(number, job),
+                Some(None) => return true,
+                None => return false,
+            }
+        }
+    }
+
+    /// Runs what waits for the VM's thread ([`Request::on_vm_thread`]); to be called on it, at a safe point. Says how many jobs.
+    pub fn run_vm_jobs(&self) -> usize {
+        let mut count = 0;
+        while let Some((number, job)) = self.shared.interlock.with(|state| state.jobs.start()) {
+            self.run_job(number, job);
+            count += 1;
+        }
+        count
+    }
+
+    fn run_job(&self, number: u64, job: Job) {
+        // Whoever waits for it is told.
+        let _ = catch_unwind(AssertUnwindSafe(job));
+        self.shared.interlock.with(|state| state.jobs.done(number));
+    }
+
+    /// The host begins to collect garbage, or to move things. Waits only while C text is being generated. May be nested.
     pub fn enter_gc(&self) {
-        self.shared.interlock.enter_gc();
+        let began = Instant::now();
+        if self.shared.interlock.enter_gc() {
+            self.shared.tell(&WorkerEvent::GcWaited(began.elapsed()));
+        }
     }
 
     /// The host has collected.
@@ -185,35 +228,61 @@ impl Worker {
     /// # Panics
     /// Without a matching [`enter_gc`](Self::enter_gc).
     pub fn leave_gc(&self) {
-        self.shared.interlock.leave_gc();
-        self.shared.interlock.with(Units::look_for_room_again);
+        self.shared.interlock.leave_gc(|state| state.units.look_again());
     }
 
-    /// An owner is freed: nothing is published for it any more. Call it between [`enter_gc`](Self::enter_gc) and
+    /// An owner is freed: nothing is published for it any more, and its code goes. Call it between [`enter_gc`](Self::enter_gc) and
     /// [`leave_gc`](Self::leave_gc), when no text is being generated from it.
     pub fn owner_died(&self, owner: OwnerId) {
-        self.shared.interlock.with(|units| units.bury(owner));
+        self.shared.interlock.with(|state| state.units.bury(owner));
+    }
+
+    /// The host calls an owner something else from now on, such as its new address. Call it as [`owner_died`](Self::owner_died).
+    pub fn owner_moved(&self, old: OwnerId, new: OwnerId) {
+        self.shared.interlock.with(|state| state.units.rename(old, new));
     }
 
     /// A fact is untrue from now on. Units that rely on it are not published; code that does is taken back, and its owners are
     /// given: what they were speculating on has failed, and they may be submitted again. Frames that are inside may return.
     pub fn invalidate(&self, fact: FactId) -> Vec<OwnerId> {
-        self.shared.interlock.with(|units| units.invalidate(fact))
+        self.cancelled(self.shared.interlock.with(|state| state.units.invalidate(fact)))
     }
 
-    /// The owners that the worker still needs: a snapshot, to be marked without any lock of the worker's.
+    /// Takes all code back, loaded, being made or waiting, as when tracing begins. Gives the owners of what was loaded; frames that
+    /// are inside may return. What is submitted from now on is compiled again.
+    pub fn cancel_all(&self) -> Vec<OwnerId> {
+        self.cancelled(self.shared.interlock.with(|state| state.units.cancel_all()))
+    }
+
+    fn cancelled(&self, tickets: Vec<Ticket>) -> Vec<OwnerId> {
+        let mut owners = Vec::with_capacity(tickets.len());
+        for ticket in tickets {
+            owners.push(ticket.owner);
+            self.shared.tell(&WorkerEvent::Cancelled(ticket.place));
+        }
+        owners
+    }
+
+    /// The owners that the worker still needs, with those that were inlined: a snapshot, to be marked without any lock of the
+    /// worker's. One may be named twice.
     #[must_use]
     pub fn living_owners(&self) -> Vec<OwnerId> {
-        self.shared.interlock.with(|units| units.living_owners())
+        self.shared.interlock.with(|state| state.units.living_owners())
     }
 
-    /// Takes up nothing more, and returns when the threads are through with what they hold. With `drain`, first waits until
-    /// the queue is empty or the cache full. Code stays callable. False when it was paused already.
+    /// Whether anything is compiled at all. It is not where no compiler was found or the header does not compile, and after
+    /// [`prepare_exec`](Self::prepare_exec).
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.shared.interlock.with(|state| !state.units.is_disabled())
+    }
+
+    /// Takes up nothing more, and returns when the threads are through with what they hold. With `drain`, first waits until there is
+    /// nothing left to do: all is compiled that there is room for, and compacted. Code stays callable. False when it was
+    /// paused already, or finished.
     pub fn pause(&self, drain: bool) -> bool {
         if drain {
-            self.shared
-                .interlock
-                .wait_until(|units, status| status.paused || units.is_full() || (status.idle && !units.has_queued()));
+            self.wait_running_jobs(None, |state, status| status.paused || (status.idle && !state.units.has_work()));
         }
         self.shared.interlock.pause().is_ok()
     }
@@ -223,7 +292,30 @@ impl Worker {
         self.shared.interlock.resume()
     }
 
-    /// Ends every compiler and every thread, and unloads all code: none of it may be on a stack. Units that were not ready fail.
+    /// Ends every compiler and every thread and removes all files, as [`finish`](Self::finish) does, but leaves code loaded and callable: for
+    /// `exec`, which may fail and return into it. Nothing is compiled afterwards.
+    pub fn prepare_exec(&self) {
+        let Shared { interlock, .. } = &*self.shared;
+        if !interlock.stop() {
+            return;
+        }
+        self.shared.tell(&WorkerEvent::Stopping);
+        self.shared.executor().cancel();
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            // Its panics were caught where they can happen; there is nobody left to tell of another.
+            let _ = thread.join();
+        }
+        interlock.with(|state| state.units.disable(&NoCode::Finished));
+        if let Some(engine) = self.shared.engine() {
+            engine.close();
+        }
+        self.shared.set_engine(None);
+        self.shared.tell(&WorkerEvent::Finish);
+    }
+
+    /// Ends every compiler and every thread, removes all files and unloads all code: none of it may be on a stack. Units that were not
+    /// ready fail.
     pub fn finish(self) {
         drop(self);
     }
@@ -231,20 +323,9 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let Shared { interlock, pipeline, .. } = &*self.shared;
-        interlock.stop();
-        pipeline.executor.cancel();
-        let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner));
-        for thread in threads {
-            // Its panics were caught where they can happen; there is nobody left to tell of another.
-            let _ = thread.join();
-        }
-        let libraries = interlock.with(|units| {
-            units.disable("the worker was finished");
-            units.take_all()
-        });
+        self.prepare_exec();
+        let libraries = self.shared.interlock.with(|state| state.units.take_all());
         drop(libraries);
-        self.shared.tell(&WorkerEvent::Finish);
     }
 }
 
@@ -260,162 +341,39 @@ impl Observer for Shared {
     }
 }
 
-/// Why a unit has no code, in words for its slot.
-type Why = String;
-
 impl Shared {
     fn tell(&self, event: &WorkerEvent) {
-        // An observer that panics has only itself to blame; the VM goes on.
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.options.observer)(event)));
-    }
-
-    /// A header that cannot be made ready disables compiling, says why, and never the VM.
-    fn prepare_header(&self) {
-        let header = match &self.options.header {
-            WorkerHeader::None => Ok(UnitHeader::None),
-            WorkerHeader::File(header) => {
-                let suffix = self.pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
-                let file = self
-                    .pipeline
-                    .scratch
-                    .path()
-                    .join(pch::default_name(header, suffix).file_name().unwrap_or_default());
-                pch::prepare(&self.pipeline, header, &file, self)
+        let Options { observer, verbose, warnings, .. } = &self.options;
+        match observer {
+            // An observer that panics has only itself to blame; the VM goes on.
+            Some(observer) => {
+                let _ = catch_unwind(AssertUnwindSafe(|| observer(event)));
             }
-        };
-        match header {
-            Ok(header) => {
-                let _ = self.header.set(header);
-                self.interlock.with(|_| ());
+            None if *verbose >= event.level() || (*warnings && matches!(event, WorkerEvent::Warning(_))) => {
+                // One write a line, since other threads and processes write there too.
+                let text = match event.detail() {
+                    Some(detail) => format!("{event}\n{}\n", detail.trim_end()),
+                    None => format!("{event}\n"),
+                };
+                let _ = std::io::stderr().write_all(text.as_bytes());
             }
-            Err(error) => {
-                self.tell(&WorkerEvent::Warning(format!("compiling is disabled: {error}")));
-                self.interlock.with(|units| units.disable(&error.to_string()));
-            }
+            None => {}
         }
     }
 
-    fn work(&self) {
-        let ready =
-            |units: &mut Units<Library>| self.header.get().and_then(|header| Some((header, units.next_work()?)));
-        while let Some((header, work)) = self.interlock.take(ready) {
-            match work {
-                Work::Make(ticket) => self.make(header, ticket),
-                Work::Unload(candidates) => self.unload(&candidates),
-            }
-            self.close_retired();
-            self.interlock.done();
-        }
+    fn executor(&self) -> Arc<ProcessExecutor> {
+        Arc::clone(&lock(&self.executor))
     }
 
-    /// Makes room. Slots are emptied first and stacks looked at again afterwards: nobody enters in between.
-    fn unload(&self, candidates: &[Candidate]) {
-        let owners: Vec<OwnerId> = candidates.iter().map(|candidate| candidate.owner).collect();
-        let on_stack = self.on_stacks(&owners);
-        let count = self.interlock.publish(|units| units.retire(candidates, &on_stack));
-        if count > 0 {
-            self.tell(&WorkerEvent::Unloaded { count });
-        }
+    /// Waiting for a compiler must not hold up a fork.
+    fn renew_executor(&self) {
+        let waiting: Arc<dyn Waiting> = Arc::<Interlock<State>>::clone(&self.interlock);
+        *lock(&self.executor) = Arc::new(ProcessExecutor::within(self.options.reaper.clone(), Some(waiting)));
     }
 
-    /// Unloads what no slot leads to and nobody is inside of.
-    fn close_retired(&self) {
-        let retired = self.interlock.with(|units| units.retired_owners());
-        if retired.is_empty() {
-            return;
-        }
-        let on_stack = self.on_stacks(&retired);
-        let libraries = self.interlock.with(|units| units.closable(&on_stack));
-        drop(libraries);
-    }
-
-    fn on_stacks(&self, owners: &[OwnerId]) -> Vec<OwnerId> {
-        self.interlock.begin_generating(|_| Some(()));
-        let on_stack = catch_unwind(AssertUnwindSafe(|| self.host.on_stacks(owners)));
-        self.interlock.end_generating();
-        // A host that cannot say keeps its code.
-        on_stack.unwrap_or_else(|_| owners.to_vec())
-    }
-
-    fn make(&self, header: &UnitHeader, ticket: Ticket) {
-        let began = Instant::now();
-        let stem = format!("{}p{}u{}", self.options.prefix, std::process::id(), ticket.id);
-        let source = self.pipeline.scratch.path().join(format!("{stem}.c"));
-        let place = ticket.place.clone();
-        self.tell(&WorkerEvent::Start { place: place.clone(), source: source.clone() });
-        let entry = format!("{}{}", self.options.entry_prefix, ticket.id);
-        let made = self
-            .generate(&ticket, &entry)
-            .and_then(|text| self.build(header, &stem, &source, text).map_err(|failure| failure.to_string()))
-            .and_then(|library| {
-                let address = library.address(&entry).map_err(|error| error.to_string())?;
-                Ok((address, library))
-            });
-        let (owner, took) = (ticket.owner, began.elapsed());
-        let published = match made {
-            Ok((address, library)) => {
-                let result = self.interlock.publish(|units| units.publish(ticket, address, library));
-                // What is not wanted is unloaded here, outside the lock.
-                result.map(|()| address).map_err(|Unwanted { why, .. }| why.to_owned())
-            }
-            Err(why) => {
-                self.interlock.publish(|units| units.fail(&ticket, why.clone()));
-                Err(why)
-            }
-        };
-        match published {
-            Ok(address) => {
-                self.tell_host(owner, address);
-                self.tell(&WorkerEvent::Success { place, took, source });
-            }
-            Err(why) => self.tell(&WorkerEvent::Failure { place, took, source, why }),
-        }
-    }
-
-    /// Asks the host for the C text, with its collector held off.
-    fn generate(&self, ticket: &Ticket, entry: &str) -> Result<String, Why> {
-        let mut unwanted = None;
-        self.interlock.begin_generating(|units| {
-            unwanted = units.unwanted(ticket.id);
-            unwanted.is_none().then_some(())
-        });
-        if let Some(why) = unwanted {
-            return Err(why.to_owned());
-        }
-        let request = Request { id: ticket.id, owner: ticket.owner, entry: entry.to_owned() };
-        let text = catch_unwind(AssertUnwindSafe(|| self.host.generate(&request)));
-        self.interlock.end_generating();
-        let Generated { text, facts } = text.unwrap_or_else(|_| Err("generating its C text panicked".to_owned()))?;
-        self.interlock.with(|units| units.rely(ticket.id, facts));
-        Ok(text)
-    }
-
-    fn tell_host(&self, owner: OwnerId, address: NonNull<c_void>) {
-        let wanted = self.interlock.begin_generating(|units| units.living_owners().contains(&owner).then_some(()));
-        if wanted.is_some() {
-            let _ = catch_unwind(AssertUnwindSafe(|| self.host.published(owner, address)));
-            self.interlock.end_generating();
-        }
-    }
-
-    /// C text to loaded code. Whatever comes of it, no file of the unit stays.
-    fn build(&self, header: &UnitHeader, stem: &str, source: &Path, text: String) -> Result<Library, Failure> {
-        let Self { pipeline, options, .. } = self;
-        let target = &pipeline.toolchain().compiler().target;
-        let dir = pipeline.scratch.path();
-        let deadline = pipeline.deadline();
-        let unit = Unit::from_text(source.to_string_lossy(), text)?;
-        let paths = pipeline.paths(stem, dir, target.object_suffix());
-        let library = dir.join(stem).with_added_extension(target.library_suffix());
-        let built = pipeline
-            .compile(&unit, header, Role::Object, &paths, deadline, self)
-            .and_then(|_| pipeline.link(std::slice::from_ref(&paths.staged), &library, header, &[], deadline, self))
-            .and_then(|_| Library::open(&library).map_err(Failure::from));
-        if !options.save_temps {
-            for file in [source, &paths.staged, &library] {
-                pipeline.scratch.remove(file);
-            }
-        }
-        built
+    fn set_engine(&self, engine: Option<Arc<Engine>>) {
+        *lock(&self.engine) = engine;
+        // Whoever waits for it finds it under this lock.
+        self.interlock.with(|_| ());
     }
 }

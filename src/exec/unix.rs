@@ -45,3 +45,8 @@ pub(super) fn exit(status: ExitStatus) -> Exit {
         (None, signal) => Exit::Signal(signal.unwrap_or_default()),
     }
 }
+
+/// Whether a wait failed because somebody else had reaped the child, or nobody ever has to (`SIGCHLD` ignored).
+pub(super) fn was_reaped_by_another(error: &std::io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::CHILD)
+}

@@ -1,12 +1,17 @@
 //! Who may touch what, and when: the protocol between the host's threads and the worker's. One mutex guards the lists and says
-//! whether the host collects garbage, how many units are being generated, and what the worker's threads are told to do.
+//! whether the host collects garbage or forks, what the worker's threads do, and what they are told to do.
 //!
 //! - Collecting waits only while C text is being generated, never for a compiler.
 //! - Generating and publishing wait while the host collects, so that owners neither move nor die under them.
+//! - Forking waits only while a worker's thread runs, never for a compiler, and happens with the mutex held: a thread that the
+//!   child does not have held no other lock.
 //! - No process runs, and no callback of the host's, while the mutex is held.
 //!
 //! Knows nothing of units: `T` is whatever the mutex guards. Checked by loom, below.
 
+use std::time::Instant;
+
+use crate::exec::Waiting;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// What the worker's threads are told.
@@ -33,10 +38,14 @@ struct Gate<T> {
     collecting: u32,
     /// Threads that wait to begin one: generating gives way to them, or they might wait for ever.
     about_to_collect: u32,
+    /// A thread that waits to fork: the worker's threads give way to it.
+    about_to_fork: bool,
     /// Worker threads that touch owners.
     generating: u32,
     /// Worker threads that hold a unit.
     busy: u32,
+    /// Worker threads that neither wait here nor for a process.
+    running: u32,
 }
 
 /// Pausing found the worker paused or stopped.
@@ -45,17 +54,46 @@ pub(super) struct NotRunning;
 
 impl<T> Interlock<T> {
     pub(super) fn new(data: T) -> Self {
-        let gate = Gate { data, order: Order::Run, collecting: 0, about_to_collect: 0, generating: 0, busy: 0 };
+        let gate = Gate {
+            data,
+            order: Order::Run,
+            collecting: 0,
+            about_to_collect: 0,
+            about_to_fork: false,
+            generating: 0,
+            busy: 0,
+            running: 0,
+        };
         Self { gate: Mutex::new(gate), changed: Condvar::new() }
     }
 
+    fn wait<'a>(&self, gate: MutexGuard<'a, Gate<T>>) -> MutexGuard<'a, Gate<T>> {
+        self.changed.wait(gate).unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A host's thread waits.
     fn wait_while<'a>(
         &self,
         mut gate: MutexGuard<'a, Gate<T>>,
-        condition: impl Fn(&mut Gate<T>) -> bool,
+        condition: impl Fn(&Gate<T>) -> bool,
     ) -> MutexGuard<'a, Gate<T>> {
-        while condition(&mut gate) {
-            gate = self.changed.wait(gate).unwrap_or_else(std::sync::PoisonError::into_inner);
+        while condition(&gate) {
+            gate = self.wait(gate);
+        }
+        gate
+    }
+
+    /// A running worker thread waits, and longer if the host wants to fork.
+    fn rest_while<'a>(
+        &self,
+        mut gate: MutexGuard<'a, Gate<T>>,
+        condition: impl Fn(&Gate<T>) -> bool,
+    ) -> MutexGuard<'a, Gate<T>> {
+        if condition(&gate) || gate.about_to_fork {
+            gate.running -= 1;
+            self.changed.notify_all();
+            gate = self.wait_while(gate, |gate| condition(gate) || gate.about_to_fork);
+            gate.running += 1;
         }
         gate
     }
@@ -67,56 +105,78 @@ impl<T> Interlock<T> {
         result
     }
 
-    /// The host begins to collect; returns once no C text is being generated. May be nested.
-    pub(super) fn enter_gc(&self) {
+    /// The host begins to collect; returns once no C text is being generated. May be nested. Says whether it had to wait.
+    pub(super) fn enter_gc(&self) -> bool {
         let mut gate = lock(&self.gate);
-        gate.about_to_collect += 1;
-        let mut gate = self.wait_while(gate, |gate| gate.generating > 0);
-        gate.about_to_collect -= 1;
+        let waits = gate.generating > 0;
+        if waits {
+            gate.about_to_collect += 1;
+            gate = self.wait_while(gate, |gate| gate.generating > 0);
+            gate.about_to_collect -= 1;
+        }
         gate.collecting += 1;
+        waits
     }
 
     /// The host has collected.
     ///
     /// # Panics
     /// When it had not begun to.
-    pub(super) fn leave_gc(&self) {
+    pub(super) fn leave_gc(&self, then: impl FnOnce(&mut T)) {
         let mut gate = lock(&self.gate);
         gate.collecting = gate.collecting.checked_sub(1).expect("leave_gc without enter_gc");
+        then(&mut gate.data);
         drop(gate);
         self.changed.notify_all();
     }
 
     /// A worker thread's wait for work: until `take` finds some, or for ever while paused, or nothing once stopped. The thread is
-    /// busy from then on, until [`Self::done`].
-    pub(super) fn take<U>(&self, mut take: impl FnMut(&mut T) -> Option<U>) -> Option<U> {
+    /// busy and running from then on, until [`Self::done`].
+    pub(super) fn take<U>(&self, mut take: impl FnMut(&mut T, Status) -> Option<U>) -> Option<U> {
         let mut gate = lock(&self.gate);
         loop {
             match gate.order {
                 Order::Stop => return None,
                 // Taking reads the owners' hotness and may drop the dead.
-                Order::Run if gate.collecting == 0 => {
-                    if let Some(work) = take(&mut gate.data) {
+                Order::Run if gate.collecting == 0 && !gate.about_to_fork => {
+                    let status = gate.status();
+                    if let Some(work) = take(&mut gate.data, status) {
                         gate.busy += 1;
+                        gate.running += 1;
                         return Some(work);
                     }
                 }
                 Order::Run | Order::Pause => {}
             }
-            gate = self.changed.wait(gate).unwrap_or_else(std::sync::PoisonError::into_inner);
+            gate = self.wait(gate);
         }
     }
 
     /// The thread is through with what it took.
     pub(super) fn done(&self) {
-        lock(&self.gate).busy -= 1;
+        let mut gate = lock(&self.gate);
+        gate.busy -= 1;
+        gate.running -= 1;
+        drop(gate);
+        self.changed.notify_all();
+    }
+
+    /// A worker thread runs without having taken anything, until [`Self::end`].
+    pub(super) fn begin(&self) {
+        let gate = lock(&self.gate);
+        self.wait_while(gate, |gate| gate.about_to_fork).running += 1;
+    }
+
+    /// Ends [`Self::begin`].
+    pub(super) fn end(&self) {
+        lock(&self.gate).running -= 1;
         self.changed.notify_all();
     }
 
     /// Begins to touch owners: waits until the host does not collect, then asks whether that is still wanted.
     pub(super) fn begin_generating<R>(&self, check: impl FnOnce(&mut T) -> Option<R>) -> Option<R> {
         let gate = lock(&self.gate);
-        let mut gate = self.wait_while(gate, |gate| gate.collecting > 0 || gate.about_to_collect > 0);
+        let mut gate = self.rest_while(gate, |gate| gate.collecting > 0 || gate.about_to_collect > 0);
         let checked = check(&mut gate.data);
         gate.generating += u32::from(checked.is_some());
         checked
@@ -132,20 +192,56 @@ impl<T> Interlock<T> {
     /// known to have.
     pub(super) fn publish<R>(&self, publish: impl FnOnce(&mut T) -> R) -> R {
         let gate = lock(&self.gate);
-        let mut gate = self.wait_while(gate, |gate| gate.collecting > 0);
+        let mut gate = self.rest_while(gate, |gate| gate.collecting > 0);
         let result = publish(&mut gate.data);
         drop(gate);
         self.changed.notify_all();
         result
     }
 
-    /// Waits until something is true of what the mutex guards, or the threads will do no more.
-    pub(super) fn wait_until(&self, condition: impl Fn(&mut T, Status) -> bool) {
-        let gate = lock(&self.gate);
-        drop(self.wait_while(gate, |gate| {
-            let status = Status { idle: gate.busy == 0, paused: gate.order == Order::Pause };
-            gate.order != Order::Stop && !condition(&mut gate.data, status)
-        }));
+    /// A busy worker thread waits for something that a host's thread does.
+    pub(super) fn rest_until<R>(&self, mut condition: impl FnMut(&mut T, Status) -> Option<R>) -> R {
+        let mut gate = lock(&self.gate);
+        loop {
+            gate = self.rest_while(gate, |_| false);
+            let status = gate.status();
+            if let Some(result) = condition(&mut gate.data, status) {
+                return result;
+            }
+            gate.running -= 1;
+            self.changed.notify_all();
+            gate = self.wait(gate);
+            gate.running += 1;
+        }
+    }
+
+    /// A host's thread waits until something is true of what the mutex guards. None once the threads will do no more, or when time is
+    /// up.
+    pub(super) fn wait_until<R>(
+        &self,
+        until: Option<Instant>,
+        mut condition: impl FnMut(&mut T, Status) -> Option<R>,
+    ) -> Option<R> {
+        let mut gate = lock(&self.gate);
+        loop {
+            let status = gate.status();
+            if status.stopped {
+                return None;
+            }
+            if let Some(result) = condition(&mut gate.data, status) {
+                return Some(result);
+            }
+            gate = match until {
+                None => self.wait(gate),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    self.changed.wait_timeout(gate, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
+                }
+            };
+        }
     }
 
     /// Tells the threads to take nothing more, and waits until they are through with what they hold, publication included.
@@ -155,6 +251,7 @@ impl<T> Interlock<T> {
             return Err(NotRunning);
         }
         gate.order = Order::Pause;
+        self.changed.notify_all();
         drop(self.wait_while(gate, |gate| gate.busy > 0));
         Ok(())
     }
@@ -171,10 +268,67 @@ impl<T> Interlock<T> {
         paused
     }
 
-    /// Tells the threads to end. They are through with what they hold when they are joined.
-    pub(super) fn stop(&self) {
-        lock(&self.gate).order = Order::Stop;
+    /// Tells the threads to end. They are through with what they hold when they are joined. False when they were told before.
+    pub(super) fn stop(&self) -> bool {
+        let before = std::mem::replace(&mut lock(&self.gate).order, Order::Stop);
         self.changed.notify_all();
+        before != Order::Stop
+    }
+
+    /// Holds everything still, for a fork: no worker thread runs, and none begins to, until this is dropped.
+    pub(super) fn hold(&self) -> Held<'_, T> {
+        let gate = lock(&self.gate);
+        let mut gate = self.wait_while(gate, |gate| gate.about_to_fork);
+        gate.about_to_fork = true;
+        let mut gate = self.wait_while(gate, |gate| gate.running > 0);
+        gate.about_to_fork = false;
+        Held { gate: Some(gate), interlock: self }
+    }
+}
+
+impl<T> Gate<T> {
+    fn status(&self) -> Status {
+        Status { idle: self.busy == 0, paused: self.order == Order::Pause, stopped: self.order == Order::Stop }
+    }
+}
+
+/// Compilers are waited for without holding up a fork.
+impl<T: Send> Waiting for Interlock<T> {
+    fn begins(&self) {
+        lock(&self.gate).running -= 1;
+        self.changed.notify_all();
+    }
+
+    fn ends(&self) {
+        let gate = lock(&self.gate);
+        self.wait_while(gate, |gate| gate.about_to_fork).running += 1;
+    }
+}
+
+/// Everything held still.
+pub(super) struct Held<'a, T> {
+    gate: Option<MutexGuard<'a, Gate<T>>>,
+    interlock: &'a Interlock<T>,
+}
+
+impl<T> Held<'_, T> {
+    /// What the mutex guards.
+    pub(super) fn data(&mut self) -> Option<&mut T> {
+        self.gate.as_mut().map(|gate| &mut gate.data)
+    }
+
+    /// This is the child: it has no worker threads, whatever they were doing in the parent.
+    pub(super) fn forget_threads(&mut self) {
+        if let Some(gate) = &mut self.gate {
+            (gate.busy, gate.running, gate.generating, gate.about_to_collect) = (0, 0, 0, 0);
+        }
+    }
+}
+
+impl<T> Drop for Held<'_, T> {
+    fn drop(&mut self) {
+        drop(self.gate.take());
+        self.interlock.changed.notify_all();
     }
 }
 
@@ -185,6 +339,8 @@ pub(super) struct Status {
     pub(super) idle: bool,
     /// They were told to take nothing more.
     pub(super) paused: bool,
+    /// They were told to end.
+    pub(super) stopped: bool,
 }
 
 #[cfg(all(test, loom))]
@@ -213,14 +369,16 @@ mod models {
                     interlock.enter_gc();
                     interlock.enter_gc();
                     owner.0.with_mut(|_| ());
-                    interlock.leave_gc();
+                    interlock.leave_gc(|_| ());
                     owner.0.with_mut(|_| ());
-                    interlock.leave_gc();
+                    interlock.leave_gc(|_| ());
                 })
             };
+            interlock.begin();
             interlock.begin_generating(|()| Some(()));
             owner.0.with(|_| ());
             interlock.end_generating();
+            interlock.end();
             collector.join().unwrap();
         });
     }
@@ -240,10 +398,12 @@ mod models {
                     });
                     let published_after = interlock.with(|(_, published)| *published);
                     assert_eq!(published_before, published_after, "published while the host collected");
-                    interlock.leave_gc();
+                    interlock.leave_gc(|_| ());
                 })
             };
+            interlock.begin();
             interlock.publish(|(alive, published)| *published = *alive);
+            interlock.end();
             collector.join().unwrap();
         });
     }
@@ -255,7 +415,7 @@ mod models {
             let worker = {
                 let interlock = Arc::clone(&interlock);
                 thread::spawn(move || {
-                    while interlock.take(|queued| queued.checked_sub(1).map(|left| *queued = left)).is_some() {
+                    while interlock.take(|queued, _| queued.checked_sub(1).map(|left| *queued = left)).is_some() {
                         interlock.done();
                     }
                 })
@@ -265,7 +425,7 @@ mod models {
             assert_eq!(interlock.pause(), Err(NotRunning));
             assert!(interlock.resume());
             assert!(!interlock.resume());
-            interlock.wait_until(|queued, status| *queued == 0 && status.idle);
+            interlock.wait_until(None, |queued, status| (*queued == 0 && status.idle).then_some(()));
             interlock.stop();
             worker.join().unwrap();
         });
@@ -277,9 +437,57 @@ mod models {
             let interlock = Arc::new(Interlock::new(()));
             let worker = {
                 let interlock = Arc::clone(&interlock);
-                thread::spawn(move || assert!(interlock.take(|()| None::<()>).is_none()))
+                thread::spawn(move || assert!(interlock.take(|(), _| None::<()>).is_none()))
             };
             let _ = interlock.pause();
+            interlock.stop();
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn nothing_runs_while_the_host_forks_and_a_compiler_does_not_hold_it_up() {
+        loom::model(|| {
+            let interlock = Arc::new(Interlock::new(()));
+            // What a running thread may hold at any time: a lock of the host's, say.
+            let elsewhere = Arc::new(Owner(UnsafeCell::new(0)));
+            let worker = {
+                let (interlock, elsewhere) = (Arc::clone(&interlock), Arc::clone(&elsewhere));
+                thread::spawn(move || {
+                    interlock.take(|(), _| Some(()));
+                    elsewhere.0.with_mut(|_| ());
+                    interlock.begins();
+                    // A process runs.
+                    interlock.ends();
+                    elsewhere.0.with_mut(|_| ());
+                    interlock.publish(|()| ());
+                    interlock.done();
+                })
+            };
+            {
+                let held = interlock.hold();
+                elsewhere.0.with_mut(|_| ());
+                drop(held);
+            }
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_the_host_gives_way_to_a_fork_and_to_a_pause() {
+        loom::model(|| {
+            let interlock = Arc::new(Interlock::new(()));
+            let worker = {
+                let interlock = Arc::clone(&interlock);
+                thread::spawn(move || {
+                    if interlock.take(|(), _| Some(())).is_some() {
+                        interlock.rest_until(|(), status| (status.paused || status.stopped).then_some(()));
+                        interlock.done();
+                    }
+                })
+            };
+            drop(interlock.hold());
+            assert_eq!(interlock.pause(), Ok(()));
             interlock.stop();
             worker.join().unwrap();
         });

@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::units::Place;
+use super::host::{NoCode, Place};
 
 /// One thing that happened in the worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum WorkerEvent {
     /// A unit's code was published.
@@ -28,6 +28,22 @@ pub enum WorkerEvent {
         /// Its C file.
         source: PathBuf,
         /// Why.
+        why: NoCode,
+    },
+    /// Loaded units were put together.
+    Compacted {
+        /// How many.
+        units: usize,
+        /// How long it took.
+        took: Duration,
+        /// The library that they are in now.
+        library: PathBuf,
+    },
+    /// Loaded units could not be put together, and stay as they are.
+    NotCompacted {
+        /// How long it took to find out.
+        took: Duration,
+        /// Why, in words.
         why: String,
     },
     /// Cold code was given up.
@@ -35,8 +51,28 @@ pub enum WorkerEvent {
         /// How many units.
         count: usize,
     },
+    /// Nothing could be unloaded and somebody waits.
+    Grown {
+        /// How many units may be loaded now.
+        max_cache_size: usize,
+    },
+    /// Code was taken back.
+    Cancelled(Place),
+    /// A unit is wanted with other switches.
+    Recompiled(Place),
+    /// A unit has another owner's code inside.
+    Inlined {
+        /// The unit.
+        place: Place,
+        /// The other.
+        inlined: Place,
+    },
     /// Something the user should know.
     Warning(String),
+    /// The compiler that was found.
+    Compiler(String),
+    /// Where temporary files go.
+    TempDir(PathBuf),
     /// A unit's turn came.
     Start {
         /// The unit.
@@ -48,25 +84,61 @@ pub enum WorkerEvent {
     PchStart,
     /// A process is about to start: its command line.
     Process(String),
+    /// A library was not made.
+    NoLibrary(PathBuf),
+    /// Code leaves memory.
+    Unloading {
+        /// The unit's number.
+        id: u64,
+        /// The unit.
+        place: Place,
+    },
+    /// The threads are told to end.
+    Stopping,
+    /// The collector had to wait for C text being generated.
+    GcWaited(Duration),
     /// All threads ended well.
     Finish,
 }
 
 impl WorkerEvent {
-    /// From which verbosity on a line is printed for it: 0 not to be missed, 3 for the curious. Warnings are also printed where
-    /// they are asked for.
+    /// From which verbosity on a line is printed for it: 1 for what becomes of units, 2 for the way there, 3 for the curious.
+    /// Warnings are also printed where they are asked for.
     #[must_use]
     pub fn level(&self) -> u8 {
         match self {
-            Self::Success { .. } | Self::Failure { .. } | Self::Unloaded { .. } | Self::Warning(_) | Self::Finish => 1,
-            Self::Start { .. } | Self::PchStart | Self::Process(_) => 2,
+            Self::Success { .. }
+            | Self::Failure { .. }
+            | Self::Compacted { .. }
+            | Self::NotCompacted { .. }
+            | Self::Unloaded { .. }
+            | Self::Grown { .. }
+            | Self::Cancelled(_)
+            | Self::Recompiled(_)
+            | Self::Inlined { .. }
+            | Self::Warning(_)
+            | Self::Finish => 1,
+            Self::Compiler(_)
+            | Self::TempDir(_)
+            | Self::Start { .. }
+            | Self::PchStart
+            | Self::Process(_)
+            | Self::NoLibrary(_)
+            | Self::Unloading { .. }
+            | Self::Stopping => 2,
+            Self::GcWaited(_) => 3,
         }
     }
-}
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}:{}", self.label, self.path, self.line)
+    /// What a person wants to know beyond the line: why, in the compiler's own words where it has any.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Failure { why: NoCode::NotBuilt(failure), .. } => Some(format!("{failure}\n{}", failure.output())),
+            Self::Failure { why, .. } => Some(why.to_string()),
+            Self::NotCompacted { why, .. } => Some(why.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -80,11 +152,29 @@ impl fmt::Display for WorkerEvent {
             Self::Failure { place, took, source, .. } => {
                 write!(f, "JIT failure ({:.1}ms): {place} -> {}", ms(took), source.display())
             }
+            Self::Compacted { units, took, library } => {
+                write!(f, "JIT compaction ({:.1}ms): Compacted {units} methods -> {}", ms(took), library.display())
+            }
+            Self::NotCompacted { took, .. } => {
+                write!(f, "JIT compaction failure ({:.1}ms): Failed to compact methods", ms(took))
+            }
             Self::Unloaded { count } => write!(f, "Too many JIT code -- {count} units unloaded"),
+            Self::Grown { max_cache_size } => {
+                write!(f, "No units can be unloaded -- incremented max-cache-size to {max_cache_size} for --jit-wait")
+            }
+            Self::Cancelled(place) => write!(f, "JIT cancel: {place}"),
+            Self::Recompiled(place) => write!(f, "JIT recompile: {place}"),
+            Self::Inlined { place, inlined } => write!(f, "JIT inline: {place} => {inlined}"),
             Self::Warning(text) => write!(f, "MJIT warning: {text}"),
+            Self::Compiler(command) => write!(f, "MJIT: CC defaults to {command}"),
+            Self::TempDir(path) => write!(f, "MJIT: tmp_dir is {}", path.display()),
             Self::Start { place, source } => write!(f, "start compilation: {place} -> {}", source.display()),
             Self::PchStart => f.write_str("Creating precompiled header"),
             Self::Process(command) => write!(f, "Starting process: {command}"),
+            Self::NoLibrary(path) => write!(f, "Failed to generate so: {}", path.display()),
+            Self::Unloading { id, place } => write!(f, "Unloading unit {id}: {place}"),
+            Self::Stopping => f.write_str("Stopping worker thread"),
+            Self::GcWaited(took) => write!(f, "GC waited {:.3}ms for C text being generated", ms(took)),
             Self::Finish => f.write_str("Successful MJIT finish"),
         }
     }
@@ -97,12 +187,20 @@ mod tests {
     #[test]
     fn the_lines_that_ruby_s_tests_look_for() {
         let place = Place { label: "block in <main>".into(), path: "-e".into(), line: 1 };
-        let success = WorkerEvent::Success {
-            place,
-            took: Duration::from_micros(12_340),
-            source: "/tmp/_ruby_mjit_p12u0.c".into(),
-        };
+        let took = Duration::from_micros(12_340);
+        let success = WorkerEvent::Success { place: place.clone(), took, source: "/tmp/_ruby_mjit_p12u0.c".into() };
         assert_eq!(success.to_string(), "JIT success (12.3ms): block in <main>@-e:1 -> /tmp/_ruby_mjit_p12u0.c");
+        let compacted = WorkerEvent::Compacted { units: 2, took, library: "/tmp/_ruby_mjit_p12u2.so".into() };
+        assert_eq!(compacted.to_string(), "JIT compaction (12.3ms): Compacted 2 methods -> /tmp/_ruby_mjit_p12u2.so");
+        let failed = WorkerEvent::NotCompacted { took, why: String::new() };
+        assert_eq!(failed.to_string(), "JIT compaction failure (12.3ms): Failed to compact methods");
+        assert_eq!(
+            WorkerEvent::Grown { max_cache_size: 11 }.to_string(),
+            "No units can be unloaded -- incremented max-cache-size to 11 for --jit-wait"
+        );
+        assert_eq!(WorkerEvent::Unloaded { count: 1 }.to_string(), "Too many JIT code -- 1 units unloaded");
+        assert_eq!(WorkerEvent::Recompiled(place.clone()).to_string(), "JIT recompile: block in <main>@-e:1");
+        assert_eq!(WorkerEvent::Cancelled(place).to_string(), "JIT cancel: block in <main>@-e:1");
         assert_eq!(WorkerEvent::Finish.to_string(), "Successful MJIT finish");
     }
 }

@@ -1,11 +1,15 @@
 //! The host's end of a unit: one word that says where its code is. Reading it is one atomic load; only the worker writes it, under
-//! the interlock's lock.
+//! the interlock's lock. Guards are counted by generation of the code, so that code which was replaced can go while callers are inside
+//! of what replaced it.
 
 use std::ffi::c_void;
+use std::num::NonZero;
 use std::ptr::NonNull;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use super::NoCode;
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::sync::{Mutex, lock};
 
 /// What a slot says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,17 +36,41 @@ pub struct Slot(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     word: AtomicUsize,
-    /// How many guards are held.
-    inside: AtomicUsize,
-    failure: OnceLock<String>,
+    /// Counts how often the word was taken away from code.
+    generation: AtomicUsize,
+    /// How many guards are held, by parity of the generation that they were taken in. Two suffice: of an older generation with the
+    /// same parity guards only make code stay longer.
+    inside: [AtomicUsize; 2],
+    failure: Mutex<Option<NoCode>>,
 }
+
+/// Where code begins, as a number that may go to any thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address(NonZero<usize>);
+
+impl From<NonNull<c_void>> for Address {
+    fn from(pointer: NonNull<c_void>) -> Self {
+        Self(pointer.expose_provenance())
+    }
+}
+
+impl Address {
+    pub(super) fn pointer(self) -> NonNull<c_void> {
+        NonNull::with_exposed_provenance(self.0)
+    }
+}
+
+/// Which of a slot's generations some code belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Generation(usize);
 
 impl Slot {
     pub(super) fn new() -> Self {
         Self(Arc::new(Inner {
             word: AtomicUsize::new(NOT_READY),
-            inside: AtomicUsize::new(0),
-            failure: OnceLock::new(),
+            generation: AtomicUsize::new(0),
+            inside: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            failure: Mutex::new(None),
         }))
     }
 
@@ -54,58 +82,85 @@ impl Slot {
             NOT_READY => SlotState::NotReady,
             FAILED => SlotState::Failed,
             UNLOADED => SlotState::Unloaded,
-            address => NonNull::new(std::ptr::with_exposed_provenance_mut(address))
-                .map_or(SlotState::NotReady, SlotState::Callable),
+            word => NonZero::new(word).map_or(SlotState::NotReady, |word| SlotState::Callable(Address(word).pointer())),
         }
     }
 
-    /// Why there will be no code.
+    /// Why there will be no code, while the slot says so.
     #[must_use]
-    pub fn failure(&self) -> Option<&str> {
-        self.0.failure.get().map(String::as_str)
+    pub fn failure(&self) -> Option<NoCode> {
+        (self.state() == SlotState::Failed).then(|| lock(&self.0.failure).clone()).flatten()
     }
 
-    /// The address, and a guard that keeps its code loaded; none where there is none.
+    /// The address, and a guard that keeps its code loaded; none where there is none. Lock-free.
     #[must_use]
     pub fn enter(&self) -> Option<Entered> {
-        self.0.inside.fetch_add(1, Ordering::Relaxed);
-        // With the fence in `unload`: either the worker sees this guard, or this sees that the code is given up.
-        fence(Ordering::SeqCst);
-        let entered = |address| Entered { slot: self.clone(), address };
-        match self.state() {
-            SlotState::Callable(address) => Some(entered(address)),
-            _ => {
-                self.0.inside.fetch_sub(1, Ordering::Release);
-                None
+        loop {
+            let generation = self.0.generation.load(Ordering::Acquire);
+            let inside = &self.0.inside[generation % 2];
+            inside.fetch_add(1, Ordering::Relaxed);
+            // With the fence in `replace`: either the worker sees this guard, or this sees that the code is given up.
+            fence(Ordering::SeqCst);
+            let state = self.state();
+            // The generation is written before the word: still the same, it is the one that the address belongs to.
+            if self.0.generation.load(Ordering::Acquire) == generation
+                && let SlotState::Callable(address) = state
+            {
+                return Some(Entered { slot: self.clone(), generation: Generation(generation), address });
+            }
+            inside.fetch_sub(1, Ordering::Release);
+            if !matches!(state, SlotState::Callable(_)) {
+                return None;
             }
         }
     }
 
-    /// Nobody gets the address from now on. Whoever has it may still be inside.
+    /// Whether both are the same slot.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// First code. Gives the generation that it belongs to.
+    pub(super) fn publish(&self, address: Address) -> Generation {
+        self.0.word.store(address.0.get(), Ordering::Release);
+        Generation(self.0.generation.load(Ordering::Relaxed))
+    }
+
+    /// Better code in place of what is there.
+    pub(super) fn improve(&self, address: Address) -> Generation {
+        self.replace(address.0.get());
+        Generation(self.0.generation.load(Ordering::Relaxed))
+    }
+
+    /// Given up for hotter code.
     pub(super) fn unload(&self) {
-        self.0.word.store(UNLOADED, Ordering::Release);
+        self.replace(UNLOADED);
+    }
+
+    /// Other code will come.
+    pub(super) fn empty(&self) {
+        self.replace(NOT_READY);
+    }
+
+    /// Given up for a reason, or never made for one.
+    pub(super) fn fail(&self, why: NoCode) {
+        *lock(&self.0.failure) = Some(why);
+        self.replace(FAILED);
+    }
+
+    /// Nobody gets the old address from now on. Whoever has it may still be inside.
+    fn replace(&self, word: usize) {
+        let generation = self.0.generation.load(Ordering::Relaxed);
+        self.0.generation.store(generation.wrapping_add(1), Ordering::Release);
+        self.0.word.store(word, Ordering::Release);
         fence(Ordering::SeqCst);
     }
 
-    /// As [`Self::unload`], for good and with a reason.
-    pub(super) fn cancel(&self, why: &str) {
-        self.fail(why.to_owned());
-        fence(Ordering::SeqCst);
-    }
-
-    pub(super) fn is_entered(&self) -> bool {
+    /// Whether anybody is inside of code that was replaced since.
+    pub(super) fn is_entered(&self, generation: Generation) -> bool {
         // Acquire: what the last one inside did comes before its code is unloaded.
-        self.0.inside.load(Ordering::Acquire) > 0
-    }
-
-    pub(super) fn publish(&self, address: NonNull<c_void>) {
-        self.0.word.store(address.as_ptr().expose_provenance(), Ordering::Release);
-    }
-
-    pub(super) fn fail(&self, why: String) {
-        // The first reason stays.
-        let _ = self.0.failure.set(why);
-        self.0.word.store(FAILED, Ordering::Release);
+        self.0.inside[generation.0 % 2].load(Ordering::Acquire) > 0
     }
 }
 
@@ -113,6 +168,7 @@ impl Slot {
 #[derive(Debug)]
 pub struct Entered {
     slot: Slot,
+    generation: Generation,
     address: NonNull<c_void>,
 }
 
@@ -126,7 +182,7 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.slot.0.inside.fetch_sub(1, Ordering::Release);
+        self.slot.0.inside[self.generation.0 % 2].fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -136,11 +192,16 @@ mod models {
     use loom::sync::atomic::AtomicBool;
     use loom::thread;
 
+    /// Addresses that are none.
+    fn address(number: usize) -> Address {
+        Address(NonZero::new(number).unwrap())
+    }
+
     #[test]
     fn code_is_never_unloaded_under_a_guard() {
         loom::model(|| {
             let slot = Slot::new();
-            slot.publish(NonNull::<u64>::dangling().cast());
+            let generation = slot.publish(address(0x1000));
             let loaded = loom::sync::Arc::new(AtomicBool::new(true));
             let caller = {
                 let (slot, loaded) = (slot.clone(), loaded.clone());
@@ -151,8 +212,38 @@ mod models {
                 })
             };
             slot.unload();
-            if !slot.is_entered() {
+            if !slot.is_entered(generation) {
                 loaded.store(false, Ordering::Relaxed);
+            }
+            caller.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn code_that_was_replaced_and_code_that_replaced_it_are_guarded_each_by_itself() {
+        let mut model = loom::model::Builder::new();
+        // Two replacements make many interleavings; three preemptions reach every pair of them.
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let slot = Slot::new();
+            let first = slot.publish(address(0x1000));
+            let loaded = loom::sync::Arc::new([AtomicBool::new(true), AtomicBool::new(true)]);
+            let caller = {
+                let (slot, loaded) = (slot.clone(), loaded.clone());
+                thread::spawn(move || {
+                    if let Some(inside) = slot.enter() {
+                        let at = inside.address().as_ptr().addr() / 0x1000 - 1;
+                        assert!(loaded[at].load(Ordering::Relaxed), "called code that is gone");
+                    }
+                })
+            };
+            let second = slot.improve(address(0x2000));
+            if !slot.is_entered(first) {
+                loaded[0].store(false, Ordering::Relaxed);
+            }
+            slot.unload();
+            if !slot.is_entered(second) {
+                loaded[1].store(false, Ordering::Relaxed);
             }
             caller.join().unwrap();
         });

@@ -1,28 +1,12 @@
-//! The worker's lists, as the interlock guards them: what waits, what is being made, what is loaded. Pure: no threads, no files.
+//! The worker's lists, as the interlock guards them: what waits, what is being made, what is loaded, what is to be unloaded. Pure: no
+//! threads, no files. `L` is a library; dropping the last share of it unloads its code, so never in here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::slot::Slot;
-
-/// What the host calls the thing that a unit is generated from: a method, a loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct OwnerId(pub u64);
-
-/// Something that code relies on and the host may find untrue one day: a class as it is, a method not redefined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FactId(pub u64);
-
-/// What a unit is called in messages. Owned: the host's own strings may move or die.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// What the owner is called, such as `block in <main>`.
-    pub label: String,
-    /// The file that it comes from.
-    pub path: String,
-    /// The line in it.
-    pub line: u32,
-}
+use super::policy::{self, Census};
+use super::slot::{Address, Generation, Slot};
+use super::{Code, FactId, NoCode, OwnerId, Place, Switches};
 
 /// One unit, on its way through the worker.
 #[derive(Clone, Debug)]
@@ -31,28 +15,51 @@ pub(super) struct Ticket {
     pub(super) owner: OwnerId,
     pub(super) place: Place,
     pub(super) hotness: Arc<AtomicU64>,
+    pub(super) switches: Switches,
     pub(super) slot: Slot,
-}
-
-/// A unit whose code is loaded. `L` is the library: dropping it unloads the code, so not while anybody may be inside.
-#[derive(Debug)]
-struct Active<L> {
-    ticket: Ticket,
-    facts: Vec<FactId>,
-    owner_lives: bool,
-    library: L,
-}
-
-impl<L> Active<L> {
-    fn heat(&self) -> u64 {
-        self.ticket.heat()
-    }
 }
 
 impl Ticket {
     fn heat(&self) -> u64 {
         self.hotness.load(Ordering::Relaxed)
     }
+}
+
+/// What a unit's text was generated from and takes for granted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Premises {
+    pub(super) facts: Vec<FactId>,
+    /// Owners whose code is inside the unit's.
+    pub(super) inlined: Vec<OwnerId>,
+}
+
+/// Code in memory: where it begins and what keeps it there.
+#[derive(Clone, Debug)]
+pub(super) struct Loaded<L> {
+    pub(super) address: Address,
+    pub(super) library: Arc<L>,
+}
+
+/// A unit whose code is loaded.
+#[derive(Debug)]
+struct Active<L> {
+    ticket: Ticket,
+    premises: Premises,
+    loaded: Loaded<L>,
+    generation: Generation,
+    /// For compaction, which compiles it again with others.
+    text: Arc<str>,
+}
+
+/// Code that no slot leads to any more. Somebody may still be inside.
+#[derive(Debug)]
+struct Retired<L> {
+    id: u64,
+    place: Place,
+    owner: OwnerId,
+    slot: Slot,
+    generation: Generation,
+    loaded: Loaded<L>,
 }
 
 /// What a worker thread finds to do.
@@ -62,266 +69,590 @@ pub(super) enum Work {
     Make(Ticket),
     /// Make room: these are cold enough to go, coldest first, unless somebody is inside.
     Unload(Vec<Candidate>),
+    /// There was no room to make, and somebody waits: the cache has room for this many units now.
+    Grown(usize),
+    /// Compile these once more, together.
+    Compact(Vec<Part>),
+    /// Look whether retired code can go.
+    Sweep,
 }
 
 /// A loaded unit that could go. By its number: an owner may have been submitted again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) id: u64,
-    pub(super) owner: OwnerId,
+    pub(super) code: Code,
+}
+
+/// A loaded unit that becomes part of a compacted library.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) id: u64,
+    pub(super) place: Place,
+    pub(super) text: Arc<str>,
 }
 
 /// A unit that a thread is making.
 #[derive(Debug)]
 struct InFlight {
-    id: u64,
-    owner: OwnerId,
-    facts: Vec<FactId>,
+    ticket: Ticket,
+    premises: Premises,
     /// How many facts had been found untrue when its text began to be generated: the later ones concern it.
     began: usize,
-    /// Why it will not be published.
-    unwanted: Option<&'static str>,
+    unwanted: Option<Unwanted>,
+}
+
+/// Why a unit that is being made will not be published.
+#[derive(Clone, Debug)]
+pub(super) enum Unwanted {
+    /// Its slot belongs to another unit now and is not to be touched.
+    Superseded,
+    /// Its slot says so too.
+    Failed(NoCode),
+}
+
+/// What does not change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// How many units may be loaded at first.
+    pub(super) max_active: usize,
+    /// Submitting waits for the unit.
+    pub(super) wait: bool,
+    pub(super) unload: bool,
+    pub(super) compact: bool,
 }
 
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Units<L> {
+    rules: Rules,
     next_id: u64,
     queue: Vec<Ticket>,
     in_flight: Vec<InFlight>,
     active: Vec<Active<L>>,
-    /// No slot leads to them any more; somebody may still be inside.
-    retired: Vec<Active<L>>,
+    retired: Vec<Retired<L>>,
     /// The facts that were found untrue while anything is being made.
     untrue: Vec<FactId>,
     max_active: usize,
     /// Room was looked for and there was none; nothing has changed since.
     no_room: bool,
+    /// Retired code may have come free.
+    sweep: bool,
+    /// Something was loaded since the last compaction, which looked at all.
+    fresh: bool,
+    compacting: bool,
+    compactions: usize,
+    unloads: usize,
     /// Why nothing is compiled any more.
-    disabled: Option<String>,
+    disabled: Option<NoCode>,
 }
 
 impl<L> Units<L> {
-    pub(super) fn new(max_active: usize) -> Self {
-        let (queue, in_flight, active, retired) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let untrue = Vec::new();
-        Self { next_id: 0, queue, in_flight, active, retired, untrue, max_active, no_room: false, disabled: None }
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            next_id: 0,
+            queue: Vec::new(),
+            in_flight: Vec::new(),
+            active: Vec::new(),
+            retired: Vec::new(),
+            untrue: Vec::new(),
+            max_active: rules.max_active.max(1),
+            no_room: false,
+            sweep: false,
+            fresh: false,
+            compacting: false,
+            compactions: 0,
+            unloads: 0,
+            disabled: None,
+        }
     }
 
     /// Puts a unit into the queue, unless nothing is compiled any more: then its slot says so at once.
-    pub(super) fn submit(&mut self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>) -> Slot {
+    pub(super) fn submit(&mut self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>, switches: Switches) -> Slot {
         let slot = Slot::new();
-        match &self.disabled {
-            Some(why) => slot.fail(why.clone()),
-            None => {
-                let id = self.next_id;
-                self.next_id += 1;
-                self.no_room = false;
-                self.queue.push(Ticket { id, owner, place, hotness, slot: slot.clone() });
-            }
-        }
+        self.enqueue(Ticket { id: 0, owner, place, hotness, switches, slot: slot.clone() });
         slot
     }
 
-    /// What to do next: the hottest unit of the queue, by what the host's counters say now, of equals the one that came first;
-    /// or to make room for it. Nothing while the cache is full of hotter code.
+    /// In one section with the check whether anything is compiled (Ruby c5e8a49b). The ticket gets a number of its own.
+    fn enqueue(&mut self, ticket: Ticket) {
+        match &self.disabled {
+            Some(why) => ticket.slot.fail(why.clone()),
+            None => {
+                let id = self.new_id();
+                self.no_room = false;
+                self.queue.push(Ticket { id, ..ticket });
+            }
+        }
+    }
+
+    /// A number that no unit and no compaction has.
+    pub(super) fn new_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    /// What to do next: sweep; the hottest unit of the queue, by what the host's counters say now, of equals the one that came first,
+    /// or making room for it; compaction. Nothing while the cache is full of hotter code.
     pub(super) fn next_work(&mut self) -> Option<Work> {
+        if std::mem::take(&mut self.sweep) && !self.retired.is_empty() {
+            return Some(Work::Sweep);
+        }
+        self.next_unit().or_else(|| {
+            let parts = self.due_for_compaction()?;
+            Some(Work::Compact(parts))
+        })
+    }
+
+    /// The part of [`Self::next_work`] that somebody who compacts may do in between.
+    pub(super) fn next_unit(&mut self) -> Option<Work> {
         // max_by_key takes the last of equals, so look from the end.
         let (at, hottest) = self.queue.iter().enumerate().rev().max_by_key(|(_, ticket)| ticket.heat())?;
         if self.is_full() {
             let colder_than = hottest.heat();
-            return (!self.no_room).then(|| self.unloadable(colder_than)).flatten().map(Work::Unload);
+            return self.make_room(colder_than);
         }
         // Not swap_remove: the order is what decides among equals.
         let ticket = self.queue.remove(at);
         if self.in_flight.is_empty() {
             self.untrue.clear();
         }
-        let (id, owner, began) = (ticket.id, ticket.owner, self.untrue.len());
-        self.in_flight.push(InFlight { id, owner, facts: Vec::new(), began, unwanted: None });
+        let began = self.untrue.len();
+        self.in_flight.push(InFlight { ticket: ticket.clone(), premises: Premises::default(), began, unwanted: None });
         Some(Work::Make(ticket))
     }
 
-    /// Loaded units that are colder than what waits, coldest first, and whatever has lost its owner.
-    fn unloadable(&mut self, colder_than: u64) -> Option<Vec<Candidate>> {
-        let cold = |unit: &&Active<L>| !unit.owner_lives || unit.heat() < colder_than;
-        let mut cold: Vec<&Active<L>> = self.active.iter().filter(cold).collect();
-        cold.sort_by_key(|unit| (unit.owner_lives, unit.heat()));
-        let candidate = |unit: &Active<L>| Candidate { id: unit.ticket.id, owner: unit.ticket.owner };
-        let candidates: Vec<Candidate> = cold.into_iter().map(candidate).collect();
-        self.no_room = candidates.is_empty();
-        (!candidates.is_empty()).then_some(candidates)
+    fn make_room(&mut self, colder_than: u64) -> Option<Work> {
+        if !self.no_room {
+            let candidates = self.unloadable(colder_than);
+            self.no_room = candidates.is_empty();
+            if !candidates.is_empty() {
+                return Some(Work::Unload(candidates));
+            }
+        }
+        // Whoever waits for a unit must get it (Ruby a8dcab72, dbdeb92b). What is being made needs its room already.
+        (self.rules.wait && self.in_flight.is_empty()).then(|| {
+            self.max_active += 1;
+            self.no_room = false;
+            Work::Grown(self.max_active)
+        })
+    }
+
+    /// Loaded units that are colder than what waits, coldest first (Ruby d80226e7).
+    fn unloadable(&self, colder_than: u64) -> Vec<Candidate> {
+        if !self.rules.unload {
+            return Vec::new();
+        }
+        let mut cold: Vec<&Active<L>> = self.active.iter().filter(|unit| unit.ticket.heat() < colder_than).collect();
+        cold.sort_by_key(|unit| unit.ticket.heat());
+        cold.into_iter().map(|unit| Candidate { id: unit.ticket.id, code: unit.code() }).collect()
     }
 
     /// Takes the coldest of `candidates` out of their slots, all but those that are on a stack: a tenth of the cache at once, so
     /// that this is not done for every unit. Says how many.
-    pub(super) fn retire(&mut self, candidates: &[Candidate], on_stack: &[OwnerId]) -> usize {
-        let wanted = (self.active.len() + (self.max_active / 10).max(1)).saturating_sub(self.max_active);
-        let free = candidates.iter().filter(|candidate| !on_stack.contains(&candidate.owner));
+    pub(super) fn retire_cold(&mut self, candidates: &[Candidate]) -> usize {
+        let wanted = policy::units_to_unload(self.active.len(), self.max_active);
+        let free = candidates.iter().filter(|candidate| !candidate.code.on_stack);
         let going: Vec<u64> = free.take(wanted).map(|candidate| candidate.id).collect();
         self.no_room = going.is_empty();
-        let (retired, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.active).into_iter().partition(|unit| going.contains(&unit.ticket.id));
+        let gone = self.retire(|unit| going.contains(&unit.ticket.id), Slot::unload);
+        self.unloads += gone.len();
+        gone.len()
+    }
+
+    /// Takes loaded units out of the lists; `tell` says so to their slots.
+    fn retire(&mut self, which: impl Fn(&Active<L>) -> bool, tell: impl Fn(&Slot)) -> Vec<Ticket> {
+        let (going, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.active).into_iter().partition(which);
         self.active = kept;
-        retired.iter().for_each(|unit| unit.ticket.slot.unload());
-        let count = retired.len();
-        self.retired.extend(retired);
-        count
+        let tickets: Vec<Ticket> = going.iter().map(|unit| unit.ticket.clone()).collect();
+        for unit in going {
+            tell(&unit.ticket.slot);
+            self.retired.push(unit.into_retired());
+        }
+        if !tickets.is_empty() {
+            self.no_room = false;
+            self.sweep = true;
+        }
+        tickets
     }
 
-    /// Retired libraries that nobody is inside any more, to be dropped outside the lock: no guard is held, and the host sees none of
-    /// them on a stack.
-    pub(super) fn closable(&mut self, on_stack: &[OwnerId]) -> Vec<L> {
-        let inside = |unit: &Active<L>| unit.ticket.slot.is_entered() || on_stack.contains(&unit.ticket.owner);
-        let (kept, free): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retired).into_iter().partition(inside);
+    /// Retired code whose guards are gone, for the host to say whether it is on a stack.
+    pub(super) fn retired_code(&self) -> Vec<Code> {
+        self.retired.iter().filter(|one| !one.is_entered()).map(Retired::code).collect()
+    }
+
+    /// Retired code that nobody is inside any more, to be dropped outside the lock: no guard is held, and the host was asked
+    /// and does not see it on a stack.
+    pub(super) fn closable(&mut self, seen: &[Code]) -> Vec<(u64, Place, Arc<L>)> {
+        let is_free = |one: &Retired<L>| !one.is_entered() && seen.contains(&Code { on_stack: false, ..one.code() });
+        let (free, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retired).into_iter().partition(is_free);
         self.retired = kept;
-        free.into_iter().map(|unit| unit.library).collect()
+        free.into_iter().map(|one| (one.id, one.place, one.loaded.library)).collect()
     }
 
-    /// The owners of retired code.
-    pub(super) fn retired_owners(&self) -> Vec<OwnerId> {
-        self.retired.iter().map(|unit| unit.ticket.owner).collect()
+    /// Something was called or returned from: what was on a stack may not be any more.
+    pub(super) fn look_again(&mut self) {
+        self.no_room = false;
+        self.sweep = true;
     }
 
     /// Why a unit that is being made is not wanted any more.
-    pub(super) fn unwanted(&self, id: u64) -> Option<&'static str> {
-        self.in_flight.iter().find(|unit| unit.id == id).map_or(Some(OWNER_DIED), |unit| unit.unwanted)
-    }
-
-    /// The unit's text was generated, and relies on these facts. Some of them may have been found untrue meanwhile.
-    pub(super) fn rely(&mut self, id: u64, facts: Vec<FactId>) {
-        let Some(unit) = self.in_flight.iter_mut().find(|unit| unit.id == id) else { return };
-        if self.untrue[unit.began..].iter().any(|fact| facts.contains(fact)) {
-            unit.unwanted.get_or_insert(NO_LONGER_TRUE);
+    pub(super) fn unwanted(&self, id: u64) -> Option<Unwanted> {
+        match self.in_flight.iter().find(|unit| unit.ticket.id == id) {
+            Some(unit) => unit.unwanted.clone(),
+            None => Some(Unwanted::Superseded),
         }
-        unit.facts = facts;
     }
 
-    /// A fact is untrue from now on: what relies on it is not published, or taken back. Gives the owners of what was taken back.
-    pub(super) fn invalidate(&mut self, fact: FactId) -> Vec<OwnerId> {
-        self.untrue.push(fact);
-        let concerned = self.in_flight.iter_mut().filter(|unit| unit.facts.contains(&fact));
-        concerned.for_each(|unit| {
-            unit.unwanted.get_or_insert(NO_LONGER_TRUE);
-        });
-        let (cancelled, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.active).into_iter().partition(|unit| unit.facts.contains(&fact));
-        self.active = kept;
-        cancelled.iter().for_each(|unit| unit.ticket.slot.cancel(NO_LONGER_TRUE));
-        let owners = cancelled.iter().filter(|unit| unit.owner_lives).map(|unit| unit.ticket.owner).collect();
-        self.retired.extend(cancelled);
-        self.no_room = false;
-        owners
+    /// The unit's text was generated, and relies on this. Some facts may have been found untrue meanwhile.
+    pub(super) fn rely(&mut self, id: u64, premises: Premises) {
+        let Some(unit) = self.in_flight.iter_mut().find(|unit| unit.ticket.id == id) else { return };
+        if let Some(&fact) = self.untrue[unit.began..].iter().find(|fact| premises.facts.contains(fact)) {
+            unit.unwanted.get_or_insert(Unwanted::Failed(NoCode::NoLongerTrue(fact)));
+        }
+        unit.premises = premises;
+    }
+
+    /// A fact is untrue from now on: what relies on it is not published, or taken back. Gives what was taken back.
+    pub(super) fn invalidate(&mut self, fact: FactId) -> Vec<Ticket> {
+        if !self.in_flight.is_empty() {
+            self.untrue.push(fact);
+        }
+        let why = NoCode::NoLongerTrue(fact);
+        for unit in self.in_flight.iter_mut().filter(|unit| unit.premises.facts.contains(&fact)) {
+            unit.unwanted.get_or_insert(Unwanted::Failed(why.clone()));
+        }
+        self.retire(|unit| unit.premises.facts.contains(&fact), |slot| slot.fail(why.clone()))
+    }
+
+    /// Takes everything back: what waits, what is being made, what is loaded. Gives what was loaded.
+    pub(super) fn cancel_all(&mut self) -> Vec<Ticket> {
+        self.queue.drain(..).for_each(|ticket| ticket.slot.fail(NoCode::Cancelled));
+        for unit in &mut self.in_flight {
+            unit.unwanted.get_or_insert(Unwanted::Failed(NoCode::Cancelled));
+        }
+        self.retire(|_| true, |slot| slot.fail(NoCode::Cancelled))
+    }
+
+    /// Wants other code in the same slot. The unit that had it can never write it again. None where the slot has no unit.
+    pub(super) fn recompile(&mut self, slot: &Slot, switches: Switches) -> Option<Place> {
+        if let Some(ticket) = self.queue.iter_mut().find(|ticket| ticket.slot.is_same(slot)) {
+            ticket.switches = switches;
+            return Some(ticket.place.clone());
+        }
+        let in_flight =
+            self.in_flight.iter_mut().find(|unit| unit.ticket.slot.is_same(slot) && unit.unwanted.is_none()).map(
+                |unit| {
+                    unit.unwanted = Some(Unwanted::Superseded);
+                    unit.ticket.clone()
+                },
+            );
+        let ticket = in_flight.or_else(|| self.retire(|unit| unit.ticket.slot.is_same(slot), Slot::empty).pop())?;
+        let place = ticket.place.clone();
+        self.enqueue(Ticket { switches, ..ticket });
+        Some(place)
+    }
+
+    /// Somebody waited for this slot long enough.
+    pub(super) fn give_up(&mut self, slot: &Slot) -> bool {
+        self.queue.retain(|ticket| !ticket.slot.is_same(slot));
+        for unit in self.in_flight.iter_mut().filter(|unit| unit.ticket.slot.is_same(slot)) {
+            unit.unwanted.get_or_insert(Unwanted::Failed(NoCode::TooLate));
+        }
+        let gives_up = slot.state() == super::SlotState::NotReady;
+        if gives_up {
+            slot.fail(NoCode::TooLate);
+        }
+        gives_up
     }
 
     /// The unit's code is there. Publishes it if it is still wanted; gives the library back if not.
     pub(super) fn publish(
         &mut self,
         ticket: Ticket,
-        address: std::ptr::NonNull<std::ffi::c_void>,
-        library: L,
-    ) -> Result<(), Unwanted<L>> {
-        let why = self.unwanted(ticket.id);
-        let at = self.in_flight.iter().position(|unit| unit.id == ticket.id);
-        let facts = at.map(|at| self.in_flight.swap_remove(at).facts).unwrap_or_default();
-        if let Some(why) = why {
-            ticket.slot.fail(why.to_owned());
-            return Err(Unwanted { why, _library: library });
+        loaded: Loaded<L>,
+        text: Arc<str>,
+    ) -> Result<(), (Unwanted, Arc<L>)> {
+        let unwanted = self.unwanted(ticket.id);
+        let at = self.in_flight.iter().position(|unit| unit.ticket.id == ticket.id);
+        let premises = at.map(|at| self.in_flight.swap_remove(at).premises).unwrap_or_default();
+        if let Some(unwanted) = unwanted {
+            if let Unwanted::Failed(why) = &unwanted {
+                ticket.slot.fail(why.clone());
+            }
+            return Err((unwanted, loaded.library));
         }
-        ticket.slot.publish(address);
-        self.active.push(Active { ticket, facts, owner_lives: true, library });
+        let generation = ticket.slot.publish(loaded.address);
+        self.active.push(Active { ticket, premises, loaded, generation, text });
+        self.fresh = true;
         Ok(())
     }
 
     /// The unit will have no code.
-    pub(super) fn fail(&mut self, ticket: &Ticket, why: String) {
-        self.in_flight.retain(|unit| unit.id != ticket.id);
-        ticket.slot.fail(why);
+    pub(super) fn fail(&mut self, ticket: &Ticket, why: NoCode) {
+        let superseded = matches!(self.unwanted(ticket.id), Some(Unwanted::Superseded));
+        self.in_flight.retain(|unit| unit.ticket.id != ticket.id);
+        if !superseded {
+            ticket.slot.fail(why);
+        }
     }
 
-    /// The host has freed an owner: what waits is dropped, what is being made is not published.
+    /// The unit could not be made now, and waits again.
+    pub(super) fn put_back(&mut self, ticket: &Ticket) {
+        let Some(at) = self.in_flight.iter().position(|unit| unit.ticket.id == ticket.id) else { return };
+        let unit = self.in_flight.swap_remove(at);
+        match unit.unwanted {
+            None => self.queue.insert(0, unit.ticket),
+            Some(Unwanted::Superseded) => {}
+            Some(Unwanted::Failed(why)) => unit.ticket.slot.fail(why),
+        }
+    }
+
+    /// The host has freed an owner: what waits is dropped, what is being made is not published, what is loaded goes.
     pub(super) fn bury(&mut self, owner: OwnerId) {
         self.queue.retain(|ticket| {
             let lives = ticket.owner != owner;
             if !lives {
-                ticket.slot.fail(OWNER_DIED.to_owned());
+                ticket.slot.fail(NoCode::OwnerDied);
             }
             lives
         });
-        self.in_flight.iter_mut().filter(|unit| unit.owner == owner).for_each(|unit| unit.unwanted = Some(OWNER_DIED));
-        self.active.iter_mut().filter(|unit| unit.ticket.owner == owner).for_each(|unit| unit.owner_lives = false);
-        self.no_room = false;
+        for unit in self.in_flight.iter_mut().filter(|unit| unit.ticket.owner == owner) {
+            unit.unwanted.get_or_insert(Unwanted::Failed(NoCode::OwnerDied));
+        }
+        self.retire(|unit| unit.ticket.owner == owner, |slot| slot.fail(NoCode::OwnerDied));
     }
 
-    /// The host collected, or returned from somewhere: what was on a stack may not be any more.
-    pub(super) fn look_for_room_again(&mut self) {
-        self.no_room = false;
+    /// The host calls an owner something else, such as its new address.
+    pub(super) fn rename(&mut self, old: OwnerId, new: OwnerId) {
+        let queued = self.queue.iter_mut().map(|ticket| &mut ticket.owner);
+        let in_flight = self.in_flight.iter_mut().map(|unit| &mut unit.ticket.owner);
+        let active = self.active.iter_mut().map(|unit| &mut unit.ticket.owner);
+        let retired = self.retired.iter_mut().map(|one| &mut one.owner);
+        queued
+            .chain(in_flight)
+            .chain(active)
+            .chain(retired)
+            .filter(|owner| **owner == old)
+            .for_each(|owner| *owner = new);
+        let in_flight = self.in_flight.iter_mut().map(|unit| &mut unit.premises);
+        let premises = in_flight.chain(self.active.iter_mut().map(|unit| &mut unit.premises));
+        premises
+            .flat_map(|premises| &mut premises.inlined)
+            .filter(|owner| **owner == old)
+            .for_each(|owner| *owner = new);
     }
 
-    /// Owners that must stay alive: a snapshot, so that the host can mark them without any lock of ours.
+    /// What the owner of a unit that is being made is called now.
+    pub(super) fn owner(&self, id: u64) -> Option<OwnerId> {
+        self.in_flight.iter().find(|unit| unit.ticket.id == id).map(|unit| unit.ticket.owner)
+    }
+
+    /// The owner of a loaded unit, if it is still there.
+    pub(super) fn owner_of_code(&self, id: u64, address: Address) -> Option<OwnerId> {
+        let unit = self.active.iter().find(|unit| unit.ticket.id == id && unit.loaded.address == address)?;
+        Some(unit.ticket.owner)
+    }
+
+    /// Owners that must stay alive, those that were inlined among them: a snapshot, so that the host can mark them without any lock
+    /// of ours. Some may be named twice.
     pub(super) fn living_owners(&self) -> Vec<OwnerId> {
         let queued = self.queue.iter().map(|ticket| ticket.owner);
-        let in_flight = self.in_flight.iter().filter(|unit| unit.unwanted != Some(OWNER_DIED)).map(|unit| unit.owner);
-        let active = self.active.iter().filter(|unit| unit.owner_lives).map(|unit| unit.ticket.owner);
+        let in_flight = self.in_flight.iter().filter(|unit| unit.unwanted.is_none());
+        let in_flight = in_flight.flat_map(|unit| owners(&unit.ticket, &unit.premises));
+        let active = self.active.iter().flat_map(|unit| owners(&unit.ticket, &unit.premises));
         queued.chain(in_flight).chain(active).collect()
     }
 
     /// Nothing is compiled any more; what waits is told why.
-    pub(super) fn disable(&mut self, why: &str) {
-        self.disabled = Some(why.to_owned());
-        self.queue.drain(..).for_each(|ticket| ticket.slot.fail(why.to_owned()));
+    pub(super) fn disable(&mut self, why: &NoCode) {
+        self.disabled.get_or_insert(why.clone());
+        self.queue.drain(..).for_each(|ticket| ticket.slot.fail(why.clone()));
+        for unit in &mut self.in_flight {
+            unit.unwanted.get_or_insert(Unwanted::Failed(why.clone()));
+        }
+    }
+
+    pub(super) fn is_disabled(&self) -> bool {
+        self.disabled.is_some()
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.active.len() + self.in_flight.len() >= self.max_active
     }
 
-    pub(super) fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
+    /// Whether the threads would find anything to do but sweeping.
+    pub(super) fn has_work(&self) -> bool {
+        let hottest = self.queue.iter().map(Ticket::heat).max();
+        let finds_room = |hottest| !self.is_full() || self.rules.wait || !self.unloadable(hottest).is_empty();
+        hottest.is_some_and(|hottest| !self.no_room && finds_room(hottest)) || self.is_due_for_compaction()
+    }
+
+    fn is_due_for_compaction(&self) -> bool {
+        let census = Census {
+            active: self.active.len(),
+            queued: self.queue.len(),
+            max_active: self.max_active,
+            compactions: self.compactions,
+            unloads: self.unloads,
+            wait: self.rules.wait,
+        };
+        // While anything is being made the next unit may come at any moment.
+        self.rules.compact
+            && self.fresh
+            && !self.compacting
+            && self.in_flight.is_empty()
+            && self.disabled.is_none()
+            && policy::should_compact(&census)
+    }
+
+    fn due_for_compaction(&mut self) -> Option<Vec<Part>> {
+        self.is_due_for_compaction().then(|| {
+            (self.fresh, self.compacting) = (false, true);
+            self.active.iter().map(Active::part).collect()
+        })
+    }
+
+    /// A compacted library is there: leads the slots of its parts to it, those that still have the code they were compiled from.
+    /// Gives what the host should be told.
+    pub(super) fn repoint(&mut self, parts: &[(u64, Address)], library: &Arc<L>) -> Vec<(u64, Address)> {
+        let mut moved = Vec::new();
+        for &(id, address) in parts {
+            let Some(unit) = self.active.iter_mut().find(|unit| unit.ticket.id == id) else { continue };
+            let generation = unit.ticket.slot.improve(address);
+            let loaded = Loaded { address, library: Arc::clone(library) };
+            let retired = Retired {
+                id,
+                place: unit.ticket.place.clone(),
+                owner: unit.ticket.owner,
+                slot: unit.ticket.slot.clone(),
+                generation: std::mem::replace(&mut unit.generation, generation),
+                loaded: std::mem::replace(&mut unit.loaded, loaded),
+            };
+            self.retired.push(retired);
+            moved.push((id, address));
+        }
+        self.sweep = true;
+        moved
+    }
+
+    /// The compaction is through, well or badly.
+    pub(super) fn compacted(&mut self) {
+        self.compacting = false;
+        self.compactions += 1;
+    }
+
+    /// In the child of a fork nobody makes what was being made: it waits again.
+    pub(super) fn adopt(&mut self) {
+        self.compacting = false;
+        for ticket in self.in_flight.iter().map(|unit| unit.ticket.clone()).collect::<Vec<_>>() {
+            self.put_back(&ticket);
+        }
     }
 
     /// Gives up all code, for the end.
-    pub(super) fn take_all(&mut self) -> Vec<L> {
-        self.active.drain(..).chain(self.retired.drain(..)).map(|unit| unit.library).collect()
+    pub(super) fn take_all(&mut self) -> Vec<Arc<L>> {
+        self.retire(|_| true, |slot| slot.fail(NoCode::Finished));
+        self.retired.drain(..).map(|one| one.loaded.library).collect()
     }
 }
 
-/// A library that nobody wants any more, to be dropped outside the lock.
-#[derive(Debug)]
-pub(super) struct Unwanted<L> {
-    pub(super) why: &'static str,
-    _library: L,
+fn owners(ticket: &Ticket, premises: &Premises) -> impl Iterator<Item = OwnerId> {
+    std::iter::once(ticket.owner).chain(premises.inlined.iter().copied())
 }
 
-pub(super) const OWNER_DIED: &str = "its owner died";
-pub(super) const NO_LONGER_TRUE: &str = "what it relies on is no longer true";
+impl<L> Active<L> {
+    fn code(&self) -> Code {
+        Code { owner: self.ticket.owner, address: self.loaded.address.pointer(), on_stack: false }
+    }
+
+    fn part(&self) -> Part {
+        let Ticket { id, place, .. } = &self.ticket;
+        Part { id: *id, place: place.clone(), text: Arc::clone(&self.text) }
+    }
+
+    fn into_retired(self) -> Retired<L> {
+        let Ticket { id, place, owner, slot, .. } = self.ticket;
+        Retired { id, place, owner, slot, generation: self.generation, loaded: self.loaded }
+    }
+}
+
+impl<L> Retired<L> {
+    fn code(&self) -> Code {
+        Code { owner: self.owner, address: self.loaded.address.pointer(), on_stack: false }
+    }
+
+    fn is_entered(&self) -> bool {
+        self.slot.is_entered(self.generation)
+    }
+}
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::worker::SlotState;
+    use std::ptr::NonNull;
+
+    const RULES: Rules = Rules { max_active: 100, wait: false, unload: true, compact: false };
+
+    fn units(max_active: usize) -> Units<u64> {
+        Units::new(Rules { max_active, ..RULES })
+    }
 
     fn submit(units: &mut Units<u64>, owner: u64, heat: u64) -> (Slot, Arc<AtomicU64>) {
         let hotness = Arc::new(AtomicU64::new(heat));
-        (units.submit(OwnerId(owner), Place::default(), Arc::clone(&hotness)), hotness)
+        (units.submit(OwnerId(owner), Place::default(), Arc::clone(&hotness), Switches::default()), hotness)
     }
 
     fn take(units: &mut Units<u64>) -> Option<Ticket> {
         match units.next_work()? {
             Work::Make(ticket) => Some(ticket),
-            Work::Unload(candidates) => panic!("unload {candidates:?}"),
+            work => panic!("{work:?}"),
         }
+    }
+
+    /// Addresses that are none.
+    fn address(number: u64) -> Address {
+        NonNull::new(std::ptr::with_exposed_provenance_mut((0x1000 + number) as usize)).unwrap().into()
+    }
+
+    /// Code whose library is called by its owner's number.
+    fn publish(units: &mut Units<u64>, ticket: Ticket) -> Result<(), Unwanted> {
+        let number = ticket.owner.0;
+        let loaded = Loaded { address: address(number), library: Arc::new(number) };
+        units.publish(ticket, loaded, "text".into()).map_err(|(unwanted, _)| unwanted)
     }
 
     fn load(units: &mut Units<u64>) {
         let ticket = take(units).unwrap();
-        let owner = ticket.owner.0;
-        units.publish(ticket, std::ptr::NonNull::<u64>::dangling().cast(), owner).unwrap();
+        publish(units, ticket).unwrap();
+    }
+
+    fn failure(slot: &Slot) -> String {
+        slot.failure().map(|why| why.to_string()).unwrap_or_default()
+    }
+
+    /// What can go, when the host sees these owners on a stack.
+    fn closable(units: &mut Units<u64>, on_stack: &[u64]) -> Vec<u64> {
+        let mut code = units.retired_code();
+        code.iter_mut().for_each(|code| code.on_stack = on_stack.contains(&code.owner.0));
+        units.closable(&code).into_iter().map(|(_, _, library)| *library).collect()
+    }
+
+    fn candidates(work: Option<Work>) -> Vec<Candidate> {
+        let Some(Work::Unload(candidates)) = work else { panic!("{work:?}") };
+        candidates
+    }
+
+    fn owners(candidates: &[Candidate]) -> Vec<u64> {
+        candidates.iter().map(|candidate| candidate.code.owner.0).collect()
     }
 
     #[test]
     fn hottest_first_and_among_equals_first_come() {
-        let mut units = Units::new(100);
+        let mut units = units(100);
         let (_, cold) = submit(&mut units, 1, 5);
         for (owner, heat) in [(2, 9), (3, 5), (4, 9), (5, 5)] {
             submit(&mut units, owner, heat);
@@ -334,70 +665,99 @@ mod tests {
 
     #[test]
     fn a_dead_owner_leaves_queue_flight_and_marking() {
-        let mut units = Units::new(100);
+        let mut units = units(100);
         let (first, _) = submit(&mut units, 1, 0);
         let (second, _) = submit(&mut units, 2, 0);
         let ticket = take(&mut units).unwrap();
         assert_eq!(units.living_owners(), [OwnerId(2), OwnerId(1)]);
         units.bury(OwnerId(1));
         units.bury(OwnerId(2));
-        assert_eq!(units.unwanted(ticket.id), Some(OWNER_DIED));
+        assert!(matches!(units.unwanted(ticket.id), Some(Unwanted::Failed(NoCode::OwnerDied))));
         assert_eq!(units.living_owners(), []);
         assert_eq!((first.state(), second.state()), (SlotState::NotReady, SlotState::Failed));
-        assert_eq!(second.failure(), Some(OWNER_DIED));
+        assert_eq!(failure(&second), "its owner died");
+    }
+
+    #[test]
+    fn a_dead_owner_s_code_goes() {
+        let mut units = units(100);
+        let (slot, _) = submit(&mut units, 1, 0);
+        load(&mut units);
+        units.bury(OwnerId(1));
+        assert_eq!(slot.state(), SlotState::Failed);
+        assert!(matches!(units.next_work(), Some(Work::Sweep)));
+        assert_eq!(closable(&mut units, &[]), [1]);
+        assert!(units.next_work().is_none());
+    }
+
+    #[test]
+    fn an_owner_that_moved_is_known_by_its_new_name() {
+        let mut units = units(100);
+        for owner in 1..=3 {
+            submit(&mut units, owner, 0);
+        }
+        load(&mut units);
+        let ticket = take(&mut units).unwrap();
+        units.rely(ticket.id, Premises { inlined: vec![OwnerId(9)], ..Premises::default() });
+        for owner in [1, 2, 3, 9] {
+            units.rename(OwnerId(owner), OwnerId(owner + 10));
+        }
+        assert_eq!(units.living_owners(), [13, 12, 19, 11].map(OwnerId));
+        units.bury(OwnerId(12));
+        assert!(publish(&mut units, ticket).is_err());
     }
 
     #[test]
     fn disabling_tells_everyone_why() {
-        let mut units = Units::new(100);
+        let mut units = units(100);
         let (before, _) = submit(&mut units, 1, 0);
-        units.disable("no compiler");
+        units.disable(&NoCode::Finished);
         let (after, _) = submit(&mut units, 2, 0);
         for slot in [before, after] {
-            assert_eq!((slot.state(), slot.failure()), (SlotState::Failed, Some("no compiler")));
+            assert_eq!((slot.state(), failure(&slot).as_str()), (SlotState::Failed, "the worker was finished"));
         }
-    }
-
-    fn numbers(candidates: &[Candidate]) -> Vec<u64> {
-        candidates.iter().map(|candidate| candidate.owner.0).collect()
     }
 
     const FACTS: [FactId; 2] = [FactId(7), FactId(8)];
 
+    fn rely(units: &mut Units<u64>, id: u64, facts: &[FactId]) {
+        units.rely(id, Premises { facts: facts.to_vec(), ..Premises::default() });
+    }
+
     #[test]
     fn a_fact_that_turns_untrue_while_text_is_generated_is_not_missed() {
-        let mut units = Units::new(10);
+        let mut units = units(10);
         let (slot, _) = submit(&mut units, 1, 0);
         units.invalidate(FACTS[0]);
         let ticket = take(&mut units).unwrap();
         let id = ticket.id;
         // What was known before it began does not concern it.
-        units.rely(id, vec![FACTS[0]]);
-        assert_eq!(units.unwanted(id), None);
+        rely(&mut units, id, &FACTS[..1]);
+        assert!(units.unwanted(id).is_none());
         units.invalidate(FACTS[1]);
-        units.rely(id, FACTS.to_vec());
-        let unwanted = units.publish(ticket, std::ptr::NonNull::<u64>::dangling().cast(), 1).unwrap_err();
-        assert_eq!(unwanted.why, NO_LONGER_TRUE);
-        assert_eq!((slot.state(), slot.failure()), (SlotState::Failed, Some(NO_LONGER_TRUE)));
+        rely(&mut units, id, &FACTS);
+        assert!(matches!(publish(&mut units, ticket), Err(Unwanted::Failed(NoCode::NoLongerTrue(FactId(8))))));
+        assert_eq!(slot.state(), SlotState::Failed);
+        assert_eq!(failure(&slot), "what it relies on is no longer true");
     }
 
     #[test]
     fn loaded_code_is_taken_back_with_what_it_relies_on_and_its_owner_is_named() {
-        let mut units = Units::new(10);
+        let mut units = units(10);
         let slots: Vec<Slot> = (1..=2).map(|owner| submit(&mut units, owner, 0).0).collect();
         for fact in FACTS {
             let ticket = take(&mut units).unwrap();
-            units.rely(ticket.id, vec![fact]);
-            let owner = ticket.owner.0;
-            units.publish(ticket, std::ptr::NonNull::<u64>::dangling().cast(), owner).unwrap();
+            rely(&mut units, ticket.id, &[fact]);
+            publish(&mut units, ticket).unwrap();
         }
         let inside = slots[0].enter().unwrap();
-        assert_eq!(units.invalidate(FACTS[0]), [OwnerId(1)]);
+        let cancelled: Vec<OwnerId> = units.invalidate(FACTS[0]).iter().map(|ticket| ticket.owner).collect();
+        assert_eq!(cancelled, [OwnerId(1)]);
         assert_eq!(slots[0].state(), SlotState::Failed);
         assert!(matches!(slots[1].state(), SlotState::Callable(_)));
-        assert!(units.closable(&[]).is_empty());
+        assert!(closable(&mut units, &[]).is_empty());
         drop(inside);
-        assert_eq!(units.closable(&[]), [1]);
+        assert_eq!(closable(&mut units, &[]), [1]);
         // Submitted again, it is another unit with another slot.
         let (again, _) = submit(&mut units, 1, 0);
         load(&mut units);
@@ -405,9 +765,57 @@ mod tests {
         assert_eq!(slots[0].state(), SlotState::Failed);
     }
 
+    #[test]
+    fn cancelling_all_takes_back_what_waits_what_is_made_and_what_is_loaded() {
+        let mut units = units(10);
+        let slots: Vec<Slot> = (1..=3).map(|owner| submit(&mut units, owner, 0).0).collect();
+        load(&mut units);
+        let ticket = take(&mut units).unwrap();
+        assert_eq!(units.cancel_all().len(), 1);
+        assert!(publish(&mut units, ticket).is_err());
+        assert_eq!(slots.iter().map(failure).collect::<Vec<_>>(), ["it was cancelled"; 3]);
+        submit(&mut units, 4, 0);
+        assert!(units.next_unit().is_some(), "what comes later is compiled");
+    }
+
+    #[test]
+    fn a_superseded_unit_can_never_write_the_slot_again() {
+        let mut units = units(10);
+        let (slot, _) = submit(&mut units, 1, 0);
+        let old = take(&mut units).unwrap();
+        // Superseded while it is being made: published late, failed late.
+        assert!(units.recompile(&slot, Switches(1)).is_some());
+        let new = take(&mut units).unwrap();
+        assert_eq!((new.switches, new.owner), (Switches(1), OwnerId(1)));
+        assert!(matches!(publish(&mut units, old.clone()), Err(Unwanted::Superseded)));
+        assert_eq!(slot.state(), SlotState::NotReady);
+        publish(&mut units, new).unwrap();
+        units.fail(&old, NoCode::Cancelled);
+        assert!(matches!(slot.state(), SlotState::Callable(_)));
+        // Superseded when it is loaded: the slot is empty until the new code is there, and the old code goes after its callers.
+        let inside = slot.enter().unwrap();
+        assert!(units.recompile(&slot, Switches(2)).is_some());
+        assert_eq!(slot.state(), SlotState::NotReady);
+        assert!(matches!(units.next_work(), Some(Work::Sweep)));
+        load(&mut units);
+        let inside_new = slot.enter().unwrap();
+        assert!(closable(&mut units, &[]).is_empty());
+        drop(inside);
+        assert_eq!(closable(&mut units, &[]), [1], "the new code's callers do not keep the old code");
+        drop(inside_new);
+        // Waiting, it only changes its switches.
+        let (waiting, _) = submit(&mut units, 2, 0);
+        assert!(units.recompile(&waiting, Switches(3)).is_some());
+        assert_eq!(take(&mut units).unwrap().switches, Switches(3));
+        assert!(take(&mut units).is_none());
+        let (gone, _) = submit(&mut units, 3, 0);
+        units.bury(OwnerId(3));
+        assert!(units.recompile(&gone, Switches(1)).is_none());
+    }
+
     /// Three loaded units of heat 10, 20, 30 in a full cache.
-    fn full() -> (Units<u64>, Vec<Slot>) {
-        let mut units = Units::new(3);
+    fn full(rules: Rules) -> (Units<u64>, Vec<Slot>) {
+        let mut units = Units::new(Rules { max_active: 3, ..rules });
         let slots = (1..=3).map(|owner| submit(&mut units, owner, owner * 10).0).collect();
         (0..3).for_each(|_| load(&mut units));
         (units, slots)
@@ -415,47 +823,101 @@ mod tests {
 
     #[test]
     fn only_code_that_is_colder_than_what_waits_is_unloaded_coldest_first() {
-        let (mut units, slots) = full();
+        let (mut units, slots) = full(RULES);
         submit(&mut units, 4, 10);
         assert!(units.next_work().is_none(), "nothing is colder than 10");
         submit(&mut units, 5, 25);
-        let Some(Work::Unload(owners)) = units.next_work() else { panic!() };
-        assert_eq!(numbers(&owners), [1, 2]);
-        assert_eq!(units.retire(&owners, &[]), 1);
+        let going = candidates(units.next_work());
+        assert_eq!(owners(&going), [1, 2]);
+        assert_eq!(units.retire_cold(&going), 1);
         assert_eq!(slots[0].state(), SlotState::Unloaded);
-        assert_eq!(units.closable(&[]), [1]);
+        assert_eq!(closable(&mut units, &[]), [1]);
         assert_eq!(take(&mut units).unwrap().owner, OwnerId(5));
     }
 
     #[test]
     fn code_on_a_stack_stays_and_room_is_looked_for_again_only_after_a_change() {
-        let (mut units, _slots) = full();
+        let (mut units, _slots) = full(RULES);
         submit(&mut units, 5, 15);
-        let Some(Work::Unload(candidates)) = units.next_work() else { panic!() };
-        assert_eq!(units.retire(&candidates, &[OwnerId(1)]), 0);
+        let mut going = candidates(units.next_work());
+        going[0].code.on_stack = true;
+        assert_eq!(units.retire_cold(&going), 0);
         assert!(units.next_work().is_none());
-        units.look_for_room_again();
+        units.look_again();
         assert!(matches!(units.next_work(), Some(Work::Unload(_))));
     }
 
     #[test]
-    fn retired_code_is_closed_once_nobody_is_inside() {
-        let (mut units, slots) = full();
-        let guard = slots[0].enter().unwrap();
-        units.retire(&[Candidate { id: 0, owner: OwnerId(1) }], &[]);
-        assert!(slots[0].enter().is_none());
-        assert!(units.closable(&[]).is_empty(), "a guard is held");
-        drop(guard);
-        assert!(units.closable(&[OwnerId(1)]).is_empty(), "it is on a stack");
-        assert_eq!(units.closable(&[]), [1]);
+    fn nothing_is_unloaded_where_that_is_not_wanted() {
+        let (mut units, _slots) = full(Rules { unload: false, ..RULES });
+        submit(&mut units, 5, 99);
+        assert!(units.next_work().is_none());
     }
 
     #[test]
-    fn code_without_an_owner_goes_first_however_hot() {
-        let (mut units, _slots) = full();
-        units.bury(OwnerId(3));
+    fn the_cache_grows_for_whoever_waits() {
+        let (mut units, _slots) = full(Rules { wait: true, ..RULES });
+        submit(&mut units, 4, 5);
+        assert!(matches!(units.next_work(), Some(Work::Grown(4))));
+        assert_eq!(take(&mut units).unwrap().owner, OwnerId(4));
+    }
+
+    #[test]
+    fn retired_code_is_closed_once_nobody_is_inside() {
+        let (mut units, slots) = full(RULES);
+        let guard = slots[0].enter().unwrap();
         submit(&mut units, 4, 15);
-        let Some(Work::Unload(owners)) = units.next_work() else { panic!() };
-        assert_eq!(numbers(&owners), [3, 1]);
+        let going = candidates(units.next_work());
+        assert_eq!(units.retire_cold(&going), 1);
+        assert!(slots[0].enter().is_none());
+        assert!(closable(&mut units, &[]).is_empty(), "a guard is held");
+        drop(guard);
+        assert!(closable(&mut units, &[1]).is_empty(), "it is on a stack");
+        assert_eq!(closable(&mut units, &[]), [1]);
+    }
+
+    #[test]
+    fn compaction_repoints_what_is_still_there_and_the_old_code_goes_after_its_callers() {
+        let mut units = Units::new(Rules { compact: true, ..RULES });
+        let slots: Vec<Slot> = (1..=3).map(|owner| submit(&mut units, owner, 0).0).collect();
+        (0..3).for_each(|_| load(&mut units));
+        let Some(Work::Compact(parts)) = units.next_work() else { panic!() };
+        assert!(units.next_work().is_none(), "one at a time");
+        let inside = slots[0].enter().unwrap();
+        // While it is compiled, one is superseded and one dies.
+        units.recompile(&slots[1], Switches(1));
+        units.bury(OwnerId(3));
+        let addresses: Vec<(u64, Address)> = parts.iter().map(|part| (part.id, address(100 + part.id))).collect();
+        let library = Arc::new(99);
+        units.compacted();
+        assert_eq!(units.repoint(&addresses, &library).len(), 1);
+        assert_eq!(slots[0].state(), SlotState::Callable(address(100).pointer()));
+        assert_eq!(slots[1].state(), SlotState::NotReady);
+        assert_eq!(closable(&mut units, &[]), [2, 3]);
+        drop(inside);
+        assert_eq!(closable(&mut units, &[]), [1]);
+        assert_eq!(Arc::strong_count(&library), 2);
+    }
+
+    #[test]
+    fn what_a_child_inherits_half_made_waits_again() {
+        let mut units = units(10);
+        let (slot, _) = submit(&mut units, 1, 0);
+        submit(&mut units, 2, 0);
+        take(&mut units).unwrap();
+        units.adopt();
+        assert_eq!(take(&mut units).unwrap().owner, OwnerId(1));
+        assert_eq!(slot.state(), SlotState::NotReady);
+    }
+
+    #[test]
+    fn whoever_waited_too_long_gets_nothing_later() {
+        let mut units = units(10);
+        let (slot, _) = submit(&mut units, 1, 0);
+        let ticket = take(&mut units).unwrap();
+        assert!(units.give_up(&slot));
+        assert!(publish(&mut units, ticket).is_err());
+        assert_eq!(failure(&slot), "it was not ready in time");
+        assert!(!units.give_up(&slot));
     }
 }

@@ -5,35 +5,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mjitcc::discover::{Environment, Finder, Wish};
-use mjitcc::exec::ProcessExecutor;
-use mjitcc::pipeline::Pipeline;
-use mjitcc::platforms::Flags;
-use mjitcc::scratch::{Purpose, Scratch};
-use mjitcc::worker::{Generated, Host, Options, OwnerId, Place, Request, Slot, SlotState, Worker};
+use mjitcc::discover::{Environment, Wish};
+use mjitcc::worker::{Builder, Code, Compaction, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Worker};
 
 /// What a unit's text is made of; `{entry}` and `{owner}` are filled in.
 pub const PLAIN: &str = "long {entry}(void) { return {owner}; }";
 
-type Generate = Box<dyn Fn(&Request) -> Result<Generated, String> + Send + Sync>;
+pub type Generate = Box<dyn Fn(&Request<'_>) -> Result<Generated, String> + Send + Sync>;
+
+/// A worker that does not compact, for tests of everything else.
+pub fn quiet() -> Builder {
+    Worker::builder().compaction(Compaction::Never)
+}
 
 /// Generates as it is told.
 pub struct TestHost(Generate);
 
 impl Host for TestHost {
-    fn generate(&self, request: &Request) -> Result<Generated, String> {
+    fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
         (self.0)(request)
     }
 
     /// Tests that unload hold guards.
-    fn on_stacks(&self, _owners: &[OwnerId]) -> Vec<OwnerId> {
-        Vec::new()
-    }
+    fn scan_stacks(&self, _code: &mut [Code]) {}
 }
 
 /// Text with the unit's own names in it.
-pub fn fill(text: &str, request: &Request) -> String {
-    text.replace("{entry}", &request.entry).replace("{owner}", &request.owner.0.to_string())
+pub fn fill(text: &str, request: &Request<'_>) -> String {
+    text.replace("{entry}", request.entry).replace("{owner}", &request.owner.0.to_string())
 }
 
 /// A worker, the directory that its temporary files go into, and the lines that it logged.
@@ -44,25 +43,28 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A worker on `cc` whose units all have this text.
-    pub fn of_text(cc: &str, text: &'static str, options: Options) -> Self {
-        Self::new(cc, options, Box::new(move |request| Ok(fill(text, request).into())))
+    /// A worker on gcc whose units all have this text.
+    pub fn of_text(text: &'static str, builder: Builder) -> Self {
+        Self::new(builder, Box::new(move |request| Ok(fill(text, request).into())))
     }
 
-    pub fn new(cc: &str, options: Options, generate: Generate) -> Self {
+    /// A worker on gcc.
+    pub fn new(builder: Builder, generate: Generate) -> Self {
+        Self::on("gcc", builder, Arc::new(TestHost(generate)))
+    }
+
+    /// A worker on `cc` for any host.
+    pub fn on(cc: &str, builder: Builder, host: Arc<dyn Host>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let scratch = Scratch::create(&[dir.path().to_owned()], Purpose::Code).unwrap();
-        let executor = Arc::new(ProcessExecutor::default());
-        let environment = Environment::read();
-        let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-        let compiler = finder.find(&Wish { cc: Some(cc.into()), ..Wish::default() }).unwrap();
-        let pipeline = Pipeline::new(compiler, Flags::default(), executor, scratch);
+        let environment = Environment { temp_dirs: vec![dir.path().to_owned()], ..Environment::read() };
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
-        let options =
-            Options { observer: Box::new(move |event| lines.lock().unwrap().push(event.to_string())), ..options };
-        let worker = Some(Worker::start(pipeline, Arc::new(TestHost(generate)), options));
-        Self { worker, dir, log }
+        let worker = builder
+            .wish(Wish { cc: Some(cc.into()), ..Wish::default() })
+            .environment(environment)
+            .observer(move |event| lines.lock().unwrap().push(event.to_string()))
+            .start(host);
+        Self { worker: Some(worker), dir, log }
     }
 
     pub fn worker(&self) -> &Worker {
@@ -102,8 +104,8 @@ pub fn held_back() -> (Bench, tempfile::TempDir) {
     let fifo = dir.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let text = format!("#include \"{}\"\n{PLAIN}", fifo.display());
-    let generate = move |request: &Request| Ok(fill(&text, request).into());
-    (Bench::new("gcc", Options::default(), Box::new(generate)), dir)
+    let generate = move |request: &Request<'_>| Ok(fill(&text, request).into());
+    (Bench::new(quiet(), Box::new(generate)), dir)
 }
 
 /// Waits for a slot to say anything but not ready.
@@ -119,10 +121,15 @@ pub fn settled(slot: &Slot) -> SlotState {
     }
 }
 
+/// Why a slot has no code, in words.
+pub fn failure(slot: &Slot) -> String {
+    slot.failure().map(|why| why.to_string()).unwrap_or_default()
+}
+
 /// Calls what a slot holds.
 #[track_caller]
 pub fn call(slot: &Slot) -> i64 {
-    let SlotState::Callable(address) = settled(slot) else { panic!("{:?}: {:?}", slot.state(), slot.failure()) };
+    let SlotState::Callable(address) = settled(slot) else { panic!("{:?}: {}", slot.state(), failure(slot)) };
     // SAFETY: every unit's entry has this signature, and the worker lives.
     let function: extern "C" fn() -> i64 = unsafe { std::mem::transmute(address.as_ptr()) };
     function()

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use mjitcc::worker::{Options, SlotState};
+use mjitcc::worker::SlotState;
 
-use crate::host::{Bench, PLAIN, call, held_back, settled};
+use crate::host::{Bench, PLAIN, call, held_back, quiet, settled};
 use crate::support::need;
 
 #[test]
 fn pause_and_resume_say_whether_they_did_anything() {
     need!("gcc");
-    let bench = Bench::of_text("gcc", PLAIN, Options::default());
+    let bench = Bench::of_text(PLAIN, quiet());
     let worker = bench.worker();
     assert_eq!([worker.pause(true), worker.pause(true), worker.pause(false)], [true, false, false]);
     assert!(worker.resume());
@@ -21,7 +21,7 @@ fn pause_and_resume_say_whether_they_did_anything() {
 #[test]
 fn a_draining_pause_finishes_all_and_a_quick_one_starts_nothing() {
     need!("gcc");
-    let bench = Bench::of_text("gcc", PLAIN, Options::default());
+    let bench = Bench::of_text(PLAIN, quiet());
     let slots: Vec<_> = (1..=5).map(|owner| bench.submit(owner, 0)).collect();
     assert!(bench.worker().pause(true));
     assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
@@ -36,7 +36,7 @@ fn a_draining_pause_finishes_all_and_a_quick_one_starts_nothing() {
 #[test]
 fn a_pause_that_does_not_drain_leaves_the_queue() {
     need!("gcc");
-    let bench = Bench::of_text("gcc", PLAIN, Options::default());
+    let bench = Bench::of_text(PLAIN, quiet());
     let slots: Vec<_> = (1..=10).map(|owner| bench.submit(owner, 0)).collect();
     bench.worker().pause(false);
     let ready = slots.iter().filter(|slot| slot.state() != SlotState::NotReady).count();
@@ -49,7 +49,7 @@ fn a_pause_that_does_not_drain_leaves_the_queue() {
 #[test]
 fn a_full_cache_does_not_hang_a_draining_pause() {
     need!("gcc");
-    let bench = Bench::of_text("gcc", PLAIN, Options { max_cache_size: 2, ..Options::default() });
+    let bench = Bench::of_text(PLAIN, quiet().max_cache_size(2));
     let slots: Vec<_> = (1..=4).map(|owner| bench.submit(owner, 0)).collect();
     assert!(bench.worker().pause(true));
     let ready = slots.iter().filter(|slot| slot.state() != SlotState::NotReady).count();
@@ -72,7 +72,7 @@ fn finishing_ends_a_compiler_that_hangs() {
 fn several_threads_share_the_queue() {
     need!("gcc");
     let threads = std::num::NonZero::new(4).unwrap();
-    let bench = Bench::of_text("gcc", PLAIN, Options { threads, ..Options::default() });
+    let bench = Bench::of_text(PLAIN, quiet().threads(threads));
     let slots: Vec<_> = (0..20).map(|owner| bench.submit(owner, owner)).collect();
     assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
 }
@@ -80,8 +80,7 @@ fn several_threads_share_the_queue() {
 #[test]
 fn the_coldest_makes_room_for_what_is_hotter_and_not_while_anybody_is_inside() {
     need!("gcc");
-    let options = Options { max_cache_size: 2, ..Options::default() };
-    let mut bench = Bench::of_text("gcc", PLAIN, options);
+    let mut bench = Bench::of_text(PLAIN, quiet().max_cache_size(2));
     let [cold, warm] = [(1, 10), (2, 20)].map(|(owner, heat)| bench.submit(owner, heat));
     assert_eq!([call(&cold), call(&warm)], [1, 2]);
     let inside = cold.enter().unwrap();

@@ -1,14 +1,14 @@
 //! From submitting to calling, and every way not to get there.
 
-use mjitcc::worker::{FactId, Generated, Options, OwnerId, Request, SlotState, WorkerHeader};
+use mjitcc::worker::{FactId, Generated, NoCode, OwnerId, Request, SlotState, WorkerHeader};
 
-use crate::host::{Bench, PLAIN, call, fill, settled};
+use crate::host::{Bench, PLAIN, call, failure, fill, quiet, settled};
 use crate::support::{fixture, need};
 
 #[test]
 fn submitted_units_become_callable_and_nothing_is_left() {
     need!("gcc");
-    let mut bench = Bench::of_text("gcc", PLAIN, Options::default());
+    let mut bench = Bench::of_text(PLAIN, quiet());
     let slots: Vec<_> = (1..=5).map(|owner| bench.submit(owner, 0)).collect();
     assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     bench.worker().pause(true);
@@ -21,7 +21,7 @@ fn submitted_units_become_callable_and_nothing_is_left() {
 #[test]
 fn the_hottest_is_compiled_first() {
     need!("gcc");
-    let bench = Bench::of_text("gcc", PLAIN, Options::default());
+    let bench = Bench::of_text(PLAIN, quiet());
     bench.worker().pause(false);
     let slots: Vec<_> = [(1, 5), (2, 50), (3, 5), (4, 50)].map(|(owner, heat)| bench.submit(owner, heat)).into();
     bench.worker().resume();
@@ -37,10 +37,13 @@ fn units_stand_behind_a_pch_that_is_built_first() {
     need!("gcc");
     let header = WorkerHeader::File(fixture("vm.h"));
     let text = "long {entry}(void) { return (long)sizeof(vm_frame_t) * 0 + {owner}; }";
-    let bench = Bench::of_text("gcc", text, Options { header, ..Options::default() });
+    let bench = Bench::of_text(text, quiet().header(header));
     assert_eq!(call(&bench.submit(6, 0)), 6);
     let log = bench.log.lock().unwrap();
-    assert_eq!(log[0], "Creating precompiled header", "{log:?}");
+    assert!(log[0].starts_with("MJIT: tmp_dir is "), "{log:?}");
+    assert!(log.iter().any(|line| line.starts_with("MJIT: CC defaults to ")), "{log:?}");
+    let at = |beginning: &str| log.iter().position(|line| line.starts_with(beginning));
+    assert!(at("Creating precompiled header") < at("start compilation: "), "{log:?}");
     assert!(log.iter().any(|line| line.starts_with("Starting process:") && line.contains("-include")), "{log:?}");
 }
 
@@ -48,10 +51,11 @@ fn units_stand_behind_a_pch_that_is_built_first() {
 fn a_header_that_does_not_compile_disables_compiling_and_says_why() {
     need!("gcc");
     let header = WorkerHeader::File(fixture("bad/syntax_error.c"));
-    let mut bench = Bench::of_text("gcc", PLAIN, Options { header, ..Options::default() });
+    let mut bench = Bench::of_text(PLAIN, quiet().header(header));
     let slot = bench.submit(1, 0);
     assert_eq!(settled(&slot), SlotState::Failed);
-    assert!(slot.failure().unwrap().contains("does not compile"), "{:?}", slot.failure());
+    assert!(failure(&slot).contains("does not compile"), "{}", failure(&slot));
+    assert!(!bench.worker().is_enabled());
     assert_eq!(bench.lines("MJIT warning: compiling is disabled").len(), 1);
     assert_eq!(settled(&bench.submit(2, 0)), SlotState::Failed);
     assert!(bench.finish().is_empty());
@@ -60,7 +64,7 @@ fn a_header_that_does_not_compile_disables_compiling_and_says_why() {
 #[test]
 fn one_bad_unit_costs_only_itself() {
     need!("gcc");
-    let generate = |request: &Request| match request.owner.0 {
+    let generate = |request: &Request<'_>| match request.owner.0 {
         1 => Ok(fill("long {entry}(void) { return }", request).into()),
         2 => Err("no code for this one".to_owned()),
         3 => panic!("the host is broken"),
@@ -68,10 +72,10 @@ fn one_bad_unit_costs_only_itself() {
         5 => Ok("long another_name(void) { return 0; }".to_owned().into()),
         _ => Ok(fill(PLAIN, request).into()),
     };
-    let bench = Bench::new("gcc", Options::default(), Box::new(generate));
+    let bench = Bench::new(quiet(), Box::new(generate));
     let slots: Vec<_> = (1..=6).map(|owner| bench.submit(owner, 0)).collect();
     assert_eq!(call(&slots[5]), 6);
-    let why: Vec<&str> = slots[..5].iter().map(|slot| slot.failure().unwrap()).collect();
+    let why: Vec<String> = slots[..5].iter().map(failure).collect();
     for (why, words) in
         why.iter().zip(["compiler failed", "no code for this one", "panicked", "nowhere", "does not define"])
     {
@@ -84,7 +88,7 @@ fn one_bad_unit_costs_only_itself() {
 #[test]
 fn waiting_hosts_find_the_unit_through() {
     need!("gcc");
-    let bench = Bench::of_text("gcc", PLAIN, Options { wait: true, ..Options::default() });
+    let bench = Bench::of_text(PLAIN, quiet().wait(true));
     assert!(matches!(bench.submit(1, 0).state(), SlotState::Callable(_)));
     // A paused worker is not waited for, or it would be for ever (Ruby 4724bf85).
     bench.worker().pause(false);
@@ -94,16 +98,17 @@ fn waiting_hosts_find_the_unit_through() {
 #[test]
 fn code_goes_with_the_facts_that_it_relies_on() {
     need!("gcc");
-    let generate = |request: &Request| {
+    let generate = |request: &Request<'_>| {
         let facts = vec![FactId(request.owner.0 % 2)];
-        Ok(Generated { text: fill(PLAIN, request), facts })
+        Ok(Generated { text: fill(PLAIN, request), facts, inlined: Vec::new() })
     };
-    let bench = Bench::new("gcc", Options::default(), Box::new(generate));
+    let bench = Bench::new(quiet(), Box::new(generate));
     let slots: Vec<_> = (1..=4).map(|owner| bench.submit(owner, 0)).collect();
     assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert_eq!(bench.worker().invalidate(FactId(1)), [OwnerId(1), OwnerId(3)]);
     assert_eq!([&slots[0], &slots[2]].map(|slot| slot.state()), [SlotState::Failed; 2]);
-    assert_eq!(slots[0].failure(), Some("what it relies on is no longer true"));
+    assert!(matches!(slots[0].failure(), Some(NoCode::NoLongerTrue(FactId(1)))));
+    assert_eq!(bench.lines("JIT cancel: "), ["JIT cancel: m1@test.rb:7", "JIT cancel: m3@test.rb:7"]);
     assert_eq!([call(&slots[1]), call(&slots[3])], [2, 4]);
     // Speculation may be given up and the owner submitted again.
     assert_eq!(call(&bench.submit(1, 0)), 1);

@@ -1,0 +1,334 @@
+//! What the worker's threads do, one piece of work after the other. What there is to do is the units' business, when it may be done the
+//! interlock's, how code is made the engine's.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engine::{Engine, Source};
+use super::host::{Code, Generated, NoCode, Place, Request};
+use super::jobs::{Desk, Job, NotRun, Progress};
+use super::log::WorkerEvent;
+use super::slot::Address;
+use super::units::{Candidate, Loaded, Part, Premises, Ticket, Unwanted, Work};
+use super::{Shared, State, names};
+use crate::error::Failure;
+use crate::library::Library;
+
+/// What became of a unit.
+enum Outcome {
+    Published,
+    Failed(NoCode),
+    /// Another unit has its slot.
+    Superseded,
+    /// It waits again.
+    PutBack,
+}
+
+impl Shared {
+    /// A thread's life. The first one sets up, unless that was done before a fork.
+    pub(super) fn serve(&self, number: usize) {
+        if number == 0 && self.engine().is_none() {
+            self.interlock.begin();
+            self.set_up();
+            self.interlock.end();
+        }
+        let find = |state: &mut State| {
+            let engine = self.engine()?;
+            Some((engine, state.units.next_work()?))
+        };
+        while let Some((engine, work)) = self.interlock.take(|state, _| find(state)) {
+            match work {
+                Work::Compact(parts) => self.compact(&engine, &parts),
+                work => self.serve_one(&engine, work),
+            }
+            self.sweep();
+            self.interlock.done();
+        }
+    }
+
+    fn serve_one(&self, engine: &Engine, work: Work) {
+        match work {
+            Work::Make(ticket) => self.make(engine, &ticket),
+            Work::Unload(candidates) => self.unload(candidates),
+            Work::Grown(max_cache_size) => self.tell(&WorkerEvent::Grown { max_cache_size }),
+            // Compaction does not come in between, and sweeping follows anyway.
+            Work::Compact(_) | Work::Sweep => {}
+        }
+    }
+
+    /// What goes wrong here disables compiling, says why, and never the VM.
+    fn set_up(&self) {
+        let executor = self.executor();
+        let tell = |event: &WorkerEvent| self.tell(event);
+        match Engine::set_up(&self.options, &self.environment, &executor, self, &tell) {
+            Ok(engine) => self.set_engine(Some(Arc::new(engine))),
+            // Nobody needs to be told that what was ended did not go on.
+            Err(_) if crate::exec::Executor::is_cancelled(&*executor) => {}
+            Err(error) => {
+                self.tell(&WorkerEvent::Warning(format!("compiling is disabled: {error}")));
+                let why = NoCode::Disabled(Arc::new(error));
+                self.interlock.with(|state| state.units.disable(&why));
+            }
+        }
+    }
+
+    /// Makes room. Slots are emptied here, and stacks looked at again before anything is unloaded: nobody enters in between.
+    fn unload(&self, mut candidates: Vec<Candidate>) {
+        let mut code: Vec<Code> = candidates.iter().map(|candidate| candidate.code).collect();
+        self.scan_stacks(&mut code);
+        candidates.iter_mut().zip(code).for_each(|(candidate, code)| candidate.code = code);
+        let count = self.interlock.publish(|state| state.units.retire_cold(&candidates));
+        if count > 0 {
+            self.tell(&WorkerEvent::Unloaded { count });
+        }
+    }
+
+    /// Unloads what no slot leads to and nobody is inside of.
+    fn sweep(&self) {
+        let mut code = self.interlock.with(|state| state.units.retired_code());
+        if code.is_empty() {
+            return;
+        }
+        self.scan_stacks(&mut code);
+        let free = self.interlock.with(|state| state.units.closable(&code));
+        for (id, place, library) in free {
+            self.tell(&WorkerEvent::Unloading { id, place });
+            drop(library);
+        }
+    }
+
+    fn scan_stacks(&self, code: &mut [Code]) {
+        self.interlock.begin_generating(|_| Some(()));
+        let scanned = catch_unwind(AssertUnwindSafe(|| self.host.scan_stacks(code)));
+        self.interlock.end_generating();
+        if scanned.is_err() {
+            // A host that cannot say keeps its code.
+            code.iter_mut().for_each(|code| code.on_stack = true);
+        }
+    }
+
+    fn make(&self, engine: &Engine, ticket: &Ticket) {
+        let began = Instant::now();
+        let stem = engine.stem(ticket.id);
+        let source = engine.source(&stem);
+        let place = ticket.place.clone();
+        self.tell(&WorkerEvent::Start { place: place.clone(), source: source.clone() });
+        let entry = self.entry(ticket.id, &place);
+        let outcome = self.try_to_make(engine, ticket, &stem, &source, &entry);
+        let took = began.elapsed();
+        match outcome {
+            Outcome::Published => self.tell(&WorkerEvent::Success { place, took, source }),
+            Outcome::Failed(why) => self.tell(&WorkerEvent::Failure { place, took, source, why }),
+            Outcome::Superseded | Outcome::PutBack => {}
+        }
+    }
+
+    fn try_to_make(&self, engine: &Engine, ticket: &Ticket, stem: &str, source: &Path, entry: &str) -> Outcome {
+        let fail = |why: NoCode| {
+            let superseded = self.interlock.publish(|state| {
+                let unwanted = state.units.unwanted(ticket.id);
+                state.units.fail(ticket, why.clone());
+                unwanted
+            });
+            match superseded {
+                Some(Unwanted::Superseded) => Outcome::Superseded,
+                Some(Unwanted::Failed(why)) => Outcome::Failed(why),
+                None => Outcome::Failed(why),
+            }
+        };
+        let text = match self.generate(ticket, entry) {
+            Ok(text) => text,
+            Err(NotGenerated::Later) => {
+                self.interlock.publish(|state| state.units.put_back(ticket));
+                return Outcome::PutBack;
+            }
+            Err(NotGenerated::Superseded) => return fail(NoCode::Cancelled),
+            Err(NotGenerated::Because(why)) => return fail(why),
+        };
+        let sources = [Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes() }];
+        let built = engine.build(stem, &sources, &[entry.to_owned()], self, &|| ()).and_then(|library| {
+            let address = library.address(entry)?;
+            Ok((address.into(), library))
+        });
+        let (address, library): (Address, Library) = match built {
+            Ok(built) => built,
+            Err(failure) => {
+                self.tell(&WorkerEvent::NoLibrary(engine.library(stem)));
+                return fail(match failure {
+                    Failure::Interrupted => NoCode::Finished,
+                    failure => NoCode::NotBuilt(Arc::new(failure)),
+                });
+            }
+        };
+        let loaded = Loaded { address, library: Arc::new(library) };
+        let published = self.interlock.publish(|state| state.units.publish(ticket.clone(), loaded, text.into()));
+        match published {
+            Ok(()) => {
+                self.tell_host(ticket.id, address);
+                Outcome::Published
+            }
+            // What is not wanted is unloaded here, outside the lock.
+            Err((Unwanted::Superseded, _)) => Outcome::Superseded,
+            Err((Unwanted::Failed(why), _)) => Outcome::Failed(why),
+        }
+    }
+
+    fn entry(&self, id: u64, place: &Place) -> String {
+        names::entry(&self.options.entry_prefix, id, self.options.flags.debug.then_some(place))
+    }
+
+    /// Asks the host for the C text, with its collector held off.
+    fn generate(&self, ticket: &Ticket, entry: &str) -> Result<String, NotGenerated> {
+        let mut unwanted = None;
+        let owner = self.interlock.begin_generating(|state| {
+            unwanted = state.units.unwanted(ticket.id);
+            state.units.owner(ticket.id).filter(|_| unwanted.is_none())
+        });
+        let Some(owner) = owner else {
+            return Err(match unwanted {
+                Some(Unwanted::Failed(why)) => NotGenerated::Because(why),
+                Some(Unwanted::Superseded) | None => NotGenerated::Superseded,
+            });
+        };
+        let desk = VmDesk { shared: self, id: ticket.id, stopping: Cell::new(false) };
+        let request = Request { id: ticket.id, owner, entry, switches: ticket.switches, desk: &desk };
+        let text = catch_unwind(AssertUnwindSafe(|| self.host.generate(&request)));
+        self.interlock.end_generating();
+        let Generated { text, facts, inlined } = match text {
+            Ok(Ok(generated)) => generated,
+            Ok(Err(_)) if desk.stopping.get() => return Err(NotGenerated::Later),
+            Ok(Err(why)) => return Err(NotGenerated::Because(NoCode::NotGenerated(why))),
+            Err(_) => return Err(NotGenerated::Because(NoCode::Panicked)),
+        };
+        for inlined in &inlined {
+            let (place, inlined) = (ticket.place.clone(), inlined.place.clone());
+            self.tell(&WorkerEvent::Inlined { place, inlined });
+        }
+        let premises = Premises { facts, inlined: inlined.into_iter().map(|inlined| inlined.owner).collect() };
+        self.interlock.with(|state| state.units.rely(ticket.id, premises));
+        Ok(text)
+    }
+
+    fn tell_host(&self, id: u64, address: Address) {
+        let owner = self.interlock.begin_generating(|state| state.units.owner_of_code(id, address));
+        if let Some(owner) = owner {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.host.published(owner, address.pointer())));
+            self.interlock.end_generating();
+        }
+    }
+
+    /// Puts loaded units together. New ones go first all the same.
+    fn compact(&self, engine: &Engine, parts: &[Part]) {
+        let began = Instant::now();
+        let id = self.interlock.with(|state| state.units.new_id());
+        let stem = engine.stem(id);
+        let between = || {
+            while let Some(work) = self.interlock.with(|state| state.units.next_unit()) {
+                self.serve_one(engine, work);
+            }
+        };
+        let compacted = self.build_compacted(engine, &stem, parts, &between);
+        let outcome = self.interlock.publish(|state| {
+            state.units.compacted();
+            compacted.map(|Compacted { addresses, library }| state.units.repoint(&addresses, &library))
+        });
+        let took = began.elapsed();
+        match outcome {
+            Ok(moved) => {
+                let library = engine.library(&stem);
+                self.tell(&WorkerEvent::Compacted { units: moved.len(), took, library });
+                moved.into_iter().for_each(|(id, address)| self.tell_host(id, address));
+            }
+            Err(why) => {
+                self.tell(&WorkerEvent::NoLibrary(engine.library(&stem)));
+                self.tell(&WorkerEvent::NotCompacted { took, why });
+            }
+        }
+    }
+
+    fn build_compacted(
+        &self,
+        engine: &Engine,
+        stem: &str,
+        parts: &[Part],
+        between: &dyn Fn(),
+    ) -> Result<Compacted, String> {
+        let entries: Vec<String> = parts.iter().map(|part| self.entry(part.id, &part.place)).collect();
+        let name = |part: &Part| engine.source(&engine.stem(part.id)).to_string_lossy().into_owned();
+        let sources: Vec<Source<'_>> =
+            parts.iter().map(|part| Source { name: name(part), text: part.text.as_bytes() }).collect();
+        let library = engine.build(stem, &sources, &entries, self, between).map_err(|failure| failure.to_string())?;
+        let addresses = parts
+            .iter()
+            .zip(&entries)
+            .map(|(part, entry)| Ok((part.id, library.address(entry)?.into())))
+            .collect::<Result<_, crate::library::LoadError>>()
+            .map_err(|error| error.to_string())?;
+        Ok(Compacted { addresses, library: Arc::new(library) })
+    }
+
+    pub(super) fn engine(&self) -> Option<Arc<Engine>> {
+        crate::sync::lock(&self.engine).clone()
+    }
+}
+
+/// One library, and where each unit's code is in it, by number.
+struct Compacted {
+    addresses: Vec<(u64, Address)>,
+    library: Arc<Library>,
+}
+
+/// Why there is no text.
+enum NotGenerated {
+    Because(NoCode),
+    Superseded,
+    /// The VM's thread was wanted and is about to pause the worker.
+    Later,
+}
+
+/// The way from a worker's thread to the VM's.
+struct VmDesk<'a> {
+    shared: &'a Shared,
+    id: u64,
+    stopping: Cell<bool>,
+}
+
+impl fmt::Debug for VmDesk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VmDesk").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Desk for VmDesk<'_> {
+    fn run(&self, job: Job) -> Result<(), NotRun> {
+        let Self { shared, id, stopping } = self;
+        // The VM may collect before it comes to the job.
+        shared.interlock.end_generating();
+        let number = shared.interlock.with(|state| state.jobs.hand_in(job));
+        let _ = catch_unwind(AssertUnwindSafe(|| shared.host.vm_jobs_wait()));
+        let result = shared.interlock.rest_until(|state, status| match state.jobs.progress(number) {
+            Progress::Done => Some(Ok(())),
+            Progress::Running => None,
+            Progress::Waiting => {
+                let gone = if status.paused || status.stopped {
+                    NotRun::Stopping
+                } else {
+                    state.units.unwanted(*id).map(|_| NotRun::Unwanted)?
+                };
+                state.jobs.withdraw(number);
+                Some(Err(gone))
+            }
+        });
+        shared.interlock.begin_generating(|_| Some(()));
+        stopping.set(stopping.get() || result == Err(NotRun::Stopping));
+        result?;
+        match shared.interlock.with(|state| state.units.unwanted(*id)) {
+            Some(_) => Err(NotRun::Unwanted),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What it takes to make code: a compiler, a directory, a header that is ready. Turns C text into loaded code; knows neither lists nor
+//! slots.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mjit_cc_platforms::Role;
+
+use super::options::{Options, WorkerHeader};
+use super::{WorkerEvent, names};
+use crate::discover::{Environment, Finder};
+use crate::error::{Error, Failure};
+use crate::event::Observer;
+use crate::exec::ProcessExecutor;
+use crate::library::Library;
+use crate::pch::{self, UnitHeader};
+use crate::pipeline::Pipeline;
+use crate::scratch::{Purpose, Scratch};
+use crate::unit::Unit;
+
+/// Ready to make code.
+pub(super) struct Engine {
+    pipeline: Pipeline,
+    header: UnitHeader,
+    prefix: String,
+    save_temps: bool,
+}
+
+/// A translation unit: what diagnostics call it, and its C text.
+pub(super) struct Source<'a> {
+    pub(super) name: String,
+    pub(super) text: &'a [u8],
+}
+
+/// What the child of a fork needs of its parent, made before the fork: afterwards the parent may remove it at any time.
+pub(super) struct Dowry {
+    scratch: Scratch,
+    header: UnitHeader,
+}
+
+impl Engine {
+    /// Finds a compiler, makes a private directory, and precompiles the header in it.
+    pub(super) fn set_up(
+        options: &Options,
+        environment: &Environment,
+        executor: &Arc<ProcessExecutor>,
+        observer: &dyn Observer,
+        tell: &dyn Fn(&WorkerEvent),
+    ) -> Result<Self, Error> {
+        let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code)?;
+        tell(&WorkerEvent::TempDir(scratch.path().to_owned()));
+        let finder = Finder { environment, executor: &**executor, temp_dir: scratch.path() };
+        let compiler = finder.find(&options.wish)?;
+        tell(&WorkerEvent::Compiler(compiler.toolchain.compiler().program.display().to_string()));
+        let executor: Arc<ProcessExecutor> = Arc::clone(executor);
+        let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
+        pipeline.timeout = options.timeout;
+        let header = match &options.header {
+            WorkerHeader::None => UnitHeader::None,
+            WorkerHeader::File(header) => {
+                let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
+                let name = pch::default_name(header, suffix);
+                let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
+                pch::prepare(&pipeline, header, &file, observer)?.unshared()
+            }
+        };
+        Ok(Self { pipeline, header, prefix: options.prefix.clone(), save_temps: options.save_temps })
+    }
+
+    /// What this process calls the files of a unit.
+    pub(super) fn stem(&self, id: u64) -> String {
+        names::file_stem(&self.prefix, std::process::id(), id)
+    }
+
+    /// Where the C text of a unit goes.
+    pub(super) fn source(&self, stem: &str) -> PathBuf {
+        self.pipeline.scratch.path().join(stem).with_added_extension("c")
+    }
+
+    /// Where the library of a unit goes.
+    pub(super) fn library(&self, stem: &str) -> PathBuf {
+        let suffix = self.pipeline.toolchain().compiler().target.library_suffix();
+        self.pipeline.scratch.path().join(stem).with_added_extension(suffix)
+    }
+
+    /// C text to loaded code, one library of all sources. Whatever comes of it, no file stays unless they are to be kept. `between` is
+    /// called after each source but the last.
+    pub(super) fn build(
+        &self,
+        stem: &str,
+        sources: &[Source<'_>],
+        exports: &[String],
+        observer: &dyn Observer,
+        between: &dyn Fn(),
+    ) -> Result<Library, Failure> {
+        let Self { pipeline, header, .. } = self;
+        let suffix = pipeline.toolchain().compiler().target.object_suffix();
+        let dir = pipeline.scratch.path();
+        let library = self.library(stem);
+        let mut files = vec![library.clone()];
+        let mut objects = Vec::new();
+        let mut build = || {
+            for (number, source) in sources.iter().enumerate() {
+                if number > 0 {
+                    between();
+                }
+                let unit = Unit::from_text(&source.name, source.text)?;
+                let stem = if number == 0 { stem.to_owned() } else { format!("{stem}_{number}") };
+                let paths = pipeline.paths(&stem, dir, suffix);
+                files.extend([self.source(&stem), paths.staged.clone()]);
+                pipeline.compile(&unit, header, Role::Object, &paths, pipeline.deadline(), observer)?;
+                objects.push(paths.staged);
+            }
+            pipeline.link(&objects, &library, header, exports, pipeline.deadline(), observer)?;
+            Ok(Library::open(&library)?)
+        };
+        let built = build();
+        if !self.save_temps {
+            files.iter().for_each(|file| self.pipeline.scratch.remove(file));
+        }
+        built
+    }
+
+    /// Makes ready for a fork. None where that fails: then the child sets up anew.
+    pub(super) fn dowry(&self) -> Option<Dowry> {
+        let scratch = Scratch::create(&[self.pipeline.scratch.path().parent()?.to_owned()], Purpose::Files).ok()?;
+        let header = self.header.moved_to(scratch.path()).ok()?;
+        Some(Dowry { scratch, header })
+    }
+
+    /// In the child of a fork: goes on in a directory of its own.
+    pub(super) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
+        let Dowry { scratch, header } = dowry;
+        let Pipeline { compiler, flags, timeout, .. } = &self.pipeline;
+        let executor: Arc<ProcessExecutor> = Arc::clone(executor);
+        let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
+        pipeline.timeout = *timeout;
+        Self { pipeline, header, prefix: self.prefix.clone(), save_temps: self.save_temps }
+    }
+
+    /// In the child of a fork: what the parent has on disk is the parent's.
+    pub(super) fn disown(&self) {
+        self.pipeline.scratch.abandon();
+    }
+
+    /// Removes the directory, or keeps it, if a person wants to look into it.
+    pub(super) fn close(&self) {
+        if self.save_temps {
+            self.pipeline.scratch.keep();
+        } else {
+            self.pipeline.scratch.close();
+        }
+    }
+}
+
+impl Dowry {
+    /// In the parent, after the fork: the child has it.
+    pub(super) fn hand_over(self) {
+        self.scratch.abandon();
+    }
+}

@@ -1,0 +1,61 @@
+//! Forking a process that has a worker: both go on, the child with threads and a directory of its own, and with the code and the
+//! queue that it inherited. A pause holds in both.
+
+use std::sync::Arc;
+
+use super::engine::Dowry;
+use super::interlock::Held;
+use super::{State, Worker};
+
+/// The worker held still for a fork: none of its threads holds a lock of anybody's, and none begins anything. Tell it what came of the
+/// fork; dropped, it takes the fork for failed and the worker goes on.
+#[must_use = "dropping this lets the worker go on"]
+pub struct Fork<'a> {
+    worker: &'a Worker,
+    held: Held<'a, State>,
+    dowry: Option<Dowry>,
+}
+
+impl Worker {
+    /// To be called before `fork`. Waits while C text is being generated and while a thread of the worker's runs, which is short;
+    /// not for compilers. Not to be called between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc).
+    pub fn before_fork(&self) -> Fork<'_> {
+        let held = self.shared.interlock.hold();
+        let dowry = self.shared.engine().and_then(|engine| engine.dowry());
+        Fork { worker: self, held, dowry }
+    }
+}
+
+impl Fork<'_> {
+    /// This is the parent, and there is a child.
+    pub fn in_parent(mut self) {
+        if let Some(dowry) = self.dowry.take() {
+            dowry.hand_over();
+        }
+    }
+
+    /// This is the child.
+    pub fn in_child(mut self) {
+        let shared = &self.worker.shared;
+        let threads = std::mem::take(&mut *crate::sync::lock(&self.worker.threads));
+        let stopped = threads.is_empty();
+        // They do not exist here, so that they can be neither joined nor detached.
+        threads.into_iter().for_each(std::mem::forget);
+        self.held.forget_threads();
+        if let Some(state) = self.held.data() {
+            state.units.adopt();
+            state.jobs.forget();
+        }
+        shared.renew_executor();
+        if let Some(old) = shared.engine() {
+            old.disown();
+            let new = self.dowry.take().map(|dowry| Arc::new(old.inherit(dowry, &shared.executor())));
+            shared.set_engine(new);
+        }
+        let worker = self.worker;
+        drop(self);
+        if !stopped {
+            worker.spawn();
+        }
+    }
+}

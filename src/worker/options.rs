@@ -1,0 +1,209 @@
+//! How a worker works, and starting one. Knows no threads.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mjit_cc_platforms::Flags;
+
+use super::{Host, Worker, WorkerEvent};
+use crate::discover::{Environment, Wish};
+use crate::exec::Reaper;
+
+/// What stands before the units of a worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WorkerHeader {
+    /// Nothing.
+    #[default]
+    None,
+    /// A header; the worker precompiles it first of all.
+    File(PathBuf),
+}
+
+/// What becomes of cold code when the cache is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unloading {
+    /// The coldest goes, if it is colder than something that waits and on no stack.
+    #[default]
+    Coldest,
+    /// Nothing goes; what waits goes on waiting.
+    Never,
+}
+
+/// Whether units that are loaded are put together into one library, whose code lies close together (Ruby Bug #14490).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compaction {
+    /// When there is nothing else to do, or the cache is full: see [`policy::should_compact`](super::policy::should_compact).
+    #[default]
+    Throttled,
+    /// Never.
+    Never,
+}
+
+/// Told of everything that happens, on whatever thread it happens, and never while a lock of the worker's is held.
+pub type WorkerObserver = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
+
+pub(super) struct Options {
+    pub(super) wish: Wish,
+    pub(super) flags: Flags,
+    pub(super) environment: Option<Environment>,
+    pub(super) header: WorkerHeader,
+    pub(super) threads: NonZero<usize>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) max_cache_size: usize,
+    pub(super) unloading: Unloading,
+    pub(super) compaction: Compaction,
+    pub(super) prefix: String,
+    pub(super) entry_prefix: String,
+    pub(super) verbose: u8,
+    pub(super) warnings: bool,
+    pub(super) save_temps: bool,
+    pub(super) wait: bool,
+    pub(super) reaper: Option<Arc<dyn Reaper>>,
+    pub(super) observer: Option<WorkerObserver>,
+}
+
+/// Puts a worker together. Every setting has a default.
+#[must_use = "nothing happens before start"]
+pub struct Builder {
+    options: Options,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            options: Options {
+                wish: Wish::default(),
+                flags: Flags::default(),
+                environment: None,
+                header: WorkerHeader::None,
+                threads: NonZero::<usize>::MIN,
+                timeout: Some(Duration::from_secs(60)),
+                max_cache_size: 10_000,
+                unloading: Unloading::default(),
+                compaction: Compaction::default(),
+                prefix: "_mjit_".to_owned(),
+                entry_prefix: "_mjit".to_owned(),
+                verbose: 0,
+                warnings: false,
+                save_temps: false,
+                wait: false,
+                reaper: None,
+                observer: None,
+            },
+        }
+    }
+}
+
+impl Builder {
+    /// What kind of compiler is wanted: a program, a family. By default `CC`, then the best that there is.
+    pub fn wish(mut self, wish: Wish) -> Self {
+        self.options.wish = wish;
+        self
+    }
+
+    /// The compiler's flags. [`Flags::debug`] also gives entry symbols the name of their unit.
+    pub fn flags(mut self, flags: Flags) -> Self {
+        self.options.flags = flags;
+        self
+    }
+
+    /// What to take for the process's environment. By default it is read when the worker is started.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.options.environment = Some(environment);
+        self
+    }
+
+    /// What stands before every unit.
+    pub fn header(mut self, header: WorkerHeader) -> Self {
+        self.options.header = header;
+        self
+    }
+
+    /// How many units are made at once. By default one, which leaves the machine to the VM.
+    pub fn threads(mut self, threads: NonZero<usize>) -> Self {
+        self.options.threads = threads;
+        self
+    }
+
+    /// How long making one unit may take; its processes are ended then. By default a minute; none means for ever.
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.options.timeout = timeout;
+        self
+    }
+
+    /// How many units may be loaded at once. By default 10,000 (Ruby 0cd7be99).
+    pub fn max_cache_size(mut self, units: usize) -> Self {
+        self.options.max_cache_size = units;
+        self
+    }
+
+    /// What becomes of cold code.
+    pub fn unloading(mut self, unloading: Unloading) -> Self {
+        self.options.unloading = unloading;
+        self
+    }
+
+    /// Whether loaded units are put together.
+    pub fn compaction(mut self, compaction: Compaction) -> Self {
+        self.options.compaction = compaction;
+        self
+    }
+
+    /// What temporary files' names begin with. By default `_mjit_`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.options.prefix = prefix.into();
+        self
+    }
+
+    /// What entry symbols' names begin with; the unit's number follows. By default `_mjit`.
+    pub fn entry_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.options.entry_prefix = prefix.into();
+        self
+    }
+
+    /// From 0, nothing, to 3, everything: what is printed on standard error where there is no observer.
+    pub fn verbose(mut self, level: u8) -> Self {
+        self.options.verbose = level;
+        self
+    }
+
+    /// Print warnings at any verbosity.
+    pub fn warnings(mut self, warnings: bool) -> Self {
+        self.options.warnings = warnings;
+        self
+    }
+
+    /// Keep C sources and libraries, and the directory that they are in.
+    pub fn save_temps(mut self, save_temps: bool) -> Self {
+        self.options.save_temps = save_temps;
+        self
+    }
+
+    /// Submitting waits until the unit is through, a minute at most; for tests of hosts.
+    pub fn wait(mut self, wait: bool) -> Self {
+        self.options.wait = wait;
+        self
+    }
+
+    /// Lets the host wait for compilers, for one that would otherwise take their exit status away. Without, a status that was taken
+    /// is found out from what the compiler left.
+    pub fn reaper(mut self, reaper: Arc<dyn Reaper>) -> Self {
+        self.options.reaper = Some(reaper);
+        self
+    }
+
+    /// Takes the place of printing.
+    pub fn observer(mut self, observer: impl Fn(&WorkerEvent) + Send + Sync + 'static) -> Self {
+        self.options.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Starts the worker's threads. The first thing they do is to find a compiler and make the header ready; what goes wrong there
+    /// disables compiling and is told as a warning.
+    #[must_use]
+    pub fn start(self, host: Arc<dyn Host>) -> Worker {
+        Worker::launch(self.options, host)
+    }
+}

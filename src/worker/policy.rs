@@ -1,0 +1,100 @@
+//! When to compact and what to unload: the seed's rules, as arithmetic. A host with a worker of its own may ask them too.
+
+/// What compaction is decided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Units with loaded code.
+    pub active: usize,
+    /// Units that wait.
+    pub queued: usize,
+    /// How many units may be loaded.
+    pub max_active: usize,
+    /// Compactions so far.
+    pub compactions: usize,
+    /// Units unloaded so far for want of room.
+    pub unloads: usize,
+    /// The host waits for every unit.
+    pub wait: bool,
+}
+
+/// Whether to compact now: when the queue is empty, unless the host waits; or when the cache is full, but then only after a tenth of it
+/// was unloaded since the last time (Ruby 122cd359, 096f5442). No more than ten times, or a hundredth of the cache (Ruby cc6afff0,
+/// 028f1887).
+#[must_use]
+pub fn should_compact(census: &Census) -> bool {
+    let Census { active, queued, max_active, compactions, unloads, wait } = *census;
+    let idle = !wait && queued == 0;
+    let full = active >= max_active && compactions * (max_active / 10) <= unloads;
+    active > 1 && (idle || full) && compactions < (max_active / 100).max(10)
+}
+
+/// How many loaded units should go when the cache is full: a tenth of it, so that looking for them is not done for every unit.
+#[must_use]
+pub fn units_to_unload(active: usize, max_active: usize) -> usize {
+    (active + (max_active / 10).max(1)).saturating_sub(max_active)
+}
+
+/// A loaded unit, as [`pick_unloads`] sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitHeat {
+    /// How often it was called.
+    pub calls: u64,
+    /// Its code may be on a stack.
+    pub in_use: bool,
+    /// Its owner is gone.
+    pub dead: bool,
+}
+
+/// Which of the loaded units should go, by their places in `loaded`: all whose owner is gone, then the coldest, only such as are colder
+/// than the hottest that waits, until a tenth of the cache is free. Never one in use.
+#[must_use]
+pub fn pick_unloads(loaded: &[UnitHeat], queued: &[u64], max_active: usize) -> Vec<usize> {
+    let hottest = queued.iter().copied().max().unwrap_or(0);
+    let mut candidates: Vec<usize> =
+        (0..loaded.len()).filter(|&at| !loaded[at].in_use && (loaded[at].dead || loaded[at].calls < hottest)).collect();
+    candidates.sort_by_key(|&at| (!loaded[at].dead, loaded[at].calls));
+    let dead = candidates.iter().filter(|&&at| loaded[at].dead).count();
+    candidates.truncate(units_to_unload(loaded.len(), max_active).max(dead));
+    candidates
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compaction_waits_for_an_empty_queue_or_a_full_cache() {
+        let census = Census { active: 2, max_active: 100, ..Census::default() };
+        assert!(should_compact(&census));
+        assert!(!should_compact(&Census { active: 1, ..census }), "nothing to put together");
+        assert!(!should_compact(&Census { queued: 1, ..census }));
+        assert!(!should_compact(&Census { wait: true, ..census }));
+        assert!(should_compact(&Census { wait: true, queued: 1, active: 100, ..census }));
+    }
+
+    #[test]
+    fn compaction_is_throttled() {
+        let full = Census { active: 100, max_active: 100, queued: 1, compactions: 1, ..Census::default() };
+        assert!(!should_compact(&Census { unloads: 9, ..full }));
+        assert!(should_compact(&Census { unloads: 10, ..full }));
+        let idle = Census { active: 2, max_active: 100, compactions: 10, ..Census::default() };
+        assert!(!should_compact(&idle));
+        assert!(should_compact(&Census { max_active: 10_000, ..idle }));
+    }
+
+    #[test]
+    fn the_dead_go_first_and_the_used_never() {
+        let unit = |calls| UnitHeat { calls, in_use: false, dead: false };
+        let loaded = [
+            unit(5),
+            UnitHeat { dead: true, ..unit(99) },
+            unit(1),
+            UnitHeat { in_use: true, ..unit(0) },
+            unit(50),
+            UnitHeat { in_use: true, dead: true, ..unit(0) },
+        ];
+        assert_eq!(pick_unloads(&loaded, &[20], 6), [1]);
+        assert_eq!(pick_unloads(&loaded, &[20], 4), [1, 2, 0]);
+        assert_eq!(pick_unloads(&loaded, &[], 4), [1], "nothing is colder than nothing");
+    }
+}
