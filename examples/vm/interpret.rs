@@ -3,15 +3,14 @@
 use crate::bytecode::Op;
 use crate::native::Outcome;
 use crate::value::Value;
-use crate::vm::{Trap, Vm, trap};
+use crate::vm::{Failed, Vm};
 
 /// After how many rounds of loops the interpreter looks for machine code to go on with.
 const ROUNDS: u64 = 64;
 
 impl Vm<'_> {
-    /// Runs the function whose frame begins at `fp` from an instruction on.
-    pub(crate) fn interpret(&mut self, fp: usize, mut pc: usize) -> Result<Value, Trap> {
-        let number = self.running(fp);
+    /// Runs a function, whose frame begins at `fp`, from an instruction on.
+    pub(crate) fn interpret(&mut self, number: usize, fp: usize, mut pc: usize) -> Result<Value, Failed> {
         let template = self.template(number);
         let top = fp + usize::from(template.registers);
         let mut rounds = 0;
@@ -26,7 +25,10 @@ impl Vm<'_> {
                     let (left, right) = (value(left), value(right));
                     (to, self.combine(top, operator, left, right)?)
                 }
-                Op::Compare { order, to, left, right } => (to, self.compare(order, value(left), value(right))?),
+                Op::Compare { order, to, left, right } => {
+                    let (left, right) = (value(left), value(right));
+                    (to, self.compare(order, left, right)?)
+                }
                 Op::Equal { to, left, right } => (to, self.equal(value(left), value(right))),
                 Op::Not { to, from } => (to, Value::boolean(!value(from).is_true())),
                 Op::Jump { target } => {
@@ -38,7 +40,7 @@ impl Vm<'_> {
                     rounds += 1;
                     if rounds == ROUNDS {
                         rounds = 0;
-                        self.warm_up(number, 1);
+                        self.warm_up(number, ROUNDS);
                         match self.run_native(number, fp, pc) {
                             Outcome::NoCode => {}
                             Outcome::GoOn(at) => pc = at,
@@ -68,15 +70,22 @@ impl Vm<'_> {
                     let length = value(length);
                     (to, self.make_filled(top, length, fp + usize::from(fill))?)
                 }
-                Op::Length { to, array } => (to, self.length(value(array))?),
-                Op::Get { to, array, index } => match self.heap.element(value(array), value(index)) {
-                    Some(element) => (to, Value(element.get())),
-                    None => return self.no_element(value(array), value(index)),
-                },
+                Op::Length { to, array } => {
+                    let array = value(array);
+                    (to, self.length(array)?)
+                }
+                Op::Get { to, array, index } => {
+                    let (array, index) = (value(array), value(index));
+                    match self.heap.element(array, index) {
+                        Some(element) => (to, Value(element.get())),
+                        None => return self.no_element(array, index),
+                    }
+                }
                 Op::Set { array, index, from } => {
-                    match self.heap.element(value(array), value(index)) {
+                    let (array, index) = (value(array), value(index));
+                    match self.heap.element(array, index) {
                         Some(element) => element.set(value(from).0),
-                        None => return self.no_element(value(array), value(index)),
+                        None => return self.no_element(array, index),
                     }
                     continue;
                 }
@@ -107,15 +116,15 @@ impl Vm<'_> {
         self.heap.value(function + 2 + usize::from(index))
     }
 
-    fn length(&self, array: Value) -> Result<Value, Trap> {
+    fn length(&mut self, array: Value) -> Result<Value, Failed> {
         match self.heap.find(array, crate::heap::Kind::Array) {
             Some((_, length)) => Ok(Value::index(length)),
-            None => trap(format!("{} is no array", self.show(array, 0))),
+            None => self.fail(format!("{} is no array", self.show(array, 0))),
         }
     }
 
-    fn no_element(&self, array: Value, index: Value) -> Result<Value, Trap> {
+    fn no_element(&mut self, array: Value, index: Value) -> Result<Value, Failed> {
         self.length(array)?;
-        trap(format!("there is no element {}", self.show(index, 0)))
+        self.fail(format!("there is no element {}", self.show(index, 0)))
     }
 }

@@ -11,13 +11,12 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mjitcc::discover::{Environment, Finder, Wish};
-use mjitcc::exec::ProcessExecutor;
-use mjitcc::pipeline::Pipeline;
-use mjitcc::platforms::Flags;
-use mjitcc::scratch::{Purpose, Scratch};
+use mjitcc::discover::Wish;
+#[cfg(unix)]
+use mjitcc::worker::Fork;
 use mjitcc::worker::{
-    Entered, FactId, Generated, Host, Options, OwnerId, Place, Request, Slot, SlotState, Worker, WorkerHeader,
+    Code, Entered, FactId, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Switches, Worker,
+    WorkerHeader,
 };
 
 use crate::bytecode::Program;
@@ -29,9 +28,11 @@ use crate::value::Value;
 pub(crate) struct JitOptions {
     pub(crate) cc: Option<String>,
     pub(crate) threads: NonZero<usize>,
+    pub(crate) max_cache_size: usize,
+    pub(crate) min_calls: u64,
     pub(crate) wait: bool,
     pub(crate) verbose: u8,
-    pub(crate) min_calls: u64,
+    pub(crate) save_temps: bool,
 }
 
 /// What a function is compiled from.
@@ -56,7 +57,7 @@ struct Desk {
 
 #[derive(Default)]
 struct Papers {
-    sources: HashMap<OwnerId, (Arc<Source>, u64)>,
+    sources: HashMap<OwnerId, Source>,
     globals: Vec<Known>,
     /// Whose code relies on which generation of a global.
     relying: HashMap<FactId, Vec<OwnerId>>,
@@ -69,55 +70,42 @@ impl Desk {
 }
 
 impl Host for Desk {
-    fn generate(&self, request: &Request) -> Result<Generated, String> {
+    fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
+        // All the while under the lock, so that no global changes before it is noted who relies on it.
         let mut papers = self.papers();
-        let (source, without) = papers.sources.get(&request.owner).cloned().ok_or("the function is gone")?;
-        // Under the lock, so that no global changes before it is noted who relies on it.
+        let source = papers.sources.get(&request.owner).ok_or("the function is gone")?;
         let Text { c, relies_on } = generate(&Unit {
             template: &self.program.templates[usize::from(source.template)],
             owner: request.owner.0,
             captures: &source.captures,
             globals: &papers.globals,
-            without,
-            entry: &request.entry,
+            without: request.switches.0,
+            entry: request.entry,
         });
         let facts: Vec<FactId> = relies_on.into_iter().map(FactId).collect();
         facts.iter().for_each(|fact| papers.relying.entry(*fact).or_default().push(request.owner));
-        Ok(Generated { text: c, facts })
+        Ok(Generated { text: c, facts, inlined: Vec::new() })
     }
 
-    /// Whoever is inside of code holds a guard.
-    fn on_stacks(&self, _owners: &[OwnerId]) -> Vec<OwnerId> {
-        Vec::new()
-    }
+    /// Nothing to see: whoever is inside of code holds a guard.
+    fn scan_stacks(&self, _code: &mut [Code]) {}
 }
 
 impl Jit {
-    /// Starts the worker.
-    pub(crate) fn start(program: &Arc<Program>, options: &JitOptions) -> Result<Self, String> {
-        let environment = Environment::read();
-        let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code).map_err(|error| error.to_string())?;
-        let executor = Arc::new(ProcessExecutor::default());
-        let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-        let wish = Wish { cc: options.cc.clone().map(Into::into), ..Wish::default() };
-        let compiler = finder.find(&wish).map_err(|error| error.to_string())?;
-        let pipeline = Pipeline::new(compiler, Flags::default(), executor, scratch);
-        let verbose = options.verbose;
-        let worker_options = Options {
-            header: WorkerHeader::File(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/vm/vm.h")),
-            threads: options.threads,
-            wait: options.wait,
-            observer: Box::new(move |event| {
-                if event.level() <= verbose {
-                    eprintln!("{event}");
-                }
-            }),
-            ..Options::default()
-        };
+    /// Starts the worker. It never fails: where there is no compiler, say, everything goes on being interpreted.
+    pub(crate) fn start(program: &Arc<Program>, options: &JitOptions) -> Self {
         let papers = Papers { globals: vec![Known::default(); program.globals.len()], ..Papers::default() };
         let desk = Arc::new(Desk { program: Arc::clone(program), papers: Mutex::new(papers) });
-        let worker = Worker::start(pipeline, Arc::clone(&desk) as Arc<dyn Host>, worker_options);
-        Ok(Self { worker, desk, min_calls: options.min_calls })
+        let worker = Worker::builder()
+            .wish(Wish { cc: options.cc.clone().map(Into::into), ..Wish::default() })
+            .header(WorkerHeader::File(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/vm/vm.h")))
+            .threads(options.threads)
+            .max_cache_size(options.max_cache_size)
+            .wait(options.wait)
+            .verbose(options.verbose)
+            .save_temps(options.save_temps)
+            .start(Arc::<Desk>::clone(&desk));
+        Self { worker, desk, min_calls: options.min_calls }
     }
 
     /// Hands over a hot function.
@@ -125,23 +113,18 @@ impl Jit {
         let program = &self.desk.program;
         let template = &program.templates[usize::from(source.template)];
         let place = Place { label: template.name.clone(), path: program.path.clone(), line: template.line };
-        self.desk.papers().sources.insert(OwnerId(owner), (Arc::new(source), compiled.without));
-        compiled.heat = Some((place.clone(), Arc::clone(&heat)));
-        compiled.slot = Some(self.worker.submit(OwnerId(owner), place, heat));
+        self.desk.papers().sources.insert(OwnerId(owner), source);
+        compiled.slot = Some(self.worker.submit_with(OwnerId(owner), place, heat, Switches(compiled.without)));
     }
 
     /// Has a function compiled again with one assumption less, once for however many frames find out.
-    pub(crate) fn recompile(&self, compiled: &mut Compiled, owner: u64, why: u64) {
+    pub(crate) fn recompile(&self, compiled: &mut Compiled, why: u64) {
         if compiled.without & why != 0 {
             return;
         }
         compiled.without |= why;
-        if let Some((_, without)) = self.desk.papers().sources.get_mut(&OwnerId(owner)) {
-            *without = compiled.without;
-        }
-        if let Some((place, heat)) = &compiled.heat {
-            compiled.slot = Some(self.worker.submit(OwnerId(owner), place.clone(), Arc::clone(heat)));
-        }
+        let slot = compiled.slot.take();
+        compiled.slot = slot.filter(|slot| self.worker.recompile(slot, Switches(compiled.without)));
     }
 
     /// A global holds another function now: gives the owners of all code, loaded or on its way, that relied on the one before.
@@ -157,6 +140,7 @@ impl Jit {
         relying.into_iter().map(|OwnerId(owner)| owner).collect()
     }
 
+    /// The collector begins to move things. Nothing here moves with them, but functions may be found dead.
     pub(crate) fn enter_gc(&self) {
         self.worker.enter_gc();
     }
@@ -165,7 +149,7 @@ impl Jit {
         self.worker.leave_gc();
     }
 
-    /// A function was found to be garbage.
+    /// A function was found to be garbage. Between [`Self::enter_gc`] and [`Self::leave_gc`].
     pub(crate) fn owner_died(&self, owner: u64) {
         if self.desk.papers().sources.remove(&OwnerId(owner)).is_some() {
             self.worker.owner_died(OwnerId(owner));
@@ -177,6 +161,12 @@ impl Jit {
         self.worker.pause(true);
         self.worker.resume();
     }
+
+    /// Holds the worker still for a fork.
+    #[cfg(unix)]
+    pub(crate) fn before_fork(&self) -> Fork<'_> {
+        self.worker.before_fork()
+    }
 }
 
 /// A function's machine code, if it has any. A guard costs a fence, so each function keeps its own from call to call, and gives it
@@ -184,7 +174,6 @@ impl Jit {
 #[derive(Default)]
 pub(crate) struct Compiled {
     slot: Option<Slot>,
-    heat: Option<(Place, Arc<AtomicU64>)>,
     /// The assumptions that it is to be compiled without.
     pub(crate) without: u64,
     /// Of all code that may be running: the newest last.
@@ -194,9 +183,9 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    /// Whether it was never submitted, or what came of it was taken back.
+    /// Whether it was never submitted, or what came of it was taken back or unloaded.
     pub(crate) fn is_cold(&self) -> bool {
-        self.slot.is_none()
+        self.slot.as_ref().is_none_or(|slot| slot.state() == SlotState::Unloaded)
     }
 
     /// The code was taken back; the function may be submitted again.

@@ -11,7 +11,8 @@
 #![allow(clippy::disallowed_methods, reason = "the walls are the library's")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ mod arguments;
 mod bytecode;
 mod codegen;
 mod compile;
+mod fork;
 mod heap;
 mod interpret;
 mod jit;
@@ -30,8 +32,9 @@ mod vm;
 
 use arguments::{Arguments, Mode};
 use bytecode::Program;
+use fork::Side;
 use jit::Jit;
-use vm::{Config, Trap, Vm};
+use vm::{Config, Vm};
 
 /// For as many frames as the VM's own stack has room for, in interpreter and machine code by turns.
 const MACHINE_STACK: usize = 512 << 20;
@@ -56,68 +59,88 @@ fn main() -> ExitCode {
 }
 
 fn run_all(arguments: &Arguments) -> Result<ExitCode, String> {
-    let mut code = ExitCode::SUCCESS;
+    let mut good = true;
     if arguments.mode == Mode::Table {
-        println!("{:12} {:>24} {:>12} {:>10} {:>10} {:>9}", "program", "result", "interpreter", "JIT cold", "JIT warm", "speed-up");
+        row("program", "result", ["interpreter", "JIT cold", "JIT warm", "speed-up"]);
     }
     for file in &arguments.files {
         let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
         let program = Arc::new(compile::compile(file, &text)?);
         match arguments.mode {
-            Mode::Run => print!("{}", timed(&mut machine(&program, arguments, arguments.jit)?).0),
-            Mode::Table => {
-                if !compare(&program, arguments)? {
-                    code = ExitCode::FAILURE;
-                }
-            }
+            Mode::Run => print!("{}", timed(&mut machine(&program, arguments, arguments.jit)).0),
+            Mode::Table => good &= compare(&program, arguments)?,
         }
     }
-    Ok(code)
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn machine<'p>(program: &'p Arc<Program>, arguments: &Arguments, with_jit: bool) -> Result<Vm<'p>, String> {
-    let jit = with_jit.then(|| Jit::start(program, &arguments.jit_options)).transpose()?;
-    Ok(Vm::new(program, Config { gc_stress: arguments.gc_stress, scale: arguments.scale, jit }))
+fn machine<'p>(program: &'p Arc<Program>, arguments: &Arguments, with_jit: bool) -> Vm<'p> {
+    let jit = with_jit.then(|| Jit::start(program, &arguments.jit_options));
+    Vm::new(program, Config { gc_stress: arguments.gc_stress, scale: arguments.scale, jit })
 }
 
 /// Runs a program once: what it printed, and how long that took.
 fn timed(vm: &mut Vm<'_>) -> (String, Duration) {
     let began = Instant::now();
-    let result = vm.run();
-    let took = began.elapsed();
-    let mut output = std::mem::take(&mut vm.output);
-    if let Err(Trap(why)) = result {
-        output.push_str(&format!("error: {why}\n"));
-    }
-    (output, took)
+    let output = vm.run();
+    (output, began.elapsed())
 }
 
-/// Prints a program's row; false when the JIT made a difference in more than time.
+fn row(program: &str, result: &str, times: [&str; 4]) {
+    let [interpreter, cold, warm, speed_up] = times;
+    println!("{program:12} {result:>22.22} {interpreter:>12} {cold:>12} {warm:>12} {speed_up:>9}");
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+/// Runs a program in each way and prints its row; false when the JIT made a difference in more than time.
 fn compare(program: &Arc<Program>, arguments: &Arguments) -> Result<bool, String> {
-    let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
-    let name = std::path::Path::new(&program.path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let (output, interpreter) = timed(&mut machine(program, arguments, false)?);
+    let name = Path::new(&program.path).file_stem().unwrap_or_default().to_string_lossy();
+    let (output, interpreter) = timed(&mut machine(program, arguments, false));
     let result = output.lines().last().unwrap_or_default();
-    print!("{name:12} {result:>24} {:>12}", ms(interpreter));
     if !arguments.jit {
-        println!();
+        row(&name, result, [&ms(interpreter), "", "", ""]);
         return Ok(true);
     }
+    // The start of the worker counts: it is what a cold start costs.
     let began = Instant::now();
-    let mut vm = machine(program, arguments, true)?;
+    let mut vm = machine(program, arguments, true);
     let (cold_output, _) = timed(&mut vm);
     let cold = began.elapsed();
+    let side = if arguments.fork { fork::fork(vm.jit()).map_err(|error| format!("cannot fork: {error}"))? } else { Side::Alone };
     if let Some(jit) = vm.jit() {
         jit.settle();
     }
     let (warm_output, warm) = timed(&mut vm);
-    let speed_up = interpreter.as_secs_f64() / warm.as_secs_f64();
-    println!(" {:>10} {:>10} {speed_up:>8.1}x", ms(cold), ms(warm));
-    for (what, other) in [("cold", cold_output), ("warm", warm_output)] {
-        if other != output {
-            println!("{what}, it printed:\n{other}and not:\n{output}");
-            return Ok(false);
+    if arguments.jit_options.verbose > 0 {
+        eprintln!("{}", vm.statistics);
+    }
+    drop(vm);
+    let good = agree("cold", &cold_output, &output) & agree("warm", &warm_output, &output);
+    let speed_up = format!("{:.1}x", interpreter.as_secs_f64() / warm.as_secs_f64());
+    match side {
+        Side::Child => {
+            row("  (forked)", warm_output.lines().last().unwrap_or_default(), ["", "", &ms(warm), &speed_up]);
+            // The rest is the parent's.
+            process::exit(i32::from(!good));
+        }
+        Side::Parent(child) => {
+            let child_good = child.join().map_err(|error| format!("cannot wait: {error}"))?;
+            row(&name, result, [&ms(interpreter), &ms(cold), &ms(warm), &speed_up]);
+            Ok(good && child_good)
+        }
+        Side::Alone => {
+            row(&name, result, [&ms(interpreter), &ms(cold), &ms(warm), &speed_up]);
+            Ok(good)
         }
     }
-    Ok(true)
+}
+
+fn agree(when: &str, output: &str, expected: &str) -> bool {
+    if output != expected {
+        println!("{when}, it printed:\n{output}and not:\n{expected}");
+    }
+    output == expected
 }

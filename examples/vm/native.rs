@@ -1,5 +1,5 @@
 //! Between the VM and its machine code: what both sides agree on, as `vm.h` has it, calls in either direction, and nothing else.
-//! The only `unsafe` of this program.
+//! The only `unsafe` of this program, but for `fork`'s.
 //!
 //! A unit gets the VM, its frame and the instruction to begin with. While it runs, Rust does not touch the VM except through the
 //! helpers, and they are done when it goes on: at each moment one side has it.
@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use crate::bytecode::{Operator, Order};
 use crate::heap::{Heap, Words};
 use crate::value::Value;
-use crate::vm::{Trap, Vm};
+use crate::vm::{Failed, Vm};
 
 /// What machine code returns that is no value.
 const FAILED: u64 = 0;
@@ -84,7 +84,7 @@ pub(crate) enum Outcome {
     /// There was none.
     NoCode,
     /// The function is through.
-    Returned(Result<Value, Trap>),
+    Returned(Result<Value, Failed>),
     /// The interpreter goes on with the frame, at this instruction.
     GoOn(usize),
 }
@@ -103,7 +103,7 @@ impl Vm<'_> {
         let result = unsafe { entry(context, frame, pc as u64) };
         self.function_mut(number).compiled.leave();
         match result {
-            FAILED => Outcome::Returned(Err(self.trap.take().expect("who fails says why"))),
+            FAILED => Outcome::Returned(Err(Failed)),
             EXIT => Outcome::GoOn(self.left(number)),
             value => Outcome::Returned(Ok(Value(value))),
         }
@@ -125,16 +125,11 @@ impl Vm<'_> {
         fp + usize::from(self.template(self.running(fp)).registers)
     }
 
-    /// A result for machine code.
-    fn give(&mut self, result: Result<Value, Trap>) -> u64 {
-        match result {
-            Ok(value) => value.0,
-            Err(trap) => {
-                self.trap = Some(trap);
-                FAILED
-            }
-        }
-    }
+}
+
+/// A result for machine code.
+fn word(result: Result<Value, Failed>) -> u64 {
+    result.map_or(FAILED, |value| value.0)
 }
 
 /// The VM that a helper was called for.
@@ -160,14 +155,12 @@ macro_rules! helpers {
 
 helpers! {
     combine(vm fp; operator, left, right) -> u64 {
-        let result = vm.combine(vm.top(fp), Operator::ALL[operator as usize], Value(left), Value(right));
-        vm.give(result)
+        word(vm.combine(vm.top(fp), Operator::ALL[operator as usize], Value(left), Value(right)))
     }
 
     compare(vm; or_equal, left, right) -> u64 {
         let order = if or_equal == 0 { Order::Less } else { Order::LessOrEqual };
-        let result = vm.compare(order, Value(left), Value(right));
-        vm.give(result)
+        word(vm.compare(order, Value(left), Value(right)))
     }
 
     equal(vm; left, right) -> u64 {
@@ -187,24 +180,21 @@ helpers! {
     }
 
     filled(vm fp; length, fill) -> u64 {
-        let result = vm.make_filled(vm.top(fp), vm.register(fp, length as u8), fp + fill as usize);
-        vm.give(result)
+        word(vm.make_filled(vm.top(fp), vm.register(fp, length as u8), fp + fill as usize))
     }
 
     call(vm fp; base, arguments) -> u64 {
-        let result = vm.call(fp + base as usize, arguments as u8);
-        vm.give(result)
+        word(vm.call(fp + base as usize, arguments as u8))
     }
 
     resume(vm fp;) -> u64 {
-        let pc = vm.left(vm.running(fp));
-        let result = vm.interpret(fp, pc);
-        vm.give(result)
+        let number = vm.running(fp);
+        let pc = vm.left(number);
+        word(vm.interpret(number, fp, pc))
     }
 
     overflow(vm;) -> u64 {
-        let result = vm.overflow();
-        vm.give(result)
+        word(vm.overflow())
     }
 
     print(vm; value) {

@@ -5,7 +5,7 @@
 //! overlap: arguments are put where the callee's lowest registers will be. A function that is not reachable any more dies, and
 //! its machine code with it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,13 +16,9 @@ use crate::jit::{Compiled, Jit, Source};
 use crate::native::{Context, Outcome};
 use crate::value::Value;
 
-/// What ends a program: a sentence.
+/// The program has failed; the VM knows why. Small, so that results fit into registers.
 #[derive(Debug)]
-pub(crate) struct Trap(pub(crate) String);
-
-pub(crate) fn trap<T>(why: impl Into<String>) -> Result<T, Trap> {
-    Err(Trap(why.into()))
-}
+pub(crate) struct Failed;
 
 /// The words of the stack: few enough for the machine's stack to hold as many frames.
 const STACK: usize = 1 << 15;
@@ -65,12 +61,34 @@ pub(crate) struct Vm<'p> {
     pub(crate) heap: Heap,
     pub(crate) functions: Vec<Option<Function>>,
     next_owner: u64,
-    /// What the program printed.
-    pub(crate) output: String,
-    /// Why machine code gave up.
-    pub(crate) trap: Option<Trap>,
+    output: String,
+    failure: String,
     gc_stress: bool,
     jit: Option<Jit>,
+    pub(crate) statistics: Statistics,
+}
+
+/// What happened so far.
+#[derive(Debug, Default)]
+pub(crate) struct Statistics {
+    pub(crate) collections: u64,
+    /// Functions that died.
+    pub(crate) deaths: u64,
+    /// How often machine code was left because an assumption failed.
+    pub(crate) failed_assumptions: u64,
+    /// How often a function's code was taken back because a global changed.
+    pub(crate) taken_back: u64,
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { collections, deaths, failed_assumptions, taken_back } = self;
+        write!(
+            f,
+            "VM: {collections} collections, {deaths} functions died, {failed_assumptions} assumptions failed, \
+             {taken_back} functions taken back"
+        )
+    }
 }
 
 impl<'p> Vm<'p> {
@@ -88,9 +106,10 @@ impl<'p> Vm<'p> {
             functions: Vec::new(),
             next_owner: 1,
             output: String::new(),
-            trap: None,
+            failure: String::new(),
             gc_stress,
             jit,
+            statistics: Statistics::default(),
         };
         vm.globals[0].set(Value::index(scale as usize).0);
         for (global, template) in &program.functions {
@@ -103,10 +122,19 @@ impl<'p> Vm<'p> {
         vm
     }
 
-    /// Runs the program once. Globals keep their values from run to run.
-    pub(crate) fn run(&mut self) -> Result<(), Trap> {
+    /// Runs the program once: what it printed, and why it ended early if it did. Globals keep their values from run to run.
+    pub(crate) fn run(&mut self) -> String {
         self.output.clear();
-        self.call(0, 0).map(drop)
+        if let Err(Failed) = self.call(0, 0) {
+            let _ = writeln!(self.output, "error: {}", self.failure);
+        }
+        std::mem::take(&mut self.output)
+    }
+
+    /// Fails, with a sentence.
+    pub(crate) fn fail<T>(&mut self, why: impl Into<String>) -> Result<T, Failed> {
+        self.failure = why.into();
+        Err(Failed)
     }
 
     pub(crate) fn jit(&self) -> Option<&Jit> {
@@ -146,27 +174,27 @@ impl<'p> Vm<'p> {
     // ---- calls
 
     /// Calls the function that lies on the stack at `at`, below its arguments.
-    pub(crate) fn call(&mut self, at: usize, arguments: u8) -> Result<Value, Trap> {
+    pub(crate) fn call(&mut self, at: usize, arguments: u8) -> Result<Value, Failed> {
         let Some(number) = self.function_at(at) else {
-            return trap(format!("{} is called, and is no function", self.show(Value(self.stack[at].get()), 0)));
+            return self.fail(format!("{} is called, and is no function", self.show(Value(self.stack[at].get()), 0)));
         };
         let (template, fp) = (self.template(number), at + 1);
         if template.parameters != arguments {
-            return trap(format!("{} takes {} arguments, not {arguments}", template.name, template.parameters));
+            return self.fail(format!("{} takes {} arguments, not {arguments}", template.name, template.parameters));
         }
         if fp + usize::from(template.registers) > self.stack.len() {
             return self.overflow();
         }
         self.warm_up(number, 1);
         match self.run_native(number, fp, 0) {
-            Outcome::NoCode => self.interpret(fp, 0),
-            Outcome::GoOn(pc) => self.interpret(fp, pc),
+            Outcome::NoCode => self.interpret(number, fp, 0),
+            Outcome::GoOn(pc) => self.interpret(number, fp, pc),
             Outcome::Returned(result) => result,
         }
     }
 
-    pub(crate) fn overflow(&self) -> Result<Value, Trap> {
-        trap("the stack is full")
+    pub(crate) fn overflow(&mut self) -> Result<Value, Failed> {
+        self.fail("the stack is full")
     }
 
     /// Counts for a function, and has it compiled once it is hot.
@@ -200,7 +228,8 @@ impl<'p> Vm<'p> {
         if let (Some(jit), Some(function)) = (&self.jit, &mut self.functions[number])
             && why != 0
         {
-            jit.recompile(&mut function.compiled, function.owner, why);
+            self.statistics.failed_assumptions += 1;
+            jit.recompile(&mut function.compiled, why);
         }
     }
 
@@ -222,6 +251,7 @@ impl<'p> Vm<'p> {
             function.compiled.forget();
             function.threshold = function.heat.load(Ordering::Relaxed) + jit.min_calls;
             function.taken_back += 1;
+            self.statistics.taken_back += 1;
             if function.taken_back > 2 {
                 function.compiled.without |= without::KNOWN_GLOBALS;
             }
@@ -257,10 +287,10 @@ impl<'p> Vm<'p> {
     }
 
     /// An array of one value, which lies on the stack, over and over.
-    pub(crate) fn make_filled(&mut self, top: usize, length: Value, fill: usize) -> Result<Value, Trap> {
+    pub(crate) fn make_filled(&mut self, top: usize, length: Value, fill: usize) -> Result<Value, Failed> {
         const MOST: i64 = 1 << 28;
         let Some(length) = length.as_small().filter(|length| (0..=MOST).contains(length)) else {
-            return trap(format!("{} is no length", self.show(length, 0)));
+            return self.fail(format!("{} is no length", self.show(length, 0)));
         };
         self.make_room(top, length as usize);
         let (object, elements) = self.heap.allocate(Kind::Array, length as usize);
@@ -295,6 +325,7 @@ impl<'p> Vm<'p> {
 
     /// Collects garbage: everything that lives moves. The stack ends at `top`.
     pub(crate) fn collect(&mut self, top: usize, length: usize) {
+        self.statistics.collections += 1;
         if let Some(jit) = &self.jit {
             jit.enter_gc();
         }
@@ -312,6 +343,7 @@ impl<'p> Vm<'p> {
                     if let Some(jit) = &self.jit {
                         jit.owner_died(function.owner);
                     }
+                    self.statistics.deaths += 1;
                     *place = None;
                 }
             }
@@ -327,7 +359,7 @@ impl<'p> Vm<'p> {
 
     // ---- arithmetic, for the interpreter and where machine code is at its wits' end
 
-    pub(crate) fn combine(&mut self, top: usize, operator: Operator, left: Value, right: Value) -> Result<Value, Trap> {
+    pub(crate) fn combine(&mut self, top: usize, operator: Operator, left: Value, right: Value) -> Result<Value, Failed> {
         let small = || operator.combine_small(left.as_small()?, right.as_small()?);
         if let Some(result) = small() {
             return Ok(result);
@@ -336,7 +368,7 @@ impl<'p> Vm<'p> {
             return self.no_integers(left, right);
         };
         if b == 0 && matches!(operator, Operator::Divide | Operator::Remainder) {
-            return trap("division by zero");
+            return self.fail("division by zero");
         }
         let result = match operator {
             Operator::Add => a.checked_add(b),
@@ -347,11 +379,11 @@ impl<'p> Vm<'p> {
         };
         match result {
             Some(integer) => Ok(self.make_integer(top, integer)),
-            None => trap("an integer does not fit into 128 bits"),
+            None => self.fail("an integer does not fit into 128 bits"),
         }
     }
 
-    pub(crate) fn compare(&self, order: Order, left: Value, right: Value) -> Result<Value, Trap> {
+    pub(crate) fn compare(&mut self, order: Order, left: Value, right: Value) -> Result<Value, Failed> {
         if let (Some(a), Some(b)) = (left.as_small(), right.as_small()) {
             return Ok(Value::boolean(if order == Order::Less { a < b } else { a <= b }));
         }
@@ -362,8 +394,8 @@ impl<'p> Vm<'p> {
         }
     }
 
-    fn no_integers(&self, left: Value, right: Value) -> Result<Value, Trap> {
-        trap(format!("{} and {} are not both integers", self.show(left, 0), self.show(right, 0)))
+    fn no_integers(&mut self, left: Value, right: Value) -> Result<Value, Failed> {
+        self.fail(format!("{} and {} are not both integers", self.show(left, 0), self.show(right, 0)))
     }
 
     /// Integers by value, objects by identity.
