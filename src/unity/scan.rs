@@ -687,6 +687,12 @@ impl<'t> Scanner<'_, 't> {
                 }
             }
         }
+        let words = &self.tokens[specifier_range.clone()];
+        let aggregate = |token: &Token| matches!(token.kind, Kind::Word(Word::Record | Word::Enum));
+        if declarators.is_empty() && place == Place::File && (specifiers.is_typedef || !words.iter().any(aggregate)) {
+            // It names something that the scanner takes for a type of everyone's.
+            return Err(Lost(start));
+        }
         self.within(limit, Declaration { specifiers, specifier_range, declarators, body, end: at + 1 })
     }
 

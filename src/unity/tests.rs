@@ -171,6 +171,7 @@ fn what_is_refused() {
         "UNKNOWN int a;\nENTRY { return x; }",
         "int a UNKNOWN(3);\nENTRY { return x; }",
         "type name UNKNOWN;\nENTRY { return x; }",
+        "typedef char int32_t;\nENTRY { return x; }",
         "enum e : int { A };\nENTRY { return x; }",
         "int a __asm__(\"b\");\nENTRY { return x; }",
         "static int a;\nENTRY { __asm__(\"incl a\"); return x; }",
