@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{
-    Choice, Compiler, Family, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
+    Choice, Compiler, Family, Os, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
 };
 
 use crate::exec::{ExecError, Executor, Exit, Invocation};
@@ -223,7 +223,8 @@ impl Finder<'_> {
         let output = self.run(step)?;
         let compiler =
             probe::read_answer(program, leading, &output).map_err(|error| Rejection::Because(error.to_string()))?;
-        Ok(Compiler { env, ..compiler })
+        let foreign = Os::from_name(std::env::consts::OS) != Some(compiler.target.os);
+        Ok(Compiler { env, foreign, ..compiler })
     }
 
     /// clang for Microsoft's ABI looks the same to the preprocessor whichever command line it speaks: only `cl`'s knows this

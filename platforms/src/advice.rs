@@ -4,7 +4,7 @@
 pub const DISK_FULL: &str = "the disk is full: make room and run again; what was built is kept";
 
 /// What a compiler or linker says in such a case, and what helps.
-const KNOWN: [(&str, &str); 6] = [
+const KNOWN: [(&str, &str); 10] = [
     ("No space left on device", DISK_FULL),
     (
         "could not open 'msvcrt.lib'",
@@ -13,6 +13,20 @@ const KNOWN: [(&str, &str); 6] = [
     (
         "cannot open file 'msvcrt.lib'",
         "run from a Visual Studio prompt, or do without the C runtime by --ldflag=-NODEFAULTLIB",
+    ),
+    (
+        "invalid linker name in",
+        "install lld, the linker that links for other systems, in the compiler's release: lld, lld-19",
+    ),
+    (
+        "unable to find library -lgcc",
+        "this clang does not find MinGW's libgcc: name the folder that x86_64-w64-mingw32-gcc -print-libgcc-file-name tells \
+         with --ldflag=-LDIR, or take a newer clang",
+    ),
+    ("can't be auto-imported", "declare the host's variable with __declspec(dllimport), or leave auto-import on"),
+    (
+        "' file not found",
+        "name its folder with -I; the headers of another system are looked for where --cflag=--sysroot=DIR says",
     ),
     ("undefined reference to", "name the library that defines it with --ldflag"),
     ("undefined symbol", "name the library that defines it with --ldflag"),

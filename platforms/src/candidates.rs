@@ -140,7 +140,13 @@ pub const LINKERS: [&str; 7] = ["ld", "ld.bfd", "ld.gold", "ld.lld", "lld-link",
 /// The command that usually installs what a choice and a target need, by the package manager that the machine has.
 #[must_use]
 pub fn install_hint(manager: PackageManager, choice: Option<Choice>, target: Option<&Target>) -> String {
-    let usual = if target.is_some_and(|target| target.env == Env::Msvc) { Choice::Msvc } else { Choice::Gcc };
+    let foreign = |target: &Target| matches!(target.os, Os::MacOs | Os::FreeBsd | Os::OpenBsd | Os::NetBsd);
+    let usual = match target {
+        Some(target) if target.env == Env::Msvc => Choice::Msvc,
+        // Distributions have no gcc for it; every clang compiles for every system.
+        Some(target) if foreign(target) => Choice::Clang,
+        _ => Choice::Gcc,
+    };
     let choice = choice.unwrap_or(usual);
     use PackageManager::{Apk, Apt, Brew, Dnf, Pacman, Pkg, Winget};
     let mingw =
@@ -159,6 +165,7 @@ pub fn install_hint(manager: PackageManager, choice: Option<Choice>, target: Opt
         (Choice::Msvc, Winget) => "Microsoft.VisualStudio.2022.BuildTools",
         (Choice::Msvc | Choice::ClangCl | Choice::Clang, Brew | Pkg) => "llvm",
         (Choice::Msvc | Choice::ClangCl, _) => "clang lld",
+        (Choice::Clang, _) if target.is_some_and(foreign) => "clang lld",
         (Choice::Clang, _) => "clang",
         (Choice::Tcc, Pkg | Brew) => "tinycc",
         (Choice::Tcc, _) => "tcc",

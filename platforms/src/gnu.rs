@@ -21,7 +21,7 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     /// How it reads response files.
     fn response(&self) -> Syntax;
     /// Words for every step that makes code, the PCH among them.
-    fn code(&self, target: &Target) -> Vec<&'static str>;
+    fn code(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str>;
     /// Further words for making a PCH.
     fn pch_build(&self) -> &'static [&'static str];
     /// The words that make a unit use a PCH.
@@ -34,12 +34,12 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     fn dependencies(&self, depfile: &[u8]) -> Vec<PathBuf> {
         depfile::parse(depfile)
     }
-    /// What a library needs on PE in the place of start-up files; nothing where the compiler brings its own.
-    fn entry(&self, target: &Target) -> &'static str {
+    /// C that every library has once, in the place of start-up files; nothing where it needs none or the compiler brings its own.
+    fn entry(&self, Compiler { target, .. }: &Compiler) -> &'static str {
         if target.os == Os::Windows { mingw::ENTRY } else { "" }
     }
     /// Words for the link, before the objects.
-    fn link(&self, target: &Target) -> Vec<&'static str>;
+    fn link(&self, compiler: &Compiler) -> Vec<&'static str>;
     /// Libraries for the link, after the objects and the user's.
     fn link_libraries(&self, target: &Target) -> &'static [&'static str];
 }
@@ -102,7 +102,7 @@ impl<D: Dialect> Gnu<D> {
         if !flags.warnings {
             args.words(["-w"]);
         }
-        args.words(self.dialect.code(&self.compiler.target));
+        args.words(self.dialect.code(&self.compiler, flags));
         for dir in &flags.includes {
             args.joined("-I", path_word(dir));
         }
@@ -154,7 +154,7 @@ impl<D: Dialect> Gnu<D> {
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
         let target = &self.compiler.target;
         let mut args = self.common(flags);
-        args.words(self.dialect.link(target)).flag("-o", library);
+        args.words(self.dialect.link(&self.compiler)).flag("-o", library);
         for input in inputs {
             args.path(input);
         }
@@ -179,7 +179,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
 
     fn prelude(&self, role: Role) -> &'static str {
         match role {
-            Role::Library => self.dialect.entry(&self.compiler.target),
+            Role::Library => self.dialect.entry(&self.compiler),
             Role::Object => "",
         }
     }
@@ -199,7 +199,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
             Job::Link { objects, library, .. } => {
                 let mut inputs = objects.to_vec();
                 let mut writes = Vec::new();
-                let entry = self.dialect.entry(target);
+                let entry = self.dialect.entry(&self.compiler);
                 if !entry.is_empty() {
                     // Once a library, not once an object: several would collide. The driver compiles it on the way.
                     let path = library.with_extension("entry.c");

@@ -34,23 +34,36 @@ const COMPILERS: &[(Family, &str, &str, &[&str])] = &[
     (Family::Tcc, "x86_64-windows-gnu", "tcc", &[]),
 ];
 
+/// The same for a compiler on another system, which has nothing of its target's but what it brings.
+const FOREIGN: &[(Family, &str, &str, &[&str])] = &[
+    (Family::Clang, "x86_64-freebsd", "clang", &["--target=x86_64-freebsd"]),
+    (Family::Clang, "x86_64-openbsd", "clang", &["--target=x86_64-openbsd"]),
+    (Family::Clang, "x86_64-netbsd", "clang", &["--target=x86_64-netbsd"]),
+    (Family::Clang, "aarch64-macos", "clang", &["--target=arm64-apple-macos"]),
+    (Family::Clang, "aarch64-android", "clang", &["--target=aarch64-linux-android"]),
+];
+
 fn toolchains() -> impl Iterator<Item = Arc<dyn Toolchain>> {
-    COMPILERS.iter().map(|&(family, target, program, leading)| {
-        toolchain(Compiler {
-            program: program.into(),
-            leading: leading.iter().map(Into::into).collect(),
-            env: Vec::new(),
-            family,
-            version: Version(1, 2, 3),
-            version_text: "1.2.3".to_owned(),
-            target: Target::parse(target).unwrap(),
-        })
-    })
+    let at_home = COMPILERS.iter().map(|compiler| (compiler, false));
+    at_home.chain(FOREIGN.iter().map(|compiler| (compiler, true))).map(
+        |(&(family, target, program, leading), foreign)| {
+            toolchain(Compiler {
+                program: program.into(),
+                leading: leading.iter().map(Into::into).collect(),
+                env: Vec::new(),
+                family,
+                version: Version(1, 2, 3),
+                version_text: "1.2.3".to_owned(),
+                target: Target::parse(target).unwrap(),
+                foreign,
+            })
+        },
+    )
 }
 
 fn name(toolchain: &dyn Toolchain) -> String {
-    let Compiler { family, target, .. } = toolchain.compiler();
-    format!("{family}-{target}")
+    let Compiler { family, target, foreign, .. } = toolchain.compiler();
+    format!("{family}-{target}{}", if *foreign { "-foreign" } else { "" })
 }
 
 /// The files that jobs speak of.
@@ -256,7 +269,7 @@ fn plans_are_as_the_golden_files_say() {
 #[test]
 fn every_golden_file_has_its_toolchain() {
     let names: BTreeSet<String> = toolchains().map(|toolchain| format!("{}.txt", name(&*toolchain))).collect();
-    assert_eq!(names.len(), COMPILERS.len(), "two toolchains share a file");
+    assert_eq!(names.len(), COMPILERS.len() + FOREIGN.len(), "two toolchains share a file");
     for entry in golden_dir().read_dir().unwrap() {
         let file = entry.unwrap().file_name().into_string().unwrap();
         assert!(names.contains(&file), "no toolchain makes {file}");
