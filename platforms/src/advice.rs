@@ -3,8 +3,12 @@
 /// For a full disk, whoever noticed it.
 pub const DISK_FULL: &str = "the disk is full: make room and run again; what was built is kept";
 
+/// For a symbol that a Windows linker misses: there everything needs a library.
+const WINDOWS_SYMBOL: &str = "name the library that defines it with --ldflag, the host's with --host-library; a variable of \
+                              the host's is declared with __declspec(dllimport)";
+
 /// What a compiler or linker says in such a case, and what helps.
-const KNOWN: [(&str, &str); 10] = [
+const KNOWN: [(&str, &str); 12] = [
     ("No space left on device", DISK_FULL),
     (
         "could not open 'msvcrt.lib'",
@@ -29,8 +33,10 @@ const KNOWN: [(&str, &str); 10] = [
         "name its folder with -I; the headers of another system are looked for where --cflag=--sysroot=DIR says",
     ),
     ("undefined reference to", "name the library that defines it with --ldflag"),
+    ("lld-link: error: undefined symbol", WINDOWS_SYMBOL),
     ("undefined symbol", "name the library that defines it with --ldflag"),
-    ("LNK2019", "name the library that defines it with --ldflag"),
+    ("LNK2019", WINDOWS_SYMBOL),
+    ("LNK2001", WINDOWS_SYMBOL),
 ];
 
 /// What helps against what this output complains of.

@@ -158,6 +158,10 @@ impl<D: Dialect> Gnu<D> {
         for input in inputs {
             args.path(input);
         }
+        // Before the user's libraries: what the host has comes from the host.
+        if let Some(host) = &flags.host_library {
+            args.path(host);
+        }
         args.words(&flags.ldflags).words(self.dialect.link_libraries(target));
         self.step(args)
     }
@@ -188,6 +192,12 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         let target = &self.compiler.target;
         if target.env == Env::Msvc {
             return Err(self.unsupported("compile for Microsoft's C runtime", "use clang-cl or cl"));
+        }
+        if flags.host_library.is_some() && !target.is_pe() {
+            return Err(self.unsupported(
+                "link with an import library of the host",
+                "leave it out, the program that loads a library defines what it leaves open",
+            ));
         }
         match *job {
             Job::BuildPch { pch, depfile } => self.build_pch(flags, pch, depfile),

@@ -8,8 +8,7 @@
 /// import table instead. MinGW's own relocator ends the process where the variable is out of a 32-bit reference's reach
 /// (`-mcmodel=small`); this one lets the loading fail. Its entries: `{0, 0, 1}`, then for each place the import's slot and the place,
 /// relative to the image, and how many bits to change.
-pub(crate) const ENTRY: &str = r#"
-typedef __INTPTR_TYPE__ mjit_cc_word __attribute__((aligned(1), may_alias));
+pub(crate) const ENTRY: &str = r#"typedef __INTPTR_TYPE__ mjit_cc_word __attribute__((aligned(1), may_alias));
 typedef int mjit_cc_half __attribute__((aligned(1), may_alias));
 typedef struct { unsigned slot, place, bits; } mjit_cc_reloc;
 extern mjit_cc_reloc __RUNTIME_PSEUDO_RELOC_LIST__[], __RUNTIME_PSEUDO_RELOC_LIST_END__[];

@@ -168,6 +168,9 @@ impl Msvc {
         for symbol in exports {
             args.joined("-EXPORT:", symbol);
         }
+        if let Some(host) = &flags.host_library {
+            args.path(host);
+        }
         args.words(&flags.ldflags);
         args
     }

@@ -165,6 +165,10 @@ fn users() -> Flags {
     }
 }
 
+fn hosted() -> Flags {
+    Flags { host_library: Some("@lib/host.lib".into()), ..users() }
+}
+
 fn odd_flags() -> Flags {
     Flags { includes: ["-dash", "@at", "=eq", "a b"].map(Into::into).into(), ..Flags::default() }
 }
@@ -196,6 +200,8 @@ fn jobs<'a>(plain: &'a Files, odd: &'a Files) -> Vec<(&'static str, Flags, Job<'
         ("compile with warnings", warnings, plain.compile(Header::None)),
         ("compile with the user's flags", users(), plain.compile(Header::None)),
         ("link with the user's flags", users(), plain.link(Header::None)),
+        ("link with the host's import library", hosted(), plain.link(plain.pch())),
+        ("compile and link with the host's import library", hosted(), plain.compile_and_link(plain.pch())),
     ];
     jobs.extend(odd_jobs(odd));
     jobs
@@ -280,13 +286,15 @@ fn every_golden_file_has_its_toolchain() {
 fn linker_flags_go_to_the_link_alone() {
     for toolchain in toolchains() {
         let (plain, odd) = (Files::plain(&*toolchain), Files::odd(&*toolchain));
-        let flags = users();
+        let flags = if toolchain.compiler().target.is_pe() { hosted() } else { users() };
         for (title, _, job) in jobs(&plain, &odd) {
             let Ok(plan) = toolchain.plan(&flags, &job) else { continue };
             let links = matches!(job, Job::Link { .. } | Job::CompileAndLink { .. });
             for (index, step) in plan.steps.iter().enumerate() {
                 let wanted = links && index + 1 == plan.steps.len();
-                for word in &flags.ldflags {
+                let host = flags.host_library.iter().map(|_| "./@lib/host.lib".into());
+                for word in flags.ldflags.iter().cloned().chain(host) {
+                    let word: &std::ffi::OsString = &word;
                     assert_eq!(step.args.contains(word), wanted, "{}, {title}: {word:?}", name(&*toolchain));
                 }
             }
