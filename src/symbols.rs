@@ -1,11 +1,12 @@
 //! Reading which names an object or a library defines. Nothing is loaded or run for it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use mjit_cc_platforms::Target;
 use object::read::NameOrOrdinal;
-use object::{BinaryFormat, Object, ObjectSymbol, SymbolScope};
+use object::{BinaryFormat, ComdatKind, Object, ObjectComdat, ObjectSymbol, SymbolIndex, SymbolScope};
 
 /// What clang writes instead of an object under `-flto` (LLVM's "Bitcode File Format").
 const LLVM_BITCODE: &[u8] = b"BC\xc0\xde";
@@ -53,17 +54,31 @@ pub fn defined_by_object(path: &Path, target: &Target) -> Result<Defined, Symbol
             SymbolScope::Linkage => file.format() == BinaryFormat::Coff,
             _ => false,
         };
+        // COFF's sections that any object may bring and the linker keeps one of.
+        let merged: HashSet<SymbolIndex> = match file.format() {
+            BinaryFormat::Coff => file.comdats().filter(is_merged).map(|comdat| comdat.symbol()).collect(),
+            _ => HashSet::new(),
+        };
         let mut names = Vec::new();
         for symbol in file.symbols().filter(|symbol| !symbol.is_undefined() && visible(symbol.scope())) {
             let Ok(name) = symbol.name() else { continue };
+            let merged = merged.contains(&symbol.index());
+            // Constants that compilers pool have names that no C has: __real@…, ??_C@…, MinGW's .refptr.….
+            if merged && name.contains(['@', '?', '.']) {
+                continue;
+            }
             names.push(name.to_owned());
-            if symbol.is_weak() || symbol.is_common() {
+            if merged || symbol.is_weak() || symbol.is_common() {
                 shared.push(name.to_owned());
             }
         }
         Ok(names)
     })?;
     Ok(Defined { names: c_names(names, target), shared: c_names(shared, target) })
+}
+
+fn is_merged(comdat: &object::Comdat<'_, '_>) -> bool {
+    !matches!(comdat.kind(), ComdatKind::NoDuplicates | ComdatKind::Unknown)
 }
 
 /// The C names that can be looked up in a library, sorted.
