@@ -2,6 +2,7 @@
 //! in one. What is missing is said.
 
 use std::fs;
+use std::path::PathBuf;
 
 use object::macho::MH_BUNDLE;
 use object::read::FileFlags;
@@ -26,18 +27,23 @@ const DLL: Kind = Kind { suffix: "dll", format: BinaryFormat::Pe, ..ELF };
 const BUNDLE: Kind =
     Kind { suffix: "bundle", format: BinaryFormat::MachO, processor: Architecture::Aarch64, prefix: "_" };
 
+/// A few: what they answer is the end-to-end test's business.
+fn units() -> Vec<PathBuf> {
+    fixture_units().into_iter().take(6).collect()
+}
+
 #[track_caller]
 fn check(words: &[&str], chosen: &str, kind: Kind) {
     for compact in [false, true] {
         let place = Place::new();
         let words: Vec<&str> = words.iter().copied().chain(["-v"]).chain(compact.then_some("--compact")).collect();
-        let said = text(&run(&mut place.compile(&words, &fixture_units()), 0).stderr);
+        let said = text(&run(&mut place.compile(&words, &units()), 0).stderr);
         assert!(said.contains(chosen), "{said}");
         assert!(said.contains("built, and proven to be used"), "{said}");
-        assert_eq!(support::statuses(&place.out()), vec!["built"; fixture_units().len()]);
+        assert_eq!(support::statuses(&place.out()), vec!["built"; units().len()]);
         let libraries = place.symbols();
-        assert_eq!(libraries.len(), if compact { 1 } else { fixture_units().len() });
-        assert_eq!(libraries.values().flatten().count(), fixture_units().len());
+        assert_eq!(libraries.len(), if compact { 1 } else { units().len() });
+        assert_eq!(libraries.values().flatten().count(), units().len());
         for (library, symbols) in libraries {
             assert_eq!(library.rsplit_once('.').unwrap().1, kind.suffix);
             let bytes = fs::read(place.out().join(&library)).unwrap();
