@@ -30,7 +30,7 @@ const KNOWN: [(&str, &str); 12] = [
     ("can't be auto-imported", "declare the host's variable with __declspec(dllimport), or leave auto-import on"),
     (
         "' file not found",
-        "name its folder with -I; the headers of another system are looked for where --cflag=--sysroot=DIR says",
+        "name its folder with -I; another system's headers are looked for where --cflag=--sysroot=DIR says, Microsoft's where INCLUDE does",
     ),
     ("undefined reference to", "name the library that defines it with --ldflag"),
     ("lld-link: error: undefined symbol", WINDOWS_SYMBOL),
