@@ -9,26 +9,26 @@ use crate::words::{Words, path_word};
 
 /// Who speaks cl's language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accent {
+pub(crate) enum Accent {
     Cl,
     ClangCl,
 }
 
 /// How a header becomes a PCH.
-pub(super) struct PchSource {
+pub(crate) struct PchSource {
     /// The words that name what is compiled, and say that a PCH comes of it.
-    pub(super) words: Words,
+    pub(crate) words: Words,
     /// The file to write for it, if any.
-    pub(super) write: Option<TextFile>,
+    pub(crate) write: Option<TextFile>,
 }
 
 impl Accent {
-    pub(super) fn of(compiler: &Compiler) -> Self {
+    pub(crate) fn of(compiler: &Compiler) -> Self {
         if compiler.family == Family::ClangCl { Self::ClangCl } else { Self::Cl }
     }
 
     /// Words for every link.
-    pub(super) fn link(self) -> &'static [&'static str] {
+    pub(crate) fn link(self) -> &'static [&'static str] {
         match self {
             Self::Cl => &[],
             // Or it would call link.exe, which only Windows has.
@@ -36,7 +36,7 @@ impl Accent {
         }
     }
 
-    pub(super) fn pch_source(self, flags: &Flags, pch: &Pch) -> PchSource {
+    pub(crate) fn pch_source(self, flags: &Flags, pch: &Pch) -> PchSource {
         let mut words = Words::default();
         match self {
             // A PCH is made while a source is compiled; this one has nothing of its own. -FI and -Yc with the same words mark

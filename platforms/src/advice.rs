@@ -3,12 +3,15 @@
 /// For a full disk, whoever noticed it.
 pub const DISK_FULL: &str = "the disk is full: make room and run again; what was built is kept";
 
+/// For a clang that has no linker for other systems.
+const NO_LLD: &str = "install lld, the linker that links for every system, in the compiler's release: lld, lld-19";
+
 /// For a symbol that a Windows linker misses: there everything needs a library.
 const WINDOWS_SYMBOL: &str = "name the library that defines it with --ldflag, the host's with --host-library; a variable of \
                               the host's is declared with __declspec(dllimport)";
 
 /// What a compiler or linker says in such a case, and what helps.
-const KNOWN: [(&str, &str); 12] = [
+const KNOWN: [(&str, &str); 13] = [
     ("No space left on device", DISK_FULL),
     (
         "could not open 'msvcrt.lib'",
@@ -18,10 +21,8 @@ const KNOWN: [(&str, &str); 12] = [
         "cannot open file 'msvcrt.lib'",
         "run from a Visual Studio prompt, or do without the C runtime by --ldflag=-NODEFAULTLIB",
     ),
-    (
-        "invalid linker name in",
-        "install lld, the linker that links for other systems, in the compiler's release: lld, lld-19",
-    ),
+    ("invalid linker name in", NO_LLD),
+    ("Executable \"lld-link\" doesn't exist", NO_LLD),
     (
         "unable to find library -lgcc",
         "this clang does not find MinGW's libgcc: name the folder that x86_64-w64-mingw32-gcc -print-libgcc-file-name tells \

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::accent::{Accent, PchSource};
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
 use crate::job::{Flags, Header, Job, OptLevel, Pch};
@@ -9,10 +10,6 @@ use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
 use crate::words::{Words, path_word};
 use crate::{Capabilities, Role, Toolchain, depfile};
-
-mod accent;
-
-use accent::{Accent, PchSource};
 
 /// Stands in every library in the place of the C runtime's entry, so that no runtime has to start with it.
 const ENTRY: &str = "\

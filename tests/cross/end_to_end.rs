@@ -138,6 +138,11 @@ fn work(
     statuses.push("failed");
     assert_eq!(support::statuses(&place.out()), statuses, "{}", text(&output.stderr));
 
+    // A PCH that could not be used would be one.
+    let warnings = events(&output.stdout, "warning");
+    assert!(warnings.is_empty(), "{warnings:#?}");
+    assert!(place.out().join(".mjit-cc/pch").read_dir().unwrap().count() > 1);
+
     // The one with an error says where and what, whichever compiler it was.
     let found = events(&output.stdout, "diagnostic");
     let errors: Vec<&Value> = found.iter().filter(|one| one["severity"] == "error").collect();
