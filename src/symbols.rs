@@ -93,9 +93,9 @@ pub fn exported_by_library(path: &Path, target: &Target) -> Result<Vec<String>, 
                 names.push(String::from_utf8_lossy(name).into_owned());
             }
         }
-        Ok(names)
+        // PE's export table has C's own names: the linker takes the prefix away.
+        Ok(if file.format() == BinaryFormat::Pe { sorted(names) } else { c_names(names, target) })
     })
-    .map(|names| c_names(names, target))
 }
 
 fn read(
@@ -112,8 +112,10 @@ fn read(
 
 fn c_names(names: Vec<String>, target: &Target) -> Vec<String> {
     let prefix = target.symbol_prefix();
-    let mut names: Vec<String> =
-        names.into_iter().map(|name| name.strip_prefix(prefix).unwrap_or(&name).to_owned()).collect();
+    sorted(names.into_iter().map(|name| name.strip_prefix(prefix).unwrap_or(&name).to_owned()).collect())
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
