@@ -151,13 +151,16 @@ pub fn install_hint(manager: PackageManager, choice: Option<Choice>, target: Opt
     use PackageManager::{Apk, Apt, Brew, Dnf, Pacman, Pkg, Winget};
     let mingw =
         choice == Choice::Mingw || target.is_some_and(|target| target.os == Os::Windows && target.env == Env::Gnu);
+    let for_32_bits = target.is_some_and(|target| target.arch == Arch::X86);
     let musl = target.is_some_and(|target| target.env == Env::Musl);
     if let (Apt, Some(Target { arch, os: Os::Linux, env: Env::Gnu })) = (manager, target) {
         // Debian's cross compilers are called after their targets, without underscores.
         return format!("apt-get install gcc-{}-linux-gnu", arch.to_string().replace('_', "-"));
     }
     let package = match (choice, manager) {
+        _ if mingw && manager == Apt && for_32_bits => "gcc-mingw-w64-i686",
         _ if mingw && manager == Apt => "gcc-mingw-w64-x86-64",
+        _ if mingw && manager == Dnf && for_32_bits => "mingw32-gcc",
         _ if mingw && manager == Dnf => "mingw64-gcc",
         _ if mingw => "mingw-w64-gcc",
         _ if musl && manager == Apt => "musl-tools",
