@@ -40,6 +40,7 @@ pub mod discover;
 mod error;
 pub mod event;
 pub mod exec;
+pub mod imports;
 pub mod key;
 pub mod library;
 mod lock;

@@ -242,23 +242,19 @@ fn units_for_another_processor_become_its_libraries() {
     }
 }
 
-/// A DLL that Windows could load: it exports what units.json says and nothing else, and its entry point is ours, which says yes.
+/// A DLL that Windows could load: it exports what units.json says and nothing else.
 #[track_caller]
 fn assert_dll(path: &Path, symbols: &BTreeSet<String>) {
     let bytes = fs::read(path).unwrap();
     let file = object::File::parse(&*bytes).unwrap();
     assert_eq!((file.format(), file.architecture()), (BinaryFormat::Pe, Architecture::X86_64), "{}", path.display());
     assert_eq!(&exports(&file), symbols, "{}", path.display());
+    // An entry of its own, not at the image's very beginning as where there is none. Whether Windows loads it, tests/cross tells.
     let entry = file.entry();
-    let code = file.sections().find(|section| {
-        entry >= section.address() && entry < section.address() + section.size() && section.name() == Ok(".text")
+    let in_code = file.sections().any(|section| {
+        section.name() == Ok(".text") && (section.address()..section.address() + section.size()).contains(&entry)
     });
-    let code = code.unwrap_or_else(|| panic!("{}: no entry point", path.display()));
-    let offset = usize::try_from(entry - code.address()).unwrap();
-    let code = &code.data().unwrap()[offset..];
-    // mov eax, 1: in its first instructions, however they were optimised.
-    let says_yes = [0xb8, 1, 0, 0, 0];
-    assert!(code.windows(5).take(40).any(|bytes| bytes == says_yes), "{}: {:x?}", path.display(), &code[..40]);
+    assert!(in_code, "{}: no entry point", path.display());
 }
 
 #[track_caller]
