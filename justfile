@@ -19,9 +19,10 @@ bless:
 models:
     RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release --lib --no-default-features models
 
-# What this tool costs beside the compilers.
+# What this tool costs beside the compilers, and the worker a VM's threads.
 bench:
     cargo bench --bench overhead
+    cargo bench --bench latency
 
 lint:
     cargo fmt --all --check

@@ -50,6 +50,7 @@ mod store;
 pub mod symbols;
 mod sync;
 pub mod unit;
+pub mod unity;
 pub mod worker;
 
 pub use error::{Error, Failure, Phase};

@@ -7,6 +7,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod change;
+#[cfg(unix)]
+mod forks;
 mod gc;
 mod host;
 mod life;
