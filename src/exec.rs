@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -140,7 +141,7 @@ impl Shared {
     }
 
     /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
-    fn register(self: &Arc<Self>, group: system::Group, deadline: Option<Instant>) -> u64 {
+    fn register(self: &Arc<Self>, mut group: system::Group, deadline: Option<Instant>) -> u64 {
         let mut table = self.table();
         if table.cancelled {
             group.end();
@@ -204,33 +205,21 @@ impl Executor for ProcessExecutor {
         };
         // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
         let mut output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
-        let mut command = duct::cmd(&step.program, step.leading.iter().cloned().chain(args))
-            .stdin_null()
-            // duct applies the outermost first: this sends standard error where the next line has sent standard output.
-            .stderr_to_stdout()
-            .stdout_file(output.try_clone().map_err(failed)?)
-            .unchecked()
-            .before_spawn(|command| {
-                system::own_group(command);
-                Ok(())
-            });
-        for name in ["TMPDIR", "TMP", "TEMP"] {
-            command = command.env(name, temp_dir);
-        }
-        for (name, value) in &step.env {
-            command = command.env(name, value);
-        }
-        let handle =
-            command.start().map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
-        let group = system::Group::of(&handle);
+        let mut command = Command::new(&step.program);
+        command.args(&step.leading).args(args).stdin(Stdio::null());
+        command.stdout(output.try_clone().map_err(failed)?).stderr(output.try_clone().map_err(failed)?);
+        command.envs(["TMPDIR", "TMP", "TEMP"].map(|name| (name, temp_dir)));
+        command.envs(step.env.iter().map(|(name, value)| (name, value)));
+        let (mut child, group) =
+            system::spawn(command).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
         let id = self.shared.register(group, deadline);
         // Not reaped before it left the table: until then its id cannot belong to another process.
-        group.wait_unreaped(&handle);
+        system::wait_unreaped(&mut child);
         let (running, cancelled) = {
             let mut table = self.shared.table();
             (table.running.remove(&id), table.cancelled)
         };
-        let status = handle.wait().map_err(failed)?.status;
+        let status = child.wait().map_err(failed)?;
         drop(response);
 
         let mut text = Vec::new();
@@ -245,7 +234,7 @@ impl Executor for ProcessExecutor {
     fn cancel(&self) {
         let mut table = self.shared.table();
         table.cancelled = true;
-        for running in table.running.values() {
+        for running in table.running.values_mut() {
             running.group.end();
         }
     }

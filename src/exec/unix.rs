@@ -1,7 +1,8 @@
 //! Process groups and exit statuses as POSIX has them.
 
+use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -9,34 +10,28 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use super::Exit;
 
 /// A process and all that it started, as long as nobody left for a group of its own.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Group(Option<Pid>);
+#[derive(Debug)]
+pub(super) struct Group(Pid);
 
-/// Makes the process lead a group. Not a pre_exec hook, which would cost posix_spawn.
-pub(super) fn own_group(command: &mut Command) {
-    command.process_group(0);
+/// Starts a process that leads a group. Not by a pre_exec hook, which would cost posix_spawn.
+pub(super) fn spawn(mut command: Command) -> io::Result<(Child, Group)> {
+    let child = command.process_group(0).spawn()?;
+    let group = Group(Pid::from_child(&child));
+    Ok((child, group))
 }
 
 impl Group {
-    pub(super) fn of(handle: &duct::Handle) -> Self {
-        Self(handle.pids().first().and_then(|&pid| Pid::from_raw(pid.cast_signed())))
-    }
-
     /// Ends the whole group. The leader must not have been reaped: its id could be another's by then.
-    pub(super) fn end(self) {
-        if let Some(leader) = self.0 {
-            // It may have ended by itself just now, which is as good.
-            let _ = kill_process_group(leader, Signal::KILL);
-        }
+    pub(super) fn end(&mut self) {
+        // It may have ended by itself just now, which is as good.
+        let _ = kill_process_group(self.0, Signal::KILL);
     }
+}
 
-    /// Waits for the leader's end and leaves it a zombie.
-    pub(super) fn wait_unreaped(self, _handle: &duct::Handle) {
-        if let Some(leader) = self.0 {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            while waitid(WaitId::Pid(leader), options).is_err_and(|error| error == Errno::INTR) {}
-        }
-    }
+/// Waits for the process's end and leaves it a zombie.
+pub(super) fn wait_unreaped(child: &mut Child) {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while waitid(WaitId::Pid(Pid::from_child(child)), options).is_err_and(|error| error == Errno::INTR) {}
 }
 
 pub(super) fn exit(status: ExitStatus) -> Exit {
