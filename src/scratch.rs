@@ -1,11 +1,13 @@
 //! The private temporary directory: made 0700, locked while its process lives, removed with it; what a dead process left
-//! is swept by the next one. The only remover of files.
+//! is swept by the next one. The only remover of files. Windows does not remove a library while it is loaded: that is tried
+//! again later.
 
 #![expect(clippy::disallowed_methods, reason = "the only remover of files")]
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::library;
 
@@ -29,11 +31,19 @@ pub enum ScratchError {
 /// A private temporary directory. Dropping it removes it with all it holds, unless it is kept.
 #[derive(Debug)]
 pub struct Scratch {
-    dir: Option<tempfile::TempDir>,
+    held: Mutex<Option<Held>>,
     path: PathBuf,
     skipped: Vec<(PathBuf, io::Error)>,
-    /// Held open, and with it locked, until the directory is gone.
-    _lock: File,
+    /// Files that could not be removed when they were to be.
+    late: Mutex<Vec<PathBuf>>,
+}
+
+/// A directory of ours, which goes with this.
+#[derive(Debug)]
+struct Held {
+    path: PathBuf,
+    /// Locked until there is nothing else in the directory.
+    lock: Option<File>,
 }
 
 /// What the temporary directory must allow.
@@ -55,10 +65,10 @@ impl Scratch {
         let mut tried = Vec::new();
         for base in candidates {
             match make(base, purpose) {
-                Ok((dir, lock)) => {
-                    sweep(base, dir.path());
-                    let path = dir.path().to_owned();
-                    return Ok(Self { dir: Some(dir), path, skipped: tried, _lock: lock });
+                Ok(held) => {
+                    sweep(base, &held.path);
+                    let (path, held) = (held.path.clone(), Mutex::new(Some(held)));
+                    return Ok(Self { held, path, skipped: tried, late: Mutex::default() });
                 }
                 Err(error) => tried.push((base.clone(), error)),
             }
@@ -79,19 +89,74 @@ impl Scratch {
     }
 
     /// Leaves the directory where it is, for a person to look into.
-    pub fn keep(&mut self) {
-        if let Some(dir) = self.dir.take() {
-            let _ = dir.keep();
+    pub fn keep(&self) {
+        if let Some(held) = self.take() {
+            held.leave();
             // Unlocked it would be swept; without the file it looks like nothing of ours.
             let _ = fs::remove_file(self.path.join(LOCK));
         }
     }
 
-    /// Removes a file of this directory, if it is there.
+    /// Removes a file of this directory, if it is there; a library that the system does not remove while it is loaded, once this is
+    /// called for another file after it was unloaded.
     pub fn remove(&self, path: &Path) {
         debug_assert!(path.starts_with(&self.path));
-        remove_file(path);
+        let mut late = lock(&self.late);
+        late.retain(|path| !is_gone(path));
+        if !is_gone(path) {
+            late.push(path.to_owned());
+        }
     }
+
+    fn take(&self) -> Option<Held> {
+        lock(&self.held).take()
+    }
+}
+
+impl Held {
+    /// Leaves the directory where it is.
+    fn leave(mut self) {
+        self.lock = None;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            let _ = remove_scratch(&self.path, lock);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a file is not there, now that it was to be removed.
+fn is_gone(path: &Path) -> bool {
+    match fs::remove_file(path) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Removes a scratch directory that `lock` is the lock of. The lock's file goes last: where something stays because it is in use, the
+/// directory must be known for one that can be swept.
+fn remove_scratch(dir: &Path, lock: File) -> io::Result<()> {
+    let mut result = Ok(());
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let removed = match entry.file_type()? {
+            _ if entry.file_name() == LOCK => Ok(()),
+            kind if kind.is_dir() => remove_dir(&entry.path()),
+            _ => fs::remove_file(entry.path()),
+        };
+        result = result.and(removed);
+    }
+    // Windows does not remove a directory with an open file in it.
+    drop(lock);
+    result?;
+    remove_dir(dir)
 }
 
 /// Removes a file, if it is there.
@@ -108,7 +173,7 @@ pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
     }
 }
 
-fn make(base: &Path, purpose: Purpose) -> io::Result<(tempfile::TempDir, File)> {
+fn make(base: &Path, purpose: Purpose) -> io::Result<Held> {
     // Absolute: compilers are told of files in it.
     let base = std::path::absolute(base)?;
     let mut builder = tempfile::Builder::new();
@@ -127,7 +192,7 @@ fn make(base: &Path, purpose: Purpose) -> io::Result<(tempfile::TempDir, File)> 
     if purpose == Purpose::Code {
         library::try_to_map_code(dir.path())?;
     }
-    Ok((dir, lock))
+    Ok(Held { path: dir.keep(), lock: Some(lock) })
 }
 
 /// Removes our own directories that nobody holds any more. A lock dies with its process, however that died.
@@ -137,15 +202,20 @@ fn sweep(base: &Path, own: &Path) {
         let path = entry.path();
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
             && entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if ours && path.file_name() != own.file_name() && is_abandoned(&path) {
-            let _ = remove_dir(&path);
+        if ours
+            && path.file_name() != own.file_name()
+            && let Some(lock) = abandoned(&path)
+        {
+            let _ = remove_scratch(&path, lock);
         }
     }
 }
 
-fn is_abandoned(dir: &Path) -> bool {
+/// The lock of a directory that nobody holds any more.
+fn abandoned(dir: &Path) -> Option<File> {
     // Without a lock file it is being made, was kept on purpose, or is somebody else's.
-    File::open(dir.join(LOCK)).is_ok_and(|file| file.try_lock().is_ok())
+    let file = File::open(dir.join(LOCK)).ok()?;
+    file.try_lock().is_ok().then_some(file)
 }
 
 #[cfg(test)]
@@ -172,7 +242,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let candidates = [base.path().to_owned()];
         let living = Scratch::create(&candidates, Purpose::Files).unwrap();
-        let mut kept = Scratch::create(&candidates, Purpose::Files).unwrap();
+        let kept = Scratch::create(&candidates, Purpose::Files).unwrap();
         kept.keep();
         let dead = base.path().join("mjit-cc-dead");
         fs::create_dir(&dead).unwrap();
