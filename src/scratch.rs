@@ -8,11 +8,17 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::library;
 
 const PREFIX: &str = "mjit-cc-";
 const LOCK: &str = "lock";
+
+/// How long a directory is tried to be removed. Windows keeps files as long as they are open, and a process that was just ended
+/// still has its own for a moment.
+const PATIENCE: Duration = if cfg!(windows) { Duration::from_secs(1) } else { Duration::ZERO };
 
 /// No place for temporary files.
 #[derive(Debug, thiserror::Error)]
@@ -122,9 +128,12 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(lock) = self.lock.take() {
-            let _ = remove_scratch(&self.path, lock);
+        let Some(lock) = self.lock.take() else { return };
+        let began = Instant::now();
+        while remove_contents(&self.path).is_err() && began.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(10));
         }
+        let _ = remove_scratch(&self.path, lock);
     }
 }
 
@@ -143,6 +152,15 @@ fn is_gone(path: &Path) -> bool {
 /// Removes a scratch directory that `lock` is the lock of. The lock's file goes last: where something stays because it is in use, the
 /// directory must be known for one that can be swept.
 fn remove_scratch(dir: &Path, lock: File) -> io::Result<()> {
+    let result = remove_contents(dir);
+    // Windows does not remove a directory with an open file in it.
+    drop(lock);
+    result?;
+    remove_dir(dir)
+}
+
+/// Removes what can be removed of a scratch directory, but for its lock.
+fn remove_contents(dir: &Path) -> io::Result<()> {
     let mut result = Ok(());
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -153,10 +171,7 @@ fn remove_scratch(dir: &Path, lock: File) -> io::Result<()> {
         };
         result = result.and(removed);
     }
-    // Windows does not remove a directory with an open file in it.
-    drop(lock);
-    result?;
-    remove_dir(dir)
+    result
 }
 
 /// Removes a file, if it is there.
