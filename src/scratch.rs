@@ -188,6 +188,19 @@ pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Renames a file over another. Windows keeps a library as long as it is loaded, but lets it be renamed: it goes to `aside`, a directory
+/// on the same file system that is swept one day.
+pub(crate) fn replace(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
+    let result = fs::rename(from, to);
+    if !result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) || !to.is_file() {
+        return result;
+    }
+    let place = tempfile::Builder::new().prefix("replaced-").tempdir_in(aside)?.keep().join("file");
+    fs::rename(to, &place)?;
+    // Back, where the new one does not come: there was a library before.
+    fs::rename(from, to).inspect_err(|_| drop(fs::rename(&place, to)))
+}
+
 fn make(base: &Path, purpose: Purpose) -> io::Result<Held> {
     // Absolute: compilers are told of files in it.
     let base = std::path::absolute(base)?;

@@ -79,16 +79,24 @@ impl Fake {
         command.env("FAKE_CC_REAL", &self.real).env("FAKE_CC_LOG", self.log.path()).arg("--cc").arg(support::fake_cc())
     }
 
-    /// What was run since this was asked before; the probe, which asks who the compiler is, and the proof that a PCH is used
-    /// are left out.
-    pub(crate) fn runs(&self) -> Runs {
+    /// Everything that was run since this or the like was asked before.
+    pub(crate) fn all(&self) -> Vec<Words> {
         let entries = fs::read_dir(self.log.path()).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|it| it == "argv")).collect();
         files.sort();
-        let mut runs = Runs::default();
-        for file in files {
-            let words: Words = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
+        let take = |file: PathBuf| {
+            let words = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
             fs::remove_file(file).unwrap();
+            words
+        };
+        files.into_iter().map(take).collect()
+    }
+
+    /// What was run since this was asked before; the probe, which asks who the compiler is, and the proof that a PCH is used
+    /// are left out.
+    pub(crate) fn runs(&self) -> Runs {
+        let mut runs = Runs::default();
+        for words in self.all() {
             let has = |wanted: &str| words.iter().any(|word| word.trim_start_matches("@ ").trim_matches('"') == wanted);
             if has("c-header") {
                 runs.pch.push(words);
@@ -186,8 +194,20 @@ fn clang_19_makes_one_library_of_the_fixtures_that_computes_right() {
 }
 
 #[test]
+#[cfg(windows)]
+fn clang_cl_makes_one_library_of_the_fixtures_that_computes_right() {
+    the_fixtures_compute_right_with("clang-cl");
+}
+
+#[test]
 fn tcc_makes_one_library_of_the_fixtures_that_computes_right() {
     the_fixtures_compute_right_with("tcc");
+}
+
+#[test]
+#[cfg(windows)]
+fn without_compact_clang_cl_gives_each_unit_a_library_of_its_own() {
+    each_fixture_has_a_library_with("clang-cl");
 }
 
 fn each_fixture_has_a_library_with(cc: &str) {
