@@ -292,4 +292,45 @@ mod tests {
         let error = Scratch::create(&[missing], Purpose::Code).unwrap_err();
         assert!(error.to_string().contains("set TMPDIR"), "{error}");
     }
+
+    /// A library that is loaded, which is this program itself under another name.
+    #[cfg(windows)]
+    fn loaded(path: &Path) -> library::Library {
+        fs::copy(std::env::current_exe().unwrap(), path).unwrap();
+        library::Library::open(path).unwrap()
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn a_library_that_is_loaded_is_removed_later() {
+        let base = tempfile::tempdir().unwrap();
+        let scratch = Scratch::create(&[base.path().to_owned()], Purpose::Files).unwrap();
+        let [path, other] = ["u.dll", "other"].map(|name| scratch.path().join(name));
+        let library = loaded(&path);
+        scratch.remove(&path);
+        assert!(path.exists());
+        drop(library);
+        scratch.remove(&other);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn what_is_in_use_when_its_owner_goes_is_swept_one_day() {
+        let base = tempfile::tempdir().unwrap();
+        let candidates = [base.path().to_owned()];
+        let scratch = Scratch::create(&candidates, Purpose::Files).unwrap();
+        let path = scratch.path().to_owned();
+        fs::write(path.join("a.c"), "").unwrap();
+        fs::write(path.join("z.c"), "").unwrap();
+        let library = loaded(&path.join("u.dll"));
+        drop(scratch);
+        // A start while it is loaded changes nothing.
+        drop(Scratch::create(&candidates, Purpose::Files).unwrap());
+        let left = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(left.collect::<std::collections::BTreeSet<_>>(), ["lock", "u.dll"].map(Into::into).into());
+        drop(library);
+        drop(Scratch::create(&candidates, Purpose::Files).unwrap());
+        assert!(!path.exists());
+    }
 }

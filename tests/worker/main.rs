@@ -9,5 +9,6 @@ mod support;
 
 mod gc;
 mod host;
+mod leavings;
 mod life;
 mod publication;
