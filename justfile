@@ -39,3 +39,7 @@ toolchains:
 # What the continuous integration does.
 ci:
     bash .ci/run
+
+# The tool as a Windows program, under Wine; installs what that takes.
+windows:
+    bash .ci/windows

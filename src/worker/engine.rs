@@ -58,6 +58,7 @@ impl Engine {
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
         pipeline.timeout = options.timeout;
+        pipeline.check_host_library()?;
         let header = match &options.header {
             WorkerHeader::None => UnitHeader::None,
             WorkerHeader::File(header) => {

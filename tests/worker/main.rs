@@ -12,5 +12,6 @@ mod change;
 mod forks;
 mod gc;
 mod host;
+mod leavings;
 mod life;
 mod publication;
