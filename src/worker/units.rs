@@ -373,8 +373,11 @@ impl<L> Units<L> {
         text: Arc<str>,
     ) -> Result<(), (Unwanted, Arc<L>)> {
         let unwanted = self.unwanted(ticket.id);
+        // Its owner may have moved since the ticket was taken.
         let at = self.in_flight.iter().position(|unit| unit.ticket.id == ticket.id);
-        let premises = at.map(|at| self.in_flight.swap_remove(at).premises).unwrap_or_default();
+        let (ticket, premises) = at
+            .map(|at| self.in_flight.swap_remove(at))
+            .map_or_else(|| (ticket, Premises::default()), |unit| (unit.ticket, unit.premises));
         if let Some(unwanted) = unwanted {
             if let Unwanted::Failed(why) = &unwanted {
                 ticket.slot.fail(why.clone());
@@ -703,6 +706,18 @@ mod tests {
         assert_eq!(units.living_owners(), [13, 12, 19, 11].map(OwnerId));
         units.bury(OwnerId(12));
         assert!(publish(&mut units, ticket).is_err());
+    }
+
+    #[test]
+    fn an_owner_that_moved_while_its_unit_was_made_is_published_under_its_new_name() {
+        let mut units = units(100);
+        let (slot, _) = submit(&mut units, 1, 0);
+        let ticket = take(&mut units).unwrap();
+        units.rename(OwnerId(1), OwnerId(11));
+        publish(&mut units, ticket).unwrap();
+        assert_eq!(units.living_owners(), [OwnerId(11)]);
+        units.bury(OwnerId(11));
+        assert_eq!(slot.state(), SlotState::Failed);
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn live(vm: &Vm, worker: &Worker, journal: &Journal, counts: &Counts, seed: u64,
     let stop = AtomicBool::new(false);
     let mut rng = fastrand::Rng::with_seed(seed);
     (0..IMMORTALS).for_each(|_| drop(vm.submit(worker, &vm.new_owner(&mut rng))));
-    let stage = &Stage { vm, worker, counts, stop: &stop, units: budget.units };
+    let stage = &Stage { vm, worker, counts, stop: &stop, units: budget.units, journal };
     std::thread::scope(|scope| {
         for number in 0..MUTATORS {
             let (mut rng, doing) = (rng.fork(), journal.enrol(format!("mutator {number}")));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mjitcc::worker::{Slot, SlotState, Worker};
 
 use crate::vm::{Held, Vm};
-use crate::watchdog::Doing;
+use crate::watchdog::{Doing, Journal};
 
 /// How many units of one thread may wait at once.
 const WAITING: usize = 8;
@@ -39,6 +39,7 @@ pub struct Stage<'a> {
     pub counts: &'a Counts,
     pub stop: &'a AtomicBool,
     pub units: u64,
+    pub journal: &'a Journal,
 }
 
 impl Stage<'_> {
@@ -227,9 +228,12 @@ impl Stage<'_> {
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             // SAFETY: a plain system call: this process ends, whatever it hangs in.
-            unsafe { libc::alarm(100) };
+            unsafe { libc::alarm(55) };
             fork.in_child();
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.be_the_child(rng, paused)));
+            if !matches!(done, Ok(true)) {
+                eprintln!("soak: in the child of a fork: {:#?}\n{}", self.vm.wrongs(), self.journal.dump());
+            }
             // SAFETY: ends this process and nothing else: what the parent has on its stack is the parent's.
             unsafe { libc::_exit(if matches!(done, Ok(true)) { 0 } else { 1 }) }
         }
@@ -261,7 +265,7 @@ impl Stage<'_> {
         let owner = vm.new_owner(rng);
         owner.heat.store(u64::MAX, Ordering::Relaxed);
         let slot = vm.submit(worker, &owner);
-        let until = Instant::now() + Duration::from_secs(90);
+        let until = Instant::now() + Duration::from_secs(40);
         while slot.state() == SlotState::NotReady {
             worker.run_vm_jobs();
             assert!(Instant::now() < until, "the child's unit is not ready");
@@ -279,10 +283,6 @@ impl Stage<'_> {
         for owner in vm.living() {
             vm.call(&owner, 5);
         }
-        let wrongs = vm.wrongs();
-        if !wrongs.is_empty() {
-            eprintln!("soak: in the child of a fork: {wrongs:#?}");
-        }
-        wrongs.is_empty()
+        vm.wrongs().is_empty()
     }
 }
