@@ -247,10 +247,17 @@ impl<L> Units<L> {
         cold.into_iter().map(|unit| Candidate { id: unit.ticket.id, code: unit.code() }).collect()
     }
 
+    /// What became of candidates meanwhile: their owners may have moved, their code too, or gone.
+    pub(super) fn refresh(&self, candidates: &mut Vec<Candidate>) {
+        let now = |id| self.active.iter().find(|unit| unit.ticket.id == id).map(Active::code);
+        candidates.retain_mut(|candidate| now(candidate.id).map(|code| candidate.code = code).is_some());
+    }
+
     /// Takes the coldest of `candidates` out of their slots, all but those that are on a stack: a tenth of the cache at once, so
     /// that this is not done for every unit. Says how many.
     pub(super) fn retire_cold(&mut self, candidates: &[Candidate]) -> usize {
-        let wanted = policy::units_to_unload(self.active.len(), self.max_active);
+        // What is being made needs its room too.
+        let wanted = policy::units_to_unload(self.active.len() + self.in_flight.len(), self.max_active);
         let free = candidates.iter().filter(|candidate| !candidate.code.on_stack);
         let going: Vec<u64> = free.take(wanted).map(|candidate| candidate.id).collect();
         self.no_room = going.is_empty();
@@ -858,6 +865,32 @@ mod tests {
         assert!(units.next_work().is_none());
         units.look_again();
         assert!(matches!(units.next_work(), Some(Work::Unload(_))));
+    }
+
+    #[test]
+    fn candidates_are_asked_about_under_their_owners_present_names() {
+        let (mut units, _slots) = full(RULES);
+        submit(&mut units, 5, 25);
+        let mut going = candidates(units.next_work());
+        units.rename(OwnerId(1), OwnerId(11));
+        units.bury(OwnerId(2));
+        units.refresh(&mut going);
+        assert_eq!(owners(&going), [11]);
+    }
+
+    #[test]
+    fn what_is_being_made_counts_when_room_is_made() {
+        let mut units = units(3);
+        for owner in 1..=3 {
+            submit(&mut units, owner, owner * 10);
+        }
+        (0..2).for_each(|_| load(&mut units));
+        let in_flight = take(&mut units).unwrap();
+        submit(&mut units, 4, 40);
+        let going = candidates(units.next_work());
+        assert_eq!(units.retire_cold(&going), 1);
+        assert_eq!(take(&mut units).unwrap().owner, OwnerId(4));
+        publish(&mut units, in_flight).unwrap();
     }
 
     #[test]
