@@ -56,7 +56,15 @@ impl Arguments {
             verbose: 0,
             save_temps: false,
         };
-        let mut arguments = Self { files: Vec::new(), mode: Mode::Table, jit: true, gc_stress: false, scale: 20, fork: false, jit_options };
+        let mut arguments = Self {
+            files: Vec::new(),
+            mode: Mode::Table,
+            jit: true,
+            gc_stress: false,
+            scale: 20,
+            fork: false,
+            jit_options,
+        };
         while let Some(word) = words.next() {
             let options = &mut arguments.jit_options;
             let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));

@@ -51,8 +51,13 @@ pub(crate) struct Text {
 
 /// Generates a unit.
 pub(crate) fn generate(unit: &Unit<'_>) -> Text {
-    let mut generator =
-        Generator { unit, live: live_before(&unit.template.ops), c: String::new(), known: BTreeSet::new(), exits: BTreeSet::new() };
+    let mut generator = Generator {
+        unit,
+        live: live_before(&unit.template.ops),
+        c: String::new(),
+        known: BTreeSet::new(),
+        exits: BTreeSet::new(),
+    };
     generator.find_known();
     generator.entries();
     for at in 0..unit.template.ops.len() {
@@ -91,8 +96,7 @@ impl Generator<'_> {
 
     /// Whether a global holds this very function, which can then call itself without any detour.
     fn is_itself(&self, global: u16) -> bool {
-        self.assumes(without::KNOWN_GLOBALS)
-            && self.unit.globals[usize::from(global)].owner == Some(self.unit.owner)
+        self.assumes(without::KNOWN_GLOBALS) && self.unit.globals[usize::from(global)].owner == Some(self.unit.owner)
     }
 
     fn find_known(&mut self) {

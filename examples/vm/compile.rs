@@ -25,7 +25,8 @@ type Wrong = (u32, String);
 pub(crate) fn compile(path: &str, text: &str) -> Result<Program, String> {
     let compile = || {
         let program = Program { path: path.to_owned(), ..Program::default() };
-        let mut compiler = Compiler { tokens: tokens(text)?, at: 0, program, defined: Vec::new(), functions: Vec::new() };
+        let mut compiler =
+            Compiler { tokens: tokens(text)?, at: 0, program, defined: Vec::new(), functions: Vec::new() };
         compiler.program.templates.push(Template::default());
         compiler.define("scale");
         compiler.begin("main", Vec::new());
@@ -141,8 +142,13 @@ impl Compiler {
 
     fn begin(&mut self, name: &str, parameters: Vec<String>) {
         let count = u8::try_from(parameters.len()).unwrap_or(u8::MAX);
-        let template =
-            Template { name: name.to_owned(), line: self.line(), parameters: count, registers: count, ..Template::default() };
+        let template = Template {
+            name: name.to_owned(),
+            line: self.line(),
+            parameters: count,
+            registers: count,
+            ..Template::default()
+        };
         let locals = parameters.into_iter().zip(0..).collect();
         self.functions.push(Function { template, locals, free: count, ..Function::default() });
     }
@@ -334,7 +340,11 @@ impl Compiler {
         }
         let out = self.emit(Op::Jump { target: 0 });
         self.land(past);
-        if self.take("if") { self.condition()? } else { self.block()? }
+        if self.take("if") {
+            self.condition()?
+        } else {
+            self.block()?
+        }
         self.land(out);
         Ok(())
     }
@@ -345,7 +355,9 @@ impl Compiler {
             self.at += 2;
             match self.find_here(&name) {
                 Place::Local(register) => return self.assign(register),
-                Place::Capture(_) => return self.wrong(format!("{name} is captured, and captured values do not change")),
+                Place::Capture(_) => {
+                    return self.wrong(format!("{name} is captured, and captured values do not change"));
+                }
                 Place::Global(global) => {
                     let from = self.expression(None)?;
                     self.emit(Op::SetGlobal { global, from });
@@ -357,7 +369,8 @@ impl Compiler {
         if self.take("=") {
             // What was read last is what is to be written; its operands are wanted a little longer.
             let function = self.function();
-            let Some(Op::Get { array, index, .. }) = function.last_alone().then(|| function.template.ops.pop()).flatten()
+            let Some(Op::Get { array, index, .. }) =
+                function.last_alone().then(|| function.template.ops.pop()).flatten()
             else {
                 return self.wrong("this cannot be assigned to");
             };

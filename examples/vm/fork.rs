@@ -1,6 +1,5 @@
 //! Forking a VM with its worker: both processes go on.
 
-
 use std::io;
 
 use crate::jit::Jit;

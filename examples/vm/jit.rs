@@ -15,8 +15,7 @@ use mjitcc::discover::Wish;
 #[cfg(unix)]
 use mjitcc::worker::Fork;
 use mjitcc::worker::{
-    Code, Entered, FactId, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Switches, Worker,
-    WorkerHeader,
+    Code, Entered, FactId, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Switches, Worker, WorkerHeader,
 };
 
 use crate::bytecode::Program;

@@ -48,7 +48,8 @@ fn main() -> ExitCode {
         }
     };
     let vm = thread::Builder::new().name("vm".to_owned()).stack_size(MACHINE_STACK);
-    let all = vm.spawn(move || run_all(&arguments)).map(|thread| thread.join().unwrap_or_else(|_| Err("it panicked".into())));
+    let all =
+        vm.spawn(move || run_all(&arguments)).map(|thread| thread.join().unwrap_or_else(|_| Err("it panicked".into())));
     match all.unwrap_or_else(|error| Err(error.to_string())) {
         Ok(code) => code,
         Err(why) => {
@@ -109,7 +110,11 @@ fn compare(program: &Arc<Program>, arguments: &Arguments) -> Result<bool, String
     let mut vm = machine(program, arguments, true);
     let (cold_output, _) = timed(&mut vm);
     let cold = began.elapsed();
-    let side = if arguments.fork { fork::fork(vm.jit()).map_err(|error| format!("cannot fork: {error}"))? } else { Side::Alone };
+    let side = if arguments.fork {
+        fork::fork(vm.jit()).map_err(|error| format!("cannot fork: {error}"))?
+    } else {
+        Side::Alone
+    };
     if let Some(jit) = vm.jit() {
         jit.settle();
     }

@@ -124,7 +124,6 @@ impl Vm<'_> {
     fn top(&self, fp: usize) -> usize {
         fp + usize::from(self.template(self.running(fp)).registers)
     }
-
 }
 
 /// A result for machine code.

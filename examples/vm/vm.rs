@@ -359,7 +359,13 @@ impl<'p> Vm<'p> {
 
     // ---- arithmetic, for the interpreter and where machine code is at its wits' end
 
-    pub(crate) fn combine(&mut self, top: usize, operator: Operator, left: Value, right: Value) -> Result<Value, Failed> {
+    pub(crate) fn combine(
+        &mut self,
+        top: usize,
+        operator: Operator,
+        left: Value,
+        right: Value,
+    ) -> Result<Value, Failed> {
         let small = || operator.combine_small(left.as_small()?, right.as_small()?);
         if let Some(result) = small() {
             return Ok(result);
