@@ -153,17 +153,6 @@ pub(super) unsafe fn handle<'a, T>(at: *const T, name: &str) -> Result<&'a T, Fa
     unsafe { at.as_ref() }.ok_or_else(|| Fault::invalid(format!("the {name} is NULL")))
 }
 
-/// Where a result goes.
-///
-/// # Safety
-/// `at` is null or may be written.
-pub(super) unsafe fn put<T>(at: *mut T, value: T) {
-    if !at.is_null() {
-        // SAFETY: the caller says so.
-        unsafe { at.write(value) };
-    }
-}
-
 /// Insists on a place for a result, before anything is done that would have no place to go.
 pub(super) fn wanted<T>(at: *mut T, name: &str) -> Result<(), Fault> {
     if at.is_null() { Err(Fault::invalid(format!("{name} is NULL"))) } else { Ok(()) }

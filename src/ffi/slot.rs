@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::Guard;
 use super::fault::{Fault, INVALID, NO, OK, Status, guarded, status};
-use super::memory::{handle, put, spell, wanted};
+use super::memory::{handle, spell};
 use crate::worker::{self, Generation, SlotState};
 
 pub const SLOT_NOT_READY: i32 = 0;
@@ -150,16 +150,15 @@ pub unsafe extern "C" fn mjitcc_slot_enter(slot: *const Slot, guard: *mut Guard)
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mjitcc_slot_leave(slot: *const Slot, guard: *mut Guard) -> Status {
-    status(|| {
-        wanted(guard, "the guard")?;
-        // SAFETY: as the header says.
-        let (slot, held) = unsafe { (open(slot)?, guard.read()) };
-        if held.address.is_null() {
-            return Err(Fault::misuse("the guard is not held"));
-        }
-        // SAFETY: as the header says. So that leaving twice is noticed.
-        unsafe { put(guard, Guard { address: ptr::null_mut(), generation: 0 }) };
-        slot.slot.end(Generation::from_number(held.generation));
-        Ok(OK)
-    })
+    // SAFETY: as the header says.
+    let (Some(slot), Some(guard)) = (unsafe { slot.as_ref() }, unsafe { guard.as_mut() }) else {
+        return INVALID;
+    };
+    if guard.address.is_null() {
+        return status(|| Err(Fault::misuse("the guard is not held")));
+    }
+    // So that leaving twice is noticed.
+    guard.address = ptr::null_mut();
+    slot.slot.end(Generation::from_number(guard.generation));
+    OK
 }

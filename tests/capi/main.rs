@@ -10,3 +10,4 @@ mod support;
 mod c;
 mod edges;
 mod header;
+mod vm;
