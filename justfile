@@ -19,9 +19,10 @@ bless:
 models:
     RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release --lib --no-default-features models
 
-# What this tool costs beside the compilers.
+# What this tool costs beside the compilers, and the worker a VM's threads.
 bench:
     cargo bench --bench overhead
+    cargo bench --bench latency
 
 lint:
     cargo fmt --all --check
@@ -38,3 +39,7 @@ toolchains:
 # What the continuous integration does.
 ci:
     bash .ci/run
+
+# The tool as a Windows program, under Wine; installs what that takes.
+windows:
+    bash .ci/windows

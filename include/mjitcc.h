@@ -253,6 +253,7 @@ typedef struct mjitcc_worker_options {
     const char *temp_dir;       /* where the private directory is made; NULL: TMPDIR, TMP, TEMP, and the usual places */
     const char *prefix;         /* what temporary files' names begin with; NULL: "_mjit_" */
     const char *entry_prefix;   /* what entry symbols' names begin with; NULL: "_mjit" */
+    const char *host_library;   /* on Windows, the import library of the program that units call into; NULL: none */
     uint64_t timeout_ms;        /* how long making one unit may take; 0: a minute; MJITCC_NO_TIMEOUT */
     uint64_t max_cache_size;    /* how many units may be loaded at once; 0: 10000 */
     uint32_t threads;           /* how many units are made at once; 0: one */
@@ -271,7 +272,7 @@ typedef struct mjitcc_worker_options {
 } mjitcc_worker_options;
 
 #define MJITCC_WORKER_OPTIONS_INIT { sizeof(mjitcc_worker_options), MJITCC_ABI, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 
 /* Compiles in the background. Given back with mjitcc_worker_finish. */
 typedef struct mjitcc_worker mjitcc_worker;
@@ -443,7 +444,7 @@ typedef struct mjitcc_guard {
 
 /*
  * Sets guard->address, and keeps that code loaded until mjitcc_slot_leave with the same guard, which may be on another thread. MJITCC_NO
- * and NULL where there is no code: then there is nothing to leave. Lock-free; leaves mjitcc_last_error as it was.
+ * and NULL where there is no code, or where it is being replaced at this very moment: then there is nothing to leave. Never waits; leaves mjitcc_last_error as it was.
  */
 mjitcc_status mjitcc_slot_enter(const mjitcc_slot *slot, mjitcc_guard *guard);
 
@@ -513,6 +514,7 @@ typedef struct mjitcc_engine_options {
     const char *temp_dir;
     const char *prefix;
     const char *entry_prefix;
+    const char *host_library;
     uint64_t timeout_ms;
     uint32_t optimize;
     uint32_t verbose; /* what is printed on standard error: 2 for processes, and mjitcc_engine_log */
@@ -524,7 +526,7 @@ typedef struct mjitcc_engine_options {
 } mjitcc_engine_options;
 
 #define MJITCC_ENGINE_OPTIONS_INIT { sizeof(mjitcc_engine_options), MJITCC_ABI, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0, 0}, NULL }
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0, 0}, NULL }
 
 /* A compiler, a private directory, a header: what a worker of the host's own needs. Given back with mjitcc_engine_finish. */
 typedef struct mjitcc_engine mjitcc_engine;

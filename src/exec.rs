@@ -1,10 +1,9 @@
 //! Running compilers: the only place that starts processes. Knows steps, not what they are for.
 
-#![expect(clippy::disallowed_methods, reason = "the only place that starts processes")]
-
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -149,14 +148,14 @@ impl ProcessExecutor {
     }
 
     /// Waits for a process and takes it out of the table.
-    fn wait(&self, id: u64, group: system::Group, handle: &duct::Handle) -> io::Result<(Exit, Ended)> {
+    fn wait(&self, id: u64, mut process: system::Process) -> io::Result<(Exit, Ended)> {
         if let Some(waiting) = &self.waiting {
             waiting.begins();
         }
-        let lent = self.reaper.as_ref().map(|reaper| reaper.wait(handle.pids().first().copied().unwrap_or_default()));
+        let lent = self.reaper.as_ref().map(|reaper| reaper.wait(process.id()));
         if lent.is_none() {
             // Not reaped before it left the table: until then its id cannot belong to another process.
-            group.wait_unreaped(handle);
+            process.wait_unreaped();
         }
         if let Some(waiting) = &self.waiting {
             waiting.ends();
@@ -172,14 +171,23 @@ impl ProcessExecutor {
                 Ended::ByItself
             }
         };
-        let exit = match (lent, handle.wait()) {
+        let exit = match (lent, process.wait()) {
             (Some(exit), _) => exit,
-            (None, Ok(output)) => system::exit(output.status),
+            (None, Ok(status)) => system::exit(status),
             (None, Err(error)) if system::was_reaped_by_another(&error) => Exit::Unknown,
             (None, Err(error)) => return Err(error),
         };
         Ok((exit, ended))
     }
+}
+
+/// A process to start, with nothing on its standard input.
+struct Launch<'a> {
+    program: &'a Path,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    /// For its standard output and its standard error.
+    output: File,
 }
 
 /// Why a process ended.
@@ -232,7 +240,7 @@ impl Shared {
     }
 
     /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
-    fn register(self: &Arc<Self>, group: system::Group, deadline: Option<Instant>) -> u64 {
+    fn register(self: &Arc<Self>, mut group: system::Group, deadline: Option<Instant>) -> u64 {
         let mut table = self.table();
         if table.cancelled {
             group.end();
@@ -296,28 +304,16 @@ impl Executor for ProcessExecutor {
         };
         // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
         let mut output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
-        let mut command = duct::cmd(&step.program, step.leading.iter().cloned().chain(args))
-            .stdin_null()
-            // duct applies the outermost first: this sends standard error where the next line has sent standard output.
-            .stderr_to_stdout()
-            .stdout_file(output.try_clone().map_err(failed)?)
-            .unchecked()
-            .before_spawn(|command| {
-                system::own_group(command);
-                Ok(())
-            });
-        for name in ["TMPDIR", "TMP", "TEMP"] {
-            command = command.env(name, temp_dir);
-        }
-        for (name, value) in &step.env {
-            command = command.env(name, value);
-        }
+        let mut env: Vec<(OsString, OsString)> =
+            ["TMPDIR", "TMP", "TEMP"].map(|name| (name.into(), temp_dir.into())).into();
+        env.extend(step.env.iter().cloned());
+        let args = step.leading.iter().cloned().chain(args).collect();
+        let launch = Launch { program: &step.program, args, env, output: output.try_clone().map_err(failed)? };
         let entered = self.reaper.as_deref().map(Entered::new);
-        let handle =
-            command.start().map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
-        let group = system::Group::of(&handle);
+        let (process, group) =
+            system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
         let id = self.shared.register(group, deadline);
-        let (exit, ended) = self.wait(id, group, &handle).map_err(failed)?;
+        let (exit, ended) = self.wait(id, process).map_err(failed)?;
         drop(entered);
         drop(response);
 
@@ -333,7 +329,7 @@ impl Executor for ProcessExecutor {
     fn cancel(&self) {
         let mut table = self.shared.table();
         table.cancelled = true;
-        for running in table.running.values() {
+        for running in table.running.values_mut() {
             running.group.end();
         }
     }

@@ -42,6 +42,7 @@ pub mod event;
 pub mod exec;
 #[cfg(all(feature = "capi", not(loom)))]
 pub mod ffi;
+pub mod imports;
 pub mod key;
 pub mod library;
 mod lock;
@@ -52,6 +53,7 @@ mod store;
 pub mod symbols;
 mod sync;
 pub mod unit;
+pub mod unity;
 pub mod worker;
 
 pub use error::{Error, Failure, Phase};

@@ -59,8 +59,13 @@ impl Library {
             unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into).map_err(failed)?
         };
         #[cfg(not(unix))]
-        // SAFETY: as above.
-        let library = unsafe { libloading::Library::new(path) }.map_err(failed)?;
+        let library = {
+            /// `MAX_PATH`: the loader takes longer paths only as they are, without a look at their parts.
+            const LONGEST: usize = 260;
+            let verbatim = (path.as_os_str().len() >= LONGEST).then(|| std::fs::canonicalize(path).ok()).flatten();
+            // SAFETY: as above.
+            unsafe { libloading::Library::new(verbatim.as_deref().unwrap_or(path)) }.map_err(failed)?
+        };
         Ok(Self { library, path: path.to_owned() })
     }
 

@@ -45,6 +45,7 @@ use crate::exec::{Executor as _, ProcessExecutor, Waiting};
 use crate::library::Library;
 use crate::sync::{Mutex, lock};
 
+mod compact;
 mod crew;
 mod engine;
 mod fork;

@@ -41,6 +41,7 @@ fn platform_words_stay_out_of_the_pipeline() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "asks cargo, which the system that builds for Windows need not have as a Windows program")]
 fn every_dependency_builds_with_the_stated_rust() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

@@ -89,6 +89,7 @@ impl Engine {
         let compiler = finder.find(&wish).map_err(failed)?;
         let mut pipeline = Pipeline::new(compiler, flags, Arc::<ProcessExecutor>::clone(&executor), scratch);
         pipeline.timeout = timeout;
+        pipeline.check_host_library().map_err(failed)?;
         let prefix = prefix.unwrap_or_else(|| "_mjit_".to_owned());
         let save_temps = options.save_temps != 0;
         let before = header.clone().map_or(UnitHeader::None, UnitHeader::Text);
@@ -134,10 +135,10 @@ impl Engine {
         let state = self.state();
         let stem = state.parts.stem(id);
         let name = state.parts.source(&stem).to_string_lossy().into_owned();
-        let sources = [PartsSource { name, text }];
-        let library = state
-            .parts
-            .build(&stem, &sources, exports, &self.log, &|| ())
+        let source = PartsSource { name, text, units: 1 };
+        let compiled = state.parts.compile(&stem, &source, &self.log);
+        let library = compiled
+            .and_then(|object| state.parts.link(&stem, &[object], exports, &self.log))
             .map_err(|failure| Fault::failed(describe(&failure)))?;
         let handle = library.into_raw();
         self.handles().push(handle.expose_provenance());

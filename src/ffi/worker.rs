@@ -66,6 +66,7 @@ macro_rules! compiling {
                     defines: words($options.defines),
                     cflags: words($options.cflags),
                     ldflags: words($options.ldflags),
+                    host_library: path($options.host_library),
                 },
                 environment: super::worker::environment(path($options.temp_dir)),
                 header: path($options.header),

@@ -13,7 +13,7 @@ use super::host::{Code, Generated, NoCode, Place, Request};
 use super::jobs::{Desk, Job, NotRun, Progress};
 use super::log::WorkerEvent;
 use super::slot::Address;
-use super::units::{Candidate, Loaded, Part, Premises, Ticket, Unwanted, Work};
+use super::units::{Candidate, Loaded, Premises, Ticket, Unwanted, Work};
 use super::{Shared, State, names};
 use crate::error::Failure;
 use crate::library::Library;
@@ -50,7 +50,7 @@ impl Shared {
         }
     }
 
-    fn serve_one(&self, engine: &Engine, work: Work) {
+    pub(super) fn serve_one(&self, engine: &Engine, work: Work) {
         match work {
             Work::Make(ticket) => self.make(engine, &ticket),
             Work::Unload(candidates) => self.unload(candidates),
@@ -128,17 +128,9 @@ impl Shared {
     }
 
     fn try_to_make(&self, engine: &Engine, ticket: &Ticket, stem: &str, source: &Path, entry: &str) -> Outcome {
-        let fail = |why: NoCode| {
-            let superseded = self.interlock.publish(|state| {
-                let unwanted = state.units.unwanted(ticket.id);
-                state.units.fail(ticket, why.clone());
-                unwanted
-            });
-            match superseded {
-                Some(Unwanted::Superseded) => Outcome::Superseded,
-                Some(Unwanted::Failed(why)) => Outcome::Failed(why),
-                None => Outcome::Failed(why),
-            }
+        let fail = |why| match self.interlock.publish(|state| state.units.fail(ticket, why)) {
+            Unwanted::Superseded => Outcome::Superseded,
+            Unwanted::Failed(why) => Outcome::Failed(why),
         };
         let text = match self.generate(ticket, entry) {
             Ok(text) => text,
@@ -149,8 +141,8 @@ impl Shared {
             Err(NotGenerated::Superseded) => return fail(NoCode::Cancelled),
             Err(NotGenerated::Because(why)) => return fail(why),
         };
-        let sources = [Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes() }];
-        let built = engine.build(stem, &sources, &[entry.to_owned()], self, &|| ()).and_then(|library| {
+        let source = Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes(), units: 1 };
+        let built = engine.build(stem, &source, entry, self).and_then(|library| {
             let address = library.address(entry)?;
             Ok((address.into(), library))
         });
@@ -177,7 +169,7 @@ impl Shared {
         }
     }
 
-    fn entry(&self, id: u64, place: &Place) -> String {
+    pub(super) fn entry(&self, id: u64, place: &Place) -> String {
         names::entry(&self.options.entry_prefix, id, self.options.flags.debug.then_some(place))
     }
 
@@ -213,7 +205,7 @@ impl Shared {
         Ok(text)
     }
 
-    fn tell_host(&self, id: u64, address: Address) {
+    pub(super) fn tell_host(&self, id: u64, address: Address) {
         let owner = self.interlock.begin_generating(|state| state.units.owner_of_code(id, address));
         if let Some(owner) = owner {
             let _ = catch_unwind(AssertUnwindSafe(|| self.host.published(owner, address.pointer())));
@@ -221,65 +213,9 @@ impl Shared {
         }
     }
 
-    /// Puts loaded units together. New ones go first all the same.
-    fn compact(&self, engine: &Engine, parts: &[Part]) {
-        let began = Instant::now();
-        let id = self.interlock.with(|state| state.units.new_id());
-        let stem = engine.stem(id);
-        let between = || {
-            while let Some(work) = self.interlock.with(|state| state.units.next_unit()) {
-                self.serve_one(engine, work);
-            }
-        };
-        let compacted = self.build_compacted(engine, &stem, parts, &between);
-        let outcome = self.interlock.publish(|state| {
-            state.units.compacted();
-            compacted.map(|Compacted { addresses, library }| state.units.repoint(&addresses, &library))
-        });
-        let took = began.elapsed();
-        match outcome {
-            Ok(moved) => {
-                let library = engine.library(&stem);
-                self.tell(&WorkerEvent::Compacted { units: moved.len(), took, library });
-                moved.into_iter().for_each(|(id, address)| self.tell_host(id, address));
-            }
-            Err(why) => {
-                self.tell(&WorkerEvent::NoLibrary(engine.library(&stem)));
-                self.tell(&WorkerEvent::NotCompacted { took, why });
-            }
-        }
-    }
-
-    fn build_compacted(
-        &self,
-        engine: &Engine,
-        stem: &str,
-        parts: &[Part],
-        between: &dyn Fn(),
-    ) -> Result<Compacted, String> {
-        let entries: Vec<String> = parts.iter().map(|part| self.entry(part.id, &part.place)).collect();
-        let name = |part: &Part| engine.source(&engine.stem(part.id)).to_string_lossy().into_owned();
-        let sources: Vec<Source<'_>> =
-            parts.iter().map(|part| Source { name: name(part), text: part.text.as_bytes() }).collect();
-        let library = engine.build(stem, &sources, &entries, self, between).map_err(|failure| failure.to_string())?;
-        let addresses = parts
-            .iter()
-            .zip(&entries)
-            .map(|(part, entry)| Ok((part.id, library.address(entry)?.into())))
-            .collect::<Result<_, crate::library::LoadError>>()
-            .map_err(|error| error.to_string())?;
-        Ok(Compacted { addresses, library: Arc::new(library) })
-    }
-
     pub(super) fn engine(&self) -> Option<Arc<Engine>> {
         crate::sync::lock(&self.engine).clone()
     }
-}
-
-/// One library, and where each unit's code is in it, by number.
-struct Compacted {
-    addresses: Vec<(u64, Address)>,
-    library: Arc<Library>,
 }
 
 /// Why there is no text.

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mjit_cc_platforms::Role;
 
@@ -30,6 +31,8 @@ pub(crate) struct Engine {
 pub(crate) struct Source<'a> {
     pub(crate) name: String,
     pub(crate) text: &'a [u8],
+    /// How many units are in it.
+    pub(crate) units: u32,
 }
 
 /// What the child of a fork needs of its parent, made before the fork: afterwards the parent may remove it at any time.
@@ -55,6 +58,7 @@ impl Engine {
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
         pipeline.timeout = options.timeout;
+        pipeline.check_host_library()?;
         let header = match &options.header {
             WorkerHeader::None => UnitHeader::None,
             WorkerHeader::File(header) => {
@@ -102,47 +106,61 @@ impl Engine {
     }
 
     /// Where the library of a unit goes.
-    pub(crate) fn library(&self, stem: &str) -> PathBuf {
+    pub(super) fn library(&self, stem: &str) -> PathBuf {
         let suffix = self.pipeline.toolchain().compiler().target.library_suffix();
         self.pipeline.scratch.path().join(stem).with_added_extension(suffix)
     }
 
-    /// C text to loaded code, one library of all sources. Whatever comes of it, no file stays unless they are to be kept. `between` is
-    /// called after each source but the last.
-    pub(crate) fn build(
+    /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
+    pub(super) fn build(
         &self,
         stem: &str,
-        sources: &[Source<'_>],
-        exports: &[String],
+        source: &Source<'_>,
+        entry: &str,
         observer: &dyn Observer,
-        between: &dyn Fn(),
     ) -> Result<Library, Failure> {
+        let object = self.compile(stem, source, observer)?;
+        self.link(stem, &[object], &[entry.to_owned()], observer)
+    }
+
+    /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
+    pub(crate) fn compile(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<PathBuf, Failure> {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
-        let dir = pipeline.scratch.path();
+        let unit = Unit::from_text(&source.name, source.text)?;
+        let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
+        // What several units are in may take as long as they may alone.
+        let deadline = pipeline
+            .timeout
+            .and_then(|limit| limit.checked_mul(source.units))
+            .and_then(|limit| Instant::now().checked_add(limit));
+        let compiled = pipeline.compile(&unit, header, Role::Object, &paths, deadline, observer);
+        self.discard(&[self.source(stem)]);
+        compiled.map(|_| paths.staged)
+    }
+
+    /// Objects to loaded code.
+    pub(crate) fn link(
+        &self,
+        stem: &str,
+        objects: &[PathBuf],
+        exports: &[String],
+        observer: &dyn Observer,
+    ) -> Result<Library, Failure> {
+        let Self { pipeline, header, .. } = self;
         let library = self.library(stem);
-        let mut files = vec![library.clone()];
-        let mut objects = Vec::new();
-        let mut build = || {
-            for (number, source) in sources.iter().enumerate() {
-                if number > 0 {
-                    between();
-                }
-                let unit = Unit::from_text(&source.name, source.text)?;
-                let stem = if number == 0 { stem.to_owned() } else { format!("{stem}_{number}") };
-                let paths = pipeline.paths(&stem, dir, suffix);
-                files.extend([self.source(&stem), paths.staged.clone()]);
-                pipeline.compile(&unit, header, Role::Object, &paths, pipeline.deadline(), observer)?;
-                objects.push(paths.staged);
-            }
-            pipeline.link(&objects, &library, header, exports, pipeline.deadline(), observer)?;
-            Ok(Library::open(&library)?)
-        };
-        let built = build();
+        let linked = pipeline.link(objects, &library, header, exports, pipeline.deadline(), observer);
+        let loaded = linked.and_then(|_| Ok(Library::open(&library)?));
+        self.discard(objects);
+        self.discard(&[library]);
+        loaded
+    }
+
+    /// Removes files, unless they are to be kept.
+    pub(super) fn discard(&self, files: &[PathBuf]) {
         if !self.save_temps {
             files.iter().for_each(|file| self.pipeline.scratch.remove(file));
         }
-        built
     }
 
     /// Makes ready for a fork. None where that fails: then the child sets up anew.

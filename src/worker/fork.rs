@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::engine::Dowry;
 use super::interlock::Held;
 use super::{State, Worker};
+use crate::sync::lock;
 
 /// The worker held still for a fork: none of its threads holds a lock of anybody's, and none begins anything. Tell it what came of the
 /// fork; dropped, it takes the fork for failed and the worker goes on.
@@ -37,7 +38,7 @@ impl Fork<'_> {
     /// This is the child.
     pub fn in_child(mut self) {
         let shared = &self.worker.shared;
-        let threads = std::mem::take(&mut *crate::sync::lock(&self.worker.threads));
+        let threads = std::mem::take(&mut *lock(&self.worker.threads));
         let stopped = threads.is_empty();
         // They do not exist here, so that they can be neither joined nor detached.
         threads.into_iter().for_each(std::mem::forget);
@@ -50,7 +51,8 @@ impl Fork<'_> {
         if let Some(old) = shared.engine() {
             old.disown();
             let new = self.dowry.take().map(|dowry| Arc::new(old.inherit(dowry, &shared.executor())));
-            shared.set_engine(new);
+            // Not by set_engine, which takes the lock that is held.
+            *lock(&shared.engine) = new;
         }
         let worker = self.worker;
         drop(self);

@@ -152,6 +152,13 @@ impl<T> Interlock<T> {
         }
     }
 
+    /// What a busy thread may take up beside what it holds: nothing unless it could take it otherwise.
+    pub(super) fn take_more<U>(&self, take: impl FnOnce(&mut T) -> Option<U>) -> Option<U> {
+        let mut gate = lock(&self.gate);
+        let may = gate.order == Order::Run && gate.collecting == 0;
+        may.then(|| take(&mut gate.data)).flatten()
+    }
+
     /// The thread is through with what it took.
     pub(super) fn done(&self) {
         let mut gate = lock(&self.gate);

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::host::{NoCode, Place};
+use crate::error::Failure;
 
 /// One thing that happened in the worker.
 #[derive(Clone, Debug)]
@@ -43,8 +45,8 @@ pub enum WorkerEvent {
     NotCompacted {
         /// How long it took to find out.
         took: Duration,
-        /// Why, in words.
-        why: String,
+        /// Why.
+        why: Arc<Failure>,
     },
     /// Cold code was given up.
     Unloaded {
@@ -136,7 +138,7 @@ impl WorkerEvent {
         match self {
             Self::Failure { why: NoCode::NotBuilt(failure), .. } => Some(format!("{failure}\n{}", failure.output())),
             Self::Failure { why, .. } => Some(why.to_string()),
-            Self::NotCompacted { why, .. } => Some(why.clone()),
+            Self::NotCompacted { why, .. } => Some(format!("{why}\n{}", why.output())),
             _ => None,
         }
     }
@@ -192,7 +194,7 @@ mod tests {
         assert_eq!(success.to_string(), "JIT success (12.3ms): block in <main>@-e:1 -> /tmp/_ruby_mjit_p12u0.c");
         let compacted = WorkerEvent::Compacted { units: 2, took, library: "/tmp/_ruby_mjit_p12u2.so".into() };
         assert_eq!(compacted.to_string(), "JIT compaction (12.3ms): Compacted 2 methods -> /tmp/_ruby_mjit_p12u2.so");
-        let failed = WorkerEvent::NotCompacted { took, why: String::new() };
+        let failed = WorkerEvent::NotCompacted { took, why: Arc::new(Failure::Interrupted) };
         assert_eq!(failed.to_string(), "JIT compaction failure (12.3ms): Failed to compact methods");
         assert_eq!(
             WorkerEvent::Grown { max_cache_size: 11 }.to_string(),

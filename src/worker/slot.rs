@@ -36,7 +36,7 @@ pub struct Slot(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     word: AtomicUsize,
-    /// Counts how often the word was taken away from code.
+    /// Counts how often the word was taken away from what it said, twice each time.
     generation: AtomicUsize,
     /// How many guards are held, by parity of the generation that they were taken in. Two suffice: of an older generation with the
     /// same parity guards only make code stay longer.
@@ -76,6 +76,10 @@ impl Generation {
     pub(crate) fn from_number(number: usize) -> Self {
         Self(number)
     }
+
+    fn is_being_left(self) -> bool {
+        self.0 % 2 == 1
+    }
 }
 
 impl Slot {
@@ -114,7 +118,8 @@ impl Slot {
         self.0.word.as_ptr()
     }
 
-    /// The address, and a guard that keeps its code loaded; none where there is none. Lock-free.
+    /// The address, and a guard that keeps its code loaded; none where there is none, or where it is being replaced at this very
+    /// moment. Never waits.
     #[must_use]
     pub fn enter(&self) -> Option<Entered> {
         let (address, generation) = self.begin()?;
@@ -123,29 +128,32 @@ impl Slot {
 
     /// As [`Self::enter`], for a caller that sees to it itself that [`Self::end`] follows.
     pub(crate) fn begin(&self) -> Option<(NonNull<c_void>, Generation)> {
-        loop {
-            let generation = self.0.generation.load(Ordering::Acquire);
-            let inside = &self.0.inside[generation % 2];
-            inside.fetch_add(1, Ordering::Relaxed);
-            // With the fence in `replace`: either the worker sees this guard, or this sees that the code is given up.
-            fence(Ordering::SeqCst);
-            let state = self.state();
-            // The generation is written before the word: still the same, it is the one that the address belongs to.
-            if self.0.generation.load(Ordering::Acquire) == generation
-                && let SlotState::Callable(address) = state
-            {
-                return Some((address, Generation(generation)));
-            }
-            inside.fetch_sub(1, Ordering::Release);
-            if !matches!(state, SlotState::Callable(_)) {
-                return None;
-            }
+        let generation = Generation(self.0.generation.load(Ordering::Acquire));
+        if generation.is_being_left() {
+            return None;
         }
+        let inside = self.inside(generation);
+        inside.fetch_add(1, Ordering::Relaxed);
+        // With the fence in `replace`: either the worker sees this guard, or this sees that the code is given up.
+        fence(Ordering::SeqCst);
+        let state = self.state();
+        // Still the same: it is the one that the address belongs to.
+        if self.0.generation.load(Ordering::Acquire) == generation.0
+            && let SlotState::Callable(address) = state
+        {
+            return Some((address, generation));
+        }
+        inside.fetch_sub(1, Ordering::Release);
+        None
     }
 
     /// Ends [`Self::begin`].
     pub(crate) fn end(&self, generation: Generation) {
-        self.0.inside[generation.0 % 2].fetch_sub(1, Ordering::Release);
+        self.inside(generation).fetch_sub(1, Ordering::Release);
+    }
+
+    fn inside(&self, generation: Generation) -> &AtomicUsize {
+        &self.0.inside[generation.0 / 2 % 2]
     }
 
     /// Whether both are the same slot.
@@ -182,18 +190,20 @@ impl Slot {
         self.replace(FAILED);
     }
 
-    /// Nobody gets the old address from now on. Whoever has it may still be inside.
+    /// Nobody gets the old address from now on. Whoever has it may still be inside. The generation is odd while the word changes, as
+    /// in a seqlock, so that no reader takes the one for the other's.
     fn replace(&self, word: usize) {
         let generation = self.0.generation.load(Ordering::Relaxed);
         self.0.generation.store(generation.wrapping_add(1), Ordering::Release);
         self.0.word.store(word, Ordering::Release);
+        self.0.generation.store(generation.wrapping_add(2), Ordering::Release);
         fence(Ordering::SeqCst);
     }
 
     /// Whether anybody is inside of code that was replaced since.
     pub(super) fn is_entered(&self, generation: Generation) -> bool {
         // Acquire: what the last one inside did comes before its code is unloaded.
-        self.0.inside[generation.0 % 2].load(Ordering::Acquire) > 0
+        self.inside(generation).load(Ordering::Acquire) > 0
     }
 }
 

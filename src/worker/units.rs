@@ -194,16 +194,13 @@ impl<L> Units<L> {
         id
     }
 
-    /// What to do next: sweep; the hottest unit of the queue, by what the host's counters say now, of equals the one that came first,
-    /// or making room for it; compaction. Nothing while the cache is full of hotter code.
+    /// What to do next: sweep; compact, if that is due; the hottest unit of the queue, by what the host's counters say now, of equals
+    /// the one that came first; or making room for it. Nothing while the cache is full of hotter code.
     pub(super) fn next_work(&mut self) -> Option<Work> {
         if std::mem::take(&mut self.sweep) && !self.retired.is_empty() {
             return Some(Work::Sweep);
         }
-        self.next_unit().or_else(|| {
-            let parts = self.due_for_compaction()?;
-            Some(Work::Compact(parts))
-        })
+        self.due_for_compaction().map(Work::Compact).or_else(|| self.next_unit())
     }
 
     /// The part of [`Self::next_work`] that somebody who compacts may do in between.
@@ -390,13 +387,14 @@ impl<L> Units<L> {
         Ok(())
     }
 
-    /// The unit will have no code.
-    pub(super) fn fail(&mut self, ticket: &Ticket, why: NoCode) {
-        let superseded = matches!(self.unwanted(ticket.id), Some(Unwanted::Superseded));
+    /// The unit will have no code. What it was unwanted for before counts more.
+    pub(super) fn fail(&mut self, ticket: &Ticket, why: NoCode) -> Unwanted {
+        let unwanted = self.unwanted(ticket.id).unwrap_or(Unwanted::Failed(why));
         self.in_flight.retain(|unit| unit.ticket.id != ticket.id);
-        if !superseded {
-            ticket.slot.fail(why);
+        if let Unwanted::Failed(why) = &unwanted {
+            ticket.slot.fail(why.clone());
         }
+        unwanted
     }
 
     /// The unit could not be made now, and waits again.

@@ -204,11 +204,11 @@ fn layouts() -> Vec<Layout> {
         layout!(Host "mjitcc_host" size reserved ctx generate published scan_stacks vm_jobs_wait),
         layout!(Reaper "mjitcc_reaper" size reserved ctx enter wait leave),
         layout!(WorkerOptions "mjitcc_worker_options" size abi host header cc family cflags ldflags includes defines temp_dir
-            prefix entry_prefix timeout_ms max_cache_size threads optimize unloading compaction verbose warnings save_temps
+            prefix entry_prefix host_library timeout_ms max_cache_size threads optimize unloading compaction verbose warnings save_temps
             wait debug reaper observe observe_ctx),
         layout!(Event "mjitcc_event" size kind level reserved line detail place inlined file ms count),
         layout!(EngineOptions "mjitcc_engine_options" size abi header pch cc family cflags ldflags includes defines temp_dir
-            prefix entry_prefix timeout_ms optimize verbose warnings save_temps debug reserved reaper),
+            prefix entry_prefix host_library timeout_ms optimize verbose warnings save_temps debug reserved reaper),
         layout!(Built "mjitcc_built" size reserved handle ms),
         layout!(UnitHeat "mjitcc_unit_heat" calls in_use dead),
         layout!(Census "mjitcc_census" size wait active queued max_active compactions unloads),

@@ -30,6 +30,11 @@ impl Host for TestHost {
     fn scan_stacks(&self, _code: &mut [Code]) {}
 }
 
+/// A host whose units all have this text.
+pub fn host_of(text: &'static str) -> Arc<dyn Host> {
+    Arc::new(TestHost(Box::new(move |request| Ok(fill(text, request).into()))))
+}
+
 /// Text with the unit's own names in it.
 pub fn fill(text: &str, request: &Request<'_>) -> String {
     text.replace("{entry}", request.entry).replace("{owner}", &request.owner.0.to_string())
@@ -45,7 +50,7 @@ pub struct Bench {
 impl Bench {
     /// A worker on gcc whose units all have this text.
     pub fn of_text(text: &'static str, builder: Builder) -> Self {
-        Self::new(builder, Box::new(move |request| Ok(fill(text, request).into())))
+        Self::on("gcc", builder, host_of(text))
     }
 
     /// A worker on gcc.

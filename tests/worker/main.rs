@@ -7,7 +7,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod change;
+#[cfg(unix)]
+mod forks;
 mod gc;
 mod host;
+mod leavings;
 mod life;
 mod publication;

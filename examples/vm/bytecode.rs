@@ -1,0 +1,275 @@
+//! The bytecode: a register machine's. Immutable once compiled, so that the worker's threads may read it while the program runs.
+
+use crate::value::Value;
+
+/// A register: a word of the function's frame. No function has more than 64, so that a set of them is one word.
+pub(crate) type Register = u8;
+
+/// A set of registers.
+pub(crate) type Registers = u64;
+
+/// What integers are combined with. The numbers are known to `vm.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Operator {
+    Add = 0,
+    Subtract = 1,
+    Multiply = 2,
+    Divide = 3,
+    Remainder = 4,
+}
+
+impl Operator {
+    pub(crate) const ALL: [Self; 5] = [Self::Add, Self::Subtract, Self::Multiply, Self::Divide, Self::Remainder];
+
+    /// What small integers come to, if that is small.
+    pub(crate) fn combine_small(self, a: i64, b: i64) -> Option<Value> {
+        let result = match self {
+            Self::Add => a.checked_add(b),
+            Self::Subtract => a.checked_sub(b),
+            Self::Multiply => a.checked_mul(b),
+            Self::Divide => a.checked_div(b),
+            Self::Remainder => a.checked_rem(b),
+        };
+        result.and_then(Value::small)
+    }
+}
+
+/// How integers are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Less,
+    LessOrEqual,
+}
+
+/// One instruction. Jumps name the index of an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    Constant {
+        to: Register,
+        constant: u16,
+    },
+    Move {
+        to: Register,
+        from: Register,
+    },
+    Combine {
+        operator: Operator,
+        to: Register,
+        left: Register,
+        right: Register,
+    },
+    Compare {
+        order: Order,
+        to: Register,
+        left: Register,
+        right: Register,
+    },
+    Equal {
+        to: Register,
+        left: Register,
+        right: Register,
+    },
+    Not {
+        to: Register,
+        from: Register,
+    },
+    Jump {
+        target: u16,
+    },
+    /// Jumps back: where the interpreter counts rounds and changes over to machine code.
+    Loop {
+        target: u16,
+    },
+    JumpIf {
+        truth: bool,
+        condition: Register,
+        target: u16,
+    },
+    GetGlobal {
+        to: Register,
+        global: u16,
+    },
+    SetGlobal {
+        global: u16,
+        from: Register,
+    },
+    GetCapture {
+        to: Register,
+        index: u8,
+    },
+    /// A new function; what it captures lies in the registers from `first` on.
+    Function {
+        to: Register,
+        template: u16,
+        first: Register,
+        count: u8,
+    },
+    /// A new array of the registers from `first` on.
+    Array {
+        to: Register,
+        first: Register,
+        count: u8,
+    },
+    /// A new array of one value over and over.
+    Filled {
+        to: Register,
+        length: Register,
+        fill: Register,
+    },
+    Length {
+        to: Register,
+        array: Register,
+    },
+    Get {
+        to: Register,
+        array: Register,
+        index: Register,
+    },
+    Set {
+        array: Register,
+        index: Register,
+        from: Register,
+    },
+    /// The function lies in `base` and its arguments above it; they become the lowest registers of its frame. The result goes
+    /// to `base`.
+    Call {
+        base: Register,
+        arguments: u8,
+    },
+    /// The same with what a global holds, which comes to `base` first.
+    CallGlobal {
+        base: Register,
+        global: u16,
+        arguments: u8,
+    },
+    Return {
+        from: Register,
+    },
+    Print {
+        from: Register,
+    },
+    /// Collects garbage.
+    Collect,
+}
+
+/// The registers from `first` on.
+pub(crate) fn range(first: Register, count: u8) -> Registers {
+    (first..first + count).fold(0, |set, register| set | 1 << register)
+}
+
+impl Op {
+    pub(crate) fn reads(self) -> Registers {
+        let set = |registers: &[Register]| registers.iter().fold(0, |set, register| set | 1 << register);
+        match self {
+            Self::Constant { .. } | Self::Jump { .. } | Self::Loop { .. } | Self::Collect => 0,
+            Self::GetGlobal { .. } | Self::GetCapture { .. } => 0,
+            Self::Move { from, .. } | Self::Not { from, .. } | Self::SetGlobal { from, .. } => set(&[from]),
+            Self::Return { from } | Self::Print { from } => set(&[from]),
+            Self::Combine { left, right, .. } | Self::Compare { left, right, .. } => set(&[left, right]),
+            Self::Equal { left, right, .. } => set(&[left, right]),
+            Self::JumpIf { condition, .. } => set(&[condition]),
+            Self::Function { first, count, .. } | Self::Array { first, count, .. } => range(first, count),
+            Self::Filled { length, fill, .. } => set(&[length, fill]),
+            Self::Length { array, .. } => set(&[array]),
+            Self::Get { array, index, .. } => set(&[array, index]),
+            Self::Set { array, index, from } => set(&[array, index, from]),
+            Self::Call { base, arguments } => range(base, arguments + 1),
+            Self::CallGlobal { base, arguments, .. } => range(base + 1, arguments),
+        }
+    }
+
+    pub(crate) fn writes(self) -> Option<Register> {
+        match self {
+            Self::Constant { to, .. } | Self::Move { to, .. } | Self::Combine { to, .. } => Some(to),
+            Self::Compare { to, .. } | Self::Equal { to, .. } | Self::Not { to, .. } => Some(to),
+            Self::GetGlobal { to, .. } | Self::GetCapture { to, .. } | Self::Function { to, .. } => Some(to),
+            Self::Array { to, .. } | Self::Filled { to, .. } | Self::Length { to, .. } | Self::Get { to, .. } => {
+                Some(to)
+            }
+            Self::Call { base, .. } | Self::CallGlobal { base, .. } => Some(base),
+            Self::Jump { .. } | Self::Loop { .. } | Self::JumpIf { .. } | Self::SetGlobal { .. } => None,
+            Self::Set { .. } | Self::Return { .. } | Self::Print { .. } | Self::Collect => None,
+        }
+    }
+
+    pub(crate) fn target(self) -> Option<u16> {
+        match self {
+            Self::Jump { target } | Self::Loop { target } | Self::JumpIf { target, .. } => Some(target),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn falls_through(self) -> bool {
+        !matches!(self, Self::Jump { .. } | Self::Loop { .. } | Self::Return { .. })
+    }
+}
+
+/// A function's code. Functions that the program makes over and over share one, and differ in what they capture.
+#[derive(Debug, Default)]
+pub(crate) struct Template {
+    /// What messages call it.
+    pub(crate) name: String,
+    /// Where its text begins.
+    pub(crate) line: u32,
+    /// How many arguments it takes: its lowest registers.
+    pub(crate) parameters: u8,
+    /// How many registers its frame has.
+    pub(crate) registers: u8,
+    pub(crate) ops: Vec<Op>,
+    /// Small integers and nil, true, false: no references, which would move.
+    pub(crate) constants: Vec<Value>,
+}
+
+/// A compiled program.
+#[derive(Debug, Default)]
+pub(crate) struct Program {
+    /// Where it was read.
+    pub(crate) path: String,
+    /// The first is the text outside of all functions.
+    pub(crate) templates: Vec<Template>,
+    /// The names of the globals.
+    pub(crate) globals: Vec<String>,
+    /// The globals that hold a function from the beginning, and its template.
+    pub(crate) functions: Vec<(u16, u16)>,
+}
+
+/// For each instruction, the registers whose values are wanted when it is about to run.
+pub(crate) fn live_before(ops: &[Op]) -> Vec<Registers> {
+    let mut live = vec![0; ops.len()];
+    loop {
+        let before = live.clone();
+        for (at, op) in ops.iter().enumerate().rev() {
+            let after = live_after(ops, &live, at);
+            let written = op.writes().map_or(0, |register| 1 << register);
+            live[at] = op.reads() | (after & !written);
+        }
+        if live == before {
+            return live;
+        }
+    }
+}
+
+/// The registers whose values are wanted after an instruction.
+pub(crate) fn live_after(ops: &[Op], live: &[Registers], at: usize) -> Registers {
+    let next = if ops[at].falls_through() { live.get(at + 1).copied().unwrap_or_default() } else { 0 };
+    ops[at].target().map_or(next, |target| next | live[usize::from(target)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_loop_needs_lives_all_around_it() {
+        let ops = [
+            Op::Constant { to: 1, constant: 0 },
+            Op::JumpIf { truth: false, condition: 0, target: 4 },
+            Op::Combine { operator: Operator::Add, to: 1, left: 1, right: 0 },
+            Op::Loop { target: 1 },
+            Op::Return { from: 1 },
+        ];
+        assert_eq!(live_before(&ops), [0b01, 0b11, 0b11, 0b11, 0b10]);
+        assert_eq!(live_after(&ops, &live_before(&ops), 0), 0b11);
+    }
+}

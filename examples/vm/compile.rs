@@ -1,0 +1,681 @@
+//! Program text to bytecode, in one pass: a register for each local variable, and those above it for what is being computed.
+//!
+//! A program is a list of statements:
+//!
+//! ```text
+//! fn NAME(A, B) { … }   let NAME = E   NAME = E   A[I] = E   if E { … } else { … }   while E { … }   return E   E
+//! ```
+//!
+//! Expressions are integers, `nil`, `true`, `false`, `[A, B]`, names, calls, `A[I]`, `fn (A) { … }`, and the operators
+//! `or`, `and`, `not`, `== != < <= > >=`, `+ -`, `* / %`. A function captures the values, not the variables, of the functions
+//! around it. What is declared outside of all functions is global. `array(N, FILL)`, `len(A)`, `print(E)` and `gc()` are built in;
+//! the first global is `scale`, which says how much a program is to do.
+
+use crate::bytecode::{Op, Operator, Order, Program, Register, Template};
+use crate::lexer::{Token, tokens};
+use crate::value::Value;
+
+/// What is wrong with a program, and in which line.
+type Wrong = (u32, String);
+
+/// Compiles a program.
+///
+/// # Errors
+/// A sentence that names the file and the line.
+pub(crate) fn compile(path: &str, text: &str) -> Result<Program, String> {
+    let compile = || {
+        let program = Program { path: path.to_owned(), ..Program::default() };
+        let mut compiler =
+            Compiler { tokens: tokens(text)?, at: 0, program, defined: Vec::new(), functions: Vec::new() };
+        compiler.program.templates.push(Template::default());
+        compiler.define("scale");
+        compiler.begin("main", Vec::new());
+        while *compiler.token() != Token::End {
+            compiler.statement()?;
+        }
+        let (main, _) = compiler.end()?;
+        compiler.program.templates[0] = main;
+        let undefined = compiler.program.globals.iter().zip(&compiler.defined).find(|(_, defined)| !**defined);
+        undefined.map_or(Ok(()), |(name, _)| Err((0, format!("{name} is never defined"))))?;
+        Ok(compiler.program)
+    };
+    compile().map_err(|(line, why): Wrong| format!("{path}:{line}: {why}"))
+}
+
+struct Compiler {
+    tokens: Vec<(Token, u32)>,
+    at: usize,
+    program: Program,
+    /// For each global, whether a definition was seen.
+    defined: Vec<bool>,
+    /// The functions around this place, the innermost last.
+    functions: Vec<Function>,
+}
+
+/// A function that is being compiled.
+#[derive(Default)]
+struct Function {
+    template: Template,
+    locals: Vec<(String, Register)>,
+    captures: Vec<String>,
+    /// The lowest register that is free.
+    free: Register,
+    /// How many blocks are open.
+    depth: usize,
+    /// The newest place that something jumps to: the instruction before it is not the only way there.
+    label: usize,
+}
+
+impl Function {
+    /// Whether the newest instruction is the only way to what comes next.
+    fn last_alone(&self) -> bool {
+        self.label < self.template.ops.len()
+    }
+}
+
+enum Place {
+    Local(Register),
+    Capture(u8),
+    Global(u16),
+}
+
+const MAX_REGISTERS: u8 = 64;
+
+impl Compiler {
+    fn token(&self) -> &Token {
+        &self.tokens[self.at].0
+    }
+
+    fn line(&self) -> u32 {
+        self.tokens[self.at].1
+    }
+
+    fn wrong<T>(&self, why: impl Into<String>) -> Result<T, Wrong> {
+        Err((self.line(), why.into()))
+    }
+
+    fn next(&mut self) -> Token {
+        let token = self.token().clone();
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        token
+    }
+
+    fn take(&mut self, text: &str) -> bool {
+        let found = match self.token() {
+            Token::Word(word) => word == text,
+            Token::Sign(sign) => *sign == text,
+            Token::Integer(_) | Token::End => false,
+        };
+        self.at += usize::from(found);
+        found
+    }
+
+    fn want(&mut self, text: &str) -> Result<(), Wrong> {
+        if self.take(text) { Ok(()) } else { self.wrong(format!("{text} is missing, not {:?}", self.token())) }
+    }
+
+    fn name(&mut self) -> Result<String, Wrong> {
+        match self.next() {
+            Token::Word(name) => Ok(name),
+            other => self.wrong(format!("a name is missing, not {other:?}")),
+        }
+    }
+
+    /// Things with commas between, up to a sign.
+    fn list(&mut self, end: &str, mut each: impl FnMut(&mut Self) -> Result<(), Wrong>) -> Result<u8, Wrong> {
+        let mut count = 0;
+        while !self.take(end) {
+            if count > 0 {
+                self.want(",")?;
+            }
+            each(self)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    // ---- the function at hand
+
+    fn function(&mut self) -> &mut Function {
+        self.functions.last_mut().expect("the text outside of all functions is one")
+    }
+
+    fn begin(&mut self, name: &str, parameters: Vec<String>) {
+        let count = u8::try_from(parameters.len()).unwrap_or(u8::MAX);
+        let template = Template {
+            name: name.to_owned(),
+            line: self.line(),
+            parameters: count,
+            registers: count,
+            ..Template::default()
+        };
+        let locals = parameters.into_iter().zip(0..).collect();
+        self.functions.push(Function { template, locals, free: count, ..Function::default() });
+    }
+
+    fn end(&mut self) -> Result<(Template, Vec<String>), Wrong> {
+        let nil = self.constant(Value::NIL, None)?;
+        self.emit(Op::Return { from: nil });
+        let line = self.line();
+        let Function { template, captures, .. } = self.functions.pop().expect("begun");
+        if template.ops.len() > usize::from(u16::MAX) {
+            return Err((line, format!("{} is too long", template.name)));
+        }
+        Ok((template, captures))
+    }
+
+    fn emit(&mut self, op: Op) -> usize {
+        let ops = &mut self.function().template.ops;
+        ops.push(op);
+        ops.len() - 1
+    }
+
+    /// Where the next instruction comes.
+    fn here(&mut self) -> u16 {
+        let function = self.function();
+        function.label = function.template.ops.len();
+        u16::try_from(function.label).unwrap_or(u16::MAX)
+    }
+
+    /// Lets a jump lead to the next instruction.
+    fn land(&mut self, jump: usize) {
+        let here = self.here();
+        match &mut self.function().template.ops[jump] {
+            Op::Jump { target } | Op::JumpIf { target, .. } => *target = here,
+            op => unreachable!("{op:?} does not jump"),
+        }
+    }
+
+    fn register(&mut self) -> Result<Register, Wrong> {
+        let function = self.function();
+        let register = function.free;
+        if register == MAX_REGISTERS {
+            return self.wrong(format!("a function with more than {MAX_REGISTERS} registers"));
+        }
+        function.free += 1;
+        function.template.registers = function.template.registers.max(function.free);
+        Ok(register)
+    }
+
+    fn constant(&mut self, value: Value, to: Option<Register>) -> Result<Register, Wrong> {
+        let to = to.map_or_else(|| self.register(), Ok)?;
+        let constants = &mut self.function().template.constants;
+        let known = constants.iter().position(|constant| *constant == value);
+        let constant = known.unwrap_or_else(|| {
+            constants.push(value);
+            constants.len() - 1
+        });
+        self.emit(Op::Constant { to, constant: u16::try_from(constant).unwrap_or(u16::MAX) });
+        Ok(to)
+    }
+
+    fn global(&mut self, name: &str) -> u16 {
+        let known = self.program.globals.iter().position(|global| global == name);
+        let global = known.unwrap_or_else(|| {
+            self.program.globals.push(name.to_owned());
+            self.defined.push(false);
+            self.defined.len() - 1
+        });
+        u16::try_from(global).unwrap_or(u16::MAX)
+    }
+
+    fn define(&mut self, name: &str) -> u16 {
+        let global = self.global(name);
+        self.defined[usize::from(global)] = true;
+        global
+    }
+
+    /// What a name means in the function at this depth.
+    fn find(&mut self, name: &str, depth: usize) -> Place {
+        let function = &self.functions[depth];
+        if let Some((_, register)) = function.locals.iter().rev().find(|(local, _)| local == name) {
+            return Place::Local(*register);
+        }
+        if let Some(index) = function.captures.iter().position(|capture| capture == name) {
+            return Place::Capture(u8::try_from(index).unwrap_or(u8::MAX));
+        }
+        if depth == 0 || matches!(self.find(name, depth - 1), Place::Global(_)) {
+            return Place::Global(self.global(name));
+        }
+        let captures = &mut self.functions[depth].captures;
+        captures.push(name.to_owned());
+        Place::Capture(u8::try_from(captures.len() - 1).unwrap_or(u8::MAX))
+    }
+
+    fn find_here(&mut self, name: &str) -> Place {
+        self.find(name, self.functions.len() - 1)
+    }
+
+    // ---- statements
+
+    fn block(&mut self) -> Result<(), Wrong> {
+        self.want("{")?;
+        let function = self.function();
+        let (locals, free) = (function.locals.len(), function.free);
+        function.depth += 1;
+        while !self.take("}") {
+            self.statement()?;
+        }
+        let function = self.function();
+        function.depth -= 1;
+        function.locals.truncate(locals);
+        function.free = free;
+        Ok(())
+    }
+
+    fn statement(&mut self) -> Result<(), Wrong> {
+        let free = self.function().free;
+        if self.take("let") {
+            // The variable keeps its register.
+            return self.declaration();
+        }
+        if self.take("if") {
+            self.condition()?;
+        } else if self.take("while") {
+            let start = self.here();
+            let condition = self.expression(None)?;
+            let out = self.emit(Op::JumpIf { truth: false, condition, target: 0 });
+            self.function().free = free;
+            self.block()?;
+            self.emit(Op::Loop { target: start });
+            self.land(out);
+        } else if self.take("return") {
+            let from = self.expression(None)?;
+            self.emit(Op::Return { from });
+        } else if matches!((self.token(), self.following()), (Token::Word(word), Token::Word(_)) if word == "fn") {
+            self.next();
+            self.named_function()?;
+        } else if !self.take(";") {
+            self.assignment()?;
+        }
+        self.function().free = free;
+        Ok(())
+    }
+
+    fn following(&self) -> &Token {
+        &self.tokens[(self.at + 1).min(self.tokens.len() - 1)].0
+    }
+
+    fn is_outside(&mut self) -> bool {
+        self.functions.len() == 1 && self.function().depth == 0
+    }
+
+    fn declaration(&mut self) -> Result<(), Wrong> {
+        let name = self.name()?;
+        self.want("=")?;
+        let free = self.function().free;
+        if self.is_outside() {
+            let from = self.expression(None)?;
+            let global = self.define(&name);
+            self.emit(Op::SetGlobal { global, from });
+            self.function().free = free;
+        } else {
+            let register = self.register()?;
+            self.expression(Some(register))?;
+            self.function().locals.push((name, register));
+        }
+        Ok(())
+    }
+
+    fn named_function(&mut self) -> Result<(), Wrong> {
+        if !self.is_outside() {
+            return self.wrong("a function with a name belongs outside of blocks");
+        }
+        let name = self.name()?;
+        let global = self.define(&name);
+        let (template, _) = self.function_body(&name)?;
+        self.program.functions.push((global, template));
+        Ok(())
+    }
+
+    fn condition(&mut self) -> Result<(), Wrong> {
+        let free = self.function().free;
+        let condition = self.expression(None)?;
+        let past = self.emit(Op::JumpIf { truth: false, condition, target: 0 });
+        self.function().free = free;
+        self.block()?;
+        if !self.take("else") {
+            self.land(past);
+            return Ok(());
+        }
+        let out = self.emit(Op::Jump { target: 0 });
+        self.land(past);
+        if self.take("if") {
+            self.condition()?
+        } else {
+            self.block()?
+        }
+        self.land(out);
+        Ok(())
+    }
+
+    /// An assignment, or an expression for its own sake.
+    fn assignment(&mut self) -> Result<(), Wrong> {
+        if let (Token::Word(name), Token::Sign("=")) = (self.token().clone(), self.following()) {
+            self.at += 2;
+            match self.find_here(&name) {
+                Place::Local(register) => return self.assign(register),
+                Place::Capture(_) => {
+                    return self.wrong(format!("{name} is captured, and captured values do not change"));
+                }
+                Place::Global(global) => {
+                    let from = self.expression(None)?;
+                    self.emit(Op::SetGlobal { global, from });
+                }
+            }
+            return Ok(());
+        }
+        self.expression(None)?;
+        if self.take("=") {
+            // What was read last is what is to be written; its operands are wanted a little longer.
+            let function = self.function();
+            let Some(Op::Get { array, index, .. }) =
+                function.last_alone().then(|| function.template.ops.pop()).flatten()
+            else {
+                return self.wrong("this cannot be assigned to");
+            };
+            function.free = function.free.max(array + 1).max(index + 1);
+            let from = self.expression(None)?;
+            self.emit(Op::Set { array, index, from });
+        }
+        Ok(())
+    }
+
+    /// Not straight into the register: the expression may read the variable after it was half written.
+    fn assign(&mut self, register: Register) -> Result<(), Wrong> {
+        let free = self.function().free;
+        let from = self.expression(None)?;
+        let function = self.function();
+        let just_computed = from >= free && function.last_alone();
+        match function.template.ops.last_mut() {
+            Some(Op::Combine { to, .. } | Op::Compare { to, .. } | Op::Get { to, .. } | Op::Constant { to, .. })
+                if just_computed =>
+            {
+                *to = register;
+            }
+            _ => {
+                self.emit(Op::Move { to: register, from });
+            }
+        }
+        Ok(())
+    }
+
+    // ---- expressions: each gives the register where its value is, `to` if that is given
+
+    fn expression(&mut self, to: Option<Register>) -> Result<Register, Wrong> {
+        self.either("or", true, to, |this, to| this.either("and", false, to, Self::comparison))
+    }
+
+    /// `and` and `or`: the left side, unless it decides nothing.
+    fn either(
+        &mut self,
+        word: &str,
+        truth: bool,
+        to: Option<Register>,
+        side: fn(&mut Self, Option<Register>) -> Result<Register, Wrong>,
+    ) -> Result<Register, Wrong> {
+        let free = self.function().free;
+        let mut value = side(self, to)?;
+        while self.take(word) {
+            if to.is_none() {
+                self.function().free = free;
+                let own = self.register()?;
+                if own != value {
+                    self.emit(Op::Move { to: own, from: value });
+                }
+                value = own;
+            }
+            let past = self.emit(Op::JumpIf { truth, condition: value, target: 0 });
+            side(self, Some(value))?;
+            self.land(past);
+        }
+        Ok(value)
+    }
+
+    fn comparison(&mut self, to: Option<Register>) -> Result<Register, Wrong> {
+        let free = self.function().free;
+        let left = self.sum(to)?;
+        let Some(sign) = ["==", "!=", "<=", ">=", "<", ">"].into_iter().find(|sign| self.take(sign)) else {
+            return Ok(left);
+        };
+        let left = self.origin(left, to);
+        let right = self.sum(None)?;
+        let to = self.result(to, free)?;
+        match sign {
+            "<" => self.emit(Op::Compare { order: Order::Less, to, left, right }),
+            "<=" => self.emit(Op::Compare { order: Order::LessOrEqual, to, left, right }),
+            ">" => self.emit(Op::Compare { order: Order::Less, to, left: right, right: left }),
+            ">=" => self.emit(Op::Compare { order: Order::LessOrEqual, to, left: right, right: left }),
+            _ => self.emit(Op::Equal { to, left, right }),
+        };
+        if sign == "!=" {
+            self.emit(Op::Not { to, from: to });
+        }
+        Ok(to)
+    }
+
+    fn sum(&mut self, to: Option<Register>) -> Result<Register, Wrong> {
+        self.chain(&[("+", Operator::Add), ("-", Operator::Subtract)], to, Self::product)
+    }
+
+    fn product(&mut self, to: Option<Register>) -> Result<Register, Wrong> {
+        let signs = [("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Remainder)];
+        self.chain(&signs, to, Self::unary)
+    }
+
+    fn chain(
+        &mut self,
+        signs: &[(&str, Operator)],
+        to: Option<Register>,
+        side: fn(&mut Self, Option<Register>) -> Result<Register, Wrong>,
+    ) -> Result<Register, Wrong> {
+        let free = self.function().free;
+        let mut left = side(self, to)?;
+        while let Some((_, operator)) = signs.iter().find(|(sign, _)| self.take(sign)) {
+            left = self.origin(left, to);
+            let right = side(self, None)?;
+            let to = self.result(to, free)?;
+            self.emit(Op::Combine { operator: *operator, to, left, right });
+            left = to;
+        }
+        Ok(left)
+    }
+
+    /// The variable that an operand was only just copied from to `to`, without the copy.
+    fn origin(&mut self, operand: Register, to: Option<Register>) -> Register {
+        let function = self.function();
+        let copied = to == Some(operand) && function.last_alone();
+        match function.template.ops.last() {
+            Some(&Op::Move { to, from }) if copied && to == operand && from < function.free => {
+                function.template.ops.pop();
+                from
+            }
+            _ => operand,
+        }
+    }
+
+    /// Where a result goes whose operands began at `free`.
+    fn result(&mut self, to: Option<Register>, free: Register) -> Result<Register, Wrong> {
+        self.function().free = free;
+        to.map_or_else(|| self.register(), Ok)
+    }
+
+    fn unary(&mut self, to: Option<Register>) -> Result<Register, Wrong> {
+        let free = self.function().free;
+        if self.take("not") {
+            let from = self.unary(None)?;
+            let to = self.result(to, free)?;
+            self.emit(Op::Not { to, from });
+            return Ok(to);
+        }
+        if self.take("-") {
+            let left = self.constant(Value::index(0), None)?;
+            let right = self.unary(None)?;
+            let to = self.result(to, free)?;
+            self.emit(Op::Combine { operator: Operator::Subtract, to, left, right });
+            return Ok(to);
+        }
+        self.postfix(to)
+    }
+
+    fn postfix(&mut self, to: Option<Register>) -> Result<Register, Wrong> {
+        let free = self.function().free;
+        let mut value = self.primary(to)?;
+        loop {
+            if self.take("(") {
+                let base = self.result(None, free)?;
+                if base != value {
+                    self.emit(Op::Move { to: base, from: value });
+                }
+                let arguments = self.arguments()?;
+                self.emit(Op::Call { base, arguments });
+                value = self.called(base, to)?;
+            } else if self.take("[") {
+                let index = self.expression(None)?;
+                self.want("]")?;
+                let to = self.result(to, free)?;
+                self.emit(Op::Get { to, array: value, index });
+                value = to;
+            } else {
+                return Ok(value);
+            }
+        }
+    }
+
+    /// Arguments into the next free registers.
+    fn arguments(&mut self) -> Result<u8, Wrong> {
+        self.list(")", |this| {
+            let register = this.register()?;
+            this.expression(Some(register)).map(drop)
+        })
+    }
+
+    /// The result of a call lies in `base`; everything above is free again.
+    fn called(&mut self, base: Register, to: Option<Register>) -> Result<Register, Wrong> {
+        let Some(to) = to else {
+            self.function().free = base + 1;
+            return Ok(base);
+        };
+        self.function().free = base;
+        self.emit(Op::Move { to, from: base });
+        Ok(to)
+    }
+
+    fn primary(&mut self, to: Option<Register>) -> Result<Register, Wrong> {
+        let free = self.function().free;
+        if self.take("(") {
+            let value = self.expression(to)?;
+            self.want(")")?;
+            return Ok(value);
+        }
+        if self.take("[") {
+            let count = self.list("]", |this| {
+                let register = this.register()?;
+                this.expression(Some(register)).map(drop)
+            })?;
+            let to = self.result(to, free)?;
+            self.emit(Op::Array { to, first: free, count });
+            return Ok(to);
+        }
+        match self.next() {
+            Token::Integer(integer) => match Value::small(integer) {
+                Some(value) => self.constant(value, to),
+                None => self.wrong("a literal is too large"),
+            },
+            Token::Word(word) => match word.as_str() {
+                "nil" => self.constant(Value::NIL, to),
+                "true" => self.constant(Value::TRUE, to),
+                "false" => self.constant(Value::FALSE, to),
+                "fn" => self.anonymous(to),
+                _ => self.named(&word, to),
+            },
+            other => self.wrong(format!("a value is missing, not {other:?}")),
+        }
+    }
+
+    fn named(&mut self, name: &str, to: Option<Register>) -> Result<Register, Wrong> {
+        let free = self.function().free;
+        match self.find_here(name) {
+            Place::Local(register) => Ok(match to {
+                Some(to) => {
+                    self.emit(Op::Move { to, from: register });
+                    to
+                }
+                None => register,
+            }),
+            Place::Capture(index) => {
+                let to = self.result(to, free)?;
+                self.emit(Op::GetCapture { to, index });
+                Ok(to)
+            }
+            Place::Global(global) if self.take("(") => {
+                // The function's own place, below its arguments.
+                let base = self.register()?;
+                let arguments = self.arguments()?;
+                if let Some(built_in) = built_in(name, base, arguments) {
+                    // A name that is only called like this needs no definition.
+                    self.define(name);
+                    self.emit(built_in);
+                    if matches!(built_in, Op::Print { .. } | Op::Collect) {
+                        self.constant(Value::NIL, Some(base))?;
+                    }
+                } else {
+                    self.emit(Op::CallGlobal { base, global, arguments });
+                }
+                self.called(base, to)
+            }
+            Place::Global(global) => {
+                let to = self.result(to, free)?;
+                self.emit(Op::GetGlobal { to, global });
+                Ok(to)
+            }
+        }
+    }
+
+    fn anonymous(&mut self, to: Option<Register>) -> Result<Register, Wrong> {
+        let free = self.function().free;
+        let (template, captures) = self.function_body("fn")?;
+        let count = u8::try_from(captures.len()).unwrap_or(u8::MAX);
+        for name in captures {
+            let register = self.register()?;
+            match self.find_here(&name) {
+                Place::Local(from) => self.emit(Op::Move { to: register, from }),
+                Place::Capture(index) => self.emit(Op::GetCapture { to: register, index }),
+                Place::Global(_) => unreachable!("globals are not captured"),
+            };
+        }
+        let to = self.result(to, free)?;
+        self.emit(Op::Function { to, template, first: free, count });
+        Ok(to)
+    }
+
+    /// Parameters and body: a template, and what is to be captured for it.
+    fn function_body(&mut self, name: &str) -> Result<(u16, Vec<String>), Wrong> {
+        self.want("(")?;
+        let mut parameters = Vec::new();
+        self.list(")", |this| {
+            parameters.push(this.name()?);
+            Ok(())
+        })?;
+        if parameters.len() >= usize::from(MAX_REGISTERS) {
+            return self.wrong("too many parameters");
+        }
+        self.begin(name, parameters);
+        self.block()?;
+        let (template, captures) = self.end()?;
+        self.program.templates.push(template);
+        Ok((u16::try_from(self.program.templates.len() - 1).unwrap_or(u16::MAX), captures))
+    }
+}
+
+/// The instruction that a call stands for. Its arguments lie above `base`.
+fn built_in(name: &str, base: Register, arguments: u8) -> Option<Op> {
+    let first = base + 1;
+    Some(match (name, arguments) {
+        ("array", 2) => Op::Filled { to: base, length: first, fill: first + 1 },
+        ("len", 1) => Op::Length { to: base, array: first },
+        ("print", 1) => Op::Print { from: first },
+        ("gc", 0) => Op::Collect,
+        _ => return None,
+    })
+}

@@ -1,0 +1,225 @@
+//! All that this VM has to do with mjit-cc: what it asks of the worker, and what the worker asks of it.
+//!
+//! The worker's threads never see the heap. What they generate code from is put together when a function is submitted, and
+//! does not change; which functions the globals hold is under a lock.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::num::NonZero;
+use std::path::Path;
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mjitcc::discover::Wish;
+#[cfg(unix)]
+use mjitcc::worker::Fork;
+use mjitcc::worker::{
+    Code, Entered, FactId, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Switches, Worker, WorkerHeader,
+};
+
+use crate::bytecode::Program;
+use crate::codegen::{Known, Text, Unit, generate};
+use crate::value::Value;
+
+/// How the JIT works.
+#[derive(Clone, Debug)]
+pub(crate) struct JitOptions {
+    pub(crate) cc: Option<String>,
+    pub(crate) threads: NonZero<usize>,
+    pub(crate) max_cache_size: usize,
+    pub(crate) min_calls: u64,
+    pub(crate) wait: bool,
+    pub(crate) verbose: u8,
+    pub(crate) save_temps: bool,
+}
+
+/// What a function is compiled from.
+pub(crate) struct Source {
+    pub(crate) template: u16,
+    /// The captured values; none where it is a reference, which moves.
+    pub(crate) captures: Vec<Option<Value>>,
+}
+
+/// The VM's end of the worker.
+pub(crate) struct Jit {
+    worker: Worker,
+    desk: Arc<Desk>,
+    pub(crate) min_calls: u64,
+}
+
+/// What lies ready for the worker's threads.
+struct Desk {
+    program: Arc<Program>,
+    papers: Mutex<Papers>,
+}
+
+#[derive(Default)]
+struct Papers {
+    sources: HashMap<OwnerId, Source>,
+    globals: Vec<Known>,
+    /// Whose code relies on which generation of a global.
+    relying: HashMap<FactId, Vec<OwnerId>>,
+}
+
+impl Desk {
+    fn papers(&self) -> MutexGuard<'_, Papers> {
+        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host for Desk {
+    fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
+        // All the while under the lock, so that no global changes before it is noted who relies on it.
+        let mut papers = self.papers();
+        let source = papers.sources.get(&request.owner).ok_or("the function is gone")?;
+        let Text { c, relies_on } = generate(&Unit {
+            template: &self.program.templates[usize::from(source.template)],
+            owner: request.owner.0,
+            captures: &source.captures,
+            globals: &papers.globals,
+            without: request.switches.0,
+            entry: request.entry,
+        });
+        let facts: Vec<FactId> = relies_on.into_iter().map(FactId).collect();
+        facts.iter().for_each(|fact| papers.relying.entry(*fact).or_default().push(request.owner));
+        Ok(Generated { text: c, facts, inlined: Vec::new() })
+    }
+
+    /// Nothing to see: whoever is inside of code holds a guard.
+    fn scan_stacks(&self, _code: &mut [Code]) {}
+}
+
+impl Jit {
+    /// Starts the worker. It never fails: where there is no compiler, say, everything goes on being interpreted.
+    pub(crate) fn start(program: &Arc<Program>, options: &JitOptions) -> Self {
+        let papers = Papers { globals: vec![Known::default(); program.globals.len()], ..Papers::default() };
+        let desk = Arc::new(Desk { program: Arc::clone(program), papers: Mutex::new(papers) });
+        let worker = Worker::builder()
+            .wish(Wish { cc: options.cc.clone().map(Into::into), ..Wish::default() })
+            .header(WorkerHeader::File(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/vm/vm.h")))
+            .threads(options.threads)
+            .max_cache_size(options.max_cache_size)
+            .wait(options.wait)
+            .verbose(options.verbose)
+            .save_temps(options.save_temps)
+            .start(Arc::<Desk>::clone(&desk));
+        Self { worker, desk, min_calls: options.min_calls }
+    }
+
+    /// Hands over a hot function.
+    pub(crate) fn submit(&self, compiled: &mut Compiled, owner: u64, source: Source, heat: Arc<AtomicU64>) {
+        let program = &self.desk.program;
+        let template = &program.templates[usize::from(source.template)];
+        let place = Place { label: template.name.clone(), path: program.path.clone(), line: template.line };
+        self.desk.papers().sources.insert(OwnerId(owner), source);
+        compiled.slot = Some(self.worker.submit_with(OwnerId(owner), place, heat, Switches(compiled.without)));
+    }
+
+    /// Has a function compiled again with one assumption less, once for however many frames find out.
+    pub(crate) fn recompile(&self, compiled: &mut Compiled, why: u64) {
+        if compiled.without & why != 0 {
+            return;
+        }
+        compiled.without |= why;
+        let slot = compiled.slot.take();
+        compiled.slot = slot.filter(|slot| self.worker.recompile(slot, Switches(compiled.without)));
+    }
+
+    /// A global holds another function now: gives the owners of all code, loaded or on its way, that relied on the one before.
+    pub(crate) fn redefine(&self, global: u16, known: Known, before: u64) -> Vec<u64> {
+        let mut papers = self.desk.papers();
+        papers.globals[usize::from(global)] = known;
+        let relying = papers.relying.remove(&FactId(before)).unwrap_or_default();
+        // The worker may be told later than the papers: what is generated from now on relies on what is true now.
+        drop(papers);
+        if !relying.is_empty() {
+            self.worker.invalidate(FactId(before));
+        }
+        relying.into_iter().map(|OwnerId(owner)| owner).collect()
+    }
+
+    /// The collector begins to move things. Nothing here moves with them, but functions may be found dead.
+    pub(crate) fn enter_gc(&self) {
+        self.worker.enter_gc();
+    }
+
+    pub(crate) fn leave_gc(&self) {
+        self.worker.leave_gc();
+    }
+
+    /// A function was found to be garbage. Between [`Self::enter_gc`] and [`Self::leave_gc`].
+    pub(crate) fn owner_died(&self, owner: u64) {
+        if self.desk.papers().sources.remove(&OwnerId(owner)).is_some() {
+            self.worker.owner_died(OwnerId(owner));
+        }
+    }
+
+    /// Waits until all that was submitted is compiled.
+    pub(crate) fn settle(&self) {
+        self.worker.pause(true);
+        self.worker.resume();
+    }
+
+    /// Holds the worker still for a fork.
+    #[cfg(unix)]
+    pub(crate) fn before_fork(&self) -> Fork<'_> {
+        self.worker.before_fork()
+    }
+}
+
+/// A function's machine code, if it has any. A guard costs a fence, so each function keeps its own from call to call, and gives it
+/// up when the collector comes by.
+#[derive(Default)]
+pub(crate) struct Compiled {
+    slot: Option<Slot>,
+    /// The assumptions that it is to be compiled without.
+    pub(crate) without: u64,
+    /// Of all code that may be running: the newest last.
+    guards: Vec<Entered>,
+    /// How many calls are inside.
+    inside: usize,
+}
+
+impl Compiled {
+    /// Whether it was never submitted, or what came of it was taken back or unloaded.
+    pub(crate) fn is_cold(&self) -> bool {
+        self.slot.is_none()
+    }
+
+    /// The code was taken back; the function may be submitted again.
+    pub(crate) fn forget(&mut self) {
+        self.slot = None;
+    }
+
+    /// The code's address. It stays loaded until as many calls of [`Self::leave`].
+    pub(crate) fn enter(&mut self) -> Option<NonNull<c_void>> {
+        let slot = self.slot.as_ref()?;
+        let address = match slot.state() {
+            SlotState::Callable(address) => address,
+            SlotState::NotReady | SlotState::Failed => return None,
+            SlotState::Unloaded => {
+                self.forget();
+                return None;
+            }
+        };
+        if self.guards.last().is_none_or(|guard| guard.address() != address) {
+            let guard = slot.enter()?;
+            self.let_go();
+            self.guards.push(guard);
+        }
+        self.inside += 1;
+        self.guards.last().map(Entered::address)
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.inside -= 1;
+    }
+
+    /// Gives up the guards, unless a call is inside.
+    pub(crate) fn let_go(&mut self) {
+        if self.inside == 0 {
+            self.guards.clear();
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Putting loaded units together: their C texts are merged into a few translation units, in which what the header and the units define
+//! alike is once, and those become one library whose code lies close together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Shared;
+use super::engine::{Engine, Source};
+use super::log::WorkerEvent;
+use super::slot::Address;
+use super::units::Part;
+use crate::error::Failure;
+use crate::library::Library;
+use crate::unity::{self, HeaderMacros, Member, Merged};
+
+/// How many units become one translation unit. What they have in common is compiled once for all of them, but nobody can use any of it
+/// before all is compiled, and one process holds it all in memory.
+const UNITS_A_TRANSLATION_UNIT: usize = 100;
+
+/// One library, and where each unit's code is in it, by number.
+struct Compacted {
+    addresses: Vec<(u64, Address)>,
+    library: Arc<Library>,
+}
+
+/// A unit with the names that it goes by.
+struct Named<'a> {
+    part: &'a Part,
+    name: String,
+    entry: String,
+}
+
+impl Named<'_> {
+    fn member(&self) -> Member<'_> {
+        Member { name: &self.name, entry: &self.entry, folder: None, text: self.part.text.as_bytes() }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source { name: self.name.clone(), text: self.part.text.as_bytes(), units: 1 }
+    }
+}
+
+/// What was compiled so far.
+#[derive(Default)]
+struct Compiled<'a> {
+    objects: Vec<PathBuf>,
+    units: Vec<&'a Named<'a>>,
+    /// Why the last unit that is not in there is not.
+    failure: Option<Failure>,
+}
+
+impl Shared {
+    /// Puts loaded units together. New ones go first all the same.
+    pub(super) fn compact(&self, engine: &Engine, parts: &[Part]) {
+        let began = Instant::now();
+        let id = self.interlock.with(|state| state.units.new_id());
+        let stem = engine.stem(id);
+        let compacted = self.build_compacted(engine, &stem, parts);
+        let outcome = self.interlock.publish(|state| {
+            state.units.compacted();
+            compacted.map(|Compacted { addresses, library }| state.units.repoint(&addresses, &library))
+        });
+        let took = began.elapsed();
+        match outcome {
+            Ok(moved) => {
+                let library = engine.library(&stem);
+                self.tell(&WorkerEvent::Compacted { units: moved.len(), took, library });
+                moved.into_iter().for_each(|(id, address)| self.tell_host(id, address));
+            }
+            // The worker ends.
+            Err(Failure::Interrupted) => {}
+            Err(failure) => {
+                self.tell(&WorkerEvent::NoLibrary(engine.library(&stem)));
+                self.tell(&WorkerEvent::NotCompacted { took, why: Arc::new(failure) });
+            }
+        }
+    }
+
+    fn build_compacted(&self, engine: &Engine, stem: &str, parts: &[Part]) -> Result<Compacted, Failure> {
+        let named: Vec<Named<'_>> = parts
+            .iter()
+            .map(|part| Named {
+                part,
+                name: engine.source(&engine.stem(part.id)).to_string_lossy().into_owned(),
+                entry: self.entry(part.id, &part.place),
+            })
+            .collect();
+        let mut compiled = Compiled::default();
+        for units in named.chunks(UNITS_A_TRANSLATION_UNIT) {
+            self.compile_together(engine, stem, units, &mut compiled);
+            if let Some(Failure::Interrupted) = compiled.failure {
+                break;
+            }
+        }
+        let Compiled { objects, units, failure } = compiled;
+        // One alone gains nothing, and would be compiled again and again.
+        if let Some(failure) = failure.filter(|failure| units.len() < 2 || matches!(failure, Failure::Interrupted)) {
+            engine.discard(&objects);
+            return Err(failure);
+        }
+        let entries: Vec<String> = units.iter().map(|unit| unit.entry.clone()).collect();
+        let library = engine.link(stem, &objects, &entries, self)?;
+        let address = |unit: &&Named<'_>| Ok((unit.part.id, library.address(&unit.entry)?.into()));
+        let addresses = units.iter().map(address).collect::<Result<_, Failure>>()?;
+        Ok(Compacted { addresses, library: Arc::new(library) })
+    }
+
+    /// Compiles units as one translation unit; those that cannot be merged, or all if that fails, one by one.
+    fn compile_together<'a>(&self, engine: &Engine, stem: &str, units: &'a [Named<'a>], compiled: &mut Compiled<'a>) {
+        let members: Vec<Member<'_>> = units.iter().map(Named::member).collect();
+        let Merged { text, members, left_out, .. } = unity::merge(&members, &HeaderMacros::unknown());
+        let mut alone: Vec<usize> = left_out.iter().map(|unit| unit.index).collect();
+        let source = Source {
+            name: engine.source(stem).to_string_lossy().into_owned(),
+            text: &text,
+            units: u32::try_from(members.len()).unwrap_or(u32::MAX),
+        };
+        // One is merged with nothing.
+        if members.len() < 2 || !self.compile_one(engine, stem, &source, &members, units, compiled) {
+            alone.extend(&members);
+        }
+        for index in alone {
+            if let Some(Failure::Interrupted) = compiled.failure {
+                return;
+            }
+            self.compile_one(engine, stem, &units[index].source(), &[index], units, compiled);
+        }
+    }
+
+    fn compile_one<'a>(
+        &self,
+        engine: &Engine,
+        stem: &str,
+        source: &Source<'_>,
+        members: &[usize],
+        units: &'a [Named<'a>],
+        compiled: &mut Compiled<'a>,
+    ) -> bool {
+        self.go_first(engine);
+        let stem = format!("{stem}_{}", compiled.units.len());
+        match engine.compile(&stem, source, self) {
+            Ok(object) => {
+                compiled.objects.push(object);
+                compiled.units.extend(members.iter().map(|&index| &units[index]));
+                true
+            }
+            Err(failure) => {
+                compiled.failure = Some(failure);
+                false
+            }
+        }
+    }
+
+    /// Units that wait do not wait for a compaction.
+    fn go_first(&self, engine: &Engine) {
+        while let Some(work) = self.interlock.take_more(|state| state.units.next_unit()) {
+            self.serve_one(engine, work);
+        }
+    }
+}

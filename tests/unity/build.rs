@@ -1,0 +1,78 @@
+//! Compiling, loading and calling: one text, one library, by the compiler itself.
+
+#![allow(unsafe_code, reason = "C is called in this process")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use mjitcc::library::Library;
+use mjitcc::unity::{HeaderMacros, Member, Merged, merge};
+
+use crate::support::{run, text};
+
+/// A unit of a test's own.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub entry: String,
+    pub text: String,
+}
+
+impl Source {
+    pub fn new(entry: &str, text: &str) -> Self {
+        Self { entry: entry.to_owned(), text: text.to_owned() }
+    }
+
+    pub fn name(&self) -> String {
+        format!("{}.c", self.entry)
+    }
+}
+
+pub fn merge_sources(sources: &[Source], header: &HeaderMacros) -> Merged {
+    let names: Vec<String> = sources.iter().map(Source::name).collect();
+    let members: Vec<Member<'_>> = sources
+        .iter()
+        .zip(&names)
+        .map(|(source, name)| Member { name, entry: &source.entry, folder: None, text: source.text.as_bytes() })
+        .collect();
+    merge(&members, header)
+}
+
+/// The header's macros as gcc lists them.
+pub fn macros_of(header: &Path) -> HeaderMacros {
+    let mut gcc = Command::new("gcc");
+    let output = run(gcc.args(["-E", "-dM", "-w", "-x", "c"]).arg(header), 0);
+    HeaderMacros::from_definitions(&output.stdout)
+}
+
+/// Runs a compiler, its name with words of its own, over one text.
+pub fn compile(compiler: &str, words: &[&str], header: Option<&Path>, source: &[u8], out: &Path) {
+    let c = out.with_extension("c");
+    fs::write(&c, source).unwrap();
+    let mut parts = compiler.split(' ');
+    let mut command = Command::new(parts.next().unwrap());
+    command.args(parts).args(words).current_dir(out.parent().unwrap());
+    if let Some(header) = header {
+        command.arg("-include").arg(header);
+    }
+    command.arg("-o").arg(out).arg(&c);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}\n{}\n{}", text(&output.stderr), numbered(source));
+}
+
+/// What every entry of the tests' own units is.
+pub type Entry = extern "C" fn(i64) -> i64;
+
+/// An entry of a library that outlives all calls.
+pub fn entry(library: &Library, name: &str) -> Entry {
+    let address = library.address(name).unwrap();
+    // SAFETY: the tests' units define it with that type.
+    unsafe { std::mem::transmute::<*mut std::ffi::c_void, Entry>(address.as_ptr()) }
+}
+
+/// A text as people look for a compiler's lines in it.
+fn numbered(source: &[u8]) -> String {
+    let source = String::from_utf8_lossy(source).into_owned();
+    let lines: Vec<String> = source.lines().enumerate().map(|(at, line)| format!("{:4} {line}", at + 1)).collect();
+    lines.join("\n")
+}
