@@ -14,7 +14,13 @@ fn program(name: &str) -> PathBuf {
 fn passes(name: &str, linking: Linking, says: &str) {
     let (build, temp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let program = c::build("gcc", &["-pthread"], &[program(name)], linking, build.path());
-    assert_eq!(c::output(&mut c::command(&program, temp.path())).trim(), says);
+    let header = build.path().join("vm.h");
+    std::fs::write(&header, "#define NUMBER 1000\n").unwrap();
+    let mut command = c::command(&program, temp.path());
+    if name == "engine.c" {
+        command.arg(&header);
+    }
+    assert_eq!(c::output(&mut command).trim(), says);
     assert_eq!(c::left_in(temp.path()), [] as [PathBuf; 0]);
 }
 
@@ -28,4 +34,10 @@ fn what_is_not_as_it_should_be_is_refused_in_words() {
 fn a_worker_does_all_that_it_is_asked() {
     need!("gcc");
     passes("worker.c", Linking::Shared, "worker holds");
+}
+
+#[test]
+fn the_parts_work_by_themselves() {
+    need!("gcc");
+    passes("engine.c", Linking::Static, "engine holds");
 }

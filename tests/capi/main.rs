@@ -8,6 +8,7 @@
 mod support;
 
 mod c;
+mod callbacks;
 mod edges;
 mod header;
 mod vm;
