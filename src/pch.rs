@@ -18,6 +18,8 @@ use crate::scratch;
 mod record;
 
 use record::Record;
+#[cfg(feature = "capi")]
+pub(crate) use record::path as record_path;
 
 /// What stands before every unit.
 #[derive(Debug)]

@@ -59,12 +59,16 @@ pub mod policy;
 mod slot;
 mod units;
 
+#[cfg(feature = "capi")]
+pub(crate) use engine::{Engine as PartsEngine, Source as PartsSource};
 pub use fork::Fork;
 pub use host::{Code, FactId, Generated, Host, Inlined, NoCode, OwnerId, Place, Request, Switches};
 pub use jobs::NotRun;
 pub use log::WorkerEvent;
 pub use options::{Builder, Compaction, Unloading, WorkerHeader, WorkerObserver};
 pub use slot::{Entered, Slot, SlotState};
+#[cfg(feature = "capi")]
+pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};
 
 use engine::Engine;
 use interlock::{Interlock, Status};
