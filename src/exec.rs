@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use mjit_cc_platforms::Step;
 use mjit_cc_platforms::response::{CommandLine, Host};
@@ -110,7 +111,9 @@ pub trait Executor: Send + Sync {
 }
 
 /// A host's own way to wait for children, for one whose `SIGCHLD` handler or `waitpid(-1)` would otherwise take their exit status
-/// (Ruby Bug #14867). Called on the thread that runs the process, in the order of the methods.
+/// (Ruby Bug #14867). Called on the thread that runs the process, in the order of the methods. The process may be forked between
+/// [`enter`](Self::enter) and [`leave`](Self::leave), and while [`wait`](Self::wait) blocks: hold no lock then, or reset it in
+/// [`forked`](Self::forked). A panic counts as not knowing.
 pub trait Reaper: Send + Sync {
     /// A process is about to be started: from here on the host leaves children that it does not know alone.
     fn enter(&self);
@@ -120,6 +123,9 @@ pub trait Reaper: Send + Sync {
 
     /// The process is through, or was not started.
     fn leave(&self);
+
+    /// This is the child of a fork: whoever was between `enter` and `leave` is not here.
+    fn forked(&self) {}
 }
 
 /// Told when a thread begins to wait for its process and when it goes on. In between it holds no lock and touches nothing, so
@@ -152,13 +158,13 @@ impl ProcessExecutor {
         if let Some(waiting) = &self.waiting {
             waiting.begins();
         }
-        let lent = self.reaper.as_ref().map(|reaper| reaper.wait(process.id()));
+        let lent = self
+            .reaper
+            .as_ref()
+            .map(|reaper| catch_unwind(AssertUnwindSafe(|| reaper.wait(process.id()))).unwrap_or(Exit::Unknown));
         if lent.is_none() {
             // Not reaped before it left the table: until then its id cannot belong to another process.
             process.wait_unreaped();
-        }
-        if let Some(waiting) = &self.waiting {
-            waiting.ends();
         }
         let ended = {
             let mut table = self.shared.table();
@@ -171,6 +177,10 @@ impl ProcessExecutor {
                 Ended::ByItself
             }
         };
+        // After the table: a fork may take its time, and the process's id may be another's by then.
+        if let Some(waiting) = &self.waiting {
+            waiting.ends();
+        }
         let exit = match (lent, process.wait()) {
             (Some(exit), _) => exit,
             (None, Ok(status)) => system::exit(status),
@@ -202,14 +212,14 @@ struct Entered<'a>(&'a dyn Reaper);
 
 impl<'a> Entered<'a> {
     fn new(reaper: &'a dyn Reaper) -> Self {
-        reaper.enter();
+        let _ = catch_unwind(AssertUnwindSafe(|| reaper.enter()));
         Self(reaper)
     }
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.0.leave();
+        let _ = catch_unwind(AssertUnwindSafe(|| self.0.leave()));
     }
 }
 
@@ -222,7 +232,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     cancelled: bool,
-    has_watchdog: bool,
+    /// The executor is dropped.
+    gone: bool,
+    /// Ends what is overdue, from the first deadline on.
+    watchdog: Option<JoinHandle<()>>,
     next_id: u64,
     running: HashMap<u64, Running>,
 }
@@ -249,10 +262,10 @@ impl Shared {
         table.next_id += 1;
         table.running.insert(id, Running { group, deadline, timed_out: false });
         if deadline.is_some() {
-            if !table.has_watchdog {
-                table.has_watchdog = true;
-                let shared = Arc::downgrade(self);
-                thread::spawn(move || watch(&shared));
+            if table.watchdog.is_none() {
+                let shared = Arc::clone(self);
+                // Without a thread for it deadlines are not kept, which is better than not to compile.
+                table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
             }
             self.changed.notify_all();
         }
@@ -260,13 +273,12 @@ impl Shared {
     }
 }
 
-/// Ends what is overdue. Looks up now and then only to see whether the executor is gone.
-fn watch(shared: &Weak<Shared>) {
-    const LOOK_UP: Duration = Duration::from_millis(500);
-    while let Some(shared) = shared.upgrade() {
-        let mut table = shared.table();
+/// Ends what is overdue, until the executor is dropped.
+fn watch(shared: &Shared) {
+    let mut table = shared.table();
+    while !table.gone {
         let now = Instant::now();
-        let mut next = now + LOOK_UP;
+        let mut next = None::<Instant>;
         for running in table.running.values_mut() {
             match running.deadline {
                 Some(deadline) if deadline <= now => {
@@ -274,11 +286,32 @@ fn watch(shared: &Weak<Shared>) {
                     running.deadline = None;
                     running.group.end();
                 }
-                Some(deadline) => next = next.min(deadline),
+                Some(deadline) => next = Some(next.map_or(deadline, |next| next.min(deadline))),
                 None => {}
             }
         }
-        drop(shared.changed.wait_timeout(table, next.saturating_duration_since(now)));
+        table = match next {
+            None => shared.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
+            Some(next) => {
+                let left = next.saturating_duration_since(now);
+                shared.changed.wait_timeout(table, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+    }
+}
+
+impl Drop for ProcessExecutor {
+    fn drop(&mut self) {
+        let watchdog = {
+            let mut table = self.shared.table();
+            table.gone = true;
+            table.watchdog.take()
+        };
+        self.shared.changed.notify_all();
+        if let Some(watchdog) = watchdog {
+            // It has nothing to panic about.
+            let _ = watchdog.join();
+        }
     }
 }
 
@@ -341,6 +374,8 @@ impl Executor for ProcessExecutor {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use mjit_cc_platforms::response::Syntax;
 

@@ -235,6 +235,9 @@ impl Pipeline {
     ) -> Result<Ran, Failure> {
         let began = self.stamp().map_err(Failure::file("write", self.scratch.path()))?;
         let result = self.run_steps(plan, phase, deadline, observer);
+        // Compilers write it also where they fail.
+        let rule = depfile.map(|depfile| fs::read(depfile).unwrap_or_default()).unwrap_or_default();
+        depfile.into_iter().for_each(|depfile| self.scratch.remove(depfile));
         plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
         let output = match result {
             Ok(output) => output,
@@ -243,8 +246,6 @@ impl Pipeline {
                 return Err(failure);
             }
         };
-        let rule = depfile.map(|depfile| fs::read(depfile).unwrap_or_default()).unwrap_or_default();
-        depfile.into_iter().for_each(|depfile| self.scratch.remove(depfile));
         let read = self.toolchain().dependencies(&rule, &output);
         let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
         let read = read.chain(also.iter().map(|&path| path.to_owned()));

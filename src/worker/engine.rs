@@ -19,6 +19,9 @@ use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
 use crate::unit::Unit;
 
+/// How many times as long as one unit a translation unit of many may take.
+const MOST_PATIENCE: u32 = 4;
+
 /// Ready to make code.
 pub(crate) struct Engine {
     pipeline: Pipeline,
@@ -129,10 +132,11 @@ impl Engine {
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let unit = Unit::from_text(&source.name, source.text)?;
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
-        // What several units are in may take as long as they may alone.
+        // What many units are in may take longer than one, and not so long that a compiler that hangs stops everything.
+        let patience = source.units.clamp(1, MOST_PATIENCE);
         let deadline = pipeline
             .timeout
-            .and_then(|limit| limit.checked_mul(source.units))
+            .and_then(|limit| limit.checked_mul(patience))
             .and_then(|limit| Instant::now().checked_add(limit));
         let compiled = pipeline.compile(&unit, header, Role::Object, &paths, deadline, observer);
         self.discard(&[self.source(stem)]);

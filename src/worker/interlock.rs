@@ -174,6 +174,11 @@ impl<T> Interlock<T> {
         may.then(|| take(&mut gate.data)).flatten()
     }
 
+    /// Whether a busy thread should put off what can wait.
+    pub(super) fn is_paused(&self) -> bool {
+        lock(&self.gate).order == Order::Pause
+    }
+
     /// The thread is through with what it took.
     pub(super) fn done(&self) {
         let mut gate = lock(&self.gate);
@@ -204,10 +209,12 @@ impl<T> Interlock<T> {
         checked
     }
 
-    /// The owners are no longer touched.
-    pub(super) fn end_generating(&self) {
+    /// The owners are no longer touched. In the same section, what was found of them is noted: a collector that waits for this moves
+    /// and frees them right afterwards.
+    pub(super) fn end_generating(&self, note: impl FnOnce(&mut T)) {
         let mut gate = lock(&self.gate);
         gate.generating -= 1;
+        note(&mut gate.data);
         self.release(gate);
     }
 
@@ -237,28 +244,27 @@ impl<T> Interlock<T> {
         }
     }
 
-    /// A host's thread waits until something is true of what the mutex guards. None once the threads will do no more, or when time is
-    /// up.
+    /// A host's thread waits until something is true of what the mutex guards.
     pub(super) fn wait_until<R>(
         &self,
         until: Option<Instant>,
         mut condition: impl FnMut(&mut T, Status) -> Option<R>,
-    ) -> Option<R> {
+    ) -> Waited<R> {
         let mut gate = lock(&self.gate);
         loop {
             let status = gate.status();
             if status.stopped {
-                return None;
+                return Waited::Stopped;
             }
             if let Some(result) = condition(&mut gate.data, status) {
-                return Some(result);
+                return Waited::Until(result);
             }
             gate = match until {
                 None => self.wait(gate),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return None;
+                        return Waited::TooLong;
                     }
                     gate.waiting += 1;
                     let woken = self.changed.wait_timeout(gate, left);
@@ -278,7 +284,8 @@ impl<T> Interlock<T> {
         }
         gate.order = Order::Pause;
         self.changed.notify_all();
-        drop(self.wait_while(gate, |gate| gate.busy > 0));
+        // Another thread may have resumed it meanwhile.
+        drop(self.wait_while(gate, |gate| gate.busy > 0 && gate.order == Order::Pause));
         Ok(())
     }
 
@@ -360,6 +367,16 @@ impl<T> Drop for Held<'_, T> {
     }
 }
 
+/// What came of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited<R> {
+    Until(R),
+    /// Time is up.
+    TooLong,
+    /// The threads will do no more.
+    Stopped,
+}
+
 /// What the worker's threads do, for whoever waits for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Status {
@@ -405,7 +422,7 @@ mod models {
             interlock.begin();
             interlock.begin_generating(|()| Some(()));
             owner.0.with(|_| ());
-            interlock.end_generating();
+            interlock.end_generating(|()| ());
             interlock.end();
             collector.join().unwrap();
         });

@@ -309,6 +309,45 @@ scenarios! {
         assert!(calls.len() > 9 && calls.chunks(3).all(|call| call == ["enter", "wait", "leave"]), "{calls:?}");
     }
 
+    a_host_that_locks_while_it_waits_may_fork_all_the_same => lent_lock {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        /// The seed's rule: start and wait under the VM's lock. Only the child may find it locked for ever.
+        #[derive(Default)]
+        struct Locked(AtomicBool);
+        impl Reaper for Locked {
+            fn enter(&self) {
+                while self.0.swap(true, Ordering::Acquire) {
+                    std::thread::yield_now();
+                }
+            }
+            fn wait(&self, pid: u32) -> Exit {
+                let mut status = 0;
+                // SAFETY: a plain system call.
+                unsafe { libc::waitpid(pid.cast_signed(), &raw mut status, 0) };
+                Exit::Code(libc::WEXITSTATUS(status))
+            }
+            fn leave(&self) {
+                self.0.store(false, Ordering::Release);
+            }
+            fn forked(&self) {
+                self.leave();
+            }
+        }
+        let fake = crate::support::fake_cc();
+        let builder = quiet().reaper(Arc::new(Locked::default()));
+        let mut bench = Bench::on(fake.to_str().unwrap(), builder, crate::host::host_of(PLAIN));
+        let slot = bench.submit(1, 0);
+        bench.wait_for_line("Starting process");
+        std::thread::sleep(Duration::from_millis(200));
+        let child = fork(&bench, || {
+            assert_eq!(call(&slot), 1);
+            bench.worker().prepare_exec();
+        });
+        assert_eq!(call(&slot), 1);
+        reap(child);
+        assert!(bench.finish().is_empty());
+    }
+
     // Ruby's worker left its compilers running when the VM ended.
     no_child_is_left_when_a_worker_is_finished => no_child {
         let (mut bench, _fifo) = held_back();
