@@ -10,7 +10,7 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use std::sync::atomic::AtomicU64;
+//! use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 //! use mjitcc::worker::{Generated, Host, OwnerId, Place, Request, SlotState, Worker, WorkerHeader};
 //!
 //! struct Vm;
@@ -35,7 +35,7 @@
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -83,6 +83,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Worker {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The process that the threads are in.
+    process: AtomicU32,
 }
 
 struct Shared {
@@ -126,7 +128,8 @@ impl Worker {
             engine: Mutex::new(None),
         };
         shared.renew_executor();
-        let worker = Self { shared: Arc::new(shared), threads: Mutex::new(Vec::new()) };
+        let process = AtomicU32::new(std::process::id());
+        let worker = Self { shared: Arc::new(shared), threads: Mutex::new(Vec::new()), process };
         worker.spawn();
         worker
     }
@@ -301,7 +304,7 @@ impl Worker {
     /// `exec`, which may fail and return into it. Nothing is compiled afterwards.
     pub fn prepare_exec(&self) {
         let Shared { interlock, .. } = &*self.shared;
-        if !interlock.stop() {
+        if self.is_another_s() || !interlock.stop() {
             return;
         }
         self.shared.tell(&WorkerEvent::Stopping);
@@ -326,8 +329,22 @@ impl Worker {
     }
 }
 
+impl Worker {
+    /// Whether this is the child of a fork that nobody announced, with [`before_fork`](Self::before_fork): it has no threads, locks may
+    /// be held for ever, and the files are the parent's.
+    fn is_another_s(&self) -> bool {
+        self.process.load(Ordering::Relaxed) != std::process::id()
+    }
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
+        if self.is_another_s() {
+            // They do not exist here, and keep what they share from being dropped.
+            let threads = self.threads.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+            std::mem::take(threads).into_iter().for_each(std::mem::forget);
+            return;
+        }
         self.prepare_exec();
         let libraries = self.shared.interlock.with(|state| state.units.take_all());
         drop(libraries);

@@ -78,8 +78,10 @@ impl Shared {
 
     /// Makes room. Slots are emptied here, and stacks looked at again before anything is unloaded: nobody enters in between.
     fn unload(&self, mut candidates: Vec<Candidate>) {
-        let mut code: Vec<Code> = candidates.iter().map(|candidate| candidate.code).collect();
-        self.scan_stacks(&mut code);
+        let code = self.scan_stacks(|state| {
+            state.units.refresh(&mut candidates);
+            candidates.iter().map(|candidate| candidate.code).collect()
+        });
         candidates.iter_mut().zip(code).for_each(|(candidate, code)| candidate.code = code);
         let count = self.interlock.publish(|state| state.units.retire_cold(&candidates));
         if count > 0 {
@@ -89,11 +91,10 @@ impl Shared {
 
     /// Unloads what no slot leads to and nobody is inside of.
     fn sweep(&self) {
-        let mut code = self.interlock.with(|state| state.units.retired_code());
-        if code.is_empty() {
+        if self.interlock.with(|state| state.units.retired_code().is_empty()) {
             return;
         }
-        self.scan_stacks(&mut code);
+        let code = self.scan_stacks(|state| state.units.retired_code());
         let free = self.interlock.with(|state| state.units.closable(&code));
         for (id, place, library) in free {
             self.tell(&WorkerEvent::Unloading { id, place });
@@ -101,14 +102,16 @@ impl Shared {
         }
     }
 
-    fn scan_stacks(&self, code: &mut [Code]) {
-        self.interlock.begin_generating(|_| Some(()));
-        let scanned = catch_unwind(AssertUnwindSafe(|| self.host.scan_stacks(code)));
+    /// Asks the host about code. Which, is looked up with its collector held off, so that the owners have the names that it knows.
+    fn scan_stacks(&self, which: impl FnOnce(&mut State) -> Vec<Code>) -> Vec<Code> {
+        let mut code = self.interlock.begin_generating(|state| Some(which(state))).unwrap_or_default();
+        let scanned = catch_unwind(AssertUnwindSafe(|| self.host.scan_stacks(&mut code)));
         self.interlock.end_generating();
         if scanned.is_err() {
             // A host that cannot say keeps its code.
             code.iter_mut().for_each(|code| code.on_stack = true);
         }
+        code
     }
 
     fn make(&self, engine: &Engine, ticket: &Ticket) {

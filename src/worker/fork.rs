@@ -2,6 +2,7 @@
 //! queue that it inherited. A pause holds in both.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::engine::Dowry;
 use super::interlock::Held;
@@ -42,6 +43,7 @@ impl Fork<'_> {
         let stopped = threads.is_empty();
         // They do not exist here, so that they can be neither joined nor detached.
         threads.into_iter().for_each(std::mem::forget);
+        self.worker.process.store(std::process::id(), Ordering::Relaxed);
         self.held.forget_threads();
         if let Some(state) = self.held.data() {
             state.units.adopt();

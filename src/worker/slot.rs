@@ -55,6 +55,7 @@ impl From<NonNull<c_void>> for Address {
 }
 
 impl Address {
+    #[inline]
     pub(super) fn pointer(self) -> NonNull<c_void> {
         NonNull::with_exposed_provenance(self.0)
     }
@@ -93,6 +94,7 @@ impl Slot {
     }
 
     /// What the slot says now: one atomic load, from any thread.
+    #[inline]
     #[must_use]
     pub fn state(&self) -> SlotState {
         // Acquire: whoever sees the address sees the code that was loaded before it was published.

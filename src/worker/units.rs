@@ -247,10 +247,17 @@ impl<L> Units<L> {
         cold.into_iter().map(|unit| Candidate { id: unit.ticket.id, code: unit.code() }).collect()
     }
 
+    /// What became of candidates meanwhile: their owners may have moved, their code too, or gone.
+    pub(super) fn refresh(&self, candidates: &mut Vec<Candidate>) {
+        let now = |id| self.active.iter().find(|unit| unit.ticket.id == id).map(Active::code);
+        candidates.retain_mut(|candidate| now(candidate.id).map(|code| candidate.code = code).is_some());
+    }
+
     /// Takes the coldest of `candidates` out of their slots, all but those that are on a stack: a tenth of the cache at once, so
     /// that this is not done for every unit. Says how many.
     pub(super) fn retire_cold(&mut self, candidates: &[Candidate]) -> usize {
-        let wanted = policy::units_to_unload(self.active.len(), self.max_active);
+        // What is being made needs its room too.
+        let wanted = policy::units_to_unload(self.active.len() + self.in_flight.len(), self.max_active);
         let free = candidates.iter().filter(|candidate| !candidate.code.on_stack);
         let going: Vec<u64> = free.take(wanted).map(|candidate| candidate.id).collect();
         self.no_room = going.is_empty();
@@ -373,8 +380,11 @@ impl<L> Units<L> {
         text: Arc<str>,
     ) -> Result<(), (Unwanted, Arc<L>)> {
         let unwanted = self.unwanted(ticket.id);
+        // Its owner may have moved since the ticket was taken.
         let at = self.in_flight.iter().position(|unit| unit.ticket.id == ticket.id);
-        let premises = at.map(|at| self.in_flight.swap_remove(at).premises).unwrap_or_default();
+        let (ticket, premises) = at
+            .map(|at| self.in_flight.swap_remove(at))
+            .map_or_else(|| (ticket, Premises::default()), |unit| (unit.ticket, unit.premises));
         if let Some(unwanted) = unwanted {
             if let Unwanted::Failed(why) = &unwanted {
                 ticket.slot.fail(why.clone());
@@ -706,6 +716,18 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_that_moved_while_its_unit_was_made_is_published_under_its_new_name() {
+        let mut units = units(100);
+        let (slot, _) = submit(&mut units, 1, 0);
+        let ticket = take(&mut units).unwrap();
+        units.rename(OwnerId(1), OwnerId(11));
+        publish(&mut units, ticket).unwrap();
+        assert_eq!(units.living_owners(), [OwnerId(11)]);
+        units.bury(OwnerId(11));
+        assert_eq!(slot.state(), SlotState::Failed);
+    }
+
+    #[test]
     fn disabling_tells_everyone_why() {
         let mut units = units(100);
         let (before, _) = submit(&mut units, 1, 0);
@@ -843,6 +865,32 @@ mod tests {
         assert!(units.next_work().is_none());
         units.look_again();
         assert!(matches!(units.next_work(), Some(Work::Unload(_))));
+    }
+
+    #[test]
+    fn candidates_are_asked_about_under_their_owners_present_names() {
+        let (mut units, _slots) = full(RULES);
+        submit(&mut units, 5, 25);
+        let mut going = candidates(units.next_work());
+        units.rename(OwnerId(1), OwnerId(11));
+        units.bury(OwnerId(2));
+        units.refresh(&mut going);
+        assert_eq!(owners(&going), [11]);
+    }
+
+    #[test]
+    fn what_is_being_made_counts_when_room_is_made() {
+        let mut units = units(3);
+        for owner in 1..=3 {
+            submit(&mut units, owner, owner * 10);
+        }
+        (0..2).for_each(|_| load(&mut units));
+        let in_flight = take(&mut units).unwrap();
+        submit(&mut units, 4, 40);
+        let going = candidates(units.next_work());
+        assert_eq!(units.retire_cold(&going), 1);
+        assert_eq!(take(&mut units).unwrap().owner, OwnerId(4));
+        publish(&mut units, in_flight).unwrap();
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Real input through real compilers: units that Ruby's MJIT generates, the Lua interpreter, every toolchain of the machine.
 
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
+#![allow(clippy::print_stderr, reason = "what was measured is told")]
+#![allow(unsafe_code, reason = "a library of stand-ins is loaded")]
 #![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
 
 #[path = "../support/mod.rs"]
@@ -12,4 +14,6 @@ mod support;
 mod lua;
 #[cfg(not(windows))]
 mod ruby;
+#[cfg(target_os = "linux")]
+mod ruby_worker;
 mod toolchains;

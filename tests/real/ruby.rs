@@ -9,12 +9,12 @@ use std::process::Command;
 use crate::support::{self, need, run, text};
 
 /// A file beside this one.
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real").join(name)
 }
 
 /// Debian's package of Ruby's headers puts it into a folder of the machine's architecture.
-fn min_header() -> Option<PathBuf> {
+pub fn min_header() -> Option<PathBuf> {
     let found = glob::glob("/usr/include/*/ruby-3.1.0/rb_mjit_min_header-3.1.*.h").unwrap().find_map(Result::ok);
     if found.is_none() {
         let required = std::env::var("MJIT_CC_REQUIRE").unwrap_or_default();

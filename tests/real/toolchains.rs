@@ -398,7 +398,7 @@ fn cl_precompiles_once_and_makes_a_dll_of_a_unit_in_one_process() {
     assert_dlls(&place, false);
 
     let header = fixture("vm.h").to_str().unwrap().to_owned();
-    let pch = place.out().join(".mjit-cc/pch/vm.pch").to_str().unwrap().to_owned();
+    let pch = place.out().join(".mjit-cc").join("pch").join("vm.pch").to_str().unwrap().to_owned();
     let object = pch.replace("vm.pch", "vm.obj");
     for companion in [&pch, &object, &pch.replace("vm.pch", "vm.pdb")] {
         assert!(Path::new(companion).exists(), "{companion}");

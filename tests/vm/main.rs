@@ -7,7 +7,8 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use support::need;
 
@@ -61,10 +62,41 @@ fn run(name: &str, options: &[&str]) -> Ran {
     let mut command = vm();
     // The smallest size: the VM may be built without optimisation.
     command.args(["--scale", "1"]).args(options).arg(program(name)).env("TMPDIR", dir.path()).env("TMP", dir.path());
-    let output = support::run(&mut command, 0);
+    let ran = finish(&mut command);
     let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left, Vec::<PathBuf>::new(), "{command:?}");
-    Ran { stdout: support::text(&output.stdout), log: support::text(&output.stderr) }
+    ran
+}
+
+/// Runs a command that must end well, and within five minutes: what is hung up is ended, a forked child included.
+#[track_caller]
+fn finish(command: &mut Command) -> Ran {
+    let [stdout, log] = [(); 2].map(|()| tempfile::NamedTempFile::new().unwrap());
+    command.stdin(Stdio::null()).stdout(stdout.reopen().unwrap()).stderr(log.reopen().unwrap());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    let mut child = command.spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(300);
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if Instant::now() > until => break None,
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    if status.is_none() {
+        #[cfg(unix)]
+        let _ = rustix::process::kill_process_group(
+            rustix::process::Pid::from_child(&child),
+            rustix::process::Signal::KILL,
+        );
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let [stdout, log] = [stdout, log].map(|file| std::fs::read_to_string(file.path()).unwrap());
+    let good = status.is_some_and(|status| status.success());
+    assert!(good, "{command:?}: {status:?}\nstdout:\n{stdout}\nstderr:\n{log}");
+    Ran { stdout, log }
 }
 
 /// The program's output as the interpreter alone gives it.
@@ -75,15 +107,25 @@ fn interpreted(name: &str) -> String {
 
 #[test]
 fn the_interpreter_is_right() {
+    // Computed without this VM.
     let expected = [
+        ("closures", "1055436\n"),
+        ("errors", "52490\nerror: there is no element 3\n"),
+        ("factorial", "8683317618811886495518194401280000000\n16899\n"),
         ("fib", "17711\n"),
-        ("sieve", "9592\n"),
-        ("quicksort", "true\n1092424012\n"),
+        ("mandelbrot", "643\n"),
+        ("matrix", "1414\n"),
+        ("owners", "685186\n"),
+        ("quicksort", "true\n1088515474\n"),
         ("recursion", "false\n103\nerror: the stack is full\n"),
-        ("factorial", "8683317618811886495518194401280000000\n1779600\n"),
+        ("redefine", "14800\n"),
+        ("sieve", "9592\n"),
+        ("values", "\n1\n65\nerror: nil and 19 are not both integers\n"),
     ];
-    for (name, output) in expected {
-        assert_eq!(interpreted(name), output, "{name}");
+    assert_eq!(programs(), expected.map(|(name, _)| name));
+    for (name, end) in expected {
+        let output = interpreted(name);
+        assert!(output.ends_with(end), "{name}: {output}");
     }
 }
 

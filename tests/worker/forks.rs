@@ -169,6 +169,28 @@ scenarios! {
         assert!(bench.finish().is_empty());
     }
 
+    // Ruby's daemon() leaked the PCH, and a fork in an extension knew no hooks.
+    a_fork_that_nobody_announced_harms_nothing => unannounced {
+        let mut bench = Bench::of_text(PLAIN, with_header());
+        let slot = bench.submit(1, 0);
+        assert_eq!(call(&slot), 1);
+        // SAFETY: the child touches little.
+        let child = match unsafe { libc::fork() } {
+            0 => {
+                let ok = call(&slot) == 1;
+                bench.worker().prepare_exec();
+                drop(bench.worker.take());
+                // SAFETY: as in `fork`.
+                unsafe { libc::_exit(i32::from(!ok)) }
+            }
+            pid => pid,
+        };
+        reap(child);
+        assert_eq!(directories(&bench), 1, "the child removed what is its parent's");
+        assert_eq!(call(&bench.submit(2, 0)), 2);
+        assert!(bench.finish().is_empty());
+    }
+
     a_fork_before_anything_is_ready => early {
         let mut bench = Bench::of_text(PLAIN, with_header());
         let child = fork(&bench, || {
