@@ -37,8 +37,11 @@ c-host: capi
 # The Rust tests that cross unsafe code, and the VM in C, under the address sanitizer, leaks included. Rust's own library is not
 # instrumented; the switch for that is a nightly one, which RUSTC_BOOTSTRAP allows.
 asan:
-    RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan \
-        cargo test --target {{arch()}}-unknown-linux-gnu --lib --test capi --test worker
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan
+    cargo build --target {{arch()}}-unknown-linux-gnu --example fake-cc
+    cargo test --target {{arch()}}-unknown-linux-gnu --lib --test capi --test worker
 
 # The VM in C under valgrind.
 valgrind:
