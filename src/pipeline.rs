@@ -221,6 +221,7 @@ impl Pipeline {
             Ok(output) => output,
             Err(failure) => {
                 plan.outputs.iter().chain(&plan.companions).for_each(|path| scratch::remove_file(path));
+                depfile.into_iter().for_each(|depfile| self.scratch.remove(depfile));
                 return Err(failure);
             }
         };
