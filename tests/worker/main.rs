@@ -14,3 +14,4 @@ mod gc;
 mod host;
 mod life;
 mod publication;
+mod rows;
