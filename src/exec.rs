@@ -7,9 +7,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use mjit_cc_platforms::Step;
 use mjit_cc_platforms::response::{CommandLine, Host};
@@ -139,13 +140,37 @@ pub struct ProcessExecutor {
     shared: Arc<Shared>,
     reaper: Option<Arc<dyn Reaper>>,
     waiting: Option<Arc<dyn Waiting>>,
+    abandoned: AtomicBool,
+}
+
+/// Its watchdog ends with it.
+impl Drop for ProcessExecutor {
+    fn drop(&mut self) {
+        if self.abandoned.load(Ordering::Relaxed) {
+            return;
+        }
+        let watchdog = {
+            let mut table = self.shared.table();
+            table.over = true;
+            table.watchdog.take()
+        };
+        self.shared.changed.notify_all();
+        // It cannot panic, and nobody is left to tell.
+        let _ = watchdog.map(JoinHandle::join);
+    }
 }
 
 impl ProcessExecutor {
     /// An executor inside a host that has ideas of its own about children, or forks.
     #[must_use]
     pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
-        Self { shared: Arc::default(), reaper, waiting }
+        Self { shared: Arc::default(), reaper, waiting, abandoned: AtomicBool::new(false) }
+    }
+
+    /// In the child of a fork: its watchdog does not exist here, can be neither joined nor detached, and may have held the lock.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+        std::mem::forget(Arc::clone(&self.shared));
     }
 
     /// Waits for a process and takes it out of the table.
@@ -214,7 +239,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     cancelled: bool,
-    has_watchdog: bool,
+    /// The executor is gone.
+    over: bool,
+    watchdog: Option<JoinHandle<()>>,
     next_id: u64,
     running: HashMap<u64, Running>,
 }
@@ -241,10 +268,9 @@ impl Shared {
         table.next_id += 1;
         table.running.insert(id, Running { group, deadline, timed_out: false });
         if deadline.is_some() {
-            if !table.has_watchdog {
-                table.has_watchdog = true;
-                let shared = Arc::downgrade(self);
-                thread::spawn(move || watch(&shared));
+            if table.watchdog.is_none() {
+                let shared = Arc::clone(self);
+                table.watchdog = Some(thread::spawn(move || watch(&shared)));
             }
             self.changed.notify_all();
         }
@@ -252,13 +278,12 @@ impl Shared {
     }
 }
 
-/// Ends what is overdue. Looks up now and then only to see whether the executor is gone.
-fn watch(shared: &Weak<Shared>) {
-    const LOOK_UP: Duration = Duration::from_millis(500);
-    while let Some(shared) = shared.upgrade() {
-        let mut table = shared.table();
+/// Ends what is overdue.
+fn watch(shared: &Shared) {
+    let mut table = shared.table();
+    while !table.over {
         let now = Instant::now();
-        let mut next = now + LOOK_UP;
+        let mut next: Option<Instant> = None;
         for running in table.running.values_mut() {
             match running.deadline {
                 Some(deadline) if deadline <= now => {
@@ -266,11 +291,17 @@ fn watch(shared: &Weak<Shared>) {
                     running.deadline = None;
                     running.group.end();
                 }
-                Some(deadline) => next = next.min(deadline),
+                Some(deadline) => next = Some(next.map_or(deadline, |next| next.min(deadline))),
                 None => {}
             }
         }
-        drop(shared.changed.wait_timeout(table, next.saturating_duration_since(now)));
+        table = match next {
+            Some(next) => {
+                let waited = shared.changed.wait_timeout(table, next.saturating_duration_since(now));
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => shared.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
+        };
     }
 }
 
@@ -347,6 +378,7 @@ impl Executor for ProcessExecutor {
 mod tests {
     use super::*;
     use mjit_cc_platforms::response::Syntax;
+    use std::time::Duration;
 
     fn shell(script: &str) -> Step {
         Step {
@@ -397,6 +429,16 @@ mod tests {
             rustix::process::test_kill_process(pid).is_err() || stat.contains(") Z ")
         });
         assert!(gone, "grandchild {grandchild} lives on");
+    }
+
+    #[test]
+    fn the_watchdog_is_gone_with_its_executor() {
+        let executor = ProcessExecutor::default();
+        run(&executor, &shell("true"), Some(Duration::from_secs(600))).unwrap();
+        let watched = Arc::downgrade(&executor.shared);
+        assert_eq!(watched.strong_count(), 2, "nobody watches");
+        drop(executor);
+        assert_eq!(watched.strong_count(), 0, "the thread goes on");
     }
 
     #[test]

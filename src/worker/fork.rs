@@ -47,6 +47,7 @@ impl Fork<'_> {
             state.units.adopt();
             state.jobs.forget();
         }
+        shared.executor().abandon();
         shared.renew_executor();
         if let Some(old) = shared.engine() {
             old.disown();
