@@ -19,6 +19,11 @@ bless:
 models:
     RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release --lib --no-default-features models
 
+# The worker under everything at once, for MJIT_CC_SOAK_SECONDS or 10,000 units; MJIT_CC_SOAK_SEED repeats one.
+soak:
+    cargo build --example fake-cc
+    MJIT_CC_SOAK_SECONDS=${MJIT_CC_SOAK_SECONDS:-600} cargo test --test soak -- --nocapture
+
 # What this tool costs beside the compilers, and the worker a VM's threads.
 bench:
     cargo bench --bench overhead

@@ -171,6 +171,11 @@ typedef struct mjitcc_reaper {
     int64_t (*wait)(void *ctx, int64_t pid, int32_t *status);
     /* The process is through, or was not started. May be NULL. */
     void (*leave)(void *ctx);
+    /*
+     * This is the child of a fork, in mjitcc_fork_in_child. The process may be forked between enter and leave, and while wait blocks: hold no
+     * lock then, or make it anew here. May be NULL.
+     */
+    void (*forked)(void *ctx);
 } mjitcc_reaper;
 
 /* What happened. The fields beyond line that each has are named; the others are NULL or 0. */

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -144,13 +145,37 @@ pub struct ProcessExecutor {
     shared: Arc<Shared>,
     reaper: Option<Arc<dyn Reaper>>,
     waiting: Option<Arc<dyn Waiting>>,
+    abandoned: AtomicBool,
+}
+
+/// Its watchdog ends with it.
+impl Drop for ProcessExecutor {
+    fn drop(&mut self) {
+        if self.abandoned.load(Ordering::Relaxed) {
+            return;
+        }
+        let watchdog = {
+            let mut table = self.shared.table();
+            table.over = true;
+            table.watchdog.take()
+        };
+        self.shared.changed.notify_all();
+        // It cannot panic, and nobody is left to tell.
+        let _ = watchdog.map(JoinHandle::join);
+    }
 }
 
 impl ProcessExecutor {
     /// An executor inside a host that has ideas of its own about children, or forks.
     #[must_use]
     pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
-        Self { shared: Arc::default(), reaper, waiting }
+        Self { shared: Arc::default(), reaper, waiting, abandoned: AtomicBool::new(false) }
+    }
+
+    /// In the child of a fork: its watchdog does not exist here, can be neither joined nor detached, and may have held the lock.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+        std::mem::forget(Arc::clone(&self.shared));
     }
 
     /// Waits for a process and takes it out of the table.
@@ -232,9 +257,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     cancelled: bool,
-    /// The executor is dropped.
-    gone: bool,
-    /// Ends what is overdue, from the first deadline on.
+    /// The executor is gone.
+    over: bool,
     watchdog: Option<JoinHandle<()>>,
     next_id: u64,
     running: HashMap<u64, Running>,
@@ -273,12 +297,12 @@ impl Shared {
     }
 }
 
-/// Ends what is overdue, until the executor is dropped.
+/// Ends what is overdue.
 fn watch(shared: &Shared) {
     let mut table = shared.table();
-    while !table.gone {
+    while !table.over {
         let now = Instant::now();
-        let mut next = None::<Instant>;
+        let mut next: Option<Instant> = None;
         for running in table.running.values_mut() {
             match running.deadline {
                 Some(deadline) if deadline <= now => {
@@ -291,27 +315,12 @@ fn watch(shared: &Shared) {
             }
         }
         table = match next {
-            None => shared.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
             Some(next) => {
-                let left = next.saturating_duration_since(now);
-                shared.changed.wait_timeout(table, left).unwrap_or_else(PoisonError::into_inner).0
+                let waited = shared.changed.wait_timeout(table, next.saturating_duration_since(now));
+                waited.unwrap_or_else(PoisonError::into_inner).0
             }
+            None => shared.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
         };
-    }
-}
-
-impl Drop for ProcessExecutor {
-    fn drop(&mut self) {
-        let watchdog = {
-            let mut table = self.shared.table();
-            table.gone = true;
-            table.watchdog.take()
-        };
-        self.shared.changed.notify_all();
-        if let Some(watchdog) = watchdog {
-            // It has nothing to panic about.
-            let _ = watchdog.join();
-        }
     }
 }
 
@@ -374,10 +383,9 @@ impl Executor for ProcessExecutor {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use mjit_cc_platforms::response::Syntax;
+    use std::time::Duration;
 
     fn shell(script: &str) -> Step {
         Step {
@@ -428,6 +436,16 @@ mod tests {
             rustix::process::test_kill_process(pid).is_err() || stat.contains(") Z ")
         });
         assert!(gone, "grandchild {grandchild} lives on");
+    }
+
+    #[test]
+    fn the_watchdog_is_gone_with_its_executor() {
+        let executor = ProcessExecutor::default();
+        run(&executor, &shell("true"), Some(Duration::from_secs(600))).unwrap();
+        let watched = Arc::downgrade(&executor.shared);
+        assert_eq!(watched.strong_count(), 2, "nobody watches");
+        drop(executor);
+        assert_eq!(watched.strong_count(), 0, "the thread goes on");
     }
 
     #[test]

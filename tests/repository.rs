@@ -84,3 +84,35 @@ fn every_dependency_builds_with_the_stated_rust() {
         assert!(release(package)[..2] <= ours[..2], "{} wants Rust {}", package["name"], package["rust_version"]);
     }
 }
+
+/// The text of every Rust file below some folders.
+fn sources(folders: &[&str]) -> String {
+    let mut text = String::new();
+    for folder in folders {
+        for path in glob::glob(root().join(folder).join("**/*.rs").to_str().unwrap()).unwrap() {
+            text += &fs::read_to_string(path.unwrap()).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn every_test_that_the_rows_of_the_worker_name_exists() {
+    let rows = fs::read_to_string(root().join("tests/worker/rows.rs")).unwrap();
+    let sources = sources(&["src", "tests", "platforms"]);
+    // Names of tests; what Ruby logs has other letters in it.
+    let is_name =
+        |word: &&str| word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || "_0123456789".contains(c));
+    let mut count = 0;
+    for row in rows.lines().filter(|line| line.starts_with("//! | ") && *line != "//! | Row | Tests |") {
+        let tests = row.rsplit(" | ").next().unwrap();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).filter(is_name).collect();
+        assert!(!names.is_empty() || tests.starts_with("none: "), "no test and no reason: {row}");
+        for name in names {
+            let exists = sources.contains(&format!("fn {name}()")) || sources.contains(&format!("    {name} => "));
+            assert!(exists, "{name} does not exist: {row}");
+            count += 1;
+        }
+    }
+    assert!(count > 80, "{count} names were found");
+}

@@ -17,6 +17,7 @@ struct Lent {
     enter: Option<NotifyFn>,
     wait: WaitFn,
     leave: Option<NotifyFn>,
+    forked: Option<NotifyFn>,
 }
 
 impl Lent {
@@ -47,6 +48,10 @@ impl exec::Reaper for Lent {
     fn leave(&self) {
         self.notify(self.leave);
     }
+
+    fn forked(&self) {
+        self.notify(self.forked);
+    }
 }
 
 /// # Safety
@@ -56,9 +61,9 @@ pub(super) unsafe fn lent(at: *const Reaper) -> Result<Option<Arc<dyn exec::Reap
         return Ok(None);
     }
     // SAFETY: the caller says so.
-    let Reaper { ctx, enter, wait, leave, .. } = unsafe { read(at) }?;
+    let Reaper { ctx, enter, wait, leave, forked, .. } = unsafe { read(at) }?;
     let wait = wait.ok_or_else(|| Fault::invalid("mjitcc_reaper.wait is NULL"))?;
-    Ok(Some(Arc::new(Lent { ctx: Context::new(ctx), enter, wait, leave })))
+    Ok(Some(Arc::new(Lent { ctx: Context::new(ctx), enter, wait, leave, forked })))
 }
 
 /// What `waitpid` says.

@@ -104,6 +104,7 @@ pub struct Reaper {
     pub enter: Option<NotifyFn>,
     pub wait: Option<WaitFn>,
     pub leave: Option<NotifyFn>,
+    pub forked: Option<NotifyFn>,
 }
 
 #[repr(C)]

@@ -51,8 +51,7 @@ impl Fork<'_> {
             // Nobody waits for them here, and what they hold may want locks that nobody will ever give back.
             state.jobs.forget().into_iter().for_each(std::mem::forget);
         }
-        // The old one's watchdog is not here to be ended with it.
-        std::mem::forget(shared.executor());
+        shared.executor().abandon();
         shared.renew_executor();
         if let Some(reaper) = &shared.options.reaper {
             reaper.forked();

@@ -83,6 +83,7 @@ fn start(temp: &Path) -> *mut Worker {
         enter: Some(throw),
         wait: Some(throw_reaping),
         leave: Some(throw),
+        forked: None,
     };
     // SAFETY: all zeros are the defaults.
     let mut options: WorkerOptions = unsafe { std::mem::zeroed() };

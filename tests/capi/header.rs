@@ -202,7 +202,7 @@ fn layouts() -> Vec<Layout> {
         layout!(Code "mjitcc_code" owner address on_stack),
         layout!(Guard "mjitcc_guard" address generation),
         layout!(Host "mjitcc_host" size reserved ctx generate published scan_stacks vm_jobs_wait),
-        layout!(Reaper "mjitcc_reaper" size reserved ctx enter wait leave),
+        layout!(Reaper "mjitcc_reaper" size reserved ctx enter wait leave forked),
         layout!(WorkerOptions "mjitcc_worker_options" size abi host header cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms max_cache_size threads optimize unloading compaction verbose warnings save_temps
             wait debug reaper observe observe_ctx),

@@ -47,6 +47,7 @@ fn nothing_is_left_after_everything_at_once() {
         .env("MJIT_CC_SOAK_SEED", seed.to_string())
         .env("FAKE_CC_REAL", compiler)
         .env("FAKE_CC_DO", "told")
+        .env("FAKE_CC_SLEEP_MS", "100")
         .stdin(Stdio::null());
     // Said at once, not when it is over: a soak is long. The harness does not capture what another process writes.
     let status = command.status().unwrap();

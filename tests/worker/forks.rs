@@ -6,8 +6,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mjitcc::discover::Environment;
 use mjitcc::exec::{Exit, Reaper};
-use mjitcc::worker::{Builder, SlotState, Worker, WorkerHeader};
+use mjitcc::worker::{Builder, OwnerId, Place, SlotState, Worker, WorkerHeader};
 
 use crate::host::{Bench, PLAIN, call, held_back, quiet, settled};
 use crate::support::{fixture, has, need, run, text};
@@ -216,6 +217,50 @@ scenarios! {
         });
         reap(child);
         assert!(bench.finish().is_empty());
+    }
+
+    // Ruby's daemon(): the process that made the PCH ends without a word.
+    what_a_daemon_s_first_process_left_is_swept_by_the_next_worker => daemon {
+        let dir = tempfile::tempdir().unwrap();
+        // SAFETY: this process has no other threads yet.
+        let first = unsafe { libc::fork() };
+        if first == 0 {
+            let mut bench = Bench::of_text(PLAIN, with_header());
+            std::fs::write(dir.path().join("where"), bench.dir.path().to_str().unwrap()).unwrap();
+            assert_eq!(call(&bench.submit(1, 0)), 1);
+            fork(&bench, || {
+                // Until the first one is gone.
+                // SAFETY: a plain system call.
+                while unsafe { libc::getppid() } != 1 && !dir.path().join("gone").exists() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                assert_eq!(call(&bench.submit(2, 0)), 2);
+                bench.worker().prepare_exec();
+                std::fs::write(dir.path().join("done"), "").unwrap();
+            });
+            std::mem::forget(bench.worker.take());
+            // SAFETY: ends this process as daemon() does.
+            unsafe { libc::_exit(0) }
+        }
+        reap(first);
+        std::fs::write(dir.path().join("gone"), "").unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        while !dir.path().join("done").exists() {
+            assert!(Instant::now() < until);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let place = std::path::PathBuf::from(std::fs::read_to_string(dir.path().join("where")).unwrap());
+        // The daemon's lock on it dies with the daemon.
+        let left = || std::fs::read_dir(&place).unwrap().count();
+        assert_eq!(left(), 1, "the PCH's directory is its maker's");
+        while left() > 0 {
+            assert!(Instant::now() < until, "it is never swept");
+            let environment = Environment { temp_dirs: vec![place.clone()], ..Environment::read() };
+            let next = quiet().environment(environment).start(crate::host::host_of(PLAIN));
+            assert_eq!(call(&next.submit(OwnerId(3), Place::default(), Arc::default())), 3);
+            next.finish();
+        }
+        std::fs::remove_dir(place).unwrap();
     }
 
     // Ruby: the directory is empty after exec.

@@ -15,3 +15,4 @@ mod host;
 mod leavings;
 mod life;
 mod publication;
+mod rows;

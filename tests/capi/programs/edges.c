@@ -83,7 +83,7 @@ struct newer_options {
 static void options(void)
 {
     mjitcc_host host = { sizeof host, 0, NULL, no_text, NULL, NULL, NULL };
-    mjitcc_reaper reaper = { sizeof reaper, 0, NULL, NULL, NULL, NULL };
+    mjitcc_reaper reaper = { sizeof reaper, 0, NULL, NULL, NULL, NULL, NULL };
     mjitcc_worker_options right = MJITCC_WORKER_OPTIONS_INIT, wrong;
     mjitcc_engine_options engine_options = MJITCC_ENGINE_OPTIONS_INIT;
     struct newer_options newer;

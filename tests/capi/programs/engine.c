@@ -75,7 +75,7 @@ static void names_and_policy(void)
 int main(int argc, char **argv)
 {
     mjitcc_engine_options options = MJITCC_ENGINE_OPTIONS_INIT;
-    mjitcc_reaper reaper = { sizeof reaper, 0, &reaped, NULL, reap, NULL };
+    mjitcc_reaper reaper = { sizeof reaper, 0, &reaped, NULL, reap, NULL, NULL };
     mjitcc_built one = MJITCC_BUILT_INIT, two = MJITCC_BUILT_INIT, wrong = MJITCC_BUILT_INIT;
     mjitcc_engine *engine;
     void *address;

@@ -186,7 +186,7 @@ int main(void)
     static struct host host = { .lock = PTHREAD_MUTEX_INITIALIZER };
     static const char *const flags[] = { "-DUNUSED=1", NULL };
     mjitcc_host callbacks = { sizeof callbacks, 0, &host, generate, published, scan_stacks, vm_jobs_wait };
-    mjitcc_reaper reaper = { sizeof reaper, 0, &host, reap_enter, reap, reap_leave };
+    mjitcc_reaper reaper = { sizeof reaper, 0, &host, reap_enter, reap, reap_leave, NULL };
     mjitcc_worker_options options = MJITCC_WORKER_OPTIONS_INIT;
     mjitcc_slot *plain, *refused, *bad, *jobs, *inlining, *again, *late;
     struct owners owners = { { 0 }, 0 };
