@@ -186,7 +186,7 @@ fn live(vm: &Vm, worker: &Worker, journal: &Journal, counts: &Counts, seed: u64,
 /// Looks at every slot, ends the worker, and looks again.
 fn end(vm: &Vm, worker: Worker, seed: u64) {
     // Half of the workers end in the middle of things.
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         worker.pause(true);
     }
     for owner in vm.living() {
