@@ -24,14 +24,39 @@ soak:
     cargo build --example fake-cc
     MJIT_CC_SOAK_SECONDS=${MJIT_CC_SOAK_SECONDS:-600} cargo test --test soak -- --nocapture
 
-# What this tool costs beside the compilers.
+# What this tool costs beside the compilers, and the worker a VM's threads.
 bench:
     cargo bench --bench overhead
+    cargo bench --bench latency
+
+# The C libraries, shared and static, in target/release; include/mjitcc.h goes with them.
+capi:
+    cargo rustc --release --lib --no-default-features --features capi --crate-type cdylib,staticlib
+
+# The VM in C, interpreted and compiled.
+c-host: capi
+    cc -std=c11 -O2 -D_POSIX_C_SOURCE=200809L -Iinclude examples/c-host/*.c -o target/release/c-host \
+        -Ltarget/release -lmjitcc -Wl,-rpath,"$PWD/target/release"
+    target/release/c-host --fork
+
+# The Rust tests that cross unsafe code, and the VM in C, under the address sanitizer, leaks included. Rust's own library is not
+# instrumented; the switch for that is a nightly one, which RUSTC_BOOTSTRAP allows.
+asan:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan
+    cargo build --target {{arch()}}-unknown-linux-gnu --example fake-cc
+    cargo test --target {{arch()}}-unknown-linux-gnu --lib --test capi --test worker
+
+# The VM in C under valgrind.
+valgrind:
+    cargo test --test capi valgrind
 
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy --lib --no-default-features -- -D warnings
+    cargo clippy --lib --no-default-features --features capi -- -D warnings
 
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
@@ -43,3 +68,7 @@ toolchains:
 # What the continuous integration does.
 ci:
     bash .ci/run
+
+# The tool as a Windows program, under Wine; installs what that takes.
+windows:
+    bash .ci/windows

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{
-    Choice, Compiler, Family, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
+    Arch, Choice, Compiler, Family, Os, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
 };
 
 use crate::exec::{ExecError, Executor, Exit, Invocation};
@@ -117,7 +117,7 @@ impl Finder<'_> {
         let mut tried = Vec::new();
         for command in self.commands(wish, target) {
             let shown = command.join(OsStr::new(" ")).to_string_lossy().into_owned();
-            let rejected = match self.ask(&command) {
+            let rejected = match self.ask(&command, target) {
                 Ok(found) => match unfit(found.toolchain.compiler(), wish.choice, target) {
                     None => return Ok(Found { passed_over: tried, ..found }),
                     Some(why) => match self.retarget(&found, &command, wish.choice, target) {
@@ -142,7 +142,7 @@ impl Finder<'_> {
     /// # Errors
     /// Why it is no compiler.
     pub fn identify(&self, name: &str) -> Result<Found, String> {
-        self.ask(&[name.into()]).map_err(|rejection| match rejection {
+        self.ask(&[name.into()], None).map_err(|rejection| match rejection {
             Rejection::Cancelled => "interrupted".to_owned(),
             Rejection::Because(why) => why,
         })
@@ -159,7 +159,7 @@ impl Finder<'_> {
         let (triple, _) = target?;
         let is_clang = matches!(found.toolchain.compiler().family, Family::Clang | Family::ClangCl);
         let command = [command, &[format!("--target={triple}").into()]].concat();
-        let again = is_clang.then(|| self.ask(&command).ok()).flatten()?;
+        let again = is_clang.then(|| self.ask(&command, target).ok()).flatten()?;
         unfit(again.toolchain.compiler(), choice, target).is_none().then_some(again)
     }
 
@@ -169,8 +169,12 @@ impl Finder<'_> {
             return vec![self.command(cc)];
         }
         let cc = self.environment.cc.as_deref().map(|cc| self.command(cc));
-        let usual =
-            candidates(wish.choice, target).into_iter().map(|words| words.into_iter().map(Into::into).collect());
+        let mut usual = candidates(wish.choice, target);
+        if cfg!(windows) && wish.choice.is_none() && target.is_none() {
+            // A Windows without cc, gcc and clang has Microsoft's, if any.
+            usual.extend(candidates(Some(Choice::Msvc), None));
+        }
+        let usual = usual.into_iter().map(|words| words.into_iter().map(Into::into).collect());
         cc.into_iter().chain(usual).collect()
     }
 
@@ -184,7 +188,7 @@ impl Finder<'_> {
         words.map_or(whole, |words| words.into_iter().map(Into::into).collect())
     }
 
-    fn ask(&self, command: &[OsString]) -> Result<Found, Rejection> {
+    fn ask(&self, command: &[OsString], target: Option<(&str, &Target)>) -> Result<Found, Rejection> {
         let behind_launcher = match command {
             [first, rest @ ..] if !rest.is_empty() && is_launcher(Path::new(first)) => rest,
             _ => command,
@@ -198,7 +202,7 @@ impl Finder<'_> {
             .programs(program)
             .find(|path| !fs::canonicalize(path).is_ok_and(|real| is_launcher(&real)))
             .map(|path| (path, Vec::new()))
-            .or_else(|| visual_studio(program))
+            .or_else(|| visual_studio(program, target.map(|(_, target)| &target.arch)))
             .ok_or_else(|| Rejection::Because(NOT_FOUND.to_owned()))?;
         let mut compiler = self.probe(path, leading.to_vec(), env)?;
         if compiler.family == Family::ClangCl && !self.hears_cl(&compiler) {
@@ -223,7 +227,8 @@ impl Finder<'_> {
         let output = self.run(step)?;
         let compiler =
             probe::read_answer(program, leading, &output).map_err(|error| Rejection::Because(error.to_string()))?;
-        Ok(Compiler { env, ..compiler })
+        let foreign = Os::from_name(std::env::consts::OS) != Some(compiler.target.os);
+        Ok(Compiler { env, foreign, ..compiler })
     }
 
     /// clang for Microsoft's ABI looks the same to the preprocessor whichever command line it speaks: only `cl`'s knows this
@@ -265,15 +270,16 @@ enum Rejection {
 
 /// cl is seldom on `PATH`; the cc crate knows where Visual Studio keeps it, and the variables it wants.
 #[cfg(windows)]
-fn visual_studio(program: &OsStr) -> Option<(PathBuf, Vec<(OsString, OsString)>)> {
+fn visual_studio(program: &OsStr, arch: Option<&Arch>) -> Option<(PathBuf, Vec<(OsString, OsString)>)> {
     let name = Path::new(program).with_extension("exe");
-    let tool = cc::windows_registry::find_tool(std::env::consts::ARCH, name.to_str()?)?;
+    let arch = arch.map_or_else(|| std::env::consts::ARCH.to_owned(), Arch::to_string);
+    let tool = cc::windows_registry::find_tool(&arch, name.to_str()?)?;
     let env = tool.get_envs().map(|(name, value)| (name.to_owned(), value.to_owned()));
     Some((tool.path().to_owned(), env.collect()))
 }
 
 #[cfg(not(windows))]
-fn visual_studio(_program: &OsStr) -> Option<(PathBuf, Vec<(OsString, OsString)>)> {
+fn visual_studio(_program: &OsStr, _arch: Option<&Arch>) -> Option<(PathBuf, Vec<(OsString, OsString)>)> {
     None
 }
 

@@ -8,6 +8,7 @@ use mjit_cc_platforms::{Diagnostic, PlanError, advice};
 
 use crate::discover::DiscoverError;
 use crate::exec::Exit;
+use crate::imports::ImportLibraryError;
 use crate::library::LoadError;
 use crate::scratch::ScratchError;
 use crate::symbols::SymbolsError;
@@ -68,6 +69,9 @@ pub enum Error {
     /// The compiler cannot do it.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// What was named as the host's import library is none.
+    #[error(transparent)]
+    ImportLibrary(#[from] ImportLibraryError),
     /// The compiler went away during the work.
     #[error("cannot start {}: {source}", program.display())]
     CompilerGone {

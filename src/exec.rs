@@ -1,13 +1,12 @@
 //! Running compilers: the only place that starts processes. Knows steps, not what they are for.
 
-#![expect(clippy::disallowed_methods, reason = "the only place that starts processes")]
-
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -112,7 +111,9 @@ pub trait Executor: Send + Sync {
 }
 
 /// A host's own way to wait for children, for one whose `SIGCHLD` handler or `waitpid(-1)` would otherwise take their exit status
-/// (Ruby Bug #14867). Called on the thread that runs the process, in the order of the methods.
+/// (Ruby Bug #14867). Called on the thread that runs the process, in the order of the methods. The process may be forked between
+/// [`enter`](Self::enter) and [`leave`](Self::leave), and while [`wait`](Self::wait) blocks: hold no lock then, or reset it in
+/// [`forked`](Self::forked). A panic counts as not knowing.
 pub trait Reaper: Send + Sync {
     /// A process is about to be started: from here on the host leaves children that it does not know alone.
     fn enter(&self);
@@ -122,6 +123,9 @@ pub trait Reaper: Send + Sync {
 
     /// The process is through, or was not started.
     fn leave(&self);
+
+    /// This is the child of a fork: whoever was between `enter` and `leave` is not here.
+    fn forked(&self) {}
 }
 
 /// Told when a thread begins to wait for its process and when it goes on. In between it holds no lock and touches nothing, so
@@ -140,51 +144,27 @@ pub struct ProcessExecutor {
     shared: Arc<Shared>,
     reaper: Option<Arc<dyn Reaper>>,
     waiting: Option<Arc<dyn Waiting>>,
-    abandoned: AtomicBool,
-}
-
-/// Its watchdog ends with it.
-impl Drop for ProcessExecutor {
-    fn drop(&mut self) {
-        if self.abandoned.load(Ordering::Relaxed) {
-            return;
-        }
-        let watchdog = {
-            let mut table = self.shared.table();
-            table.over = true;
-            table.watchdog.take()
-        };
-        self.shared.changed.notify_all();
-        // It cannot panic, and nobody is left to tell.
-        let _ = watchdog.map(JoinHandle::join);
-    }
 }
 
 impl ProcessExecutor {
     /// An executor inside a host that has ideas of its own about children, or forks.
     #[must_use]
     pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
-        Self { shared: Arc::default(), reaper, waiting, abandoned: AtomicBool::new(false) }
-    }
-
-    /// In the child of a fork: its watchdog does not exist here, can be neither joined nor detached, and may have held the lock.
-    pub(crate) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Relaxed);
-        std::mem::forget(Arc::clone(&self.shared));
+        Self { shared: Arc::default(), reaper, waiting }
     }
 
     /// Waits for a process and takes it out of the table.
-    fn wait(&self, id: u64, group: system::Group, handle: &duct::Handle) -> io::Result<(Exit, Ended)> {
+    fn wait(&self, id: u64, mut process: system::Process) -> io::Result<(Exit, Ended)> {
         if let Some(waiting) = &self.waiting {
             waiting.begins();
         }
-        let lent = self.reaper.as_ref().map(|reaper| reaper.wait(handle.pids().first().copied().unwrap_or_default()));
+        let lent = self
+            .reaper
+            .as_ref()
+            .map(|reaper| catch_unwind(AssertUnwindSafe(|| reaper.wait(process.id()))).unwrap_or(Exit::Unknown));
         if lent.is_none() {
             // Not reaped before it left the table: until then its id cannot belong to another process.
-            group.wait_unreaped(handle);
-        }
-        if let Some(waiting) = &self.waiting {
-            waiting.ends();
+            process.wait_unreaped();
         }
         let ended = {
             let mut table = self.shared.table();
@@ -197,14 +177,27 @@ impl ProcessExecutor {
                 Ended::ByItself
             }
         };
-        let exit = match (lent, handle.wait()) {
+        // After the table: a fork may take its time, and the process's id may be another's by then.
+        if let Some(waiting) = &self.waiting {
+            waiting.ends();
+        }
+        let exit = match (lent, process.wait()) {
             (Some(exit), _) => exit,
-            (None, Ok(output)) => system::exit(output.status),
+            (None, Ok(status)) => system::exit(status),
             (None, Err(error)) if system::was_reaped_by_another(&error) => Exit::Unknown,
             (None, Err(error)) => return Err(error),
         };
         Ok((exit, ended))
     }
+}
+
+/// A process to start, with nothing on its standard input.
+struct Launch<'a> {
+    program: &'a Path,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    /// For its standard output and its standard error.
+    output: File,
 }
 
 /// Why a process ended.
@@ -219,14 +212,14 @@ struct Entered<'a>(&'a dyn Reaper);
 
 impl<'a> Entered<'a> {
     fn new(reaper: &'a dyn Reaper) -> Self {
-        reaper.enter();
+        let _ = catch_unwind(AssertUnwindSafe(|| reaper.enter()));
         Self(reaper)
     }
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.0.leave();
+        let _ = catch_unwind(AssertUnwindSafe(|| self.0.leave()));
     }
 }
 
@@ -239,8 +232,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     cancelled: bool,
-    /// The executor is gone.
-    over: bool,
+    /// The executor is dropped.
+    gone: bool,
+    /// Ends what is overdue, from the first deadline on.
     watchdog: Option<JoinHandle<()>>,
     next_id: u64,
     running: HashMap<u64, Running>,
@@ -259,7 +253,7 @@ impl Shared {
     }
 
     /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
-    fn register(self: &Arc<Self>, group: system::Group, deadline: Option<Instant>) -> u64 {
+    fn register(self: &Arc<Self>, mut group: system::Group, deadline: Option<Instant>) -> u64 {
         let mut table = self.table();
         if table.cancelled {
             group.end();
@@ -270,7 +264,8 @@ impl Shared {
         if deadline.is_some() {
             if table.watchdog.is_none() {
                 let shared = Arc::clone(self);
-                table.watchdog = Some(thread::spawn(move || watch(&shared)));
+                // Without a thread for it deadlines are not kept, which is better than not to compile.
+                table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
             }
             self.changed.notify_all();
         }
@@ -278,12 +273,12 @@ impl Shared {
     }
 }
 
-/// Ends what is overdue.
+/// Ends what is overdue, until the executor is dropped.
 fn watch(shared: &Shared) {
     let mut table = shared.table();
-    while !table.over {
+    while !table.gone {
         let now = Instant::now();
-        let mut next: Option<Instant> = None;
+        let mut next = None::<Instant>;
         for running in table.running.values_mut() {
             match running.deadline {
                 Some(deadline) if deadline <= now => {
@@ -296,12 +291,27 @@ fn watch(shared: &Shared) {
             }
         }
         table = match next {
-            Some(next) => {
-                let waited = shared.changed.wait_timeout(table, next.saturating_duration_since(now));
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
             None => shared.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
+            Some(next) => {
+                let left = next.saturating_duration_since(now);
+                shared.changed.wait_timeout(table, left).unwrap_or_else(PoisonError::into_inner).0
+            }
         };
+    }
+}
+
+impl Drop for ProcessExecutor {
+    fn drop(&mut self) {
+        let watchdog = {
+            let mut table = self.shared.table();
+            table.gone = true;
+            table.watchdog.take()
+        };
+        self.shared.changed.notify_all();
+        if let Some(watchdog) = watchdog {
+            // It has nothing to panic about.
+            let _ = watchdog.join();
+        }
     }
 }
 
@@ -327,28 +337,16 @@ impl Executor for ProcessExecutor {
         };
         // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
         let mut output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
-        let mut command = duct::cmd(&step.program, step.leading.iter().cloned().chain(args))
-            .stdin_null()
-            // duct applies the outermost first: this sends standard error where the next line has sent standard output.
-            .stderr_to_stdout()
-            .stdout_file(output.try_clone().map_err(failed)?)
-            .unchecked()
-            .before_spawn(|command| {
-                system::own_group(command);
-                Ok(())
-            });
-        for name in ["TMPDIR", "TMP", "TEMP"] {
-            command = command.env(name, temp_dir);
-        }
-        for (name, value) in &step.env {
-            command = command.env(name, value);
-        }
+        let mut env: Vec<(OsString, OsString)> =
+            ["TMPDIR", "TMP", "TEMP"].map(|name| (name.into(), temp_dir.into())).into();
+        env.extend(step.env.iter().cloned());
+        let args = step.leading.iter().cloned().chain(args).collect();
+        let launch = Launch { program: &step.program, args, env, output: output.try_clone().map_err(failed)? };
         let entered = self.reaper.as_deref().map(Entered::new);
-        let handle =
-            command.start().map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
-        let group = system::Group::of(&handle);
+        let (process, group) =
+            system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
         let id = self.shared.register(group, deadline);
-        let (exit, ended) = self.wait(id, group, &handle).map_err(failed)?;
+        let (exit, ended) = self.wait(id, process).map_err(failed)?;
         drop(entered);
         drop(response);
 
@@ -364,7 +362,7 @@ impl Executor for ProcessExecutor {
     fn cancel(&self) {
         let mut table = self.shared.table();
         table.cancelled = true;
-        for running in table.running.values() {
+        for running in table.running.values_mut() {
             running.group.end();
         }
     }
@@ -376,9 +374,10 @@ impl Executor for ProcessExecutor {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use mjit_cc_platforms::response::Syntax;
-    use std::time::Duration;
 
     fn shell(script: &str) -> Step {
         Step {
@@ -429,16 +428,6 @@ mod tests {
             rustix::process::test_kill_process(pid).is_err() || stat.contains(") Z ")
         });
         assert!(gone, "grandchild {grandchild} lives on");
-    }
-
-    #[test]
-    fn the_watchdog_is_gone_with_its_executor() {
-        let executor = ProcessExecutor::default();
-        run(&executor, &shell("true"), Some(Duration::from_secs(600))).unwrap();
-        let watched = Arc::downgrade(&executor.shared);
-        assert_eq!(watched.strong_count(), 2, "nobody watches");
-        drop(executor);
-        assert_eq!(watched.strong_count(), 0, "the thread goes on");
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub mod discover;
 mod error;
 pub mod event;
 pub mod exec;
+#[cfg(all(feature = "capi", not(loom)))]
+pub mod ffi;
+pub mod imports;
 pub mod key;
 pub mod library;
 mod lock;

@@ -59,9 +59,38 @@ impl Library {
             unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into).map_err(failed)?
         };
         #[cfg(not(unix))]
-        // SAFETY: as above.
-        let library = unsafe { libloading::Library::new(path) }.map_err(failed)?;
+        let library = {
+            /// `MAX_PATH`: the loader takes longer paths only as they are, without a look at their parts.
+            const LONGEST: usize = 260;
+            let verbatim = (path.as_os_str().len() >= LONGEST).then(|| std::fs::canonicalize(path).ok()).flatten();
+            // SAFETY: as above.
+            unsafe { libloading::Library::new(verbatim.as_deref().unwrap_or(path)) }.map_err(failed)?
+        };
         Ok(Self { library, path: path.to_owned() })
+    }
+
+    /// Gives the loader's own handle away, as `dlopen` or `LoadLibrary` gives it. Whoever has it unloads the library.
+    #[cfg(feature = "capi")]
+    pub(crate) fn into_raw(self) -> *mut c_void {
+        #[cfg(unix)]
+        return libloading::os::unix::Library::from(self.library).into_raw();
+        #[cfg(windows)]
+        return libloading::os::windows::Library::from(self.library).into_raw() as *mut c_void;
+    }
+
+    /// Takes a handle back.
+    ///
+    /// # Safety
+    /// It came from [`Self::into_raw`] and was not closed since.
+    #[cfg(feature = "capi")]
+    pub(crate) unsafe fn from_raw(handle: *mut c_void) -> Self {
+        // SAFETY: the caller says so.
+        #[cfg(unix)]
+        let library = unsafe { libloading::os::unix::Library::from_raw(handle) };
+        // SAFETY: the caller says so.
+        #[cfg(windows)]
+        let library = unsafe { libloading::os::windows::Library::from_raw(handle as _) };
+        Self { library: library.into(), path: PathBuf::from("the library") }
     }
 
     /// The address of a function or variable. It is valid as long as the library is; what type it has only the caller knows,

@@ -28,6 +28,15 @@ pub(crate) fn shared(file: &File, path: &Path, executor: &dyn Executor, observer
     acquire(|| file.try_lock_shared(), path, executor, observer)
 }
 
+/// Lets others have the file.
+pub(crate) fn release(file: &File, path: &Path) -> Result<(), Error> {
+    match file.unlock() {
+        // std unlocks until nothing is locked any more, which it knows by ERROR_NOT_LOCKED; Wine says ERROR_LOCK_VIOLATION.
+        Err(error) if cfg!(windows) && error.raw_os_error() == Some(33) => Ok(()),
+        result => result.map_err(Error::file("unlock", path)),
+    }
+}
+
 fn acquire(
     attempt: impl Fn() -> Result<(), TryLockError>,
     path: &Path,

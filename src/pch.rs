@@ -18,6 +18,8 @@ use crate::scratch;
 mod record;
 
 use record::Record;
+#[cfg(feature = "capi")]
+pub(crate) use record::path as record_path;
 
 /// What stands before every unit.
 #[derive(Debug)]
@@ -259,7 +261,7 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
             record = Some(fresh);
         }
         // Whoever uses it shares the lock. There is no changing over in one step, so look again whether it is still the same.
-        record_file.unlock().map_err(Error::file("unlock", &path))?;
+        lock::release(&record_file, &path)?;
         lock::shared(&record_file, &path, &*pipeline.executor, observer)?;
         if let Some(record) = record::read(&mut record_file).filter(|now| Some(now) == record.as_ref()) {
             let (content, took) = (record.content(), began.elapsed());

@@ -13,9 +13,10 @@ use mjit_cc_platforms::{
 
 use crate::depend::{FileDigests, Inputs};
 use crate::discover::Found;
-use crate::error::{Failure, Phase};
+use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
+use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
 use crate::pch::UnitHeader;
 use crate::scratch::{self, Scratch};
@@ -85,6 +86,21 @@ impl Pipeline {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         // A limit past the end of time is none.
         self.timeout.and_then(|limit| Instant::now().checked_add(limit))
+    }
+
+    /// Says no where no link can succeed: no host's import library in that file, or no such thing on that platform.
+    pub(crate) fn check_host_library(&self) -> Result<(), Error> {
+        if let Some(path) = &self.flags.host_library {
+            self.plan_link(&[], Path::new("library"), Header::None, &[])?;
+            check_import_library(path, &self.toolchain().compiler().target)?;
+        }
+        Ok(())
+    }
+
+    /// Libraries that are named by their files; those that the linker searches for are taken to stay.
+    fn linked_files(&self) -> Vec<&Path> {
+        let named = self.flags.ldflags.iter().map(Path::new).filter(|path| path.is_file());
+        named.chain(self.flags.host_library.as_deref()).collect()
     }
 
     pub(crate) fn digests(&self) -> &FileDigests {
@@ -170,7 +186,11 @@ impl Pipeline {
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
         self.write_source(unit, role, &paths.source)?;
         let except = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
-        let reading = Reading { depfile: Some(&paths.depfile), except: &except, also: &[] };
+        let also = match role {
+            Role::Object => Vec::new(),
+            Role::Library => self.linked_files(),
+        };
+        let reading = Reading { depfile: Some(&paths.depfile), except: &except, also: &also };
         let mut result = self.run(&plan, Phase::Compile, reading, deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
         let wrong = format!("{}/{}", self.scratch.path().display(), unit.name());
@@ -192,9 +212,8 @@ impl Pipeline {
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
-        // Libraries that are named by their files; those that the linker searches for are taken to stay.
-        let files: Vec<&Path> = self.flags.ldflags.iter().map(Path::new).filter(|path| path.is_file()).collect();
-        self.run(&plan, Phase::Link, Reading { depfile: None, except: &[], also: &files }, deadline, observer)
+        let also = &self.linked_files();
+        self.run(&plan, Phase::Link, Reading { depfile: None, except: &[], also }, deadline, observer)
     }
 
     /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name.
@@ -216,6 +235,9 @@ impl Pipeline {
     ) -> Result<Ran, Failure> {
         let began = self.stamp().map_err(Failure::file("write", self.scratch.path()))?;
         let result = self.run_steps(plan, phase, deadline, observer);
+        // Compilers write it also where they fail.
+        let rule = depfile.map(|depfile| fs::read(depfile).unwrap_or_default()).unwrap_or_default();
+        depfile.into_iter().for_each(|depfile| self.scratch.remove(depfile));
         plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
         let output = match result {
             Ok(output) => output,
@@ -225,8 +247,6 @@ impl Pipeline {
                 return Err(failure);
             }
         };
-        let rule = depfile.map(|depfile| fs::read(depfile).unwrap_or_default()).unwrap_or_default();
-        depfile.into_iter().for_each(|depfile| self.scratch.remove(depfile));
         let read = self.toolchain().dependencies(&rule, &output);
         let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
         let read = read.chain(also.iter().map(|&path| path.to_owned()));

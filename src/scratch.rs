@@ -1,17 +1,24 @@
 //! The private temporary directory: made 0700, locked while its process lives, removed with it; what a dead process left
-//! is swept by the next one. The only remover of files.
+//! is swept by the next one. The only remover of files. Windows does not remove a library while it is loaded: that is tried
+//! again later.
 
 #![expect(clippy::disallowed_methods, reason = "the only remover of files")]
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::library;
 
 const PREFIX: &str = "mjit-cc-";
 const LOCK: &str = "lock";
+
+/// How long a directory is tried to be removed. Windows keeps files as long as they are open, and a process that was just ended
+/// still has its own for a moment.
+const PATIENCE: Duration = if cfg!(windows) { Duration::from_secs(1) } else { Duration::ZERO };
 
 /// No place for temporary files.
 #[derive(Debug, thiserror::Error)]
@@ -33,13 +40,16 @@ pub struct Scratch {
     held: Mutex<Option<Held>>,
     path: PathBuf,
     skipped: Vec<(PathBuf, io::Error)>,
+    /// Files that could not be removed when they were to be.
+    late: Mutex<Vec<PathBuf>>,
 }
 
+/// A directory of ours, which goes with this.
 #[derive(Debug)]
 struct Held {
-    dir: tempfile::TempDir,
-    /// Held open, and with it locked, until the directory is gone.
-    _lock: File,
+    path: PathBuf,
+    /// Locked until there is nothing else in the directory.
+    lock: Option<File>,
 }
 
 /// What the temporary directory must allow.
@@ -61,11 +71,10 @@ impl Scratch {
         let mut tried = Vec::new();
         for base in candidates {
             match make(base, purpose) {
-                Ok((dir, lock)) => {
-                    sweep(base, dir.path());
-                    let path = dir.path().to_owned();
-                    let held = Mutex::new(Some(Held { dir, _lock: lock }));
-                    return Ok(Self { held, path, skipped: tried });
+                Ok(held) => {
+                    sweep(base, &held.path);
+                    let (path, held) = (held.path.clone(), Mutex::new(Some(held)));
+                    return Ok(Self { held, path, skipped: tried, late: Mutex::default() });
                 }
                 Err(error) => tried.push((base.clone(), error)),
             }
@@ -88,7 +97,7 @@ impl Scratch {
     /// Leaves the directory where it is, for a person to look into.
     pub fn keep(&self) {
         if let Some(held) = self.take() {
-            let _ = held.dir.keep();
+            held.leave();
             // Unlocked it would be swept; without the file it looks like nothing of ours.
             let _ = fs::remove_file(self.path.join(LOCK));
         }
@@ -103,19 +112,79 @@ impl Scratch {
     /// is closed here leaves the lock to the other.
     pub(crate) fn abandon(&self) {
         if let Some(held) = self.take() {
-            let _ = held.dir.keep();
+            held.leave();
+        }
+    }
+
+    /// Removes a file of this directory, if it is there; a library that the system does not remove while it is loaded, once this is
+    /// called for another file after it was unloaded.
+    pub fn remove(&self, path: &Path) {
+        debug_assert!(path.starts_with(&self.path));
+        let mut late = lock(&self.late);
+        late.retain(|path| !is_gone(path));
+        if !is_gone(path) {
+            late.push(path.to_owned());
         }
     }
 
     fn take(&self) -> Option<Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.held).take()
     }
+}
 
-    /// Removes a file of this directory, if it is there.
-    pub fn remove(&self, path: &Path) {
-        debug_assert!(path.starts_with(&self.path));
-        remove_file(path);
+impl Held {
+    /// Leaves the directory where it is.
+    fn leave(mut self) {
+        self.lock = None;
     }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(lock) = self.lock.take() else { return };
+        let began = Instant::now();
+        while remove_contents(&self.path).is_err() && began.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let _ = remove_scratch(&self.path, lock);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a file is not there, now that it was to be removed.
+fn is_gone(path: &Path) -> bool {
+    match fs::remove_file(path) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Removes a scratch directory that `lock` is the lock of. The lock's file goes last: where something stays because it is in use, the
+/// directory must be known for one that can be swept.
+fn remove_scratch(dir: &Path, lock: File) -> io::Result<()> {
+    let result = remove_contents(dir);
+    // Windows does not remove a directory with an open file in it.
+    drop(lock);
+    result?;
+    remove_dir(dir)
+}
+
+/// Removes what can be removed of a scratch directory, but for its lock.
+fn remove_contents(dir: &Path) -> io::Result<()> {
+    let mut result = Ok(());
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let removed = match entry.file_type()? {
+            _ if entry.file_name() == LOCK => Ok(()),
+            kind if kind.is_dir() => remove_dir(&entry.path()),
+            _ => fs::remove_file(entry.path()),
+        };
+        result = result.and(removed);
+    }
+    result
 }
 
 /// Removes a file, if it is there.
@@ -132,7 +201,20 @@ pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
     }
 }
 
-fn make(base: &Path, purpose: Purpose) -> io::Result<(tempfile::TempDir, File)> {
+/// Renames a file over another. Windows keeps a library as long as it is loaded, but lets it be renamed: it goes to `aside`, a directory
+/// on the same file system that is swept one day.
+pub(crate) fn replace(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
+    let result = fs::rename(from, to);
+    if !result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) || !to.is_file() {
+        return result;
+    }
+    let place = tempfile::Builder::new().prefix("replaced-").tempdir_in(aside)?.keep().join("file");
+    fs::rename(to, &place)?;
+    // Back, where the new one does not come: there was a library before.
+    fs::rename(from, to).inspect_err(|_| drop(fs::rename(&place, to)))
+}
+
+fn make(base: &Path, purpose: Purpose) -> io::Result<Held> {
     // Absolute: compilers are told of files in it.
     let base = std::path::absolute(base)?;
     let mut builder = tempfile::Builder::new();
@@ -151,7 +233,7 @@ fn make(base: &Path, purpose: Purpose) -> io::Result<(tempfile::TempDir, File)> 
     if purpose == Purpose::Code {
         library::try_to_map_code(dir.path())?;
     }
-    Ok((dir, lock))
+    Ok(Held { path: dir.keep(), lock: Some(lock) })
 }
 
 /// Removes our own directories that nobody holds any more. A lock dies with its process, however that died.
@@ -161,15 +243,20 @@ fn sweep(base: &Path, own: &Path) {
         let path = entry.path();
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
             && entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if ours && path.file_name() != own.file_name() && is_abandoned(&path) {
-            let _ = remove_dir(&path);
+        if ours
+            && path.file_name() != own.file_name()
+            && let Some(lock) = abandoned(&path)
+        {
+            let _ = remove_scratch(&path, lock);
         }
     }
 }
 
-fn is_abandoned(dir: &Path) -> bool {
+/// The lock of a directory that nobody holds any more.
+fn abandoned(dir: &Path) -> Option<File> {
     // Without a lock file it is being made, was kept on purpose, or is somebody else's.
-    File::open(dir.join(LOCK)).is_ok_and(|file| file.try_lock().is_ok())
+    let file = File::open(dir.join(LOCK)).ok()?;
+    file.try_lock().is_ok().then_some(file)
 }
 
 #[cfg(test)]
@@ -217,5 +304,46 @@ mod tests {
         assert_eq!(scratch.skipped()[0].0, missing);
         let error = Scratch::create(&[missing], Purpose::Code).unwrap_err();
         assert!(error.to_string().contains("set TMPDIR"), "{error}");
+    }
+
+    /// A library that is loaded, which is this program itself under another name.
+    #[cfg(windows)]
+    fn loaded(path: &Path) -> library::Library {
+        fs::copy(std::env::current_exe().unwrap(), path).unwrap();
+        library::Library::open(path).unwrap()
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn a_library_that_is_loaded_is_removed_later() {
+        let base = tempfile::tempdir().unwrap();
+        let scratch = Scratch::create(&[base.path().to_owned()], Purpose::Files).unwrap();
+        let [path, other] = ["u.dll", "other"].map(|name| scratch.path().join(name));
+        let library = loaded(&path);
+        scratch.remove(&path);
+        assert!(path.exists());
+        drop(library);
+        scratch.remove(&other);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn what_is_in_use_when_its_owner_goes_is_swept_one_day() {
+        let base = tempfile::tempdir().unwrap();
+        let candidates = [base.path().to_owned()];
+        let scratch = Scratch::create(&candidates, Purpose::Files).unwrap();
+        let path = scratch.path().to_owned();
+        fs::write(path.join("a.c"), "").unwrap();
+        fs::write(path.join("z.c"), "").unwrap();
+        let library = loaded(&path.join("u.dll"));
+        drop(scratch);
+        // A start while it is loaded changes nothing.
+        drop(Scratch::create(&candidates, Purpose::Files).unwrap());
+        let left = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(left.collect::<std::collections::BTreeSet<_>>(), ["lock", "u.dll"].map(Into::into).into());
+        drop(library);
+        drop(Scratch::create(&candidates, Purpose::Files).unwrap());
+        assert!(!path.exists());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -99,8 +99,12 @@ impl Store {
         lock::exclusive(&file, &path, executor, observer)?;
         // What a killed process was making.
         let staging = layout.staging();
-        scratch::remove_dir(&staging).map_err(Error::file("remove", &staging))?;
-        fs::create_dir(&staging).map_err(Error::file("create", &staging))?;
+        match scratch::remove_dir(&staging) {
+            // A library of an earlier run that is still loaded somewhere.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result.map_err(Error::file("remove", &staging))?,
+        }
+        fs::create_dir_all(&staging).map_err(Error::file("create", &staging))?;
         Ok(Self { layout, _lock: file })
     }
 
@@ -142,7 +146,7 @@ impl Store {
             let place = path.with_extension(companion.extension().unwrap_or_default());
             fs::rename(companion, &place).map_err(Error::file("write", &place))?;
         }
-        fs::rename(staged, &path).map_err(Error::file("write", &path))?;
+        scratch::replace(staged, &path, &self.layout.staging()).map_err(Error::file("write", &path))?;
         self.write_record(&self.layout.library_record(name), record)
     }
 

@@ -1,11 +1,12 @@
 //! Reading which names an object or a library defines. Nothing is loaded or run for it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use mjit_cc_platforms::Target;
 use object::read::NameOrOrdinal;
-use object::{BinaryFormat, Object, ObjectSymbol, SymbolScope};
+use object::{BinaryFormat, ComdatKind, Object, ObjectComdat, ObjectSymbol, SymbolIndex, SymbolScope};
 
 /// What clang writes instead of an object under `-flto` (LLVM's "Bitcode File Format").
 const LLVM_BITCODE: &[u8] = b"BC\xc0\xde";
@@ -53,17 +54,31 @@ pub fn defined_by_object(path: &Path, target: &Target) -> Result<Defined, Symbol
             SymbolScope::Linkage => file.format() == BinaryFormat::Coff,
             _ => false,
         };
+        // COFF's sections that any object may bring and the linker keeps one of.
+        let merged: HashSet<SymbolIndex> = match file.format() {
+            BinaryFormat::Coff => file.comdats().filter(is_merged).map(|comdat| comdat.symbol()).collect(),
+            _ => HashSet::new(),
+        };
         let mut names = Vec::new();
         for symbol in file.symbols().filter(|symbol| !symbol.is_undefined() && visible(symbol.scope())) {
             let Ok(name) = symbol.name() else { continue };
+            let merged = merged.contains(&symbol.index());
+            // Constants that compilers pool have names that no C has: __real@…, ??_C@…, MinGW's .refptr.….
+            if merged && name.contains(['@', '?', '.']) {
+                continue;
+            }
             names.push(name.to_owned());
-            if symbol.is_weak() || symbol.is_common() {
+            if merged || symbol.is_weak() || symbol.is_common() {
                 shared.push(name.to_owned());
             }
         }
         Ok(names)
     })?;
     Ok(Defined { names: c_names(names, target), shared: c_names(shared, target) })
+}
+
+fn is_merged(comdat: &object::Comdat<'_, '_>) -> bool {
+    !matches!(comdat.kind(), ComdatKind::NoDuplicates | ComdatKind::Unknown)
 }
 
 /// The C names that can be looked up in a library, sorted.
@@ -78,9 +93,9 @@ pub fn exported_by_library(path: &Path, target: &Target) -> Result<Vec<String>, 
                 names.push(String::from_utf8_lossy(name).into_owned());
             }
         }
-        Ok(names)
+        // PE's export table has C's own names: the linker takes the prefix away.
+        Ok(if file.format() == BinaryFormat::Pe { sorted(names) } else { c_names(names, target) })
     })
-    .map(|names| c_names(names, target))
 }
 
 /// Whether a compiler finished writing this file, as far as its own form can tell: an ELF file's tables stand at its end. A
@@ -105,8 +120,10 @@ fn read(
 
 fn c_names(names: Vec<String>, target: &Target) -> Vec<String> {
     let prefix = target.symbol_prefix();
-    let mut names: Vec<String> =
-        names.into_iter().map(|name| name.strip_prefix(prefix).unwrap_or(&name).to_owned()).collect();
+    sorted(names.into_iter().map(|name| name.strip_prefix(prefix).unwrap_or(&name).to_owned()).collect())
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names

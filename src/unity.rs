@@ -24,8 +24,9 @@
 //! - State that the *header* defines (a static variable, or an inline function with one) exists once in every translation unit,
 //!   hence once for all merged units.
 //! - A unit's definitions other than the entry cannot be looked up in the library, nor does a unit see another's.
-//! - What a shared helper says of its place by way of the header's macros (`__LINE__` in an assertion) is the first unit's,
-//!   unless the header's macros are known; then it is not shared.
+//! - Give the header's macros if you can. Where they are not known, or a unit includes files, whose macros are not known either,
+//!   only helpers of plain C are shared, units that have a name for several things are left out, and a header's macro that asks
+//!   for `__func__` in a private function sees the new name, or turns it into text by way of a second macro.
 //! - A merged text that fails to compile says nothing of its units: go back to compiling them one by one.
 
 mod groups;
@@ -34,6 +35,8 @@ mod macros;
 mod plan;
 mod reason;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::collections::{HashMap, HashSet};
@@ -88,25 +91,23 @@ pub struct Merged {
 #[must_use]
 pub fn merge(members: &[Member<'_>], header: &HeaderMacros) -> Merged {
     let entries: HashSet<&[u8]> = members.iter().map(|member| member.entry.as_bytes()).collect();
-    let mut merge = Merge {
-        header,
-        entries: &entries,
-        taken: HashSet::new(),
-        before: Before::default(),
-        merged: Merged::default(),
-    };
+    let mut merge =
+        Merge { entries: &entries, taken: HashSet::new(), before: Before::default(), merged: Merged::default() };
     let includes: Vec<Option<Includes<'_>>> = members.iter().map(Includes::of).collect();
     let chosen = most_frequent(includes.iter().flatten());
     // Those without includes first: behind an include, its macros would be there for them too.
     for (index, member) in members.iter().enumerate().filter(|(index, _)| includes[*index].is_none()) {
-        merge.add(index, member, None);
+        merge.add(index, member, header, None);
     }
+    // The files may define macros, and their own types and functions.
+    let unknown = HeaderMacros::unknown();
+    merge.before.emitted.clear();
     let mut first = chosen.map(|chosen| chosen.text(members[chosen.index_in(&includes)].name));
     for (index, member) in members.iter().enumerate() {
         let Some(includes) = &includes[index] else { continue };
         if Some(includes) != chosen {
             merge.leave_out(index, Reason::OtherIncludes);
-        } else if merge.add(index, member, first.as_deref()) {
+        } else if merge.add(index, member, &unknown, first.as_deref()) {
             first = None;
         }
     }
@@ -163,7 +164,6 @@ fn most_frequent<'i, 'a>(all: impl Iterator<Item = &'i Includes<'a>>) -> Option<
 }
 
 struct Merge<'m> {
-    header: &'m HeaderMacros,
     entries: &'m HashSet<&'m [u8]>,
     taken: HashSet<&'m str>,
     before: Before,
@@ -172,12 +172,12 @@ struct Merge<'m> {
 
 impl<'m> Merge<'m> {
     /// Adds a unit, behind the `includes` if there are some to be written. False where it was left out.
-    fn add(&mut self, index: usize, member: &Member<'m>, includes: Option<&[u8]>) -> bool {
+    fn add(&mut self, index: usize, member: &Member<'m>, header: &HeaderMacros, includes: Option<&[u8]>) -> bool {
         if self.taken.contains(member.entry) {
             self.leave_out(index, Reason::EntryTaken(member.entry.to_owned()));
             return false;
         }
-        let planner = Planner { header: self.header, entries: self.entries, before: &self.before };
+        let planner = Planner { header, entries: self.entries, before: &self.before };
         let planned = lex::lex(member.text).and_then(|lexed| {
             let plan = planner.plan(member.text, member.entry, &lexed)?;
             self.merged.text.extend_from_slice(includes.unwrap_or_default());

@@ -10,7 +10,7 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use std::sync::atomic::AtomicU64;
+//! use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 //! use mjitcc::worker::{Generated, Host, OwnerId, Place, Request, SlotState, Worker, WorkerHeader};
 //!
 //! struct Vm;
@@ -35,7 +35,7 @@
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -59,15 +59,19 @@ pub mod policy;
 mod slot;
 mod units;
 
+#[cfg(feature = "capi")]
+pub(crate) use engine::{Engine as PartsEngine, Source as PartsSource};
 pub use fork::Fork;
 pub use host::{Code, FactId, Generated, Host, Inlined, NoCode, OwnerId, Place, Request, Switches};
 pub use jobs::NotRun;
 pub use log::WorkerEvent;
 pub use options::{Builder, Compaction, Unloading, WorkerHeader, WorkerObserver};
 pub use slot::{Entered, Slot, SlotState};
+#[cfg(feature = "capi")]
+pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};
 
 use engine::Engine;
-use interlock::{Interlock, Status};
+use interlock::{Interlock, Status, Waited};
 use jobs::{Job, Jobs};
 use options::Options;
 use units::{Rules, Ticket, Units};
@@ -75,10 +79,15 @@ use units::{Rules, Ticket, Units};
 /// How long a submission waits for its unit, where hosts wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Compiles in the background. All methods may be called from any thread. Dropping it is [`finish`](Self::finish).
+/// Compiles in the background. All methods may be called from any thread of the host's, with two bounds: what waits for the worker
+/// (`submit` and `recompile` of a host that waits, a draining `pause`) also runs the jobs for the VM's thread, so where the host has
+/// such jobs it is for that thread; and between `enter_gc` and `leave_gc` the worker is not to be waited for (`pause`,
+/// `before_fork`, `prepare_exec`, dropping it), since it waits for the end of that. Dropping it is [`finish`](Self::finish).
 pub struct Worker {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The process that the threads are in.
+    process: AtomicU32,
 }
 
 struct Shared {
@@ -122,7 +131,8 @@ impl Worker {
             engine: Mutex::new(None),
         };
         shared.renew_executor();
-        let worker = Self { shared: Arc::new(shared), threads: Mutex::new(Vec::new()) };
+        let process = AtomicU32::new(std::process::id());
+        let worker = Self { shared: Arc::new(shared), threads: Mutex::new(Vec::new()), process };
         worker.spawn();
         worker
     }
@@ -178,24 +188,24 @@ impl Worker {
             return;
         }
         let through = |status: Status| status.paused || slot.state() != SlotState::NotReady;
-        if !self.wait_running_jobs(Some(Instant::now() + PATIENCE), |_, status| through(status))
-            && self.shared.interlock.with(|state| state.units.give_up(slot))
-        {
+        let waited = self.wait_running_jobs(Some(Instant::now() + PATIENCE), |_, status| through(status));
+        if waited == Waited::TooLong && self.shared.interlock.with(|state| state.units.give_up(slot)) {
             let text = format!("a unit was not ready after {} s and is given up", PATIENCE.as_secs());
             self.shared.tell(&WorkerEvent::Warning(text));
         }
     }
 
-    /// Waits on a thread that may be the VM's, so that jobs for it must be run. False when time is up or the worker stops.
-    fn wait_running_jobs(&self, until: Option<Instant>, condition: impl Fn(&State, Status) -> bool) -> bool {
+    /// Waits on a thread that may be the VM's, so that jobs for it must be run.
+    fn wait_running_jobs(&self, until: Option<Instant>, condition: impl Fn(&State, Status) -> bool) -> Waited<()> {
         loop {
             let event = self.shared.interlock.wait_until(until, |state, status| {
                 if condition(state, status) { Some(None) } else { state.jobs.start().map(Some) }
             });
             match event {
-                Some(Some((number, job))) => self.run_job(number, job),
-                Some(None) => return true,
-                None => return false,
+                Waited::Until(Some((number, job))) => self.run_job(number, job),
+                Waited::Until(None) => return Waited::Until(()),
+                Waited::TooLong => return Waited::TooLong,
+                Waited::Stopped => return Waited::Stopped,
             }
         }
     }
@@ -283,7 +293,10 @@ impl Worker {
     /// paused already, or finished.
     pub fn pause(&self, drain: bool) -> bool {
         if drain {
-            self.wait_running_jobs(None, |state, status| status.paused || (status.idle && !state.units.has_work()));
+            let drained = |state: &State, status: Status| status.paused || (status.idle && !state.units.has_work());
+            // Hotness changes without anybody being told, and with it whether there is room to be made.
+            let a_while = || Some(Instant::now() + Duration::from_millis(100));
+            while self.wait_running_jobs(a_while(), drained) == Waited::TooLong {}
         }
         self.shared.interlock.pause().is_ok()
     }
@@ -297,7 +310,7 @@ impl Worker {
     /// `exec`, which may fail and return into it. Nothing is compiled afterwards.
     pub fn prepare_exec(&self) {
         let Shared { interlock, .. } = &*self.shared;
-        if !interlock.stop() {
+        if self.is_another_s() || !interlock.stop() {
             return;
         }
         self.shared.tell(&WorkerEvent::Stopping);
@@ -312,6 +325,8 @@ impl Worker {
             engine.close();
         }
         self.shared.set_engine(None);
+        // The last share, which ends its watchdog.
+        *lock(&self.shared.executor) = Arc::default();
         self.shared.tell(&WorkerEvent::Finish);
     }
 
@@ -322,8 +337,22 @@ impl Worker {
     }
 }
 
+impl Worker {
+    /// Whether this is the child of a fork that nobody announced, with [`before_fork`](Self::before_fork): it has no threads, locks may
+    /// be held for ever, and the files are the parent's.
+    fn is_another_s(&self) -> bool {
+        self.process.load(Ordering::Relaxed) != std::process::id()
+    }
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
+        if self.is_another_s() {
+            // They do not exist here, and keep what they share from being dropped.
+            let threads = self.threads.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+            std::mem::take(threads).into_iter().for_each(std::mem::forget);
+            return;
+        }
         self.prepare_exec();
         let libraries = self.shared.interlock.with(|state| state.units.take_all());
         drop(libraries);

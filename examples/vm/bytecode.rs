@@ -42,114 +42,35 @@ pub(crate) enum Order {
     LessOrEqual,
 }
 
-/// One instruction. Jumps name the index of an instruction.
+/// One instruction. Jumps name the index of an instruction; `Loop` is one that leads back, where the interpreter counts rounds and
+/// changes over to machine code. `Function` and `Array` are made of the registers from `first` on: what is captured, the
+/// elements. `Filled` is an array of one value over and over. For a `Call`, the function lies in `base` and its arguments above
+/// it, which become the lowest registers of its frame; the result goes to `base`. `CallGlobal` does the same with what a global
+/// holds, which comes to `base` first. `Collect` collects garbage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
-    Constant {
-        to: Register,
-        constant: u16,
-    },
-    Move {
-        to: Register,
-        from: Register,
-    },
-    Combine {
-        operator: Operator,
-        to: Register,
-        left: Register,
-        right: Register,
-    },
-    Compare {
-        order: Order,
-        to: Register,
-        left: Register,
-        right: Register,
-    },
-    Equal {
-        to: Register,
-        left: Register,
-        right: Register,
-    },
-    Not {
-        to: Register,
-        from: Register,
-    },
-    Jump {
-        target: u16,
-    },
-    /// Jumps back: where the interpreter counts rounds and changes over to machine code.
-    Loop {
-        target: u16,
-    },
-    JumpIf {
-        truth: bool,
-        condition: Register,
-        target: u16,
-    },
-    GetGlobal {
-        to: Register,
-        global: u16,
-    },
-    SetGlobal {
-        global: u16,
-        from: Register,
-    },
-    GetCapture {
-        to: Register,
-        index: u8,
-    },
-    /// A new function; what it captures lies in the registers from `first` on.
-    Function {
-        to: Register,
-        template: u16,
-        first: Register,
-        count: u8,
-    },
-    /// A new array of the registers from `first` on.
-    Array {
-        to: Register,
-        first: Register,
-        count: u8,
-    },
-    /// A new array of one value over and over.
-    Filled {
-        to: Register,
-        length: Register,
-        fill: Register,
-    },
-    Length {
-        to: Register,
-        array: Register,
-    },
-    Get {
-        to: Register,
-        array: Register,
-        index: Register,
-    },
-    Set {
-        array: Register,
-        index: Register,
-        from: Register,
-    },
-    /// The function lies in `base` and its arguments above it; they become the lowest registers of its frame. The result goes
-    /// to `base`.
-    Call {
-        base: Register,
-        arguments: u8,
-    },
-    /// The same with what a global holds, which comes to `base` first.
-    CallGlobal {
-        base: Register,
-        global: u16,
-        arguments: u8,
-    },
-    Return {
-        from: Register,
-    },
-    Print {
-        from: Register,
-    },
-    /// Collects garbage.
+    Constant { to: Register, constant: u16 },
+    Move { to: Register, from: Register },
+    Combine { operator: Operator, to: Register, left: Register, right: Register },
+    Compare { order: Order, to: Register, left: Register, right: Register },
+    Equal { to: Register, left: Register, right: Register },
+    Not { to: Register, from: Register },
+    Jump { target: u16 },
+    Loop { target: u16 },
+    JumpIf { truth: bool, condition: Register, target: u16 },
+    GetGlobal { to: Register, global: u16 },
+    SetGlobal { global: u16, from: Register },
+    GetCapture { to: Register, index: u8 },
+    Function { to: Register, template: u16, first: Register, count: u8 },
+    Array { to: Register, first: Register, count: u8 },
+    Filled { to: Register, length: Register, fill: Register },
+    Length { to: Register, array: Register },
+    Get { to: Register, array: Register, index: Register },
+    Set { array: Register, index: Register, from: Register },
+    Call { base: Register, arguments: u8 },
+    CallGlobal { base: Register, global: u16, arguments: u8 },
+    Return { from: Register },
+    Print { from: Register },
     Collect,
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use crate::jit::Jit;
 
 /// Which process this is.
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing forks here"))]
 pub(crate) enum Side {
     /// There is only one.
     Alone,

@@ -184,7 +184,7 @@ pub(crate) struct Compiled {
 impl Compiled {
     /// Whether it was never submitted, or what came of it was taken back or unloaded.
     pub(crate) fn is_cold(&self) -> bool {
-        self.slot.as_ref().is_none_or(|slot| slot.state() == SlotState::Unloaded)
+        self.slot.is_none()
     }
 
     /// The code was taken back; the function may be submitted again.
@@ -195,7 +195,14 @@ impl Compiled {
     /// The code's address. It stays loaded until as many calls of [`Self::leave`].
     pub(crate) fn enter(&mut self) -> Option<NonNull<c_void>> {
         let slot = self.slot.as_ref()?;
-        let SlotState::Callable(address) = slot.state() else { return None };
+        let address = match slot.state() {
+            SlotState::Callable(address) => address,
+            SlotState::NotReady | SlotState::Failed => return None,
+            SlotState::Unloaded => {
+                self.forget();
+                return None;
+            }
+        };
         if self.guards.last().is_none_or(|guard| guard.address() != address) {
             let guard = slot.enter()?;
             self.let_go();

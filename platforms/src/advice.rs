@@ -3,8 +3,15 @@
 /// For a full disk, whoever noticed it.
 pub const DISK_FULL: &str = "the disk is full: make room and run again; what was built is kept";
 
+/// For a clang that has no linker for other systems.
+const NO_LLD: &str = "install lld, the linker that links for every system, in the compiler's release: lld, lld-19";
+
+/// For a symbol that a Windows linker misses: there everything needs a library.
+const WINDOWS_SYMBOL: &str = "name the library that defines it with --ldflag, the host's with --host-library; a variable of \
+                              the host's is declared with __declspec(dllimport)";
+
 /// What a compiler or linker says in such a case, and what helps.
-const KNOWN: [(&str, &str); 6] = [
+const KNOWN: [(&str, &str); 13] = [
     ("No space left on device", DISK_FULL),
     (
         "could not open 'msvcrt.lib'",
@@ -14,9 +21,23 @@ const KNOWN: [(&str, &str); 6] = [
         "cannot open file 'msvcrt.lib'",
         "run from a Visual Studio prompt, or do without the C runtime by --ldflag=-NODEFAULTLIB",
     ),
+    ("invalid linker name in", NO_LLD),
+    ("Executable \"lld-link\" doesn't exist", NO_LLD),
+    (
+        "unable to find library -lgcc",
+        "this clang does not find MinGW's libgcc: name the folder that x86_64-w64-mingw32-gcc -print-libgcc-file-name tells \
+         with --ldflag=-LDIR, or take a newer clang",
+    ),
+    ("can't be auto-imported", "declare the host's variable with __declspec(dllimport), or leave auto-import on"),
+    (
+        "' file not found",
+        "name its folder with -I; another system's headers are looked for where --cflag=--sysroot=DIR says, Microsoft's where INCLUDE does",
+    ),
     ("undefined reference to", "name the library that defines it with --ldflag"),
+    ("lld-link: error: undefined symbol", WINDOWS_SYMBOL),
     ("undefined symbol", "name the library that defines it with --ldflag"),
-    ("LNK2019", "name the library that defines it with --ldflag"),
+    ("LNK2019", WINDOWS_SYMBOL),
+    ("LNK2001", WINDOWS_SYMBOL),
 ];
 
 /// What helps against what this output complains of.

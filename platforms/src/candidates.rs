@@ -140,18 +140,27 @@ pub const LINKERS: [&str; 7] = ["ld", "ld.bfd", "ld.gold", "ld.lld", "lld-link",
 /// The command that usually installs what a choice and a target need, by the package manager that the machine has.
 #[must_use]
 pub fn install_hint(manager: PackageManager, choice: Option<Choice>, target: Option<&Target>) -> String {
-    let usual = if target.is_some_and(|target| target.env == Env::Msvc) { Choice::Msvc } else { Choice::Gcc };
+    let foreign = |target: &Target| matches!(target.os, Os::MacOs | Os::FreeBsd | Os::OpenBsd | Os::NetBsd);
+    let usual = match target {
+        Some(target) if target.env == Env::Msvc => Choice::Msvc,
+        // Distributions have no gcc for it; every clang compiles for every system.
+        Some(target) if foreign(target) => Choice::Clang,
+        _ => Choice::Gcc,
+    };
     let choice = choice.unwrap_or(usual);
     use PackageManager::{Apk, Apt, Brew, Dnf, Pacman, Pkg, Winget};
     let mingw =
         choice == Choice::Mingw || target.is_some_and(|target| target.os == Os::Windows && target.env == Env::Gnu);
+    let for_32_bits = target.is_some_and(|target| target.arch == Arch::X86);
     let musl = target.is_some_and(|target| target.env == Env::Musl);
     if let (Apt, Some(Target { arch, os: Os::Linux, env: Env::Gnu })) = (manager, target) {
         // Debian's cross compilers are called after their targets, without underscores.
         return format!("apt-get install gcc-{}-linux-gnu", arch.to_string().replace('_', "-"));
     }
     let package = match (choice, manager) {
+        _ if mingw && manager == Apt && for_32_bits => "gcc-mingw-w64-i686",
         _ if mingw && manager == Apt => "gcc-mingw-w64-x86-64",
+        _ if mingw && manager == Dnf && for_32_bits => "mingw32-gcc",
         _ if mingw && manager == Dnf => "mingw64-gcc",
         _ if mingw => "mingw-w64-gcc",
         _ if musl && manager == Apt => "musl-tools",
@@ -159,6 +168,7 @@ pub fn install_hint(manager: PackageManager, choice: Option<Choice>, target: Opt
         (Choice::Msvc, Winget) => "Microsoft.VisualStudio.2022.BuildTools",
         (Choice::Msvc | Choice::ClangCl | Choice::Clang, Brew | Pkg) => "llvm",
         (Choice::Msvc | Choice::ClangCl, _) => "clang lld",
+        (Choice::Clang, _) if target.is_some_and(foreign) => "clang lld",
         (Choice::Clang, _) => "clang",
         (Choice::Tcc, Pkg | Brew) => "tinycc",
         (Choice::Tcc, _) => "tcc",

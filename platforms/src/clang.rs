@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 
+use crate::compiler::Compiler;
 use crate::gnu::{self, Dialect};
-use crate::job::Pch;
+use crate::job::{Flags, Pch};
+use crate::mingw;
 use crate::plan::PlanError;
 use crate::response::Syntax;
 use crate::target::{Os, Target};
@@ -11,6 +13,20 @@ use crate::words::path_word;
 
 #[derive(Debug)]
 pub(crate) struct Clang;
+
+/// What OpenBSD's crtbeginS.o has for the stack protector, which is on there without being asked for: the loader fills the section
+/// with random bytes.
+const OPENBSD_GUARD: &str = "\
+long __guard_local __attribute__((visibility(\"hidden\"), section(\".openbsd.randomdata\")));
+";
+
+/// Whether words say where the target's system lies.
+fn names_sysroot<'a>(words: impl IntoIterator<Item = &'a OsString>) -> bool {
+    words
+        .into_iter()
+        .filter_map(|word| word.to_str())
+        .any(|word| ["--sysroot", "-isysroot"].iter().any(|flag| word.starts_with(flag)))
+}
 
 impl Dialect for Clang {
     fn pch_suffix(&self) -> Option<&'static str> {
@@ -21,9 +37,15 @@ impl Dialect for Clang {
         Syntax::Gnu
     }
 
-    fn code(&self, target: &Target) -> Vec<&'static str> {
+    fn code(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         // The user's flags go with every step, and clang would complain of those that a step has no use for.
-        [&["-Wno-unused-command-line-argument"], gnu::pic(target)].concat()
+        let mut words = vec!["-Wno-unused-command-line-argument"];
+        words.extend(gnu::pic(&compiler.target));
+        if compiler.is_bare() && !names_sysroot(compiler.leading.iter().chain(&flags.cflags)) {
+            // Or clang would read the headers of the system that it runs on. Its own, such as stdint.h, stay.
+            words.push("-nostdlibinc");
+        }
+        words
     }
 
     fn pch_build(&self) -> &'static [&'static str] {
@@ -36,12 +58,25 @@ impl Dialect for Clang {
         Ok(["-include-pch".into(), path_word(&pch.file)].into())
     }
 
-    fn link(&self, target: &Target) -> Vec<&'static str> {
+    fn entry(&self, compiler: &Compiler) -> &'static str {
+        match compiler.target.os {
+            Os::Windows => mingw::ENTRY,
+            Os::OpenBsd if compiler.is_bare() => OPENBSD_GUARD,
+            _ => "",
+        }
+    }
+
+    fn link(&self, compiler: &Compiler) -> Vec<&'static str> {
+        let target = &compiler.target;
         let mut words = vec!["-Wno-unused-command-line-argument"];
         words.extend(gnu::shared(target));
         words.extend(gnu::pic(target));
-        if gnu::takes_nostdlib(target) {
+        if gnu::takes_nostdlib(target) || compiler.is_bare() {
             words.extend(["-nostartfiles", "-nodefaultlibs", "-nostdlib"]);
+        }
+        if compiler.is_bare() {
+            // The linker called ld links for the system that it runs on; lld for every one.
+            words.push("-fuse-ld=lld");
         }
         if target.is_pe() {
             // lld, since MinGW's ld need not be here; the entry is the prelude's. -static-libgcc: otherwise the library wants libgcc_s_seh-1.dll when it is loaded.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::target::Target;
+use crate::target::{Os, Target};
 
 /// Compilers that hear the same language on their command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +79,17 @@ pub struct Compiler {
     pub version_text: String,
     /// What it compiles for.
     pub target: Target,
+    /// Whether it runs on another system than it compiles for: then that system's headers, libraries and linker are not simply
+    /// there.
+    pub foreign: bool,
+}
+
+impl Compiler {
+    /// Whether nothing of its target's system is at hand but what the compiler brings: a clang for a system that one does not cross
+    /// compile to with a distribution's packages (it knows where those for Linux and MinGW are).
+    pub(crate) fn is_bare(&self) -> bool {
+        self.foreign && matches!(self.target.os, Os::MacOs | Os::FreeBsd | Os::OpenBsd | Os::NetBsd)
+    }
 }
 
 impl fmt::Display for Compiler {

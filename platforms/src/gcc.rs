@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
+use crate::compiler::Compiler;
 use crate::gnu::{self, Dialect};
-use crate::job::Pch;
+use crate::job::{Flags, Pch};
 use crate::mingw;
 use crate::plan::PlanError;
 use crate::response::Syntax;
@@ -37,7 +38,7 @@ impl Dialect for Gcc {
         Syntax::Gnu
     }
 
-    fn code(&self, target: &Target) -> Vec<&'static str> {
+    fn code(&self, Compiler { target, .. }: &Compiler, _flags: &Flags) -> Vec<&'static str> {
         // -pipe: the assembler starts beside cc1 instead of after it, and no .s goes through the disk.
         [&["-pipe"], gnu::pic(target), &Self::detached(target)].concat()
     }
@@ -66,7 +67,7 @@ impl Dialect for Gcc {
         .into())
     }
 
-    fn link(&self, target: &Target) -> Vec<&'static str> {
+    fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {
         [gnu::shared(target), gnu::pic(target), &Self::detached(target)].concat()
     }
 

@@ -21,7 +21,7 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     /// How it reads response files.
     fn response(&self) -> Syntax;
     /// Words for every step that makes code, the PCH among them.
-    fn code(&self, target: &Target) -> Vec<&'static str>;
+    fn code(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str>;
     /// Further words for making a PCH.
     fn pch_build(&self) -> &'static [&'static str];
     /// The words that make a unit use a PCH.
@@ -34,12 +34,12 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     fn dependencies(&self, depfile: &[u8]) -> Vec<PathBuf> {
         depfile::parse(depfile)
     }
-    /// What a library needs on PE in the place of start-up files; nothing where the compiler brings its own.
-    fn entry(&self, target: &Target) -> &'static str {
+    /// C that every library has once, in the place of start-up files; nothing where it needs none or the compiler brings its own.
+    fn entry(&self, Compiler { target, .. }: &Compiler) -> &'static str {
         if target.os == Os::Windows { mingw::ENTRY } else { "" }
     }
     /// Words for the link, before the objects.
-    fn link(&self, target: &Target) -> Vec<&'static str>;
+    fn link(&self, compiler: &Compiler) -> Vec<&'static str>;
     /// Libraries for the link, after the objects and the user's.
     fn link_libraries(&self, target: &Target) -> &'static [&'static str];
 }
@@ -102,7 +102,7 @@ impl<D: Dialect> Gnu<D> {
         if !flags.warnings {
             args.words(["-w"]);
         }
-        args.words(self.dialect.code(&self.compiler.target));
+        args.words(self.dialect.code(&self.compiler, flags));
         for dir in &flags.includes {
             args.joined("-I", path_word(dir));
         }
@@ -154,9 +154,13 @@ impl<D: Dialect> Gnu<D> {
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
         let target = &self.compiler.target;
         let mut args = self.common(flags);
-        args.words(self.dialect.link(target)).flag("-o", library);
+        args.words(self.dialect.link(&self.compiler)).flag("-o", library);
         for input in inputs {
             args.path(input);
+        }
+        // Before the user's libraries: what the host has comes from the host.
+        if let Some(host) = &flags.host_library {
+            args.path(host);
         }
         args.words(&flags.ldflags).words(self.dialect.link_libraries(target));
         self.step(args)
@@ -179,7 +183,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
 
     fn prelude(&self, role: Role) -> &'static str {
         match role {
-            Role::Library => self.dialect.entry(&self.compiler.target),
+            Role::Library => self.dialect.entry(&self.compiler),
             Role::Object => "",
         }
     }
@@ -188,6 +192,12 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         let target = &self.compiler.target;
         if target.env == Env::Msvc {
             return Err(self.unsupported("compile for Microsoft's C runtime", "use clang-cl or cl"));
+        }
+        if flags.host_library.is_some() && !target.is_pe() {
+            return Err(self.unsupported(
+                "link with an import library of the host",
+                "leave it out, the program that loads a library defines what it leaves open",
+            ));
         }
         match *job {
             Job::BuildPch { pch, depfile } => self.build_pch(flags, pch, depfile),
@@ -199,7 +209,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
             Job::Link { objects, library, .. } => {
                 let mut inputs = objects.to_vec();
                 let mut writes = Vec::new();
-                let entry = self.dialect.entry(target);
+                let entry = self.dialect.entry(&self.compiler);
                 if !entry.is_empty() {
                     // Once a library, not once an object: several would collide. The driver compiles it on the way.
                     let path = library.with_extension("entry.c");

@@ -64,6 +64,9 @@ pub struct Flags {
     /// Further words for the linker's driver, libraries among them; they are given at the link only, because gcc's
     /// PCH and clang's warnings mind them elsewhere (Ruby 88a37dc6, 8c7f4e8f).
     pub ldflags: Vec<OsString>,
+    /// The host's import library, for Windows alone: elsewhere the program that loads a library fills in what is open. At the
+    /// link only, as `ldflags` (the seed's libruby flag).
+    pub host_library: Option<PathBuf>,
 }
 
 /// A precompiled header as it lies on disk.

@@ -29,6 +29,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+mod accent;
 pub mod advice;
 mod candidates;
 mod clang;

@@ -1,9 +1,9 @@
-//! Microsoft's `cl`, and clang-cl, which speaks its language with an accent: the [`Accent`] is the one place where they
-//! differ. Flags: <https://learn.microsoft.com/cpp/build/reference/compiler-options-listed-by-category>.
+//! Microsoft's `cl`, and clang-cl, which speaks its language with an [`Accent`]. Flags: <https://learn.microsoft.com/cpp/build/reference/compiler-options-listed-by-category>.
 
 use std::path::{Path, PathBuf};
 
-use crate::compiler::{Compiler, Family};
+use crate::accent::{Accent, PchSource};
+use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
 use crate::job::{Flags, Header, Job, OptLevel, Pch};
 use crate::plan::{Plan, PlanError, Step, TextFile};
@@ -20,16 +20,6 @@ int __stdcall DllMainCRTStartup(void *instance, unsigned reason, void *reserved)
 }
 ";
 
-/// What clang-cl does otherwise than cl.
-#[derive(Clone, Copy, Debug)]
-struct Accent {
-    /// Words for every link. clang-cl would call link.exe, which only Windows has.
-    link: &'static [&'static str],
-}
-
-const CL: Accent = Accent { link: &[] };
-const CLANG_CL: Accent = Accent { link: &["-fuse-ld=lld"] };
-
 /// A compiler with cl's command line.
 #[derive(Debug)]
 pub(crate) struct Msvc {
@@ -43,7 +33,7 @@ fn pch_object(pch: &Pch) -> PathBuf {
 
 impl Msvc {
     fn accent(&self) -> Accent {
-        if self.compiler.family == Family::ClangCl { CLANG_CL } else { CL }
+        Accent::of(&self.compiler)
     }
 
     fn step(&self, args: Words) -> Step {
@@ -80,33 +70,24 @@ impl Msvc {
             args.joined("-D", define);
         }
         args.words(&flags.cflags);
-        if flags.debug || flags.cflags.iter().any(|word| ["-Zi", "-ZI", "/Zi", "/ZI"].iter().any(|own| word == own)) {
-            // Last, so that no flag of the user's brings back -Zi: its .pdb is shared by PCH and units, and compilers that
-            // run at once corrupt it (C1041; Ruby e6f4a39a). -Z7 puts the information into the object.
-            args.words(["-Z7"]);
-        }
+        args.words(Self::debug(flags));
         args
+    }
+
+    /// Last, so that no flag of the user's brings back -Zi: its .pdb is shared by PCH and units, and compilers that run at once
+    /// corrupt it (C1041; Ruby e6f4a39a). -Z7 puts the information into the object.
+    fn debug(flags: &Flags) -> &'static [&'static str] {
+        let users = || flags.cflags.iter().any(|word| ["-Zi", "-ZI", "/Zi", "/ZI"].iter().any(|own| word == own));
+        if flags.debug || users() { &["-Z7"] } else { &[] }
     }
 
     fn build_pch(&self, flags: &Flags, pch: &Pch) -> Plan {
         let object = pch_object(pch);
         let database = pch.file.with_extension("pdb");
+        let PchSource { words, write } = self.accent().pch_source(flags, pch);
+        let writes: Vec<TextFile> = write.into_iter().collect();
         let mut args = self.code(flags);
-        let mut writes = Vec::new();
-        if self.compiler.family == Family::ClangCl {
-            // clang's PCH names its source and wants it at every use: the header itself, which stays where it is.
-            // Then it reads it once more, for the object, where its guard is of no use: -w, or it warns of that.
-            if flags.warnings {
-                args.words(["-w"]);
-            }
-            args.words(["-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));
-        } else {
-            // A PCH is made while a source is compiled; this one has nothing of its own. -FI and -Yc with the same words mark
-            // the header's end as the PCH's, without an #include in the source.
-            let source = pch.file.with_extension("pch.c");
-            args.joined("-Yc", &pch.header).joined("-FI", &pch.header).joined("-Tc", path_word(&source));
-            writes.push(TextFile { path: source, text: "/* the header, precompiled */\n".to_owned() });
-        }
+        args.words(words);
         args.joined("-Fp", &pch.file)
             .joined("-Fo", path_word(&object))
             .joined("-Fd", &database)
@@ -168,6 +149,9 @@ impl Msvc {
         for symbol in exports {
             args.joined("-EXPORT:", symbol);
         }
+        if let Some(host) = &flags.host_library {
+            args.path(host);
+        }
         args.words(&flags.ldflags);
         args
     }
@@ -222,7 +206,8 @@ impl Toolchain for Msvc {
                 let mut args = Words::default();
                 args.words(["-nologo", "-LD", "-MD", "-GS-"])
                     .words(&flags.cflags)
-                    .words(self.accent().link)
+                    .words(Self::debug(flags))
+                    .words(self.accent().link())
                     .joined("-Fe", library)
                     .joined("-Fo", path_word(&object))
                     .joined("-Tc", path_word(&source))
@@ -234,7 +219,7 @@ impl Toolchain for Msvc {
             Job::CompileAndLink { source, library, header, quote_dir, exports, .. } => {
                 let object = library.with_extension("obj");
                 let mut args = self.unit(flags, source, &object, header, quote_dir);
-                args.words(["-LD"]).words(self.accent().link).joined("-Fe", library).words(self.linker(
+                args.words(["-LD"]).words(self.accent().link()).joined("-Fe", library).words(self.linker(
                     flags,
                     &[],
                     library,

@@ -96,7 +96,8 @@ pub enum ProbeError {
     UnknownTarget,
 }
 
-/// Reads what `PROGRAM LEADING… -E` made of [`SOURCE`]. The compiler's `env` is left empty.
+/// Reads what `PROGRAM LEADING… -E` made of [`SOURCE`]. The compiler's `env` is left empty, and
+/// `foreign` false.
 ///
 /// # Errors
 /// [`ProbeError`] when the answer names no known family or target.
@@ -114,7 +115,8 @@ pub fn read_answer(program: PathBuf, leading: Vec<OsString>, answer: &[u8]) -> R
     let version = version(family, &answer("mjitcc_version").unwrap_or_default());
     let version_text =
         answer("mjitcc_text").filter(|text| text != "__VERSION__").unwrap_or_else(|| version.to_string());
-    Ok(Compiler { program, leading, env: Vec::new(), family, version, version_text, target: Target { arch, os, env } })
+    let target = Target { arch, os, env };
+    Ok(Compiler { program, leading, env: Vec::new(), family, version, version_text, target, foreign: false })
 }
 
 fn version(family: Family, words: &str) -> Version {

@@ -3,9 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use crate::compiler::Compiler;
 use crate::depfile;
 use crate::gnu::{self, Dialect};
-use crate::job::Pch;
+use crate::job::{Flags, Pch};
 use crate::plan::PlanError;
 use crate::response::Syntax;
 use crate::target::Target;
@@ -22,7 +23,7 @@ impl Dialect for Tcc {
         Syntax::Tcc
     }
 
-    fn code(&self, _target: &Target) -> Vec<&'static str> {
+    fn code(&self, _compiler: &Compiler, _flags: &Flags) -> Vec<&'static str> {
         // Its code is position-independent wherever it makes libraries.
         Vec::new()
     }
@@ -51,11 +52,11 @@ impl Dialect for Tcc {
     }
 
     /// tcc links an entry of its own, and knows no __stdcall without its headers.
-    fn entry(&self, _target: &Target) -> &'static str {
+    fn entry(&self, _compiler: &Compiler) -> &'static str {
         ""
     }
 
-    fn link(&self, target: &Target) -> Vec<&'static str> {
+    fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {
         let mut words = gnu::shared(target).to_vec();
         if gnu::takes_nostdlib(target) {
             words.push("-nostdlib");

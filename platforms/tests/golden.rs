@@ -34,23 +34,36 @@ const COMPILERS: &[(Family, &str, &str, &[&str])] = &[
     (Family::Tcc, "x86_64-windows-gnu", "tcc", &[]),
 ];
 
+/// The same for a compiler on another system, which has nothing of its target's but what it brings.
+const FOREIGN: &[(Family, &str, &str, &[&str])] = &[
+    (Family::Clang, "x86_64-freebsd", "clang", &["--target=x86_64-freebsd"]),
+    (Family::Clang, "x86_64-openbsd", "clang", &["--target=x86_64-openbsd"]),
+    (Family::Clang, "x86_64-netbsd", "clang", &["--target=x86_64-netbsd"]),
+    (Family::Clang, "aarch64-macos", "clang", &["--target=arm64-apple-macos"]),
+    (Family::Clang, "aarch64-android", "clang", &["--target=aarch64-linux-android"]),
+];
+
 fn toolchains() -> impl Iterator<Item = Arc<dyn Toolchain>> {
-    COMPILERS.iter().map(|&(family, target, program, leading)| {
-        toolchain(Compiler {
-            program: program.into(),
-            leading: leading.iter().map(Into::into).collect(),
-            env: Vec::new(),
-            family,
-            version: Version(1, 2, 3),
-            version_text: "1.2.3".to_owned(),
-            target: Target::parse(target).unwrap(),
-        })
-    })
+    let at_home = COMPILERS.iter().map(|compiler| (compiler, false));
+    at_home.chain(FOREIGN.iter().map(|compiler| (compiler, true))).map(
+        |(&(family, target, program, leading), foreign)| {
+            toolchain(Compiler {
+                program: program.into(),
+                leading: leading.iter().map(Into::into).collect(),
+                env: Vec::new(),
+                family,
+                version: Version(1, 2, 3),
+                version_text: "1.2.3".to_owned(),
+                target: Target::parse(target).unwrap(),
+                foreign,
+            })
+        },
+    )
 }
 
 fn name(toolchain: &dyn Toolchain) -> String {
-    let Compiler { family, target, .. } = toolchain.compiler();
-    format!("{family}-{target}")
+    let Compiler { family, target, foreign, .. } = toolchain.compiler();
+    format!("{family}-{target}{}", if *foreign { "-foreign" } else { "" })
 }
 
 /// The files that jobs speak of.
@@ -152,6 +165,10 @@ fn users() -> Flags {
     }
 }
 
+fn hosted() -> Flags {
+    Flags { host_library: Some("@lib/host.lib".into()), ..users() }
+}
+
 fn odd_flags() -> Flags {
     Flags { includes: ["-dash", "@at", "=eq", "a b"].map(Into::into).into(), ..Flags::default() }
 }
@@ -183,6 +200,8 @@ fn jobs<'a>(plain: &'a Files, odd: &'a Files) -> Vec<(&'static str, Flags, Job<'
         ("compile with warnings", warnings, plain.compile(Header::None)),
         ("compile with the user's flags", users(), plain.compile(Header::None)),
         ("link with the user's flags", users(), plain.link(Header::None)),
+        ("link with the host's import library", hosted(), plain.link(plain.pch())),
+        ("compile and link with the host's import library", hosted(), plain.compile_and_link(plain.pch())),
     ];
     jobs.extend(odd_jobs(odd));
     jobs
@@ -256,7 +275,7 @@ fn plans_are_as_the_golden_files_say() {
 #[test]
 fn every_golden_file_has_its_toolchain() {
     let names: BTreeSet<String> = toolchains().map(|toolchain| format!("{}.txt", name(&*toolchain))).collect();
-    assert_eq!(names.len(), COMPILERS.len(), "two toolchains share a file");
+    assert_eq!(names.len(), COMPILERS.len() + FOREIGN.len(), "two toolchains share a file");
     for entry in golden_dir().read_dir().unwrap() {
         let file = entry.unwrap().file_name().into_string().unwrap();
         assert!(names.contains(&file), "no toolchain makes {file}");
@@ -267,13 +286,15 @@ fn every_golden_file_has_its_toolchain() {
 fn linker_flags_go_to_the_link_alone() {
     for toolchain in toolchains() {
         let (plain, odd) = (Files::plain(&*toolchain), Files::odd(&*toolchain));
-        let flags = users();
+        let flags = if toolchain.compiler().target.is_pe() { hosted() } else { users() };
         for (title, _, job) in jobs(&plain, &odd) {
             let Ok(plan) = toolchain.plan(&flags, &job) else { continue };
             let links = matches!(job, Job::Link { .. } | Job::CompileAndLink { .. });
             for (index, step) in plan.steps.iter().enumerate() {
                 let wanted = links && index + 1 == plan.steps.len();
-                for word in &flags.ldflags {
+                let host = flags.host_library.iter().map(|_| "./@lib/host.lib".into());
+                for word in flags.ldflags.iter().cloned().chain(host) {
+                    let word: &std::ffi::OsString = &word;
                     assert_eq!(step.args.contains(word), wanted, "{}, {title}: {word:?}", name(&*toolchain));
                 }
             }

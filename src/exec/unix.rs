@@ -1,40 +1,72 @@
 //! Process groups and exit statuses as POSIX has them.
 
+#![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
+
+use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::Exit;
+use super::{Exit, Launch};
 
 /// A process and all that it started, as long as nobody left for a group of its own.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Group(Option<Pid>);
 
-/// Makes the process lead a group. Not a pre_exec hook, which would cost posix_spawn.
-pub(super) fn own_group(command: &mut Command) {
-    command.process_group(0);
+/// A process.
+pub(super) struct Process(duct::Handle);
+
+/// Starts a process that leads a group. Not by a pre_exec hook, which would cost posix_spawn.
+pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
+    let mut command = duct::cmd(launch.program, launch.args)
+        .stdin_null()
+        // duct applies the outermost first: this sends standard error where the next line has sent standard output.
+        .stderr_to_stdout()
+        .stdout_file(launch.output)
+        .unchecked()
+        .before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        });
+    for (name, value) in launch.env {
+        command = command.env(name, value);
+    }
+    let process = Process(command.start()?);
+    let group = Group(process.pid());
+    Ok((process, group))
 }
 
-impl Group {
-    pub(super) fn of(handle: &duct::Handle) -> Self {
-        Self(handle.pids().first().and_then(|&pid| Pid::from_raw(pid.cast_signed())))
+impl Process {
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.id().cast_signed())
     }
 
-    /// Ends the whole group. The leader must not have been reaped: its id could be another's by then.
-    pub(super) fn end(self) {
-        if let Some(leader) = self.0 {
-            // It may have ended by itself just now, which is as good.
-            let _ = kill_process_group(leader, Signal::KILL);
+    pub(super) fn id(&self) -> u32 {
+        self.0.pids().first().copied().unwrap_or_default()
+    }
+
+    /// Waits for the end and leaves a zombie.
+    pub(super) fn wait_unreaped(&mut self) {
+        if let Some(pid) = self.pid() {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            while waitid(WaitId::Pid(pid), options).is_err_and(|error| error == Errno::INTR) {}
         }
     }
 
-    /// Waits for the leader's end and leaves it a zombie.
-    pub(super) fn wait_unreaped(self, _handle: &duct::Handle) {
+    /// Waits for the end and reaps it.
+    pub(super) fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.0.wait().map(|output| output.status)
+    }
+}
+
+impl Group {
+    /// Ends the whole group. The leader must not have been reaped: its id could be another's by then.
+    pub(super) fn end(&mut self) {
         if let Some(leader) = self.0 {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            while waitid(WaitId::Pid(leader), options).is_err_and(|error| error == Errno::INTR) {}
+            // It may have ended by itself just now, which is as good.
+            let _ = kill_process_group(leader, Signal::KILL);
         }
     }
 }
@@ -47,6 +79,6 @@ pub(super) fn exit(status: ExitStatus) -> Exit {
 }
 
 /// Whether a wait failed because somebody else had reaped the child, or nobody ever has to (`SIGCHLD` ignored).
-pub(super) fn was_reaped_by_another(error: &std::io::Error) -> bool {
+pub(super) fn was_reaped_by_another(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::CHILD)
 }

@@ -1,29 +1,118 @@
-//! Processes and exit statuses as Windows has them.
+//! Processes, jobs and exit statuses as Windows has them.
 
-use std::process::{Command, ExitStatus};
+#![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
-use super::Exit;
+use std::io;
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::os::windows::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// A process, by its id.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Group(u32);
+use process_wrap::std::{ChildWrapper, CommandWrap, JobObject};
+use win32job::{ExtendedLimitInfo, Job};
 
-pub(super) fn own_group(_command: &mut Command) {}
+use super::{Exit, Launch};
+
+/// A process and all that it started. Ends with this process, however that ends, until the last of [`Group`] is dropped.
+#[derive(Debug)]
+pub(super) struct Group(Option<Job>);
+
+/// It starts no thread before it is in its job.
+const CREATE_SUSPENDED: u32 = 0x4;
+/// Ctrl-C is for this process to hear: a compiler that ended by itself would look like one that failed.
+const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+
+/// A process.
+pub(super) struct Process(Child);
+
+/// Starts a process in a job of its own. It is suspended until it is in the job, so that whatever it starts is in there too. Not by
+/// duct, which hands out no handle of a process that does not run yet.
+pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
+    let mut command = Command::new(launch.program);
+    command.args(launch.args).envs(launch.env).stdin(Stdio::null());
+    command.stdout(launch.output.try_clone()?).stderr(launch.output);
+    spawn(command)
+}
+
+fn spawn(command: Command) -> io::Result<(Process, Group)> {
+    let job = Job::create_with_limit_info(ExtendedLimitInfo::new().limit_kill_on_job_close())?;
+    let mut spawned = None;
+    let resumed = CommandWrap::from(command).wrap(JobObject).spawn_with_child(|command| {
+        let child = command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP).spawn()?;
+        let handle = child.as_handle().try_clone_to_owned();
+        let handle = job.assign_process(child.as_raw_handle() as isize).map_err(Into::into).and(handle);
+        spawned = Some(child);
+        Ok(Box::new(Suspended(handle?)))
+    });
+    // The job that JobObject made within ours was for being suspended and resumed; it does not end with us.
+    match (resumed, spawned) {
+        (Ok(_), Some(child)) => Ok((Process(child), Group(Some(job)))),
+        (Err(error), Some(mut child)) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(error)
+        }
+        (Err(error), None) => Err(error),
+        (Ok(_), None) => Err(io::Error::other("a process was resumed that was not started")),
+    }
+}
 
 impl Group {
-    pub(super) fn of(handle: &duct::Handle) -> Self {
-        Self(handle.pids().first().copied().unwrap_or_default())
-    }
-
     /// Ends the process and what it started.
-    pub(super) fn end(self) {
-        let id = self.0.to_string();
-        let _ = duct::cmd("taskkill", ["/F", "/T", "/PID", &id]).stdout_null().stderr_null().unchecked().run();
+    pub(super) fn end(&mut self) {
+        // Closing the job's only handle ends what is in it.
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    /// The process ended by itself. What it left running may serve others: the compilers of Visual Studio share one `mspdbsrv`.
+    fn drop(&mut self) {
+        if let Some(job) = &self.0 {
+            let _ = job.set_extended_limit_info(&ExtendedLimitInfo::new());
+        }
+    }
+}
+
+/// What [`JobObject`] resumes; the process itself stays with who waits for it.
+#[derive(Debug)]
+struct Suspended(OwnedHandle);
+
+impl ChildWrapper for Suspended {
+    fn inner(&self) -> &dyn ChildWrapper {
+        self
     }
 
-    /// Waits for the process's end. Its id is not reused while a handle is open, and duct holds one.
-    pub(super) fn wait_unreaped(self, handle: &duct::Handle) {
-        let _ = handle.wait();
+    fn inner_mut(&mut self) -> &mut dyn ChildWrapper {
+        self
+    }
+
+    fn into_inner(self: Box<Self>) -> Box<dyn ChildWrapper> {
+        self
+    }
+
+    fn process_handle(&self) -> Option<BorrowedHandle<'_>> {
+        Some(self.0.as_handle())
+    }
+
+    /// Called where the process cannot be put into the job; `spawn` ends it then.
+    fn start_kill(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl Process {
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits for the end. Its id is not reused while this is there.
+    pub(super) fn wait_unreaped(&mut self) {
+        let _ = self.0.wait();
+    }
+
+    /// Waits for the end and says how it was.
+    pub(super) fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.0.wait()
     }
 }
 
@@ -34,4 +123,111 @@ pub(super) fn exit(status: ExitStatus) -> Exit {
 /// Never: whoever holds a process's handle can ask for its exit code.
 pub(super) fn was_reaped_by_another(_error: &std::io::Error) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+    use std::{env, thread};
+
+    use mjit_cc_platforms::Step;
+    use mjit_cc_platforms::response::Syntax;
+
+    use super::super::{ExecError, Executor, Finished, Invocation, ProcessExecutor};
+    use super::*;
+
+    /// Where the processes of a test keep their files.
+    const DIR: &str = "MJIT_CC_TEST_DIR";
+
+    /// Not a test: what the tests run, which is this program. Starts a process that holds a lock until it is told to stop.
+    #[test]
+    #[ignore = "the tests run it as a process of their own"]
+    fn parent() {
+        let Some(dir) = env::var_os(DIR) else { return };
+        let child = Command::new(env::current_exe().unwrap()).args(["--ignored", "tests::child"]).spawn();
+        drop(child.unwrap());
+        wait_for(&Path::new(&dir).join("locked"));
+        if !Path::new(&dir).join("leave").exists() {
+            thread::sleep(Duration::from_secs(300));
+        }
+    }
+
+    /// Not a test either.
+    #[test]
+    #[ignore = "a test's process starts it"]
+    fn child() {
+        let Some(dir) = env::var_os(DIR) else { return };
+        let dir = Path::new(&dir);
+        let lock = File::create(dir.join("locking")).unwrap();
+        lock.lock().unwrap();
+        fs::write(dir.join("locked"), "").unwrap();
+        let began = Instant::now();
+        while !dir.join("stop").exists() && began.elapsed() < Duration::from_secs(300) {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn wait_for(path: &Path) {
+        until(&path.display().to_string(), || path.exists());
+    }
+
+    #[track_caller]
+    fn until(what: &str, happened: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !happened() {
+            assert!(began.elapsed() < Duration::from_secs(60), "not in a minute: {what}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn run(executor: &ProcessExecutor, dir: &Path, within: Option<Duration>) -> Result<Finished, ExecError> {
+        let step = Step {
+            program: env::current_exe().unwrap(),
+            leading: Vec::new(),
+            args: ["--ignored", "tests::parent"].map(Into::into).into(),
+            env: vec![(DIR.into(), dir.into())],
+            response: Syntax::Gnu,
+        };
+        executor.run(&Invocation { step: &step, deadline: within.map(|within| Instant::now() + within), temp_dir: dir })
+    }
+
+    fn is_alive(dir: &Path) -> bool {
+        File::open(dir.join("locking")).unwrap().try_lock().is_err()
+    }
+
+    #[test]
+    fn the_deadline_ends_what_a_process_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = run(&ProcessExecutor::default(), dir.path(), Some(Duration::from_secs(5))).unwrap_err();
+        assert!(matches!(error, ExecError::TimedOut { .. }), "{error:?}");
+        until("the child's end", || !is_alive(dir.path()));
+    }
+
+    #[test]
+    fn cancelling_ends_what_a_process_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let executor = ProcessExecutor::default();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| run(&executor, dir.path(), None));
+            wait_for(&dir.path().join("locked"));
+            assert!(is_alive(dir.path()));
+            executor.cancel();
+            assert!(matches!(waiting.join().unwrap(), Err(ExecError::Cancelled)));
+        });
+        until("the child's end", || !is_alive(dir.path()));
+    }
+
+    #[test]
+    fn what_a_process_left_running_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("leave"), "").unwrap();
+        let finished = run(&ProcessExecutor::default(), dir.path(), None).unwrap();
+        assert_eq!(finished.exit, Exit::Code(0), "{}", String::from_utf8_lossy(&finished.output));
+        thread::sleep(Duration::from_millis(300));
+        assert!(is_alive(dir.path()));
+        fs::write(dir.path().join("stop"), "").unwrap();
+        until("the child's end", || !is_alive(dir.path()));
+    }
 }

@@ -56,7 +56,7 @@ impl Record {
 }
 
 /// Where the record of a PCH lies.
-pub(super) fn path(file: &Path) -> PathBuf {
+pub(crate) fn path(file: &Path) -> PathBuf {
     file.with_added_extension("json")
 }
 

@@ -91,7 +91,8 @@ pub(super) fn lex(text: &[u8]) -> Result<Lexed, Reason> {
             lexed.tokens.push(lexer.token()?);
         }
     }
-    if text.ends_with(b"\\") {
+    // The line that comes behind the unit would go on in it.
+    if text.trim_ascii_end().ends_with(b"\\") {
         return Err(doubt(text, text.len() - 1, Doubt::Splice));
     }
     Ok(lexed)

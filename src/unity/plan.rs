@@ -82,6 +82,9 @@ enum State {
     Unsure,
 }
 
+/// What becomes of each macro, and at which token.
+type States<'t> = HashMap<&'t [u8], Vec<(usize, State)>>;
+
 /// Where something depends on what stands around it.
 #[derive(Default)]
 struct Needs<'t> {
@@ -107,17 +110,23 @@ impl Planner<'_> {
         let scan = scan(text, lexed, &own.definitions, self.header.table())?;
         includes_stand_above(text, lexed)?;
         entry_is_defined(&scan, entry)?;
+        if own.names.contains(entry.as_bytes()) {
+            return Err(Reason::MacroToo(entry.to_owned()));
+        }
         let mut unit = Unit {
             text,
             lexed,
             entry: entry.as_bytes(),
             header: self.header.table(),
-            privates: privates(&scan, entry.as_bytes()),
+            privates: HashMap::new(),
+            declared: BTreeMap::new(),
             inner_classes: inner_classes(text, lexed),
             scan,
             own,
             reaching: HashSet::new(),
         };
+        unit.privates = privates(&unit.scan, unit.entry);
+        unit.declared = unit.declared()?;
         unit.words(self.entries)?;
         unit.reach();
         unit.choose_ways()?;
@@ -141,6 +150,8 @@ struct Unit<'u, 't> {
     scan: Scan<'t>,
     own: Own<'t>,
     privates: HashMap<&'t [u8], Private>,
+    /// Where names are declared that others define.
+    declared: BTreeMap<&'t [u8], Vec<Range<usize>>>,
     inner_classes: Vec<Class>,
     /// The header's macros that come to mention a private name or a macro of the unit's.
     reaching: HashSet<usize>,
@@ -280,6 +291,20 @@ impl<'t> Unit<'_, 't> {
         Ok(())
     }
 
+    fn declared(&self) -> Result<BTreeMap<&'t [u8], Vec<Range<usize>>>, Reason> {
+        let mut found: BTreeMap<&[u8], Vec<Range<usize>>> = BTreeMap::new();
+        for declared in self.scan.chunks.iter().flat_map(|chunk| &chunk.declares) {
+            if declared.name == self.entry || self.privates.contains_key(declared.name) {
+                continue;
+            }
+            if declared.by_macro {
+                return Err(Reason::Ambiguous(lossy(declared.name)));
+            }
+            found.entry(declared.name).or_default().extend([declared.specifiers.clone(), declared.part.clone()]);
+        }
+        Ok(found)
+    }
+
     fn private_functions(&self) -> Vec<Range<usize>> {
         let private =
             |chunk: &&Chunk<'_>| chunk.defines.iter().any(|defined| defined.function && defined.name != self.entry);
@@ -376,6 +401,8 @@ impl<'t> Unit<'_, 't> {
                 as_member |= used(header.reaching_member(name));
                 as_name = used(header.reaching_plain(name));
             }
+            // Of an unknown header any macro may speak of the name, and would not find it.
+            as_name |= self.header.is_none();
             if as_member && (as_name || private.murky_uses) {
                 return Err(Reason::Ambiguous(lossy(name)));
             }
@@ -384,28 +411,30 @@ impl<'t> Unit<'_, 't> {
         Ok(())
     }
 
-    /// What a macro of the unit's may come to bring with it, and what without its own.
-    fn deep(&self, name: &[u8], seen: &mut HashSet<Vec<u8>>) -> (Traits, Traits) {
+    /// What a macro may come to bring with it, and what of that is not its own.
+    fn deep(&self, name: &'t [u8]) -> (Traits, Traits) {
         let mut own = Traits::default();
         let mut below = Traits::default();
-        if let Some(definitions) = self.own.definitions.get(name)
-            && seen.insert(name.to_owned())
-        {
-            for definition in definitions {
-                own = own | definition.traits;
-                for (mentioned, _) in &definition.mentions {
-                    below = below | self.deep(mentioned, seen).0;
-                }
+        let mut seen: HashSet<&[u8]> = HashSet::new();
+        let mut todo = vec![name];
+        while let Some(next) = todo.pop() {
+            let mut brings = Traits::default();
+            for definition in self.own.definitions.get(next).into_iter().flatten() {
+                brings = brings | definition.traits;
+                todo.extend(definition.mentions.iter().map(|(name, _)| *name).filter(|name| seen.insert(name)));
             }
-        }
-        if let Some(known) = self.header.and_then(|header| header.get(name)) {
-            own = own | known.deep;
-            below = below | known.below;
-            // The header's macro may lead to one of the unit's.
-            for reached in self.reached(name) {
-                if self.own.definitions.contains_key(reached) {
-                    below = below | self.deep(reached, seen).0;
+            if let Some(known) = self.header.and_then(|header| header.get(next)) {
+                brings = brings | known.deep;
+                if next == name {
+                    below = below | known.below;
                 }
+                // The header's macro may lead to one of the unit's.
+                todo.extend(self.reached(next).into_iter().filter(|name| seen.insert(name)));
+            }
+            if next == name {
+                own = own | brings;
+            } else {
+                below = below | brings;
             }
         }
         (own | below, below)
@@ -449,19 +478,18 @@ impl<'t> Unit<'_, 't> {
 
     /// The unit's macros that come to mention a private name.
     fn carriers(&self) -> HashSet<&'t [u8]> {
-        let mut carriers = HashSet::new();
-        loop {
-            let before = carriers.len();
-            for (name, definitions) in &self.own.definitions {
-                let mut mentions = definitions.iter().flat_map(|definition| &definition.mentions);
-                if mentions.any(|(name, _)| self.privates.contains_key(name) || carriers.contains(name)) {
-                    carriers.insert(*name);
-                }
-            }
-            if carriers.len() == before {
-                return carriers;
+        let mut users: HashMap<&[u8], Vec<&'t [u8]>> = HashMap::new();
+        for (name, definitions) in &self.own.definitions {
+            for (mentioned, _) in definitions.iter().flat_map(|definition| &definition.mentions) {
+                users.entry(mentioned).or_default().push(name);
             }
         }
+        let mut carriers = HashSet::new();
+        let mut todo: Vec<&[u8]> = self.privates.keys().copied().collect();
+        while let Some(name) = todo.pop() {
+            todo.extend(users.get(name).into_iter().flatten().copied().filter(|user| carriers.insert(*user)));
+        }
+        carriers
     }
 
     fn stringified_in(&self, tokens: &[Token], classes: &[Class], carriers: &HashSet<&[u8]>) -> Result<(), Reason> {
@@ -486,13 +514,8 @@ impl<'t> Unit<'_, 't> {
                     let here = call.map_or(Around { direct: false, indirect: false }, |call| {
                         let name = self.slice(call);
                         *known.entry(name).or_insert_with(|| {
-                            let (deep, below) = self.deep(name, &mut HashSet::new());
-                            // Where the header is not known, any word that is not the unit's may be a macro of it.
-                            let unknown = self.header.is_none()
-                                && !self.privates.contains_key(name)
-                                && !self.own.definitions.contains_key(name)
-                                && name != self.entry;
-                            Around { direct: deep.has(Traits::HASH) || unknown, indirect: below.has(Traits::HASH) }
+                            let (deep, below) = self.deep(name);
+                            Around { direct: deep.has(Traits::HASH), indirect: below.has(Traits::HASH) }
                         })
                     });
                     stack.push(Around {
@@ -543,8 +566,8 @@ impl<'t> Unit<'_, 't> {
     fn finish(mut self, before: &Before) -> Result<Plan<'t>, Reason> {
         let states = self.states();
         let mut needs: Vec<Needs<'t>> = Vec::with_capacity(self.scan.chunks.len());
-        for (index, chunk) in self.scan.chunks.iter().enumerate() {
-            needs.push(self.needs(index, chunk, &states));
+        for chunk in &self.scan.chunks {
+            needs.push(self.needs(chunk, &states));
         }
 
         // A chunk depends on those that define what it mentions; chunks that define one name belong together.
@@ -597,9 +620,9 @@ impl<'t> Unit<'_, 't> {
         })
     }
 
-    /// For each token, the unit's macros at that place would be too much: for each chunk's first token, and each annex's.
-    fn states(&self) -> Vec<(usize, &'t [u8], State)> {
-        let mut changes = Vec::new();
+    /// What becomes of each of the unit's macros, and at which token.
+    fn states(&self) -> States<'t> {
+        let mut changes = States::new();
         for (at, token) in self.lexed.tokens.iter().enumerate() {
             let Kind::Directive(index) = token.kind else { continue };
             let Some(&name) = self.own.by_directive.get(&index) else { continue };
@@ -608,12 +631,12 @@ impl<'t> Unit<'_, 't> {
                 Verb::Define => State::Defined(index),
                 _ => State::Undefined,
             };
-            changes.push((at, name, state));
+            changes.entry(name).or_default().push((at, state));
         }
         changes
     }
 
-    fn needs(&self, index: usize, chunk: &Chunk<'t>, states: &[(usize, &'t [u8], State)]) -> Needs<'t> {
+    fn needs(&self, chunk: &Chunk<'t>, states: &States<'t>) -> Needs<'t> {
         let mut needs = Needs { shareable: chunk.shareable && !chunk.defines.is_empty(), ..Needs::default() };
         if self.header.is_some_and(Table::odd) || chunk.defines.iter().any(|defined| defined.name == self.entry) {
             needs.shareable = false;
@@ -626,10 +649,8 @@ impl<'t> Unit<'_, 't> {
         for defined in &chunk.defines {
             let Some(private) = self.privates.get(defined.name) else { continue };
             for (annex, range) in &private.annexes {
-                let by_macro = self.scan.chunks[*annex].declares.iter().any(|declared| declared.by_macro);
-                // A declaration under a condition.
-                let whole = *annex == index || self.scan.chunks[*annex].shareable || by_macro;
-                needs.shareable &= whole;
+                // False for a declaration under a condition.
+                needs.shareable &= self.scan.chunks[*annex].shareable;
                 self.collect(range.clone(), &local, states, &mut needs);
             }
         }
@@ -642,6 +663,7 @@ impl<'t> Unit<'_, 't> {
             | Traits::SYMBOL
             | Traits::REPLACEABLE;
         needs.shareable &= !needs.traits.has(bad);
+        needs.shareable &= !(chunk.variable && needs.traits.has(Traits::STRUCTURE));
         if needs.traits.has(Traits::SUFFIX) {
             // What looks like a number with a suffix might become one of the unit's words.
             let ends = |name: &&[u8]| name.last().is_some_and(|last| is_number_suffix(&[*last]));
@@ -668,7 +690,10 @@ impl<'t> Unit<'_, 't> {
             let Some(before) = before else { continue };
             let typed = match tokens[before].kind {
                 Kind::Word(Word::Type) => true,
-                Kind::Word(word) if word.is_name() => self.privates.contains_key(self.slice(&tokens[before])),
+                // Not `name * word`, which may be a product.
+                Kind::Word(word) if word.is_name() => {
+                    before + 1 == at && self.privates.contains_key(self.slice(&tokens[before]))
+                }
                 _ => false,
             };
             if typed {
@@ -679,13 +704,7 @@ impl<'t> Unit<'_, 't> {
     }
 
     /// Adds what some tokens depend on.
-    fn collect(
-        &self,
-        range: Range<usize>,
-        local: &HashSet<&[u8]>,
-        states: &[(usize, &'t [u8], State)],
-        needs: &mut Needs<'t>,
-    ) {
+    fn collect(&self, range: Range<usize>, local: &HashSet<&[u8]>, states: &States<'t>, needs: &mut Needs<'t>) {
         let here = range.start;
         let mut todo: Vec<(&'t [u8], Class)> = Vec::new();
         let mut seen: HashSet<&[u8]> = HashSet::new();
@@ -716,8 +735,9 @@ impl<'t> Unit<'_, 't> {
                 continue;
             }
             if self.own.names.contains(name) {
-                let change = states.iter().rev().find(|(at, changed, _)| *at < here && changed == &name);
-                match change.map(|change| change.2) {
+                let changes = states.get(name).map_or(&[][..], Vec::as_slice);
+                let change = changes.iter().rev().find(|(at, _)| *at < here).map(|change| change.1);
+                match change {
                     None => {}
                     Some(State::Unsure) => needs.shareable = false,
                     Some(State::Undefined) => drop(needs.macros.insert(name, b"undefined".to_vec())),
@@ -752,16 +772,12 @@ impl<'t> Unit<'_, 't> {
 
     /// How the unit declares someone else's name.
     fn declared_words(&self, name: &'t [u8], needs: &mut Needs<'t>) {
+        let Some(places) = self.declared.get(name) else { return };
         let mut words = Vec::new();
-        for chunk in &self.scan.chunks {
-            for declared in chunk.declares.iter().filter(|declared| declared.name == name) {
-                self.normal(&self.lexed.tokens[declared.specifiers.clone()], &mut words);
-                self.normal(&self.lexed.tokens[declared.part.clone()], &mut words);
-            }
+        for place in places {
+            self.normal(&self.lexed.tokens[place.clone()], &mut words);
         }
-        if !words.is_empty() {
-            needs.declared.insert(name, words);
-        }
+        needs.declared.insert(name, words);
     }
 
     /// Writes tokens so that comments and line breaks do not matter.
@@ -830,28 +846,18 @@ impl<'t> Unit<'_, 't> {
         &self,
         plan: &mut Plan<'t>,
         before: &Before,
-        states: &[(usize, &'t [u8], State)],
+        states: &States<'t>,
         identities: &[Option<Identity>],
     ) -> Result<(), Reason> {
-        let mut declared_here: BTreeMap<&[u8], Vec<[Range<usize>; 2]>> = BTreeMap::new();
-        for declared in self.scan.chunks.iter().flat_map(|chunk| &chunk.declares) {
-            if declared.name == self.entry || self.privates.contains_key(declared.name) {
-                continue;
-            }
-            if declared.by_macro {
-                return Err(Reason::Ambiguous(lossy(declared.name)));
-            }
-            declared_here.entry(declared.name).or_default().push([declared.specifiers.clone(), declared.part.clone()]);
-        }
-        for (name, places) in declared_here {
+        for (name, places) in &self.declared {
             let mut hash = Fields::new(b"declared");
             let mut needs = Needs { shareable: true, ..Needs::default() };
             let local = HashSet::new();
-            for range in places.into_iter().flatten() {
+            for range in places {
                 let mut words = Vec::new();
                 self.normal(&self.lexed.tokens[range.clone()], &mut words);
                 hash.field(&words);
-                self.collect(range, &local, states, &mut needs);
+                self.collect(range.clone(), &local, states, &mut needs);
             }
             for (name, words) in &needs.macros {
                 hash.field(name);
@@ -862,10 +868,10 @@ impl<'t> Unit<'_, 't> {
                 hash.field(&self.name_hash(name, &self.privates[name], identities));
             }
             let identity = hash.finish();
-            if before.declared.get(name).is_some_and(|other| *other != identity) {
+            if before.declared.get(*name).is_some_and(|other| *other != identity) {
                 return Err(Reason::DeclaredOtherwise(lossy(name)));
             }
-            plan.declared.push((name.to_owned(), identity));
+            plan.declared.push((name.to_vec(), identity));
         }
         Ok(())
     }

@@ -53,6 +53,8 @@ pub(super) struct Chunk<'t> {
     pub(super) bodies: Vec<Range<usize>>,
     /// Whether nothing in its own words forbids that several units have it in common.
     pub(super) shareable: bool,
+    /// Whether it defines a variable: what its initializer points to may be one too, hidden in a macro.
+    pub(super) variable: bool,
 }
 
 /// What was found.
@@ -166,6 +168,9 @@ fn nesting(text: &[u8], lexed: &Lexed) -> Result<Nesting, Reason> {
                     Verb::If => {
                         open.push((b'#', at));
                         conditions += 1;
+                        if conditions > DEEPEST {
+                            return Err(Reason::NotUnderstood { line: line_of(text, token.start) });
+                        }
                     }
                     Verb::Else if !matches!(open.last(), Some((b'#', _))) => return Err(unbalanced(token)),
                     Verb::Endif => match open.pop() {
@@ -187,6 +192,9 @@ fn nesting(text: &[u8], lexed: &Lexed) -> Result<Nesting, Reason> {
         None => Ok(found),
     }
 }
+
+/// How deeply conditionals and declarators may nest. C wants 63 of compilers; here a stack has to bear it.
+const DEEPEST: usize = 256;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -432,6 +440,7 @@ impl<'t> Scanner<'_, 't> {
         let lost = |scanner: &Self, at| Reason::NotUnderstood { line: scanner.line(at) };
         match self.kind(at) {
             Some(Kind::Word(Word::Asm)) => return Err(Reason::Asm { line: self.line(at) }),
+            Some(Kind::Word(Word::Pragma)) => return Err(Reason::Pragma { line: self.line(at) }),
             Some(Kind::Word(Word::StaticAssert)) => {
                 let end = self.past(at + 1).map_err(|Lost(at)| lost(self, at))?;
                 if !self.is(end, b';') {
@@ -483,7 +492,7 @@ impl<'t> Scanner<'_, 't> {
             specifiers: at..inside.specifier_range.end,
             by_macro: true,
         };
-        Some(Chunk { tokens: at..close + 2, declares: vec![declared], ..Chunk::default() })
+        Some(Chunk { tokens: at..close + 2, declares: vec![declared], shareable: true, ..Chunk::default() })
     }
 
     fn chunk(&mut self, at: usize, declaration: &Declaration) -> Result<Chunk<'t>, Reason> {
@@ -531,6 +540,7 @@ impl<'t> Scanner<'_, 't> {
                 }
                 if declarator.initializer.is_some() || !is_extern {
                     chunk.defines.push(defined(false));
+                    chunk.variable = true;
                     chunk.shareable &= declarator.pointer_const.unwrap_or(specifiers.is_const)
                         && !specifiers.is_volatile
                         && !specifiers.thread_local
@@ -547,10 +557,9 @@ impl<'t> Scanner<'_, 't> {
         }
 
         // Tags and enumerators, wherever they are outside of the function's body.
-        for aggregate in &self.aggregates {
-            if !tokens.contains(&aggregate.at) || body.as_ref().is_some_and(|body| body.contains(&aggregate.at)) {
-                continue;
-            }
+        let first = self.aggregates.partition_point(|aggregate| aggregate.at < tokens.start);
+        let here = self.aggregates[first..].iter().take_while(|aggregate| aggregate.at < tokens.end);
+        for aggregate in here.filter(|aggregate| !body.as_ref().is_some_and(|body| body.contains(&aggregate.at))) {
             if let Some(tag) = aggregate.tag {
                 let name = self.slice(tag);
                 chunk.defines.push(Defined { name, tag: true, function: false, is_static: true });
@@ -648,7 +657,7 @@ impl<'t> Scanner<'_, 't> {
                 return Err(Lost(at));
             }
             loop {
-                let mut declarator = self.declarator(at)?;
+                let mut declarator = self.declarator(at, 0)?;
                 at = self.behind_declarator(declarator.part.end)?;
                 let first = declarators.is_empty();
                 if self.is(at, b'{') && first && declarator.function && place == Place::File && !specifiers.is_typedef {
@@ -677,6 +686,12 @@ impl<'t> Scanner<'_, 't> {
                     return Err(Lost(at));
                 }
             }
+        }
+        let words = &self.tokens[specifier_range.clone()];
+        let aggregate = |token: &Token| matches!(token.kind, Kind::Word(Word::Record | Word::Enum));
+        if declarators.is_empty() && place == Place::File && (specifiers.is_typedef || !words.iter().any(aggregate)) {
+            // It names something that the scanner takes for a type of everyone's.
+            return Err(Lost(start));
         }
         self.within(limit, Declaration { specifiers, specifier_range, declarators, body, end: at + 1 })
     }
@@ -818,7 +833,7 @@ impl<'t> Scanner<'_, 't> {
         }
     }
 
-    fn declarator(&self, start: usize) -> Result<Declarator, Lost> {
+    fn declarator(&self, start: usize, depth: usize) -> Result<Declarator, Lost> {
         let mut at = start;
         let mut pointer_const = None;
         let mut volatile = false;
@@ -845,7 +860,10 @@ impl<'t> Scanner<'_, 't> {
                 }
                 Some(Kind::Punct(b'(')) => {
                     let end = self.past(at)?;
-                    let inner = self.declarator(at + 1)?;
+                    if depth == DEEPEST {
+                        return Err(Lost(at));
+                    }
+                    let inner = self.declarator(at + 1, depth + 1)?;
                     if inner.part.end != end - 1 || inner.name.is_none() {
                         return Err(Lost(at));
                     }

@@ -48,6 +48,21 @@ struct Compiled<'a> {
     units: Vec<&'a Named<'a>>,
     /// Why the last unit that is not in there is not.
     failure: Option<Failure>,
+    /// It is not to go on: the worker ends or is paused, or a compiler hangs and others would too.
+    stops: bool,
+}
+
+/// Why there is no compacted library.
+enum Stopped {
+    /// The worker is paused or ends, or there is nothing to put together any more.
+    PutOff,
+    Failed(Arc<Failure>),
+}
+
+impl<E: Into<Failure>> From<E> for Stopped {
+    fn from(failure: E) -> Self {
+        Self::Failed(Arc::new(failure.into()))
+    }
 }
 
 impl Shared {
@@ -57,9 +72,20 @@ impl Shared {
         let id = self.interlock.with(|state| state.units.new_id());
         let stem = engine.stem(id);
         let compacted = self.build_compacted(engine, &stem, parts);
-        let outcome = self.interlock.publish(|state| {
-            state.units.compacted();
-            compacted.map(|Compacted { addresses, library }| state.units.repoint(&addresses, &library))
+        let outcome = self.interlock.publish(|state| match &compacted {
+            // The library is dropped outside, where no unit is left to hold it.
+            Ok(Compacted { addresses, library }) => {
+                state.units.compacted();
+                Ok(state.units.repoint(addresses, library))
+            }
+            Err(Stopped::PutOff) => {
+                state.units.compact_later();
+                Err(None)
+            }
+            Err(Stopped::Failed(failure)) => {
+                state.units.compacted();
+                Err(Some(Arc::clone(failure)))
+            }
         });
         let took = began.elapsed();
         match outcome {
@@ -68,16 +94,15 @@ impl Shared {
                 self.tell(&WorkerEvent::Compacted { units: moved.len(), took, library });
                 moved.into_iter().for_each(|(id, address)| self.tell_host(id, address));
             }
-            // The worker ends.
-            Err(Failure::Interrupted) => {}
-            Err(failure) => {
+            Err(None) => {}
+            Err(Some(why)) => {
                 self.tell(&WorkerEvent::NoLibrary(engine.library(&stem)));
-                self.tell(&WorkerEvent::NotCompacted { took, why: Arc::new(failure) });
+                self.tell(&WorkerEvent::NotCompacted { took, why });
             }
         }
     }
 
-    fn build_compacted(&self, engine: &Engine, stem: &str, parts: &[Part]) -> Result<Compacted, Failure> {
+    fn build_compacted(&self, engine: &Engine, stem: &str, parts: &[Part]) -> Result<Compacted, Stopped> {
         let named: Vec<Named<'_>> = parts
             .iter()
             .map(|part| Named {
@@ -89,20 +114,23 @@ impl Shared {
         let mut compiled = Compiled::default();
         for units in named.chunks(UNITS_A_TRANSLATION_UNIT) {
             self.compile_together(engine, stem, units, &mut compiled);
-            if let Some(Failure::Interrupted) = compiled.failure {
+            if compiled.stops {
                 break;
             }
         }
-        let Compiled { objects, units, failure } = compiled;
+        let Compiled { objects, units, failure, stops } = compiled;
         // One alone gains nothing, and would be compiled again and again.
-        if let Some(failure) = failure.filter(|failure| units.len() < 2 || matches!(failure, Failure::Interrupted)) {
+        if stops || units.len() < 2 {
             engine.discard(&objects);
-            return Err(failure);
+            return Err(match failure {
+                None | Some(Failure::Interrupted) => Stopped::PutOff,
+                Some(failure) => failure.into(),
+            });
         }
         let entries: Vec<String> = units.iter().map(|unit| unit.entry.clone()).collect();
         let library = engine.link(stem, &objects, &entries, self)?;
         let address = |unit: &&Named<'_>| Ok((unit.part.id, library.address(&unit.entry)?.into()));
-        let addresses = units.iter().map(address).collect::<Result<_, Failure>>()?;
+        let addresses: Vec<(u64, Address)> = units.iter().map(address).collect::<Result<_, Failure>>()?;
         Ok(Compacted { addresses, library: Arc::new(library) })
     }
 
@@ -121,7 +149,7 @@ impl Shared {
             alone.extend(&members);
         }
         for index in alone {
-            if let Some(Failure::Interrupted) = compiled.failure {
+            if compiled.stops {
                 return;
             }
             self.compile_one(engine, stem, &units[index].source(), &[index], units, compiled);
@@ -138,6 +166,10 @@ impl Shared {
         compiled: &mut Compiled<'a>,
     ) -> bool {
         self.go_first(engine);
+        if self.interlock.is_paused() {
+            compiled.stops = true;
+            return false;
+        }
         let stem = format!("{stem}_{}", compiled.units.len());
         match engine.compile(&stem, source, self) {
             Ok(object) => {
@@ -146,6 +178,7 @@ impl Shared {
                 true
             }
             Err(failure) => {
+                compiled.stops = matches!(failure, Failure::Interrupted | Failure::TimedOut { .. });
                 compiled.failure = Some(failure);
                 false
             }

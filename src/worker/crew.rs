@@ -31,9 +31,11 @@ enum Outcome {
 impl Shared {
     /// A thread's life. The first one sets up, unless that was done before a fork.
     pub(super) fn serve(&self, number: usize) {
-        if number == 0 && self.engine().is_none() {
+        if number == 0 {
             self.interlock.begin();
-            self.set_up();
+            if self.engine().is_none() && catch_unwind(AssertUnwindSafe(|| self.set_up())).is_err() {
+                self.interlock.with(|state| state.units.disable(&NoCode::Panicked));
+            }
             self.interlock.end();
         }
         let find = |state: &mut State| {
@@ -41,11 +43,25 @@ impl Shared {
             Some((engine, state.units.next_work()?))
         };
         while let Some((engine, work)) = self.interlock.take(|state, _| find(state)) {
-            match work {
+            // What panics are a host's reaper and observers, or a fault of ours: it costs one unit, and not the worker.
+            let unit = match &work {
+                Work::Make(ticket) => Some(ticket.clone()),
+                _ => None,
+            };
+            let compacts = matches!(work, Work::Compact(_));
+            let served = catch_unwind(AssertUnwindSafe(|| match work {
                 Work::Compact(parts) => self.compact(&engine, &parts),
                 work => self.serve_one(&engine, work),
+            }));
+            if served.is_err() {
+                self.interlock.with(|state| {
+                    unit.iter().for_each(|ticket| drop(state.units.fail(ticket, NoCode::Panicked)));
+                    if compacts {
+                        state.units.compacted();
+                    }
+                });
             }
-            self.sweep();
+            let _ = catch_unwind(AssertUnwindSafe(|| self.sweep()));
             self.interlock.done();
         }
     }
@@ -106,7 +122,7 @@ impl Shared {
     fn scan_stacks(&self, which: impl FnOnce(&mut State) -> Vec<Code>) -> Vec<Code> {
         let mut code = self.interlock.begin_generating(|state| Some(which(state))).unwrap_or_default();
         let scanned = catch_unwind(AssertUnwindSafe(|| self.host.scan_stacks(&mut code)));
-        self.interlock.end_generating();
+        self.interlock.end_generating(|_| ());
         if scanned.is_err() {
             // A host that cannot say keeps its code.
             code.iter_mut().for_each(|code| code.on_stack = true);
@@ -192,8 +208,13 @@ impl Shared {
         let desk = VmDesk { shared: self, id: ticket.id, stopping: Cell::new(false) };
         let request = Request { id: ticket.id, owner, entry, switches: ticket.switches, desk: &desk };
         let text = catch_unwind(AssertUnwindSafe(|| self.host.generate(&request)));
-        self.interlock.end_generating();
-        let Generated { text, facts, inlined } = match text {
+        self.interlock.end_generating(|state| {
+            if let Ok(Ok(Generated { facts, inlined, .. })) = &text {
+                let inlined = inlined.iter().map(|inlined| inlined.owner).collect();
+                state.units.rely(ticket.id, Premises { facts: facts.clone(), inlined });
+            }
+        });
+        let Generated { text, inlined, .. } = match text {
             Ok(Ok(generated)) => generated,
             Ok(Err(_)) if desk.stopping.get() => return Err(NotGenerated::Later),
             Ok(Err(why)) => return Err(NotGenerated::Because(NoCode::NotGenerated(why))),
@@ -203,8 +224,6 @@ impl Shared {
             let (place, inlined) = (ticket.place.clone(), inlined.place.clone());
             self.tell(&WorkerEvent::Inlined { place, inlined });
         }
-        let premises = Premises { facts, inlined: inlined.into_iter().map(|inlined| inlined.owner).collect() };
-        self.interlock.with(|state| state.units.rely(ticket.id, premises));
         Ok(text)
     }
 
@@ -212,7 +231,7 @@ impl Shared {
         let owner = self.interlock.begin_generating(|state| state.units.owner_of_code(id, address));
         if let Some(owner) = owner {
             let _ = catch_unwind(AssertUnwindSafe(|| self.host.published(owner, address.pointer())));
-            self.interlock.end_generating();
+            self.interlock.end_generating(|_| ());
         }
     }
 
@@ -246,11 +265,11 @@ impl Desk for VmDesk<'_> {
     fn run(&self, job: Job) -> Result<(), NotRun> {
         let Self { shared, id, stopping } = self;
         // The VM may collect before it comes to the job.
-        shared.interlock.end_generating();
+        shared.interlock.end_generating(|_| ());
         let number = shared.interlock.with(|state| state.jobs.hand_in(job));
         let _ = catch_unwind(AssertUnwindSafe(|| shared.host.vm_jobs_wait()));
-        let result = shared.interlock.rest_until(|state, status| match state.jobs.progress(number) {
-            Progress::Done => Some(Ok(())),
+        let (result, withdrawn) = shared.interlock.rest_until(|state, status| match state.jobs.progress(number) {
+            Progress::Done => Some((Ok(()), None)),
             Progress::Running => None,
             Progress::Waiting => {
                 let gone = if status.paused || status.stopped {
@@ -258,10 +277,11 @@ impl Desk for VmDesk<'_> {
                 } else {
                     state.units.unwanted(*id).map(|_| NotRun::Unwanted)?
                 };
-                state.jobs.withdraw(number);
-                Some(Err(gone))
+                Some((Err(gone), state.jobs.withdraw(number)))
             }
         });
+        // What the job holds is the host's, whose destructors may do anything: not under the lock.
+        drop(withdrawn);
         shared.interlock.begin_generating(|_| Some(()));
         stopping.set(stopping.get() || result == Err(NotRun::Stopping));
         result?;

@@ -19,8 +19,11 @@ use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
 use crate::unit::Unit;
 
+/// How many times as long as one unit a translation unit of many may take.
+const MOST_PATIENCE: u32 = 4;
+
 /// Ready to make code.
-pub(super) struct Engine {
+pub(crate) struct Engine {
     pipeline: Pipeline,
     header: UnitHeader,
     prefix: String,
@@ -28,15 +31,15 @@ pub(super) struct Engine {
 }
 
 /// A translation unit: what diagnostics call it, and its C text.
-pub(super) struct Source<'a> {
-    pub(super) name: String,
-    pub(super) text: &'a [u8],
+pub(crate) struct Source<'a> {
+    pub(crate) name: String,
+    pub(crate) text: &'a [u8],
     /// How many units are in it.
-    pub(super) units: u32,
+    pub(crate) units: u32,
 }
 
 /// What the child of a fork needs of its parent, made before the fork: afterwards the parent may remove it at any time.
-pub(super) struct Dowry {
+pub(crate) struct Dowry {
     scratch: Scratch,
     header: UnitHeader,
 }
@@ -58,6 +61,7 @@ impl Engine {
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
         pipeline.timeout = options.timeout;
+        pipeline.check_host_library()?;
         let header = match &options.header {
             WorkerHeader::None => UnitHeader::None,
             WorkerHeader::File(header) => {
@@ -70,13 +74,37 @@ impl Engine {
         Ok(Self { pipeline, header, prefix: options.prefix.clone(), save_temps: options.save_temps })
     }
 
+    /// For a host that has a worker of its own, and makes each part ready by itself.
+    #[cfg(feature = "capi")]
+    pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
+        Self { pipeline, header, prefix, save_temps }
+    }
+
+    /// What it works with.
+    #[cfg(feature = "capi")]
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// What stands before every unit.
+    #[cfg(feature = "capi")]
+    pub(crate) fn header(&self) -> &UnitHeader {
+        &self.header
+    }
+
+    /// What stands before every unit from now on.
+    #[cfg(feature = "capi")]
+    pub(crate) fn set_header(&mut self, header: UnitHeader) {
+        self.header = header;
+    }
+
     /// What this process calls the files of a unit.
-    pub(super) fn stem(&self, id: u64) -> String {
+    pub(crate) fn stem(&self, id: u64) -> String {
         names::file_stem(&self.prefix, std::process::id(), id)
     }
 
     /// Where the C text of a unit goes.
-    pub(super) fn source(&self, stem: &str) -> PathBuf {
+    pub(crate) fn source(&self, stem: &str) -> PathBuf {
         self.pipeline.scratch.path().join(stem).with_added_extension("c")
     }
 
@@ -99,15 +127,16 @@ impl Engine {
     }
 
     /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
-    pub(super) fn compile(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<PathBuf, Failure> {
+    pub(crate) fn compile(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<PathBuf, Failure> {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let unit = Unit::from_text(&source.name, source.text)?;
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
-        // What several units are in may take as long as they may alone.
+        // What many units are in may take longer than one, and not so long that a compiler that hangs stops everything.
+        let patience = source.units.clamp(1, MOST_PATIENCE);
         let deadline = pipeline
             .timeout
-            .and_then(|limit| limit.checked_mul(source.units))
+            .and_then(|limit| limit.checked_mul(patience))
             .and_then(|limit| Instant::now().checked_add(limit));
         let compiled = pipeline.compile(&unit, header, Role::Object, &paths, deadline, observer);
         self.discard(&[self.source(stem)]);
@@ -115,7 +144,7 @@ impl Engine {
     }
 
     /// Objects to loaded code.
-    pub(super) fn link(
+    pub(crate) fn link(
         &self,
         stem: &str,
         objects: &[PathBuf],
@@ -139,14 +168,14 @@ impl Engine {
     }
 
     /// Makes ready for a fork. None where that fails: then the child sets up anew.
-    pub(super) fn dowry(&self) -> Option<Dowry> {
+    pub(crate) fn dowry(&self) -> Option<Dowry> {
         let scratch = Scratch::create(&[self.pipeline.scratch.path().parent()?.to_owned()], Purpose::Files).ok()?;
         let header = self.header.moved_to(scratch.path()).ok()?;
         Some(Dowry { scratch, header })
     }
 
     /// In the child of a fork: goes on in a directory of its own.
-    pub(super) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
+    pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
         let Dowry { scratch, header } = dowry;
         let Pipeline { compiler, flags, timeout, .. } = &self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
@@ -156,12 +185,12 @@ impl Engine {
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.
-    pub(super) fn disown(&self) {
+    pub(crate) fn disown(&self) {
         self.pipeline.scratch.abandon();
     }
 
     /// Removes the directory, or keeps it, if a person wants to look into it.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         if self.save_temps {
             self.pipeline.scratch.keep();
         } else {

@@ -2,6 +2,7 @@
 //! queue that it inherited. A pause holds in both.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::engine::Dowry;
 use super::interlock::Held;
@@ -19,11 +20,12 @@ pub struct Fork<'a> {
 
 impl Worker {
     /// To be called before `fork`. Waits while C text is being generated and while a thread of the worker's runs, which is short;
-    /// not for compilers. Not to be called between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc).
+    /// not for compilers. No thread is to be between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc).
     pub fn before_fork(&self) -> Fork<'_> {
-        let held = self.shared.interlock.hold();
-        let dowry = self.shared.engine().and_then(|engine| engine.dowry());
-        Fork { worker: self, held, dowry }
+        // Before anything is held: it makes files.
+        let engine = self.shared.engine();
+        let dowry = engine.as_ref().and_then(|engine| engine.dowry());
+        Fork { worker: self, held: self.shared.interlock.hold(), dowry }
     }
 }
 
@@ -42,13 +44,19 @@ impl Fork<'_> {
         let stopped = threads.is_empty();
         // They do not exist here, so that they can be neither joined nor detached.
         threads.into_iter().for_each(std::mem::forget);
+        self.worker.process.store(std::process::id(), Ordering::Relaxed);
         self.held.forget_threads();
         if let Some(state) = self.held.data() {
             state.units.adopt();
-            state.jobs.forget();
+            // Nobody waits for them here, and what they hold may want locks that nobody will ever give back.
+            state.jobs.forget().into_iter().for_each(std::mem::forget);
         }
-        shared.executor().abandon();
+        // The old one's watchdog is not here to be ended with it.
+        std::mem::forget(shared.executor());
         shared.renew_executor();
+        if let Some(reaper) = &shared.options.reaper {
+            reaper.forked();
+        }
         if let Some(old) = shared.engine() {
             old.disown();
             let new = self.dowry.take().map(|dowry| Arc::new(old.inherit(dowry, &shared.executor())));

@@ -37,7 +37,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// What the worker asks of the VM. Called on the worker's threads; a panic fails the unit that it was asked for.
+/// What the worker asks of the VM. Called on the worker's threads; a panic fails the unit that it was asked for. From in here (and
+/// from an observer) the worker may be asked and told, but not waited for: no `pause`, `enter_gc`, `before_fork`, `prepare_exec`, and
+/// the last share of a [`Worker`](super::Worker) is not to be dropped.
 pub trait Host: Send + Sync + 'static {
     /// The C text of a unit, which defines a function called [`Request::entry`]. The host's collector is held off meanwhile
     /// and the owner lives; nothing else is promised, so do not allocate from the collected heap or call into the VM. What it needs
@@ -47,8 +49,9 @@ pub trait Host: Send + Sync + 'static {
     /// Why there is none, in words.
     fn generate(&self, request: &Request<'_>) -> Result<Generated, String>;
 
-    /// The unit's code was published in its slot just now, or moved to a better place. Called with the owner alive, the
-    /// collector held off and the worker's lock not held.
+    /// The unit's code was published in its slot a moment ago, or moved to a better place. Called with the owner alive, the
+    /// collector held off and the worker's lock not held. It may have been taken back again by now: read the slot, and never store
+    /// the address.
     fn published(&self, owner: OwnerId, address: NonNull<c_void>) {
         let _ = (owner, address);
     }
@@ -70,7 +73,7 @@ pub trait Host: Send + Sync + 'static {
 pub struct Request<'a> {
     /// The unit's number.
     pub id: u64,
-    /// What it is generated from.
+    /// What it is generated from, as the host called it when it was asked. It may be called something else after a job.
     pub owner: OwnerId,
     /// What the function must be called.
     pub entry: &'a str,
@@ -118,7 +121,7 @@ impl From<String> for Generated {
 }
 
 /// Loaded code that the worker asks about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code {
     /// Whose it is. One owner may have several, old and new.
     pub owner: OwnerId,

@@ -46,6 +46,8 @@ struct Gate<T> {
     busy: u32,
     /// Worker threads that neither wait here nor for a process.
     running: u32,
+    /// Threads of either kind that wait here: waking nobody costs a system call too.
+    waiting: u32,
 }
 
 /// Pausing found the worker paused or stopped.
@@ -63,12 +65,25 @@ impl<T> Interlock<T> {
             generating: 0,
             busy: 0,
             running: 0,
+            waiting: 0,
         };
         Self { gate: Mutex::new(gate), changed: Condvar::new() }
     }
 
-    fn wait<'a>(&self, gate: MutexGuard<'a, Gate<T>>) -> MutexGuard<'a, Gate<T>> {
-        self.changed.wait(gate).unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn wait<'a>(&self, mut gate: MutexGuard<'a, Gate<T>>) -> MutexGuard<'a, Gate<T>> {
+        gate.waiting += 1;
+        let mut gate = self.changed.wait(gate).unwrap_or_else(std::sync::PoisonError::into_inner);
+        gate.waiting -= 1;
+        gate
+    }
+
+    /// Unlocks, and wakes whoever waits for a change.
+    fn release(&self, gate: MutexGuard<'_, Gate<T>>) {
+        let wakes = gate.waiting > 0;
+        drop(gate);
+        if wakes {
+            self.changed.notify_all();
+        }
     }
 
     /// A host's thread waits.
@@ -100,8 +115,9 @@ impl<T> Interlock<T> {
 
     /// Looks at or changes what the mutex guards, and wakes whoever waits for a change of it.
     pub(super) fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        let result = change(&mut lock(&self.gate).data);
-        self.changed.notify_all();
+        let mut gate = lock(&self.gate);
+        let result = change(&mut gate.data);
+        self.release(gate);
         result
     }
 
@@ -126,8 +142,7 @@ impl<T> Interlock<T> {
         let mut gate = lock(&self.gate);
         gate.collecting = gate.collecting.checked_sub(1).expect("leave_gc without enter_gc");
         then(&mut gate.data);
-        drop(gate);
-        self.changed.notify_all();
+        self.release(gate);
     }
 
     /// A worker thread's wait for work: until `take` finds some, or for ever while paused, or nothing once stopped. The thread is
@@ -159,13 +174,17 @@ impl<T> Interlock<T> {
         may.then(|| take(&mut gate.data)).flatten()
     }
 
+    /// Whether a busy thread should put off what can wait.
+    pub(super) fn is_paused(&self) -> bool {
+        lock(&self.gate).order == Order::Pause
+    }
+
     /// The thread is through with what it took.
     pub(super) fn done(&self) {
         let mut gate = lock(&self.gate);
         gate.busy -= 1;
         gate.running -= 1;
-        drop(gate);
-        self.changed.notify_all();
+        self.release(gate);
     }
 
     /// A worker thread runs without having taken anything, until [`Self::end`].
@@ -176,8 +195,9 @@ impl<T> Interlock<T> {
 
     /// Ends [`Self::begin`].
     pub(super) fn end(&self) {
-        lock(&self.gate).running -= 1;
-        self.changed.notify_all();
+        let mut gate = lock(&self.gate);
+        gate.running -= 1;
+        self.release(gate);
     }
 
     /// Begins to touch owners: waits until the host does not collect, then asks whether that is still wanted.
@@ -189,10 +209,13 @@ impl<T> Interlock<T> {
         checked
     }
 
-    /// The owners are no longer touched.
-    pub(super) fn end_generating(&self) {
-        lock(&self.gate).generating -= 1;
-        self.changed.notify_all();
+    /// The owners are no longer touched. In the same section, what was found of them is noted: a collector that waits for this moves
+    /// and frees them right afterwards.
+    pub(super) fn end_generating(&self, note: impl FnOnce(&mut T)) {
+        let mut gate = lock(&self.gate);
+        gate.generating -= 1;
+        note(&mut gate.data);
+        self.release(gate);
     }
 
     /// Changes what the host sees, in one section: waits until it does not collect, so that owners that died meanwhile are
@@ -201,8 +224,7 @@ impl<T> Interlock<T> {
         let gate = lock(&self.gate);
         let mut gate = self.rest_while(gate, |gate| gate.collecting > 0);
         let result = publish(&mut gate.data);
-        drop(gate);
-        self.changed.notify_all();
+        self.release(gate);
         result
     }
 
@@ -222,30 +244,33 @@ impl<T> Interlock<T> {
         }
     }
 
-    /// A host's thread waits until something is true of what the mutex guards. None once the threads will do no more, or when time is
-    /// up.
+    /// A host's thread waits until something is true of what the mutex guards.
     pub(super) fn wait_until<R>(
         &self,
         until: Option<Instant>,
         mut condition: impl FnMut(&mut T, Status) -> Option<R>,
-    ) -> Option<R> {
+    ) -> Waited<R> {
         let mut gate = lock(&self.gate);
         loop {
             let status = gate.status();
             if status.stopped {
-                return None;
+                return Waited::Stopped;
             }
             if let Some(result) = condition(&mut gate.data, status) {
-                return Some(result);
+                return Waited::Until(result);
             }
             gate = match until {
                 None => self.wait(gate),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return None;
+                        return Waited::TooLong;
                     }
-                    self.changed.wait_timeout(gate, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
+                    gate.waiting += 1;
+                    let woken = self.changed.wait_timeout(gate, left);
+                    let mut gate = woken.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+                    gate.waiting -= 1;
+                    gate
                 }
             };
         }
@@ -259,7 +284,8 @@ impl<T> Interlock<T> {
         }
         gate.order = Order::Pause;
         self.changed.notify_all();
-        drop(self.wait_while(gate, |gate| gate.busy > 0));
+        // Another thread may have resumed it meanwhile.
+        drop(self.wait_while(gate, |gate| gate.busy > 0 && gate.order == Order::Pause));
         Ok(())
     }
 
@@ -270,15 +296,15 @@ impl<T> Interlock<T> {
         if paused {
             gate.order = Order::Run;
         }
-        drop(gate);
-        self.changed.notify_all();
+        self.release(gate);
         paused
     }
 
     /// Tells the threads to end. They are through with what they hold when they are joined. False when they were told before.
     pub(super) fn stop(&self) -> bool {
-        let before = std::mem::replace(&mut lock(&self.gate).order, Order::Stop);
-        self.changed.notify_all();
+        let mut gate = lock(&self.gate);
+        let before = std::mem::replace(&mut gate.order, Order::Stop);
+        self.release(gate);
         before != Order::Stop
     }
 
@@ -302,8 +328,9 @@ impl<T> Gate<T> {
 /// Compilers are waited for without holding up a fork.
 impl<T: Send> Waiting for Interlock<T> {
     fn begins(&self) {
-        lock(&self.gate).running -= 1;
-        self.changed.notify_all();
+        let mut gate = lock(&self.gate);
+        gate.running -= 1;
+        self.release(gate);
     }
 
     fn ends(&self) {
@@ -327,16 +354,27 @@ impl<T> Held<'_, T> {
     /// This is the child: it has no worker threads, whatever they were doing in the parent.
     pub(super) fn forget_threads(&mut self) {
         if let Some(gate) = &mut self.gate {
-            (gate.busy, gate.running, gate.generating, gate.about_to_collect) = (0, 0, 0, 0);
+            (gate.busy, gate.running, gate.generating, gate.about_to_collect, gate.waiting) = (0, 0, 0, 0, 0);
         }
     }
 }
 
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
-        drop(self.gate.take());
-        self.interlock.changed.notify_all();
+        if let Some(gate) = self.gate.take() {
+            self.interlock.release(gate);
+        }
     }
+}
+
+/// What came of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited<R> {
+    Until(R),
+    /// Time is up.
+    TooLong,
+    /// The threads will do no more.
+    Stopped,
 }
 
 /// What the worker's threads do, for whoever waits for them.
@@ -384,7 +422,7 @@ mod models {
             interlock.begin();
             interlock.begin_generating(|()| Some(()));
             owner.0.with(|_| ());
-            interlock.end_generating();
+            interlock.end_generating(|()| ());
             interlock.end();
             collector.join().unwrap();
         });

@@ -79,9 +79,10 @@ impl Jobs {
         }
     }
 
-    /// Nobody waits for it any more. Only before it runs.
-    pub(super) fn withdraw(&mut self, number: u64) {
-        self.waiting.retain(|(waiting, _)| *waiting != number);
+    /// Nobody waits for it any more. Only before it runs. To be dropped outside the lock: what it holds is the host's.
+    pub(super) fn withdraw(&mut self, number: u64) -> Option<Job> {
+        let at = self.waiting.iter().position(|(waiting, _)| *waiting == number)?;
+        self.waiting.remove(at).map(|(_, job)| job)
     }
 
     /// The next one, to be run outside the lock and then [`done`](Self::done).
@@ -95,9 +96,9 @@ impl Jobs {
         self.running.retain(|running| *running != number);
     }
 
-    /// In the child of a fork nobody waits for anything.
-    pub(super) fn forget(&mut self) {
-        self.waiting.clear();
+    /// In the child of a fork nobody waits for anything. To be dropped outside the lock.
+    pub(super) fn forget(&mut self) -> Vec<Job> {
         self.running.clear();
+        self.waiting.drain(..).map(|(_, job)| job).collect()
     }
 }

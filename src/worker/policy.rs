@@ -25,7 +25,13 @@ pub fn should_compact(census: &Census) -> bool {
     let Census { active, queued, max_active, compactions, unloads, wait } = *census;
     let idle = !wait && queued == 0;
     let full = active >= max_active && compactions * (max_active / 10) <= unloads;
-    active > 1 && (idle || full) && compactions < (max_active / 100).max(10)
+    active > 1 && (idle || full) && compactions < compactions_at_most(max_active)
+}
+
+/// How many compactions there are at most in a worker's life.
+#[must_use]
+pub fn compactions_at_most(max_active: usize) -> usize {
+    (max_active / 100).max(10)
 }
 
 /// How many loaded units should go when the cache is full: a tenth of it, so that looking for them is not done for every unit.

@@ -25,9 +25,9 @@ pub enum SlotState {
 }
 
 // No function lies in the first page.
-const NOT_READY: usize = 0;
-const FAILED: usize = 1;
-const UNLOADED: usize = 2;
+pub(crate) const NOT_READY: usize = 0;
+pub(crate) const FAILED: usize = 1;
+pub(crate) const UNLOADED: usize = 2;
 
 /// The word that the host reads. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -55,6 +55,7 @@ impl From<NonNull<c_void>> for Address {
 }
 
 impl Address {
+    #[inline]
     pub(super) fn pointer(self) -> NonNull<c_void> {
         NonNull::with_exposed_provenance(self.0)
     }
@@ -62,9 +63,21 @@ impl Address {
 
 /// Which of a slot's generations some code belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Generation(usize);
+pub(crate) struct Generation(usize);
 
 impl Generation {
+    /// For a caller that keeps it as a number.
+    #[cfg(feature = "capi")]
+    pub(crate) fn number(self) -> usize {
+        self.0
+    }
+
+    /// What [`Self::number`] gave.
+    #[cfg(feature = "capi")]
+    pub(crate) fn from_number(number: usize) -> Self {
+        Self(number)
+    }
+
     fn is_being_left(self) -> bool {
         self.0 % 2 == 1
     }
@@ -81,6 +94,7 @@ impl Slot {
     }
 
     /// What the slot says now: one atomic load, from any thread.
+    #[inline]
     #[must_use]
     pub fn state(&self) -> SlotState {
         // Acquire: whoever sees the address sees the code that was loaded before it was published.
@@ -98,10 +112,24 @@ impl Slot {
         (self.state() == SlotState::Failed).then(|| lock(&self.0.failure).clone()).flatten()
     }
 
+    /// Where the word is, for machine code that loads it: an atomic word, to be loaded with acquire order. Below 4096 it says that there
+    /// is no code; from there on it is the code's address. The place is good as long as any share in the slot is held.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub fn word(&self) -> *const usize {
+        self.0.word.as_ptr()
+    }
+
     /// The address, and a guard that keeps its code loaded; none where there is none, or where it is being replaced at this very
     /// moment. Never waits.
     #[must_use]
     pub fn enter(&self) -> Option<Entered> {
+        let (address, generation) = self.begin()?;
+        Some(Entered { slot: self.clone(), generation, address })
+    }
+
+    /// As [`Self::enter`], for a caller that sees to it itself that [`Self::end`] follows.
+    pub(crate) fn begin(&self) -> Option<(NonNull<c_void>, Generation)> {
         let generation = Generation(self.0.generation.load(Ordering::Acquire));
         if generation.is_being_left() {
             return None;
@@ -115,10 +143,15 @@ impl Slot {
         if self.0.generation.load(Ordering::Acquire) == generation.0
             && let SlotState::Callable(address) = state
         {
-            return Some(Entered { slot: self.clone(), generation, address });
+            return Some((address, generation));
         }
         inside.fetch_sub(1, Ordering::Release);
         None
+    }
+
+    /// Ends [`Self::begin`].
+    pub(crate) fn end(&self, generation: Generation) {
+        self.inside(generation).fetch_sub(1, Ordering::Release);
     }
 
     fn inside(&self, generation: Generation) -> &AtomicUsize {
@@ -194,7 +227,7 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.slot.inside(self.generation).fetch_sub(1, Ordering::Release);
+        self.slot.end(self.generation);
     }
 }
 

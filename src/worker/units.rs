@@ -1,6 +1,7 @@
 //! The worker's lists, as the interlock guards them: what waits, what is being made, what is loaded, what is to be unloaded. Pure: no
 //! threads, no files. `L` is a library; dropping the last share of it unloads its code, so never in here.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,8 +48,8 @@ struct Active<L> {
     premises: Premises,
     loaded: Loaded<L>,
     generation: Generation,
-    /// For compaction, which compiles it again with others.
-    text: Arc<str>,
+    /// For compaction, which compiles it again with others; none once there will be no more of that.
+    text: Option<Arc<str>>,
 }
 
 /// Code that no slot leads to any more. Somebody may still be inside.
@@ -57,6 +58,8 @@ struct Retired<L> {
     id: u64,
     place: Place,
     owner: OwnerId,
+    /// They must live while anybody may be inside.
+    inlined: Vec<OwnerId>,
     slot: Slot,
     generation: Generation,
     loaded: Loaded<L>,
@@ -96,10 +99,21 @@ pub(super) struct Part {
 #[derive(Debug)]
 struct InFlight {
     ticket: Ticket,
-    premises: Premises,
+    /// None while its text is generated.
+    premises: Option<Premises>,
     /// How many facts had been found untrue when its text began to be generated: the later ones concern it.
     began: usize,
     unwanted: Option<Unwanted>,
+}
+
+impl InFlight {
+    fn is_generating(&self) -> bool {
+        self.premises.is_none()
+    }
+
+    fn relies_on(&self, fact: FactId) -> bool {
+        self.premises.as_ref().is_some_and(|premises| premises.facts.contains(&fact))
+    }
 }
 
 /// Why a unit that is being made will not be published.
@@ -213,11 +227,11 @@ impl<L> Units<L> {
         }
         // Not swap_remove: the order is what decides among equals.
         let ticket = self.queue.remove(at);
-        if self.in_flight.is_empty() {
+        if !self.in_flight.iter().any(InFlight::is_generating) {
             self.untrue.clear();
         }
         let began = self.untrue.len();
-        self.in_flight.push(InFlight { ticket: ticket.clone(), premises: Premises::default(), began, unwanted: None });
+        self.in_flight.push(InFlight { ticket: ticket.clone(), premises: None, began, unwanted: None });
         Some(Work::Make(ticket))
     }
 
@@ -249,8 +263,8 @@ impl<L> Units<L> {
 
     /// What became of candidates meanwhile: their owners may have moved, their code too, or gone.
     pub(super) fn refresh(&self, candidates: &mut Vec<Candidate>) {
-        let now = |id| self.active.iter().find(|unit| unit.ticket.id == id).map(Active::code);
-        candidates.retain_mut(|candidate| now(candidate.id).map(|code| candidate.code = code).is_some());
+        let now: HashMap<u64, Code> = self.active.iter().map(|unit| (unit.ticket.id, unit.code())).collect();
+        candidates.retain_mut(|candidate| now.get(&candidate.id).map(|code| candidate.code = *code).is_some());
     }
 
     /// Takes the coldest of `candidates` out of their slots, all but those that are on a stack: a tenth of the cache at once, so
@@ -259,8 +273,9 @@ impl<L> Units<L> {
         // What is being made needs its room too.
         let wanted = policy::units_to_unload(self.active.len() + self.in_flight.len(), self.max_active);
         let free = candidates.iter().filter(|candidate| !candidate.code.on_stack);
-        let going: Vec<u64> = free.take(wanted).map(|candidate| candidate.id).collect();
-        self.no_room = going.is_empty();
+        let going: HashSet<u64> = free.take(wanted).map(|candidate| candidate.id).collect();
+        // Another thread may have made the room meanwhile.
+        self.no_room = wanted > 0 && going.is_empty();
         let gone = self.retire(|unit| going.contains(&unit.ticket.id), Slot::unload);
         self.unloads += gone.len();
         gone.len()
@@ -290,7 +305,8 @@ impl<L> Units<L> {
     /// Retired code that nobody is inside any more, to be dropped outside the lock: no guard is held, and the host was asked
     /// and does not see it on a stack.
     pub(super) fn closable(&mut self, seen: &[Code]) -> Vec<(u64, Place, Arc<L>)> {
-        let is_free = |one: &Retired<L>| !one.is_entered() && seen.contains(&Code { on_stack: false, ..one.code() });
+        let unseen: HashSet<Code> = seen.iter().filter(|code| !code.on_stack).copied().collect();
+        let is_free = |one: &Retired<L>| !one.is_entered() && unseen.contains(&one.code());
         let (free, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retired).into_iter().partition(is_free);
         self.retired = kept;
         free.into_iter().map(|one| (one.id, one.place, one.loaded.library)).collect()
@@ -316,16 +332,16 @@ impl<L> Units<L> {
         if let Some(&fact) = self.untrue[unit.began..].iter().find(|fact| premises.facts.contains(fact)) {
             unit.unwanted.get_or_insert(Unwanted::Failed(NoCode::NoLongerTrue(fact)));
         }
-        unit.premises = premises;
+        unit.premises = Some(premises);
     }
 
     /// A fact is untrue from now on: what relies on it is not published, or taken back. Gives what was taken back.
     pub(super) fn invalidate(&mut self, fact: FactId) -> Vec<Ticket> {
-        if !self.in_flight.is_empty() {
+        if self.in_flight.iter().any(InFlight::is_generating) {
             self.untrue.push(fact);
         }
         let why = NoCode::NoLongerTrue(fact);
-        for unit in self.in_flight.iter_mut().filter(|unit| unit.premises.facts.contains(&fact)) {
+        for unit in self.in_flight.iter_mut().filter(|unit| unit.relies_on(fact)) {
             unit.unwanted.get_or_insert(Unwanted::Failed(why.clone()));
         }
         self.retire(|unit| unit.premises.facts.contains(&fact), |slot| slot.fail(why.clone()))
@@ -384,7 +400,9 @@ impl<L> Units<L> {
         let at = self.in_flight.iter().position(|unit| unit.ticket.id == ticket.id);
         let (ticket, premises) = at
             .map(|at| self.in_flight.swap_remove(at))
-            .map_or_else(|| (ticket, Premises::default()), |unit| (unit.ticket, unit.premises));
+            .map_or_else(|| (ticket, None), |unit| (unit.ticket, unit.premises));
+        let premises = premises.unwrap_or_default();
+        self.no_room = false;
         if let Some(unwanted) = unwanted {
             if let Unwanted::Failed(why) = &unwanted {
                 ticket.slot.fail(why.clone());
@@ -392,6 +410,7 @@ impl<L> Units<L> {
             return Err((unwanted, loaded.library));
         }
         let generation = ticket.slot.publish(loaded.address);
+        let text = self.may_compact().then_some(text);
         self.active.push(Active { ticket, premises, loaded, generation, text });
         self.fresh = true;
         Ok(())
@@ -401,6 +420,7 @@ impl<L> Units<L> {
     pub(super) fn fail(&mut self, ticket: &Ticket, why: NoCode) -> Unwanted {
         let unwanted = self.unwanted(ticket.id).unwrap_or(Unwanted::Failed(why));
         self.in_flight.retain(|unit| unit.ticket.id != ticket.id);
+        self.no_room = false;
         if let Unwanted::Failed(why) = &unwanted {
             ticket.slot.fail(why.clone());
         }
@@ -411,6 +431,7 @@ impl<L> Units<L> {
     pub(super) fn put_back(&mut self, ticket: &Ticket) {
         let Some(at) = self.in_flight.iter().position(|unit| unit.ticket.id == ticket.id) else { return };
         let unit = self.in_flight.swap_remove(at);
+        self.no_room = false;
         match unit.unwanted {
             None => self.queue.insert(0, unit.ticket),
             Some(Unwanted::Superseded) => {}
@@ -445,10 +466,11 @@ impl<L> Units<L> {
             .chain(retired)
             .filter(|owner| **owner == old)
             .for_each(|owner| *owner = new);
-        let in_flight = self.in_flight.iter_mut().map(|unit| &mut unit.premises);
+        let in_flight = self.in_flight.iter_mut().filter_map(|unit| unit.premises.as_mut());
         let premises = in_flight.chain(self.active.iter_mut().map(|unit| &mut unit.premises));
         premises
             .flat_map(|premises| &mut premises.inlined)
+            .chain(self.retired.iter_mut().flat_map(|one| &mut one.inlined))
             .filter(|owner| **owner == old)
             .for_each(|owner| *owner = new);
     }
@@ -468,10 +490,15 @@ impl<L> Units<L> {
     /// of ours. Some may be named twice.
     pub(super) fn living_owners(&self) -> Vec<OwnerId> {
         let queued = self.queue.iter().map(|ticket| ticket.owner);
-        let in_flight = self.in_flight.iter().filter(|unit| unit.unwanted.is_none());
-        let in_flight = in_flight.flat_map(|unit| owners(&unit.ticket, &unit.premises));
+        let lives = |unit: &&InFlight| !matches!(unit.unwanted, Some(Unwanted::Failed(NoCode::OwnerDied)));
+        let in_flight = self.in_flight.iter().filter(lives);
+        let in_flight = in_flight.flat_map(|unit| {
+            let inlined = unit.premises.iter().flat_map(|premises| premises.inlined.iter().copied());
+            std::iter::once(unit.ticket.owner).chain(inlined)
+        });
         let active = self.active.iter().flat_map(|unit| owners(&unit.ticket, &unit.premises));
-        queued.chain(in_flight).chain(active).collect()
+        let inlined = self.retired.iter().flat_map(|one| one.inlined.iter().copied());
+        queued.chain(in_flight).chain(active).chain(inlined).collect()
     }
 
     /// Nothing is compiled any more; what waits is told why.
@@ -508,7 +535,7 @@ impl<L> Units<L> {
             wait: self.rules.wait,
         };
         // While anything is being made the next unit may come at any moment.
-        self.rules.compact
+        self.may_compact()
             && self.fresh
             && !self.compacting
             && self.in_flight.is_empty()
@@ -519,22 +546,25 @@ impl<L> Units<L> {
     fn due_for_compaction(&mut self) -> Option<Vec<Part>> {
         self.is_due_for_compaction().then(|| {
             (self.fresh, self.compacting) = (false, true);
-            self.active.iter().map(Active::part).collect()
+            self.active.iter().filter_map(Active::part).collect()
         })
     }
 
     /// A compacted library is there: leads the slots of its parts to it, those that still have the code they were compiled from.
     /// Gives what the host should be told.
     pub(super) fn repoint(&mut self, parts: &[(u64, Address)], library: &Arc<L>) -> Vec<(u64, Address)> {
+        let parts: HashMap<u64, Address> = parts.iter().copied().collect();
         let mut moved = Vec::new();
-        for &(id, address) in parts {
-            let Some(unit) = self.active.iter_mut().find(|unit| unit.ticket.id == id) else { continue };
+        for unit in &mut self.active {
+            let id = unit.ticket.id;
+            let Some(&address) = parts.get(&id) else { continue };
             let generation = unit.ticket.slot.improve(address);
             let loaded = Loaded { address, library: Arc::clone(library) };
             let retired = Retired {
                 id,
                 place: unit.ticket.place.clone(),
                 owner: unit.ticket.owner,
+                inlined: unit.premises.inlined.clone(),
                 slot: unit.ticket.slot.clone(),
                 generation: std::mem::replace(&mut unit.generation, generation),
                 loaded: std::mem::replace(&mut unit.loaded, loaded),
@@ -550,10 +580,23 @@ impl<L> Units<L> {
     pub(super) fn compacted(&mut self) {
         self.compacting = false;
         self.compactions += 1;
+        if !self.may_compact() {
+            self.active.iter_mut().for_each(|unit| unit.text = None);
+        }
+    }
+
+    /// The compaction was given up for now.
+    pub(super) fn compact_later(&mut self) {
+        (self.compacting, self.fresh) = (false, true);
+    }
+
+    fn may_compact(&self) -> bool {
+        self.rules.compact && self.compactions < policy::compactions_at_most(self.max_active)
     }
 
     /// In the child of a fork nobody makes what was being made: it waits again.
     pub(super) fn adopt(&mut self) {
+        self.fresh |= self.compacting;
         self.compacting = false;
         for ticket in self.in_flight.iter().map(|unit| unit.ticket.clone()).collect::<Vec<_>>() {
             self.put_back(&ticket);
@@ -576,14 +619,22 @@ impl<L> Active<L> {
         Code { owner: self.ticket.owner, address: self.loaded.address.pointer(), on_stack: false }
     }
 
-    fn part(&self) -> Part {
+    fn part(&self) -> Option<Part> {
         let Ticket { id, place, .. } = &self.ticket;
-        Part { id: *id, place: place.clone(), text: Arc::clone(&self.text) }
+        Some(Part { id: *id, place: place.clone(), text: Arc::clone(self.text.as_ref()?) })
     }
 
     fn into_retired(self) -> Retired<L> {
         let Ticket { id, place, owner, slot, .. } = self.ticket;
-        Retired { id, place, owner, slot, generation: self.generation, loaded: self.loaded }
+        Retired {
+            id,
+            place,
+            owner,
+            inlined: self.premises.inlined,
+            slot,
+            generation: self.generation,
+            loaded: self.loaded,
+        }
     }
 }
 
@@ -747,18 +798,28 @@ mod tests {
     #[test]
     fn a_fact_that_turns_untrue_while_text_is_generated_is_not_missed() {
         let mut units = units(10);
-        let (slot, _) = submit(&mut units, 1, 0);
+        let slots: Vec<Slot> = (1..=2).map(|owner| submit(&mut units, owner, 0).0).collect();
+        let first = take(&mut units).unwrap();
         units.invalidate(FACTS[0]);
-        let ticket = take(&mut units).unwrap();
-        let id = ticket.id;
-        // What was known before it began does not concern it.
-        rely(&mut units, id, &FACTS[..1]);
-        assert!(units.unwanted(id).is_none());
+        // What was known before it began does not concern it; what turns out meanwhile does.
+        let second = take(&mut units).unwrap();
         units.invalidate(FACTS[1]);
-        rely(&mut units, id, &FACTS);
-        assert!(matches!(publish(&mut units, ticket), Err(Unwanted::Failed(NoCode::NoLongerTrue(FactId(8))))));
-        assert_eq!(slot.state(), SlotState::Failed);
-        assert_eq!(failure(&slot), "what it relies on is no longer true");
+        rely(&mut units, first.id, &FACTS[..1]);
+        rely(&mut units, second.id, &FACTS);
+        for (ticket, untrue) in [(first, FACTS[0]), (second, FACTS[1])] {
+            let why = publish(&mut units, ticket);
+            assert!(matches!(why, Err(Unwanted::Failed(NoCode::NoLongerTrue(fact))) if fact == untrue), "{why:?}");
+        }
+        for slot in slots {
+            assert_eq!(
+                (slot.state(), failure(&slot).as_str()),
+                (SlotState::Failed, "what it relies on is no longer true")
+            );
+        }
+        submit(&mut units, 3, 0);
+        let third = take(&mut units).unwrap();
+        rely(&mut units, third.id, &FACTS);
+        assert!(publish(&mut units, third).is_ok());
     }
 
     #[test]
@@ -889,8 +950,49 @@ mod tests {
         submit(&mut units, 4, 40);
         let going = candidates(units.next_work());
         assert_eq!(units.retire_cold(&going), 1);
+        assert!(matches!(units.next_work(), Some(Work::Sweep)));
         assert_eq!(take(&mut units).unwrap().owner, OwnerId(4));
         publish(&mut units, in_flight).unwrap();
+    }
+
+    #[test]
+    fn two_threads_that_make_room_at_once_do_not_hide_it() {
+        let (mut units, _slots) = full(RULES);
+        for owner in 4..=6 {
+            submit(&mut units, owner, 50);
+        }
+        let (first, second) = (candidates(units.next_work()), candidates(units.next_work()));
+        assert_eq!((units.retire_cold(&first), units.retire_cold(&second)), (1, 0));
+        assert!(matches!(units.next_work(), Some(Work::Sweep)));
+        load(&mut units);
+        assert!(matches!(units.next_work(), Some(Work::Unload(_))), "there is more to make room for");
+    }
+
+    #[test]
+    fn who_is_inlined_lives_as_long_as_anybody_may_be_inside() {
+        let mut units = units(10);
+        let (slot, _) = submit(&mut units, 1, 0);
+        let ticket = take(&mut units).unwrap();
+        units.rely(ticket.id, Premises { inlined: vec![OwnerId(9)], ..Premises::default() });
+        publish(&mut units, ticket).unwrap();
+        let inside = slot.enter().unwrap();
+        units.cancel_all();
+        units.rename(OwnerId(9), OwnerId(19));
+        assert_eq!(units.living_owners(), [OwnerId(19)]);
+        drop(inside);
+        closable(&mut units, &[]);
+        assert_eq!(units.living_owners(), []);
+    }
+
+    #[test]
+    fn texts_are_kept_only_while_something_may_be_compacted() {
+        let mut units = Units::new(Rules { compact: true, ..RULES });
+        submit(&mut units, 1, 0);
+        load(&mut units);
+        (0..10).for_each(|_| units.compacted());
+        submit(&mut units, 2, 0);
+        load(&mut units);
+        assert!(units.active.iter().all(|unit| unit.text.is_none()));
     }
 
     #[test]

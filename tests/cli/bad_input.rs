@@ -1,11 +1,14 @@
 //! What users and machines get wrong: each mishap has clear words and an exit code, and nothing good is lost to it.
 
 use std::fs;
+#[cfg(unix)]
 use std::path::PathBuf;
 use std::process::Command;
 
 use super::processes::Place;
-use crate::support::{self, fixture, has, need, report, run, statuses, text};
+#[cfg(unix)]
+use crate::support;
+use crate::support::{fixture, has, need, report, run, statuses, text};
 
 /// Builds `first.c UNIT last.c` with -k, where UNIT is no unit, and insists on what is said of it.
 fn is_refused(place: &Place, mut command: Command, words: &str) {

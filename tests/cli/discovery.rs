@@ -230,8 +230,14 @@ fn without_any_compiler_it_says_what_was_tried_and_how_to_install_one() {
         (&["--toolchain", "tcc"], "apt-get install tcc"),
         (&["--toolchain", "mingw"], "apt-get install gcc-mingw-w64-x86-64"),
         (&["--target", "x86_64-w64-mingw32"], "apt-get install gcc-mingw-w64-x86-64"),
+        (&["--target", "i686-w64-mingw32"], "apt-get install gcc-mingw-w64-i686"),
         (&["--target", "x86_64-linux-musl"], "apt-get install musl-tools"),
         (&["--target", "aarch64-linux-gnu"], "apt-get install gcc-aarch64-linux-gnu"),
+        (&["--target", "x86_64-pc-windows-msvc"], "apt-get install clang lld"),
+        (&["--target", "arm64-apple-macos"], "apt-get install clang lld"),
+        (&["--target", "x86_64-freebsd"], "apt-get install clang lld"),
+        (&["--target", "x86_64-openbsd"], "apt-get install clang lld"),
+        (&["--target", "x86_64-netbsd"], "apt-get install clang lld"),
     ] {
         let said = refused(&mut machine.compile(words));
         assert!(said.ends_with(&format!("\n  to install one: {hint}\n")), "{words:?}: {said}");

@@ -18,3 +18,4 @@ mod paths;
 mod pch;
 mod processes;
 mod reuse;
+mod windows;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use crate::compile::{Fake, Place, executable, fields, unit};
-use crate::support::{self, need, run, text};
+use crate::compile::{Fake, Place, fields, unit};
+use crate::support::{self, library, need, run, text};
 
 /// A header that includes another one, which includes a third.
 fn nested(place: &Place) {
@@ -189,7 +189,7 @@ fn a_compiler_that_was_replaced_is_another_one() {
     let place = Place::new();
     nested(&place);
     place.write("my-cc", "#!/bin/sh\nexec gcc \"$@\"\n");
-    executable(&place.join("my-cc"));
+    crate::compile::executable(&place.join("my-cc"));
     assert_eq!(build(&place, &["--cc", "./my-cc"]), "built");
     assert_eq!(build(&place, &["--cc", "./my-cc"]), "reused");
     set_time(&place.join("my-cc"), SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000));
@@ -289,10 +289,11 @@ fn a_pch_that_nobody_knows_is_refused_in_words() {
     ] {
         let output = run(&mut place.tool(&["compile", "--cc", "gcc", "--pch", name, "u.c"]), 2);
         assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
-        assert!(!place.join("out/u.so").exists());
+        assert!(!place.join("out").join(library("u")).exists());
     }
     let output = run(&mut place.tool(&["compile", "--cc", "gcc", "--pch", "missing.gch", "u.c"]), 1);
-    assert!(text(&output.stderr).contains("cannot read missing.gch: No such file or directory"));
+    let said = text(&output.stderr);
+    assert!(said.contains(&format!("cannot read missing.gch: {}", support::NO_SUCH_FILE)), "{said}");
 }
 
 #[test]

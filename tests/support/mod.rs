@@ -11,7 +11,9 @@ use serde_json::Value;
 
 /// A file or folder of `fixtures/`.
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    // Built elsewhere for Windows, it is a path without a drive.
+    std::path::absolute(path).unwrap()
 }
 
 /// The generated-looking units, sorted.
@@ -35,10 +37,26 @@ pub fn mjit_cc() -> Command {
 pub fn fake_cc() -> PathBuf {
     let tool = Path::new(env!("CARGO_BIN_EXE_mjit-cc"));
     let name = format!("fake-cc{}", std::env::consts::EXE_SUFFIX);
-    let path = tool.parent().unwrap().join("examples").join(name);
+    let path = std::path::absolute(tool.parent().unwrap().join("examples").join(name)).unwrap();
     assert!(path.exists(), "{} is not built: run cargo test, or cargo build --examples", path.display());
     path
 }
+
+/// A library's file name on this system.
+pub fn library(stem: &str) -> String {
+    format!("{stem}{}", std::env::consts::DLL_SUFFIX)
+}
+
+/// A path below the working directory as the tool prints it.
+pub fn shown(path: &str) -> String {
+    path.replace('/', std::path::MAIN_SEPARATOR_STR)
+}
+
+/// What the system says of a file that is not there. Wine has words of its own.
+pub const NO_SUCH_FILE: &str = if cfg!(windows) { "" } else { "No such file or directory" };
+
+/// A word that every linker of this system takes, and that changes nothing that the tests look at.
+pub const LINKER_FLAG: &str = if cfg!(windows) { "-Wl,--nxcompat" } else { "-Wl,-z,now" };
 
 /// Whether a program is on `PATH`; if not, says that the test is skipped for want of it.
 pub fn has(program: &str) -> bool {

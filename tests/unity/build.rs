@@ -1,7 +1,9 @@
-//! Compiling and loading: one text, one library, by the compiler itself.
+//! Compiling, loading and calling: one text, one library, by the compiler itself.
+
+#![allow(unsafe_code, reason = "C is called in this process")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use mjitcc::library::Library;
@@ -20,14 +22,17 @@ impl Source {
     pub fn new(entry: &str, text: &str) -> Self {
         Self { entry: entry.to_owned(), text: text.to_owned() }
     }
+
+    pub fn name(&self) -> String {
+        format!("{}.c", self.entry)
+    }
 }
 
 pub fn merge_sources(sources: &[Source], header: &HeaderMacros) -> Merged {
-    let names: Vec<String> = sources.iter().map(|source| format!("{}.c", source.entry)).collect();
-    let member = |(source, name): (&'_ Source, &'_ String)| (source.clone(), name.clone());
-    let owned: Vec<_> = sources.iter().zip(&names).map(member).collect();
-    let members: Vec<Member<'_>> = owned
+    let names: Vec<String> = sources.iter().map(Source::name).collect();
+    let members: Vec<Member<'_>> = sources
         .iter()
+        .zip(&names)
         .map(|(source, name)| Member { name, entry: &source.entry, folder: None, text: source.text.as_bytes() })
         .collect();
     merge(&members, header)
@@ -40,13 +45,13 @@ pub fn macros_of(header: &Path) -> HeaderMacros {
     HeaderMacros::from_definitions(&output.stdout)
 }
 
-/// A compiler and the words that make it compile C into a library.
+/// Runs a compiler, its name with words of its own, over one text.
 pub fn compile(compiler: &str, words: &[&str], header: Option<&Path>, source: &[u8], out: &Path) {
     let c = out.with_extension("c");
     fs::write(&c, source).unwrap();
     let mut parts = compiler.split(' ');
     let mut command = Command::new(parts.next().unwrap());
-    command.args(parts).args(words);
+    command.args(parts).args(words).current_dir(out.parent().unwrap());
     if let Some(header) = header {
         command.arg("-include").arg(header);
     }
@@ -55,13 +60,14 @@ pub fn compile(compiler: &str, words: &[&str], header: Option<&Path>, source: &[
     assert!(output.status.success(), "{command:?}\n{}\n{}", text(&output.stderr), numbered(source));
 }
 
-#[allow(dead_code)]
-pub fn load(dir: &Path, name: &str) -> Library {
-    Library::open(&dir.join(name)).unwrap()
-}
+/// What every entry of the tests' own units is.
+pub type Entry = extern "C" fn(i64) -> i64;
 
-pub fn so(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!("{name}.so"))
+/// An entry of a library that outlives all calls.
+pub fn entry(library: &Library, name: &str) -> Entry {
+    let address = library.address(name).unwrap();
+    // SAFETY: the tests' units define it with that type.
+    unsafe { std::mem::transmute::<*mut std::ffi::c_void, Entry>(address.as_ptr()) }
 }
 
 /// A text as people look for a compiler's lines in it.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use mjitcc::unity::HeaderMacros;
 
-use crate::build::{Source, compile, macros_of, merge_sources, so};
+use crate::build::{Source, compile, macros_of, merge_sources};
 use crate::support::{fixture, fixture_units, need, run, text};
 
 /// The fixtures, with the entries and answers of `expected.txt`.
@@ -33,7 +33,7 @@ fn check(compiler: &str, header: &HeaderMacros) {
     let (sources, answers) = fixtures();
     let merged = merge_sources(&sources, header);
     assert_eq!(merged.left_out, []);
-    let library = so(dir.path(), "merged");
+    let library = dir.path().join("merged.so");
     compile(compiler, &["-shared", "-fPIC", "-O1", "-Werror"], Some(&fixture("vm.h")), &merged.text, &library);
     let host = dir.path().join("host");
     run(Command::new("gcc").arg(fixture("host.c")).arg("-o").arg(&host).arg("-ldl"), 0);

@@ -170,6 +170,28 @@ scenarios! {
         assert!(bench.finish().is_empty());
     }
 
+    // Ruby's daemon() leaked the PCH, and a fork in an extension knew no hooks.
+    a_fork_that_nobody_announced_harms_nothing => unannounced {
+        let mut bench = Bench::of_text(PLAIN, with_header());
+        let slot = bench.submit(1, 0);
+        assert_eq!(call(&slot), 1);
+        // SAFETY: the child touches little.
+        let child = match unsafe { libc::fork() } {
+            0 => {
+                let ok = call(&slot) == 1;
+                bench.worker().prepare_exec();
+                drop(bench.worker.take());
+                // SAFETY: as in `fork`.
+                unsafe { libc::_exit(i32::from(!ok)) }
+            }
+            pid => pid,
+        };
+        reap(child);
+        assert_eq!(directories(&bench), 1, "the child removed what is its parent's");
+        assert_eq!(call(&bench.submit(2, 0)), 2);
+        assert!(bench.finish().is_empty());
+    }
+
     a_fork_before_anything_is_ready => early {
         let mut bench = Bench::of_text(PLAIN, with_header());
         let child = fork(&bench, || {
@@ -330,6 +352,45 @@ scenarios! {
         assert!(bench.finish().is_empty());
         let calls = lent.0.lock().unwrap();
         assert!(calls.len() > 9 && calls.chunks(3).all(|call| call == ["enter", "wait", "leave"]), "{calls:?}");
+    }
+
+    a_host_that_locks_while_it_waits_may_fork_all_the_same => lent_lock {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        /// The seed's rule: start and wait under the VM's lock. Only the child may find it locked for ever.
+        #[derive(Default)]
+        struct Locked(AtomicBool);
+        impl Reaper for Locked {
+            fn enter(&self) {
+                while self.0.swap(true, Ordering::Acquire) {
+                    std::thread::yield_now();
+                }
+            }
+            fn wait(&self, pid: u32) -> Exit {
+                let mut status = 0;
+                // SAFETY: a plain system call.
+                unsafe { libc::waitpid(pid.cast_signed(), &raw mut status, 0) };
+                Exit::Code(libc::WEXITSTATUS(status))
+            }
+            fn leave(&self) {
+                self.0.store(false, Ordering::Release);
+            }
+            fn forked(&self) {
+                self.leave();
+            }
+        }
+        let fake = crate::support::fake_cc();
+        let builder = quiet().reaper(Arc::new(Locked::default()));
+        let mut bench = Bench::on(fake.to_str().unwrap(), builder, crate::host::host_of(PLAIN));
+        let slot = bench.submit(1, 0);
+        bench.wait_for_line("Starting process");
+        std::thread::sleep(Duration::from_millis(200));
+        let child = fork(&bench, || {
+            assert_eq!(call(&slot), 1);
+            bench.worker().prepare_exec();
+        });
+        assert_eq!(call(&slot), 1);
+        reap(child);
+        assert!(bench.finish().is_empty());
     }
 
     // Ruby's worker left its compilers running when the VM ended.

@@ -12,6 +12,7 @@ mod change;
 mod forks;
 mod gc;
 mod host;
+mod leavings;
 mod life;
 mod publication;
 mod rows;

@@ -164,6 +164,9 @@ pub(crate) struct CompilerArgs {
     /// A further word for the linker's driver, such as a library.
     #[arg(long = "ldflag", value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) ldflags: Vec<OsString>,
+    /// For Windows: the import library of the program that loads the units, which may call what it exports.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) host_library: Option<PathBuf>,
 }
 
 fn toolchains() -> String {

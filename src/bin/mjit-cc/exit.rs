@@ -78,6 +78,7 @@ impl Trouble {
                 Error::Discover(DiscoverError::UnknownTarget(_))
                 | Error::PchName { .. }
                 | Error::UnknownPch(_)
+                | Error::ImportLibrary(_)
                 | Error::Plan(_) => Exit::Usage,
                 Error::Discover(_) | Error::CompilerGone { .. } => Exit::NoCompiler,
                 Error::Header { .. } | Error::Unreadable { .. } => Exit::UnitsFailed,

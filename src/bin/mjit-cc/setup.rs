@@ -69,6 +69,7 @@ fn flags(args: &CompilerArgs) -> Flags {
         defines: args.define.clone(),
         cflags: args.cflags.clone(),
         ldflags: args.ldflags.clone(),
+        host_library: args.host_library.as_ref().map(absolute),
     }
 }
 

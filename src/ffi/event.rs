@@ -1,0 +1,124 @@
+//! What the worker tells, as C hears it.
+
+use std::ffi::{CString, c_char};
+use std::path::Path;
+use std::ptr;
+use std::time::Duration;
+
+use super::fault::c_string;
+use super::host::Context;
+use super::{Event, ObserveFn, Place};
+use crate::worker::{self, WorkerEvent};
+
+pub const EVENT_SUCCESS: u32 = 1;
+pub const EVENT_FAILURE: u32 = 2;
+pub const EVENT_COMPACTED: u32 = 3;
+pub const EVENT_NOT_COMPACTED: u32 = 4;
+pub const EVENT_UNLOADED: u32 = 5;
+pub const EVENT_GROWN: u32 = 6;
+pub const EVENT_CANCELLED: u32 = 7;
+pub const EVENT_RECOMPILED: u32 = 8;
+pub const EVENT_INLINED: u32 = 9;
+pub const EVENT_WARNING: u32 = 10;
+pub const EVENT_COMPILER: u32 = 11;
+pub const EVENT_TEMP_DIR: u32 = 12;
+pub const EVENT_START: u32 = 13;
+pub const EVENT_PCH_START: u32 = 14;
+pub const EVENT_PROCESS: u32 = 15;
+pub const EVENT_NO_LIBRARY: u32 = 16;
+pub const EVENT_UNLOADING: u32 = 17;
+pub const EVENT_STOPPING: u32 = 18;
+pub const EVENT_GC_WAITED: u32 = 19;
+pub const EVENT_FINISH: u32 = 20;
+
+/// What an event has beside its line.
+#[derive(Default)]
+struct Facts<'a> {
+    kind: u32,
+    place: Option<&'a worker::Place>,
+    inlined: Option<&'a worker::Place>,
+    file: Option<&'a Path>,
+    took: Duration,
+    count: u64,
+}
+
+fn facts(event: &WorkerEvent) -> Facts<'_> {
+    let facts = Facts::default();
+    match event {
+        WorkerEvent::Success { place, took, source } => {
+            Facts { kind: EVENT_SUCCESS, place: Some(place), took: *took, file: Some(source), ..facts }
+        }
+        WorkerEvent::Failure { place, took, source, .. } => {
+            Facts { kind: EVENT_FAILURE, place: Some(place), took: *took, file: Some(source), ..facts }
+        }
+        WorkerEvent::Compacted { units, took, library } => {
+            Facts { kind: EVENT_COMPACTED, took: *took, file: Some(library), count: *units as u64, ..facts }
+        }
+        WorkerEvent::NotCompacted { took, .. } => Facts { kind: EVENT_NOT_COMPACTED, took: *took, ..facts },
+        WorkerEvent::Unloaded { count } => Facts { kind: EVENT_UNLOADED, count: *count as u64, ..facts },
+        WorkerEvent::Grown { max_cache_size } => Facts { kind: EVENT_GROWN, count: *max_cache_size as u64, ..facts },
+        WorkerEvent::Cancelled(place) => Facts { kind: EVENT_CANCELLED, place: Some(place), ..facts },
+        WorkerEvent::Recompiled(place) => Facts { kind: EVENT_RECOMPILED, place: Some(place), ..facts },
+        WorkerEvent::Inlined { place, inlined } => {
+            Facts { kind: EVENT_INLINED, place: Some(place), inlined: Some(inlined), ..facts }
+        }
+        WorkerEvent::Warning(_) => Facts { kind: EVENT_WARNING, ..facts },
+        WorkerEvent::Compiler(_) => Facts { kind: EVENT_COMPILER, ..facts },
+        WorkerEvent::TempDir(path) => Facts { kind: EVENT_TEMP_DIR, file: Some(path), ..facts },
+        WorkerEvent::Start { place, source } => {
+            Facts { kind: EVENT_START, place: Some(place), file: Some(source), ..facts }
+        }
+        WorkerEvent::PchStart => Facts { kind: EVENT_PCH_START, ..facts },
+        WorkerEvent::Process(_) => Facts { kind: EVENT_PROCESS, ..facts },
+        WorkerEvent::NoLibrary(path) => Facts { kind: EVENT_NO_LIBRARY, file: Some(path), ..facts },
+        WorkerEvent::Unloading { id, place } => {
+            Facts { kind: EVENT_UNLOADING, place: Some(place), count: *id, ..facts }
+        }
+        WorkerEvent::Stopping => Facts { kind: EVENT_STOPPING, ..facts },
+        WorkerEvent::GcWaited(took) => Facts { kind: EVENT_GC_WAITED, took: *took, ..facts },
+        WorkerEvent::Finish => Facts { kind: EVENT_FINISH, ..facts },
+    }
+}
+
+/// A place whose strings are C's.
+struct Spelled {
+    label: CString,
+    path: CString,
+    line: u32,
+}
+
+impl Spelled {
+    fn new(place: &worker::Place) -> Self {
+        Self { label: c_string(&place.label), path: c_string(&place.path), line: place.line }
+    }
+
+    fn place(&self) -> Place {
+        Place { size: size_of::<Place>() as u32, line: self.line, label: self.label.as_ptr(), path: self.path.as_ptr() }
+    }
+}
+
+/// Calls an observer that C gave.
+pub(super) fn tell(observe: ObserveFn, ctx: Context, event: &WorkerEvent) {
+    let Facts { kind, place, inlined, file, took, count } = facts(event);
+    let line = c_string(&event.to_string());
+    let detail = event.detail().map(|detail| c_string(&detail));
+    let file = file.map(|file| c_string(&file.to_string_lossy()));
+    let (place, inlined) = (place.map(Spelled::new), inlined.map(Spelled::new));
+    let (place, inlined) = (place.as_ref().map(Spelled::place), inlined.as_ref().map(Spelled::place));
+    let string = |text: &Option<CString>| text.as_ref().map_or(ptr::null::<c_char>(), |text| text.as_ptr());
+    let event = Event {
+        size: size_of::<Event>() as u32,
+        kind,
+        level: event.level().into(),
+        reserved: 0,
+        line: line.as_ptr(),
+        detail: string(&detail),
+        place: place.as_ref().map_or(ptr::null(), ptr::from_ref),
+        inlined: inlined.as_ref().map_or(ptr::null(), ptr::from_ref),
+        file: string(&file),
+        ms: took.as_secs_f64() * 1e3,
+        count,
+    };
+    // SAFETY: the host promised a function of this type; all that it is given outlives the call.
+    unsafe { observe(ctx.pointer(), &raw const event) };
+}

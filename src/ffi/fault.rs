@@ -1,0 +1,84 @@
+//! What goes wrong on this side of the border: a status for the program, words for the person, and no panic for anybody.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::ffi::{CString, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// `mjitcc_status`.
+pub type Status = i32;
+
+pub const OK: Status = 0;
+pub const NO: Status = 1;
+pub const INVALID: Status = -1;
+pub const FAILED: Status = -2;
+pub const MISUSE: Status = -3;
+pub const PANICKED: Status = -4;
+
+/// Why a call did not do what it was asked for.
+#[derive(Debug)]
+pub(super) struct Fault {
+    status: Status,
+    words: String,
+}
+
+impl Fault {
+    pub(super) fn invalid(words: impl Into<String>) -> Self {
+        Self { status: INVALID, words: words.into() }
+    }
+
+    pub(super) fn failed(words: impl Into<String>) -> Self {
+        Self { status: FAILED, words: words.into() }
+    }
+
+    pub(super) fn misuse(words: impl Into<String>) -> Self {
+        Self { status: MISUSE, words: words.into() }
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<CString> = RefCell::default();
+}
+
+/// C text ends at the first NUL: one within becomes a question mark.
+pub(super) fn c_string(text: &str) -> CString {
+    CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "?")).unwrap_or_default())
+}
+
+/// What every function of the ABI does its work in.
+pub(super) fn guarded<R>(otherwise: impl FnOnce(Status) -> R, work: impl FnOnce() -> Result<R, Fault>) -> R {
+    let fault = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(result)) => return result,
+        Ok(Err(fault)) => fault,
+        Err(panic) => Fault { status: PANICKED, words: format!("a fault in mjit-cc: {}", words_of(&*panic)) },
+    };
+    note(&fault.words);
+    otherwise(fault.status)
+}
+
+/// Keeps words for the person.
+pub(super) fn note(words: &str) {
+    // At the end of a thread's life there may be no place for them any more.
+    let _ = LAST.try_with(|last| *last.borrow_mut() = c_string(words));
+}
+
+/// As [`guarded`], for functions that give a status.
+pub(super) fn status(work: impl FnOnce() -> Result<Status, Fault>) -> Status {
+    guarded(|status| status, work)
+}
+
+/// For functions whose answer is yes or no.
+pub(super) fn yes(answer: bool) -> Status {
+    if answer { OK } else { NO }
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn mjitcc_last_error() -> *const c_char {
+    // Valid until this thread's next fault replaces it.
+    LAST.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
+}

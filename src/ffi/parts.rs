@@ -1,0 +1,113 @@
+//! Names and policy by themselves: functions that need no handle.
+
+use std::ffi::c_char;
+
+use super::fault::{Fault, Status, guarded, status, yes};
+use super::memory::{read, row, spell, text, wanted};
+use super::{Census, UnitHeat};
+use crate::worker::{self, names, policy};
+
+pub(super) fn entry_name(prefix: &str, id: u64, label: Option<String>) -> String {
+    let place = label.map(|label| worker::Place { label, ..worker::Place::default() });
+    names::entry(prefix, id, place.as_ref())
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_file_name(
+    dir: *const c_char,
+    prefix: *const c_char,
+    process: u32,
+    id: u64,
+    suffix: *const c_char,
+    buffer: *mut c_char,
+    room: usize,
+) -> usize {
+    guarded(
+        |_| 0,
+        || {
+            // SAFETY: as the header says.
+            let (dir, prefix, suffix) = unsafe { (text(dir), text(prefix), text(suffix)) };
+            let mut name = names::file_stem(&prefix.unwrap_or_else(|| "_mjit_".to_owned()), process, id);
+            if let Some(dir) = dir.filter(|dir| !dir.is_empty()) {
+                name = format!("{dir}/{name}");
+            }
+            name += &suffix.unwrap_or_default();
+            // SAFETY: as the header says.
+            Ok(unsafe { spell(&name, buffer, room) })
+        },
+    )
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_entry_name(
+    prefix: *const c_char,
+    id: u64,
+    label: *const c_char,
+    buffer: *mut c_char,
+    room: usize,
+) -> usize {
+    guarded(
+        |_| 0,
+        || {
+            // SAFETY: as the header says.
+            let (prefix, label) = unsafe { (text(prefix), text(label)) };
+            let name = entry_name(prefix.as_deref().unwrap_or("_mjit"), id, label);
+            // SAFETY: as the header says.
+            Ok(unsafe { spell(&name, buffer, room) })
+        },
+    )
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_pick_unloads(
+    loaded: *const UnitHeat,
+    loaded_count: usize,
+    queued: *const u64,
+    queued_count: usize,
+    max_active: u64,
+    picked: *mut u32,
+    picked_count: *mut usize,
+) -> Status {
+    status(|| {
+        wanted(picked_count, "the place for the count")?;
+        // SAFETY: as the header says.
+        let (loaded, queued) =
+            unsafe { (row(loaded, loaded_count, "the loaded units")?, row(queued, queued_count, "the queue")?) };
+        if !loaded.is_empty() {
+            wanted(picked, "the place for what is picked")?;
+        }
+        let heat: Vec<policy::UnitHeat> = loaded
+            .iter()
+            .map(|unit| policy::UnitHeat { calls: unit.calls, in_use: unit.in_use != 0, dead: unit.dead != 0 })
+            .collect();
+        let places = policy::pick_unloads(&heat, queued, size(max_active));
+        for (number, &place) in places.iter().enumerate() {
+            let place = u32::try_from(place).map_err(|_| Fault::invalid("too many units"))?;
+            // SAFETY: as the header says, there is room for as many as are loaded.
+            unsafe { picked.add(number).write(place) };
+        }
+        // SAFETY: as the header says.
+        unsafe { picked_count.write(places.len()) };
+        Ok(yes(!places.is_empty()))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_should_compact(census: *const Census) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        let Census { wait, active, queued, max_active, compactions, unloads, .. } = unsafe { read(census) }?;
+        Ok(yes(policy::should_compact(&policy::Census {
+            active: size(active),
+            queued: size(queued),
+            max_active: size(max_active),
+            compactions: size(compactions),
+            unloads: size(unloads),
+            wait: wait != 0,
+        })))
+    })
+}

@@ -1,0 +1,80 @@
+//! A host's own way to wait for children, lent by C.
+
+#[cfg(unix)]
+use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::fault::Fault;
+use super::host::Context;
+use super::memory::read;
+use super::{NotifyFn, Reaper, WaitFn};
+use crate::exec::{self, Exit};
+
+#[derive(Debug)]
+struct Lent {
+    ctx: Context,
+    enter: Option<NotifyFn>,
+    wait: WaitFn,
+    leave: Option<NotifyFn>,
+}
+
+impl Lent {
+    fn notify(&self, function: Option<NotifyFn>) {
+        if let Some(function) = function {
+            // SAFETY: the host promised a function of this type. An exception out of it is kept from the worker.
+            let _ = catch_unwind(AssertUnwindSafe(|| unsafe { function(self.ctx.pointer()) }));
+        }
+    }
+}
+
+impl exec::Reaper for Lent {
+    fn enter(&self) {
+        self.notify(self.enter);
+    }
+
+    fn wait(&self, pid: u32) -> Exit {
+        let mut status = 0;
+        let pid = i64::from(pid);
+        // SAFETY: as above; the status outlives the call.
+        let wait = || unsafe { (self.wait)(self.ctx.pointer(), pid, &raw mut status) };
+        match catch_unwind(AssertUnwindSafe(wait)) {
+            Ok(reaped) if reaped == pid => exit(status),
+            _ => Exit::Unknown,
+        }
+    }
+
+    fn leave(&self) {
+        self.notify(self.leave);
+    }
+}
+
+/// # Safety
+/// As [`read`].
+pub(super) unsafe fn lent(at: *const Reaper) -> Result<Option<Arc<dyn exec::Reaper>>, Fault> {
+    if at.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller says so.
+    let Reaper { ctx, enter, wait, leave, .. } = unsafe { read(at) }?;
+    let wait = wait.ok_or_else(|| Fault::invalid("mjitcc_reaper.wait is NULL"))?;
+    Ok(Some(Arc::new(Lent { ctx: Context::new(ctx), enter, wait, leave })))
+}
+
+/// What `waitpid` says.
+#[cfg(unix)]
+fn exit(status: i32) -> Exit {
+    let status: std::process::ExitStatus = ExitStatusExt::from_raw(status);
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        // Stopped or continued, which nobody asked for.
+        (None, None) => Exit::Unknown,
+    }
+}
+
+/// What `GetExitCodeProcess` says.
+#[cfg(not(unix))]
+fn exit(status: i32) -> Exit {
+    Exit::Code(status)
+}

@@ -1,0 +1,164 @@
+//! Slots, as handles that are shared and counted.
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::Guard;
+use super::fault::{Fault, INVALID, NO, OK, Status, guarded, status};
+use super::memory::{handle, spell};
+use crate::worker::{self, Generation, SlotState};
+
+pub const SLOT_NOT_READY: i32 = 0;
+pub const SLOT_FAILED: i32 = 1;
+pub const SLOT_UNLOADED: i32 = 2;
+pub const SLOT_CALLABLE: i32 = 3;
+pub const SLOT_FIRST_ADDRESS: u32 = 4096;
+
+// The word says the same.
+const _: () = assert!(
+    worker::NOT_READY == SLOT_NOT_READY as usize
+        && worker::FAILED == SLOT_FAILED as usize
+        && worker::UNLOADED == SLOT_UNLOADED as usize
+);
+
+/// `mjitcc_slot`: a share in a slot, and the counter that says how hot its owner is.
+#[derive(Debug)]
+pub struct Slot {
+    pub(super) slot: worker::Slot,
+    calls: Arc<AtomicU64>,
+}
+
+impl Slot {
+    /// Gives a handle with one share.
+    pub(super) fn share(slot: worker::Slot, calls: Arc<AtomicU64>) -> *mut Self {
+        Arc::into_raw(Arc::new(Self { slot, calls })).cast_mut()
+    }
+}
+
+/// # Safety
+/// As [`handle`].
+pub(super) unsafe fn open<'a>(slot: *const Slot) -> Result<&'a Slot, Fault> {
+    // SAFETY: the caller says so.
+    unsafe { handle(slot, "slot") }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_slot_retain(slot: *mut Slot) -> *mut Slot {
+    guarded(
+        |_| ptr::null_mut(),
+        || {
+            // SAFETY: as the header says: the caller holds a share.
+            unsafe {
+                open(slot)?;
+                Arc::increment_strong_count(slot);
+            }
+            Ok(slot)
+        },
+    )
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_slot_release(slot: *mut Slot) {
+    guarded(
+        |_| (),
+        || {
+            if !slot.is_null() {
+                // SAFETY: as the header says: the caller gives its share back.
+                drop(unsafe { Arc::from_raw(slot) });
+            }
+            Ok(())
+        },
+    );
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_slot_state(slot: *const Slot) -> i32 {
+    status(|| {
+        // SAFETY: as the header says.
+        let slot = unsafe { open(slot) }?;
+        Ok(match slot.slot.state() {
+            SlotState::NotReady => SLOT_NOT_READY,
+            SlotState::Failed => SLOT_FAILED,
+            SlotState::Unloaded => SLOT_UNLOADED,
+            SlotState::Callable(_) => SLOT_CALLABLE,
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_slot_address(slot: *const Slot) -> *mut c_void {
+    // Nothing here can panic, and nothing is to be slower than it need be.
+    // SAFETY: as the header says.
+    match unsafe { slot.as_ref() }.map(|slot| slot.slot.state()) {
+        Some(SlotState::Callable(address)) => address.as_ptr(),
+        _ => ptr::null_mut(),
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_slot_word(slot: *const Slot) -> *const usize {
+    // SAFETY: as the header says.
+    unsafe { slot.as_ref() }.map_or(ptr::null(), |slot| slot.slot.word())
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_slot_calls(slot: *const Slot) -> *mut u64 {
+    // SAFETY: as the header says.
+    unsafe { slot.as_ref() }.map_or(ptr::null_mut(), |slot| slot.calls.as_ptr())
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_slot_failure(slot: *const Slot, buffer: *mut c_char, room: usize) -> usize {
+    guarded(
+        |_| 0,
+        || {
+            // SAFETY: as the header says.
+            let why = unsafe { open(slot) }?.slot.failure();
+            let words = why.as_ref().map(describe).unwrap_or_default();
+            // SAFETY: as the header says.
+            Ok(unsafe { spell(&words, buffer, room) })
+        },
+    )
+}
+
+/// With the compiler's own words, where it had any.
+fn describe(why: &worker::NoCode) -> String {
+    match why {
+        worker::NoCode::NotBuilt(failure) => format!("{failure}\n{}", failure.output()).trim_end().to_owned(),
+        why => why.to_string(),
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_slot_enter(slot: *const Slot, guard: *mut Guard) -> Status {
+    // SAFETY: as the header says.
+    let Some(slot) = (unsafe { slot.as_ref() }) else {
+        return INVALID;
+    };
+    if guard.is_null() {
+        return INVALID;
+    }
+    let entered = slot.slot.begin();
+    let (address, generation) =
+        entered.map_or((ptr::null_mut(), 0), |(address, generation)| (address.as_ptr(), generation.number()));
+    // SAFETY: as the header says.
+    unsafe { guard.write(Guard { address, generation }) };
+    if address.is_null() { NO } else { OK }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_slot_leave(slot: *const Slot, guard: *mut Guard) -> Status {
+    // SAFETY: as the header says.
+    let (Some(slot), Some(guard)) = (unsafe { slot.as_ref() }, unsafe { guard.as_mut() }) else {
+        return INVALID;
+    };
+    if guard.address.is_null() {
+        return status(|| Err(Fault::misuse("the guard is not held")));
+    }
+    // So that leaving twice is noticed.
+    guard.address = ptr::null_mut();
+    slot.slot.end(Generation::from_number(guard.generation));
+    OK
+}

@@ -1,0 +1,380 @@
+//! The worker, as a handle. Every function here may be called from any thread.
+
+use std::ffi::{OsString, c_void};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mjit_cc_platforms::{Choice, Flags, OptLevel};
+
+use super::fault::{Fault, OK, Status, guarded, status, yes};
+use super::host::{self, Callbacks, Context};
+use super::memory::{handle, path, read, text, wanted, word, words};
+use super::{ABI, OwnerFn, Place, Slot, WorkerOptions, event, reaper, slot};
+use crate::discover::{Environment, Wish};
+use crate::worker::{self, Compaction, FactId, OwnerId, Switches, Unloading, WorkerHeader};
+
+pub const OPTIMIZE_DEFAULT: u32 = 0;
+pub const OPTIMIZE_O0: u32 = 1;
+pub const OPTIMIZE_O1: u32 = 2;
+pub const OPTIMIZE_O2: u32 = 3;
+pub const OPTIMIZE_O3: u32 = 4;
+pub const OPTIMIZE_SIZE: u32 = 5;
+
+pub const UNLOAD_COLDEST: u32 = 0;
+pub const UNLOAD_NEVER: u32 = 1;
+
+pub const COMPACT_THROTTLED: u32 = 0;
+pub const COMPACT_NEVER: u32 = 1;
+
+pub const NO_TIMEOUT: u64 = u64::MAX;
+
+/// `mjitcc_worker`.
+pub struct Worker {
+    pub(super) worker: worker::Worker,
+    /// How often the collector was entered and not left: the worker panics when it is left too often.
+    collecting: AtomicUsize,
+}
+
+/// What both kinds of options say about the compiler.
+pub(super) struct Compiling {
+    pub(super) wish: Wish,
+    pub(super) flags: Flags,
+    pub(super) environment: Environment,
+    pub(super) header: Option<PathBuf>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) prefix: Option<String>,
+    pub(super) entry_prefix: Option<String>,
+}
+
+/// Reads what both kinds of options have, by the same names.
+macro_rules! compiling {
+    ($options:ident) => {{
+        // SAFETY: strings and lists of strings, or null, as the header says.
+        unsafe {
+            Ok(super::worker::Compiling {
+                wish: super::worker::wish(word($options.cc), text($options.family))?,
+                flags: mjit_cc_platforms::Flags {
+                    optimize: super::worker::optimize($options.optimize)?,
+                    debug: $options.debug != 0,
+                    // The host's own warnings are another matter; the compiler's are silenced, since nobody wrote the C.
+                    warnings: false,
+                    includes: words($options.includes).into_iter().map(Into::into).collect(),
+                    defines: words($options.defines),
+                    cflags: words($options.cflags),
+                    ldflags: words($options.ldflags),
+                    host_library: path($options.host_library),
+                },
+                environment: super::worker::environment(path($options.temp_dir)),
+                header: path($options.header),
+                timeout: super::worker::timeout($options.timeout_ms),
+                prefix: text($options.prefix),
+                entry_prefix: text($options.entry_prefix),
+            })
+        }
+    }};
+}
+pub(super) use compiling;
+
+pub(super) fn wish(cc: Option<OsString>, family: Option<String>) -> Result<Wish, Fault> {
+    let choice = family
+        .map(|name| {
+            let known = Choice::NAMES.iter().find(|(word, _)| *word == name);
+            known
+                .map(|&(_, choice)| choice)
+                .ok_or_else(|| Fault::invalid(format!("there is no compiler family {name}")))
+        })
+        .transpose()?;
+    Ok(Wish { cc, choice, target: None })
+}
+
+pub(super) fn optimize(number: u32) -> Result<OptLevel, Fault> {
+    Ok(match number {
+        OPTIMIZE_DEFAULT => OptLevel::default(),
+        OPTIMIZE_O0 => OptLevel::O0,
+        OPTIMIZE_O1 => OptLevel::O1,
+        OPTIMIZE_O2 => OptLevel::O2,
+        OPTIMIZE_O3 => OptLevel::O3,
+        OPTIMIZE_SIZE => OptLevel::Os,
+        _ => return Err(Fault::invalid(format!("there is no optimize {number}"))),
+    })
+}
+
+pub(super) fn environment(temp_dir: Option<PathBuf>) -> Environment {
+    let mut environment = Environment::read();
+    if let Some(dir) = temp_dir {
+        environment.temp_dirs = vec![dir];
+    }
+    environment
+}
+
+pub(super) fn timeout(ms: u64) -> Option<Duration> {
+    match ms {
+        0 => Some(Duration::from_secs(60)),
+        NO_TIMEOUT => None,
+        ms => Some(Duration::from_millis(ms)),
+    }
+}
+
+pub(super) fn same_abi(abi: u32) -> Result<(), Fault> {
+    if abi == ABI {
+        return Ok(());
+    }
+    Err(Fault::invalid(format!("the caller was compiled for ABI {abi} of mjit-cc, and this library has {ABI}")))
+}
+
+/// A worker's settings, all of them checked.
+unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks), Fault> {
+    same_abi(options.abi)?;
+    // SAFETY: as the header says.
+    let (callbacks, reaper) = unsafe { (Callbacks::read(options.host)?, reaper::lent(options.reaper)?) };
+    let compiling: Compiling = compiling!(options)?;
+    let unloading = match options.unloading {
+        UNLOAD_COLDEST => Unloading::Coldest,
+        UNLOAD_NEVER => Unloading::Never,
+        number => return Err(Fault::invalid(format!("there is no unloading {number}"))),
+    };
+    let compaction = match options.compaction {
+        COMPACT_THROTTLED => Compaction::Throttled,
+        COMPACT_NEVER => Compaction::Never,
+        number => return Err(Fault::invalid(format!("there is no compaction {number}"))),
+    };
+    let threads = usize::try_from(options.threads).ok().and_then(NonZero::new).unwrap_or(NonZero::<usize>::MIN);
+    let mut builder = worker::Worker::builder()
+        .wish(compiling.wish)
+        .flags(compiling.flags)
+        .environment(compiling.environment)
+        .header(compiling.header.map_or(WorkerHeader::None, WorkerHeader::File))
+        .timeout(compiling.timeout)
+        .threads(threads)
+        .unloading(unloading)
+        .compaction(compaction)
+        .verbose(u8::try_from(options.verbose).unwrap_or(u8::MAX))
+        .warnings(options.warnings != 0)
+        .save_temps(options.save_temps != 0)
+        .wait(options.wait != 0);
+    if options.max_cache_size > 0 {
+        builder = builder.max_cache_size(usize::try_from(options.max_cache_size).unwrap_or(usize::MAX));
+    }
+    if let Some(prefix) = compiling.prefix {
+        builder = builder.prefix(prefix);
+    }
+    if let Some(prefix) = compiling.entry_prefix {
+        builder = builder.entry_prefix(prefix);
+    }
+    if let Some(reaper) = reaper {
+        builder = builder.reaper(reaper);
+    }
+    if let Some(observe) = options.observe {
+        let ctx = Context::new(options.observe_ctx);
+        builder = builder.observer(move |event| event::tell(observe, ctx, event));
+    }
+    Ok((builder, callbacks))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_start(options: *const WorkerOptions, worker: *mut *mut Worker) -> Status {
+    status(|| {
+        wanted(worker, "the place for the worker")?;
+        // SAFETY: as the header says.
+        let (builder, callbacks) = unsafe {
+            worker.write(ptr::null_mut());
+            builder(&read(options)?)?
+        };
+        let started = Worker { worker: builder.start(Arc::new(callbacks)), collecting: AtomicUsize::new(0) };
+        // SAFETY: as the header says.
+        unsafe { worker.write(Box::into_raw(Box::new(started))) };
+        Ok(OK)
+    })
+}
+
+/// # Safety
+/// As [`handle`].
+pub(super) unsafe fn open<'a>(worker: *const Worker) -> Result<&'a Worker, Fault> {
+    // SAFETY: the caller says so.
+    unsafe { handle(worker, "worker") }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_submit(
+    worker: *mut Worker,
+    owner: u64,
+    place: *const Place,
+    calls: u64,
+    switches: u64,
+    slot: *mut *mut Slot,
+) -> Status {
+    status(|| {
+        wanted(slot, "the place for the slot")?;
+        // SAFETY: as the header says.
+        let (worker, place) = unsafe {
+            slot.write(ptr::null_mut());
+            let place = if place.is_null() { worker::Place::default() } else { host::place(place)? };
+            (open(worker)?, place)
+        };
+        let calls = Arc::new(AtomicU64::new(calls));
+        let submitted = worker.worker.submit_with(OwnerId(owner), place, Arc::clone(&calls), Switches(switches));
+        // SAFETY: as the header says.
+        unsafe { slot.write(Slot::share(submitted, calls)) };
+        Ok(OK)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_recompile(worker: *mut Worker, slot: *const Slot, switches: u64) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        let (worker, slot) = unsafe { (open(worker)?, slot::open(slot)?) };
+        Ok(yes(worker.worker.recompile(&slot.slot, Switches(switches))))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_run_vm_jobs(worker: *mut Worker) -> usize {
+    guarded(
+        |_| 0,
+        || {
+            // SAFETY: as the header says.
+            Ok(unsafe { open(worker) }?.worker.run_vm_jobs())
+        },
+    )
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_enter_gc(worker: *mut Worker) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        let worker = unsafe { open(worker) }?;
+        worker.worker.enter_gc();
+        worker.collecting.fetch_add(1, Ordering::Relaxed);
+        Ok(OK)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_leave_gc(worker: *mut Worker) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        let worker = unsafe { open(worker) }?;
+        let less = |count: usize| count.checked_sub(1);
+        if worker.collecting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
+            return Err(Fault::misuse("the collector was left without being entered"));
+        }
+        worker.worker.leave_gc();
+        Ok(OK)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_owner_died(worker: *mut Worker, owner: u64) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        unsafe { open(worker) }?.worker.owner_died(OwnerId(owner));
+        Ok(OK)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_owner_moved(worker: *mut Worker, from: u64, to: u64) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        unsafe { open(worker) }?.worker.owner_moved(OwnerId(from), OwnerId(to));
+        Ok(OK)
+    })
+}
+
+/// Tells C of owners, one by one, with no lock held.
+fn tell(owners: &[OwnerId], each: Option<OwnerFn>, ctx: *mut c_void) {
+    let Some(each) = each else { return };
+    for owner in owners {
+        // SAFETY: the host promised a function of this type.
+        unsafe { each(ctx, owner.0) };
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_living_owners(
+    worker: *mut Worker,
+    each: Option<OwnerFn>,
+    ctx: *mut c_void,
+) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        tell(&unsafe { open(worker) }?.worker.living_owners(), each, ctx);
+        Ok(OK)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_invalidate(
+    worker: *mut Worker,
+    fact: u64,
+    each: Option<OwnerFn>,
+    ctx: *mut c_void,
+) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        tell(&unsafe { open(worker) }?.worker.invalidate(FactId(fact)), each, ctx);
+        Ok(OK)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_cancel_all(
+    worker: *mut Worker,
+    each: Option<OwnerFn>,
+    ctx: *mut c_void,
+) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        tell(&unsafe { open(worker) }?.worker.cancel_all(), each, ctx);
+        Ok(OK)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_is_enabled(worker: *const Worker) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        Ok(yes(unsafe { open(worker) }?.worker.is_enabled()))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_pause(worker: *mut Worker, drain: i32) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        Ok(yes(unsafe { open(worker) }?.worker.pause(drain != 0)))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_resume(worker: *mut Worker) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        Ok(yes(unsafe { open(worker) }?.worker.resume()))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_prepare_exec(worker: *mut Worker) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        unsafe { open(worker) }?.worker.prepare_exec();
+        Ok(OK)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mjitcc_worker_finish(worker: *mut Worker) -> Status {
+    status(|| {
+        if !worker.is_null() {
+            // SAFETY: as the header says: it came from start, and nobody uses it any more.
+            unsafe { Box::from_raw(worker) }.worker.finish();
+        }
+        Ok(OK)
+    })
+}

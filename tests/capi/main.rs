@@ -1,0 +1,14 @@
+//! The C ABI as C meets it: the header against the library, and programs in C that live on it.
+
+#![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
+#![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
+#![allow(unsafe_code, reason = "the C ABI is unsafe to call")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod c;
+mod callbacks;
+mod edges;
+mod header;
+mod vm;
