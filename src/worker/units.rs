@@ -104,6 +104,8 @@ struct InFlight {
     /// How many facts had been found untrue when its text began to be generated: the later ones concern it.
     began: usize,
     unwanted: Option<Unwanted>,
+    /// Told apart from why it is unwanted: it may have been that before.
+    owner_died: bool,
 }
 
 impl InFlight {
@@ -231,7 +233,8 @@ impl<L> Units<L> {
             self.untrue.clear();
         }
         let began = self.untrue.len();
-        self.in_flight.push(InFlight { ticket: ticket.clone(), premises: None, began, unwanted: None });
+        let unit = InFlight { ticket: ticket.clone(), premises: None, began, unwanted: None, owner_died: false };
+        self.in_flight.push(unit);
         Some(Work::Make(ticket))
     }
 
@@ -450,6 +453,7 @@ impl<L> Units<L> {
         });
         for unit in self.in_flight.iter_mut().filter(|unit| unit.ticket.owner == owner) {
             unit.unwanted.get_or_insert(Unwanted::Failed(NoCode::OwnerDied));
+            unit.owner_died = true;
         }
         self.retire(|unit| unit.ticket.owner == owner, |slot| slot.fail(NoCode::OwnerDied));
     }
@@ -490,8 +494,7 @@ impl<L> Units<L> {
     /// of ours. Some may be named twice.
     pub(super) fn living_owners(&self) -> Vec<OwnerId> {
         let queued = self.queue.iter().map(|ticket| ticket.owner);
-        let lives = |unit: &&InFlight| !matches!(unit.unwanted, Some(Unwanted::Failed(NoCode::OwnerDied)));
-        let in_flight = self.in_flight.iter().filter(lives);
+        let in_flight = self.in_flight.iter().filter(|unit| !unit.owner_died);
         let in_flight = in_flight.flat_map(|unit| {
             let inlined = unit.premises.iter().flat_map(|premises| premises.inlined.iter().copied());
             std::iter::once(unit.ticket.owner).chain(inlined)
@@ -776,6 +779,18 @@ mod tests {
         assert_eq!(units.living_owners(), [OwnerId(11)]);
         units.bury(OwnerId(11));
         assert_eq!(slot.state(), SlotState::Failed);
+    }
+
+    #[test]
+    fn an_owner_that_died_is_not_marked_though_its_unit_was_unwanted_before() {
+        let mut units = units(100);
+        let slots: Vec<Slot> = (1..=2).map(|owner| submit(&mut units, owner, 0).0).collect();
+        let _tickets: Vec<Ticket> = (0..2).map(|_| take(&mut units).unwrap()).collect();
+        units.recompile(&slots[0], Switches(1));
+        units.cancel_all();
+        units.bury(OwnerId(1));
+        units.bury(OwnerId(2));
+        assert_eq!(units.living_owners(), []);
     }
 
     #[test]
