@@ -309,9 +309,17 @@ impl Worker {
     /// Ends every compiler and every thread and removes all files, as [`finish`](Self::finish) does, but leaves code loaded and callable: for
     /// `exec`, which may fail and return into it. Nothing is compiled afterwards.
     pub fn prepare_exec(&self) {
+        if !self.is_another_s() {
+            self.stop(|| {});
+        }
+    }
+
+    /// Stops, if that is still to be done; `unload` comes when nothing more is published and before the files go, since Windows keeps
+    /// the file of a library that is loaded.
+    fn stop(&self, unload: impl FnOnce()) {
         let Shared { interlock, .. } = &*self.shared;
-        if self.is_another_s() || !interlock.stop() {
-            return;
+        if !interlock.stop() {
+            return unload();
         }
         self.shared.tell(&WorkerEvent::Stopping);
         self.shared.executor().cancel();
@@ -321,6 +329,7 @@ impl Worker {
             let _ = thread.join();
         }
         interlock.with(|state| state.units.disable(&NoCode::Finished));
+        unload();
         if let Some(engine) = self.shared.engine() {
             engine.close();
         }
@@ -353,9 +362,10 @@ impl Drop for Worker {
             std::mem::take(threads).into_iter().for_each(std::mem::forget);
             return;
         }
-        self.prepare_exec();
-        let libraries = self.shared.interlock.with(|state| state.units.take_all());
-        drop(libraries);
+        self.stop(|| {
+            let libraries = self.shared.interlock.with(|state| state.units.take_all());
+            drop(libraries);
+        });
     }
 }
 

@@ -183,6 +183,10 @@ impl Engine {
             }
         };
         state.parts.disown();
+        state.executor.abandon();
+        if let Some(reaper) = &self.reaper {
+            reaper.forked();
+        }
         *state = State { parts, executor };
         Ok(yes(inherited))
     }

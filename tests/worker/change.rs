@@ -44,6 +44,7 @@ fn recompiling_wakes_an_idle_worker() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "a named pipe that gcc includes holds the compiler back")]
 fn a_unit_that_is_superseded_under_the_compiler_is_never_published() {
     need!("gcc");
     let (bench, fifo) = held_back();
@@ -138,7 +139,8 @@ fn compacted_code_is_published_in_the_same_slots_and_the_old_libraries_are_close
     assert_eq!(values(&slots), (1001..=1020).collect::<Vec<_>>());
     assert_eq!(bench.lines("Unloading unit").len(), 20);
     // All in one library now.
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let maps =
+        if cfg!(target_os = "linux") { std::fs::read_to_string("/proc/self/maps").unwrap() } else { String::new() };
     let dir = bench.dir.path().to_string_lossy().into_owned();
     let mapped: std::collections::BTreeSet<&str> =
         maps.lines().filter_map(|line| line.split_whitespace().nth(5).filter(|path| path.starts_with(&dir))).collect();
@@ -195,8 +197,6 @@ fn a_host_that_waits_gets_its_unit_though_the_cache_is_full() {
     let mut bench = Bench::of_text(PLAIN, Worker::builder().wait(true).max_cache_size(10));
     let slots: Vec<_> = (1..=11).map(|owner| bench.submit(owner, 0)).collect();
     assert_eq!(values(&slots), (1..=11).collect::<Vec<_>>());
-    // The eleventh went before the compaction that was under way.
-    bench.worker().pause(true);
     let grown = bench.lines("No units can be unloaded");
     assert_eq!(grown, ["No units can be unloaded -- incremented max-cache-size to 11 for --jit-wait"]);
     // The full cache was compacted; the eleventh went first.
