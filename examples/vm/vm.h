@@ -15,7 +15,8 @@
 #define VM_CODE
 #endif
 
-#if defined(__GNUC__) && !defined(__TINYC__)
+/* clang-cl has them too, cl and tcc do not; VM_PLAIN_C is for trying what is for those. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__) && !defined(VM_PLAIN_C)
 #define VM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define VM_ADD_OVERFLOWS(a, b, to) __builtin_add_overflow(a, b, to)
 #define VM_SUBTRACT_OVERFLOWS(a, b, to) __builtin_sub_overflow(a, b, to)

@@ -136,11 +136,15 @@ fn all_ways_agree(cc: &str) {
         &["--wait", "--min-calls", "2", "--gc-stress"],
         &["--min-calls", "1", "--threads", "2"],
     ];
+    // What differs there is the compiler, and Wine takes a second to start one.
+    let ways = if cfg!(windows) { &ways[..1] } else { &ways[..] };
     for name in programs() {
         let expected = interpreted(&name);
         for way in ways {
-            let options = [&["--run", "--cc", cc], way].concat();
-            assert_eq!(run(&name, &options).stdout, expected, "{name} {options:?}");
+            let options = [&["--run", "--verbose", "1", "--cc", cc], *way].concat();
+            let ran = run(&name, &options);
+            assert_eq!(ran.stdout, expected, "{name} {options:?}");
+            assert!(ran.count("JIT success") > 0 || !way.contains(&"--wait"), "{name} {options:?}: {}", ran.log);
         }
     }
 }
@@ -152,12 +156,56 @@ fn machine_code_of_gcc_agrees_with_the_interpreter() {
 }
 
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "clang-cl is the same compiler, MinGW's gcc has the same linker, and time is short under Wine"
+)]
 fn machine_code_of_clang_agrees_with_the_interpreter() {
     need!("clang");
     all_ways_agree("clang");
 }
 
 #[test]
+#[cfg(windows)]
+fn machine_code_of_clang_cl_agrees_with_the_interpreter() {
+    need!("clang-cl");
+    all_ways_agree("clang-cl");
+}
+
+// As cl compiles it.
+#[test]
+fn machine_code_of_plain_c_agrees_with_the_interpreter() {
+    need!("gcc");
+    for name in ["factorial", "values"] {
+        let ran = run(name, &["--run", "--wait", "--min-calls", "1", "--verbose", "1", "--cc", "gcc -DVM_PLAIN_C"]);
+        assert_eq!(ran.stdout, interpreted(name));
+        assert!(ran.count("JIT success") > 0, "{}", ran.log);
+    }
+}
+
+/// Cold and warm runs agree, and the warm one is one of code that was put together.
+#[track_caller]
+fn compacted_code_agrees(cc: &str) {
+    let ran = run("redefine", &["--cc", cc, "--min-calls", "1", "--verbose", "1"]);
+    let told: Vec<&str> = ran.log.lines().filter(|line| line.starts_with("JIT compaction")).collect();
+    assert!(told.iter().any(|line| line.contains("Compacted ")), "{}", ran.log);
+}
+
+#[test]
+fn compacted_code_of_gcc_agrees_with_the_interpreter() {
+    need!("gcc");
+    compacted_code_agrees("gcc");
+}
+
+#[test]
+#[cfg(windows)]
+fn compacted_code_of_clang_cl_agrees_with_the_interpreter() {
+    need!("clang-cl");
+    compacted_code_agrees("clang-cl");
+}
+
+#[test]
+#[cfg_attr(windows, ignore = "what is compiled is that of other tests, and time is short under Wine")]
 fn the_table_compares_cold_and_warm_runs_by_itself() {
     need!("gcc");
     for name in programs() {
