@@ -70,7 +70,7 @@ impl Library {
     }
 
     /// Gives the loader's own handle away, as `dlopen` or `LoadLibrary` gives it. Whoever has it unloads the library.
-    #[cfg(feature = "capi")]
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn into_raw(self) -> *mut c_void {
         #[cfg(unix)]
         return libloading::os::unix::Library::from(self.library).into_raw();
@@ -82,7 +82,7 @@ impl Library {
     ///
     /// # Safety
     /// It came from [`Self::into_raw`] and was not closed since.
-    #[cfg(feature = "capi")]
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) unsafe fn from_raw(handle: *mut c_void) -> Self {
         // SAFETY: the caller says so.
         #[cfg(unix)]

@@ -18,7 +18,7 @@ use crate::scratch;
 mod record;
 
 use record::Record;
-#[cfg(feature = "capi")]
+#[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use record::path as record_path;
 
 /// What stands before every unit.

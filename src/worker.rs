@@ -59,7 +59,7 @@ pub mod policy;
 mod slot;
 mod units;
 
-#[cfg(feature = "capi")]
+#[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use engine::{Engine as PartsEngine, Source as PartsSource};
 pub use fork::Fork;
 pub use host::{Code, FactId, Generated, Host, Inlined, NoCode, OwnerId, Place, Request, Switches};
@@ -67,7 +67,7 @@ pub use jobs::NotRun;
 pub use log::WorkerEvent;
 pub use options::{Builder, Compaction, Unloading, WorkerHeader, WorkerObserver};
 pub use slot::{Entered, Slot, SlotState};
-#[cfg(feature = "capi")]
+#[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};
 
 use engine::Engine;

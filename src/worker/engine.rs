@@ -75,25 +75,25 @@ impl Engine {
     }
 
     /// For a host that has a worker of its own, and makes each part ready by itself.
-    #[cfg(feature = "capi")]
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
         Self { pipeline, header, prefix, save_temps }
     }
 
     /// What it works with.
-    #[cfg(feature = "capi")]
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
 
     /// What stands before every unit.
-    #[cfg(feature = "capi")]
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn header(&self) -> &UnitHeader {
         &self.header
     }
 
     /// What stands before every unit from now on.
-    #[cfg(feature = "capi")]
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn set_header(&mut self, header: UnitHeader) {
         self.header = header;
     }

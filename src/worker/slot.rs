@@ -67,13 +67,13 @@ pub(crate) struct Generation(usize);
 
 impl Generation {
     /// For a caller that keeps it as a number.
-    #[cfg(feature = "capi")]
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn number(self) -> usize {
         self.0
     }
 
     /// What [`Self::number`] gave.
-    #[cfg(feature = "capi")]
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn from_number(number: usize) -> Self {
         Self(number)
     }
