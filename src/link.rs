@@ -1,0 +1,147 @@
+//! Linking inside this process, where that serves: objects to a library in memory. Knows no driver and starts no process; what it
+//! cannot do it says, and somebody else's linker does it.
+
+#[cfg(all(feature = "wild", target_os = "linux", not(loom)))]
+#[path = "link/wild.rs"]
+mod linker;
+#[cfg(not(all(feature = "wild", target_os = "linux", not(loom))))]
+#[path = "link/none.rs"]
+mod linker;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::{fs, io};
+
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
+
+pub(crate) use linker::Wild;
+
+/// What the compiler calls by itself: an archive, and the names in it.
+#[derive(Debug)]
+pub(crate) struct Runtime {
+    archive: PathBuf,
+    names: Vec<String>,
+}
+
+/// Objects as they are in memory, and whether any of them calls what only the compiler's own library may have.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    texts: Vec<Vec<u8>>,
+    /// Names that are reserved for the compiler and its library, and that no object defines.
+    reserved: Vec<String>,
+}
+
+/// Why a library was not linked in this process.
+#[derive(Debug)]
+pub(crate) enum NotLinked {
+    /// There is no linker in this build.
+    #[cfg_attr(all(feature = "wild", target_os = "linux", not(loom)), expect(dead_code, reason = "there is"))]
+    NotBuilt,
+    /// An object is none that it links.
+    Unserved(&'static str),
+    /// It said no.
+    Refused(String),
+    /// It has a fault.
+    Panicked(String),
+    /// A file could not be read.
+    Io(io::Error),
+}
+
+impl fmt::Display for NotLinked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotBuilt => f.write_str("this build has no linker of its own"),
+            Self::Unserved(why) => f.write_str(why),
+            Self::Refused(text) => f.write_str(text),
+            Self::Panicked(text) => write!(f, "it panicked: {text}"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<io::Error> for NotLinked {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Runtime {
+    /// Reads which names an archive defines, from its own table.
+    fn read(archive: &Path) -> Option<Self> {
+        let bytes = fs::read(archive).ok()?;
+        let file = object::read::archive::ArchiveFile::parse(&*bytes).ok()?;
+        let symbols = file.symbols().ok()??;
+        let name = |symbol: object::Result<object::read::archive::ArchiveSymbol<'_>>| {
+            Some(String::from_utf8_lossy(symbol.ok()?.name()).into_owned())
+        };
+        let mut names: Vec<String> = symbols.filter_map(name).collect();
+        names.sort_unstable();
+        Some(Self { archive: archive.to_owned(), names })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.binary_search_by(|one| one.as_str().cmp(name)).is_ok()
+    }
+}
+
+impl Objects {
+    /// Reads objects, and refuses those that mean more than an ELF linker knows.
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, NotLinked> {
+        let mut objects = Self { texts: Vec::with_capacity(paths.len()), reserved: Vec::new() };
+        for path in paths {
+            let text = fs::read(path)?;
+            objects.look_at(&text)?;
+            objects.texts.push(text);
+        }
+        objects.reserved.sort_unstable();
+        objects.reserved.dedup();
+        Ok(objects)
+    }
+
+    fn look_at(&mut self, text: &[u8]) -> Result<(), NotLinked> {
+        let file = object::File::parse(text).map_err(|error| NotLinked::Refused(error.to_string()))?;
+        for section in file.sections() {
+            let name = section.name().unwrap_or_default();
+            if name.starts_with(".gnu.lto_") {
+                return Err(NotLinked::Unserved("an object holds what gcc's link-time optimiser wants"));
+            }
+            let runs = matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.contains(elf::SHF_EXECINSTR));
+            if name == ".note.GNU-stack" && runs {
+                return Err(NotLinked::Unserved("an object wants a stack that can be executed"));
+            }
+        }
+        let open = file.symbols().filter(|symbol| symbol.is_undefined());
+        let names = open.filter_map(|symbol| symbol.name().ok()).filter(|name| name.starts_with("__"));
+        self.reserved.extend(names.map(str::to_owned));
+        Ok(())
+    }
+}
+
+/// The linker of one pipeline. Shared by threads, each of which links by itself.
+#[derive(Debug, Default)]
+pub(crate) struct InProcess {
+    wild: Wild,
+    runtime: OnceLock<Option<Runtime>>,
+}
+
+impl InProcess {
+    /// Links objects into a library, told by `words` what kind. `find_runtime` names the compiler's own library; it is asked once, and only
+    /// when something may be in there.
+    pub(crate) fn link(
+        &self,
+        words: &[&str],
+        objects: Objects,
+        threads: usize,
+        find_runtime: impl FnOnce() -> Option<PathBuf>,
+    ) -> Result<Vec<u8>, NotLinked> {
+        let Objects { mut texts, reserved } = objects;
+        let mut archive = None;
+        if !reserved.is_empty() {
+            let runtime = self.runtime.get_or_init(|| Runtime::read(&find_runtime()?));
+            let wanted = runtime.as_ref().filter(|runtime| reserved.iter().any(|name| runtime.has(name)));
+            archive = wanted.map(|runtime| fs::read(&runtime.archive)).transpose()?;
+        }
+        self.wild.link(words, std::mem::take(&mut texts), archive, threads)
+    }
+}
