@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::{fs, io};
 
-use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolFlags, elf};
 
 pub(crate) use linker::Wild;
 
@@ -30,20 +30,17 @@ pub(crate) struct Objects {
     texts: Vec<Vec<u8>>,
     /// Names that are reserved for the compiler and its library, and that no object defines.
     reserved: Vec<String>,
+    /// Names that no other library may define, and that an object leaves open.
+    hidden: Vec<String>,
 }
 
 /// Why a library was not linked in this process.
 #[derive(Debug)]
 pub(crate) enum NotLinked {
-    /// There is no linker in this build.
-    #[cfg_attr(all(feature = "wild", target_os = "linux", not(loom)), expect(dead_code, reason = "there is"))]
-    NotBuilt,
-    /// An object is none that it links.
+    /// It is not there, or an object is none that it links.
     Unserved(&'static str),
-    /// It said no.
+    /// It said no, or panicked.
     Refused(String),
-    /// It has a fault.
-    Panicked(String),
     /// A file could not be read.
     Io(io::Error),
 }
@@ -51,10 +48,8 @@ pub(crate) enum NotLinked {
 impl fmt::Display for NotLinked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotBuilt => f.write_str("this build has no linker of its own"),
             Self::Unserved(why) => f.write_str(why),
             Self::Refused(text) => f.write_str(text),
-            Self::Panicked(text) => write!(f, "it panicked: {text}"),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -88,11 +83,15 @@ impl Runtime {
 impl Objects {
     /// Reads objects, and refuses those that mean more than an ELF linker knows.
     pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, NotLinked> {
-        let mut objects = Self { texts: Vec::with_capacity(paths.len()), reserved: Vec::new() };
+        let mut objects = Self { texts: Vec::with_capacity(paths.len()), reserved: Vec::new(), hidden: Vec::new() };
         for path in paths {
             let text = fs::read(path)?;
             objects.look_at(&text)?;
             objects.texts.push(text);
+        }
+        if !objects.define_the_hidden() {
+            // wild would make it null.
+            return Err(NotLinked::Unserved("a hidden symbol is not defined"));
         }
         objects.reserved.sort_unstable();
         objects.reserved.dedup();
@@ -106,15 +105,31 @@ impl Objects {
             if name.starts_with(".gnu.lto_") {
                 return Err(NotLinked::Unserved("an object holds what gcc's link-time optimiser wants"));
             }
-            let runs = matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.contains(elf::SHF_EXECINSTR));
+            let runs =
+                matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.contains(elf::SHF_EXECINSTR));
             if name == ".note.GNU-stack" && runs {
                 return Err(NotLinked::Unserved("an object wants a stack that can be executed"));
             }
         }
-        let open = file.symbols().filter(|symbol| symbol.is_undefined());
-        let names = open.filter_map(|symbol| symbol.name().ok()).filter(|name| name.starts_with("__"));
-        self.reserved.extend(names.map(str::to_owned));
+        for symbol in file.symbols().filter(|symbol| symbol.is_undefined()) {
+            let Ok(name) = symbol.name() else { continue };
+            if name.starts_with("__") {
+                self.reserved.push(name.to_owned());
+            }
+            let shut = matches!(symbol.flags(), SymbolFlags::Elf { st_other, .. } if st_other.visibility() != elf::STV_DEFAULT);
+            if shut && !symbol.is_weak() {
+                self.hidden.push(name.to_owned());
+            }
+        }
         Ok(())
+    }
+
+    fn define_the_hidden(&self) -> bool {
+        let defines = |text: &Vec<u8>, name: &str| {
+            let file = object::File::parse(&**text).ok();
+            file.is_some_and(|file| file.symbols().any(|one| one.is_definition() && one.name() == Ok(name)))
+        };
+        self.hidden.iter().all(|name| self.texts.iter().any(|text| defines(text, name)))
     }
 }
 
@@ -135,7 +150,7 @@ impl InProcess {
         threads: usize,
         find_runtime: impl FnOnce() -> Option<PathBuf>,
     ) -> Result<Vec<u8>, NotLinked> {
-        let Objects { mut texts, reserved } = objects;
+        let Objects { mut texts, reserved, .. } = objects;
         let mut archive = None;
         if !reserved.is_empty() {
             let runtime = self.runtime.get_or_init(|| Runtime::read(&find_runtime()?));

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{
-    Diagnostic, Flags, Header, Job, Linker, Plan, PlanError, Role, Severity, Toolchain, quote::line_directive, tells_of_crash,
+    Diagnostic, Flags, Header, Job, Linker, Plan, PlanError, Role, Severity, Toolchain, quote::line_directive,
+    tells_of_crash,
 };
 
 use crate::depend::{FileDigests, Inputs};
@@ -76,7 +77,15 @@ impl Pipeline {
     /// A pipeline whose processes may take as long as they like.
     #[must_use]
     pub fn new(compiler: Found, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
-        Self { compiler, flags, executor, scratch, timeout: None, digests: FileDigests::default(), linker: InProcess::default() }
+        Self {
+            compiler,
+            flags,
+            executor,
+            scratch,
+            timeout: None,
+            digests: FileDigests::default(),
+            linker: InProcess::default(),
+        }
     }
 
     /// The compiler's planner.

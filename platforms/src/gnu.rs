@@ -176,7 +176,9 @@ impl<D: Dialect> Gnu<D> {
     fn check_linker(&self, flags: &Flags) -> Result<(), PlanError> {
         match flags.linker {
             Linker::Auto | Linker::Driver => Ok(()),
-            Linker::Wild => self.link_in_process(flags).map(drop).map_err(|why| self.unsupported("link with wild", why)),
+            Linker::Wild => {
+                self.link_in_process(flags).map(drop).map_err(|why| self.unsupported("link with wild", why))
+            }
             Linker::Lld | Linker::Mold | Linker::Gold | Linker::Bfd if self.dialect.takes_linkers() => Ok(()),
             Linker::Lld | Linker::Mold | Linker::Gold | Linker::Bfd => {
                 Err(self.unsupported("link with another linker than its own", "leave the choice to it"))

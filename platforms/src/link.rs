@@ -67,7 +67,7 @@ pub(crate) fn in_process(target: &Target, flags: &Flags) -> Result<Vec<&'static 
     if !flags.ldflags.is_empty() {
         return Err("only the driver knows what linker flags mean");
     }
-    if flags.cflags.iter().any(|word| concerns_link(word)) {
+    if flags.cflags.iter().any(concerns_link) {
         return Err("a compiler flag may concern the link");
     }
     // Without --eh-frame-hdr nobody unwinds through the code, not a debugger either.
@@ -111,16 +111,37 @@ mod tests {
 
     #[test]
     fn words_that_make_other_code_leave_the_link_alone() {
-        for word in ["-fno-plt", "-ffast-math", "-march=native", "-std=gnu11", "-DX=1", "-g3", "-O2", "-w", "-Wall", "-mno-sse4"] {
+        for word in [
+            "-fno-plt",
+            "-ffast-math",
+            "-march=native",
+            "-std=gnu11",
+            "-DX=1",
+            "-g3",
+            "-O2",
+            "-w",
+            "-Wall",
+            "-mno-sse4",
+        ] {
             assert!(with(&[word]).is_ok(), "{word}");
         }
     }
 
     #[test]
     fn words_that_may_concern_the_link_go_to_the_driver() {
-        for word in
-            ["-flto", "-fsanitize=address", "-fprofile-generate", "--coverage", "-m32", "-pg", "-Wl,-z,now", "-B/x", "-static", "x.o", "-D"]
-        {
+        for word in [
+            "-flto",
+            "-fsanitize=address",
+            "-fprofile-generate",
+            "--coverage",
+            "-m32",
+            "-pg",
+            "-Wl,-z,now",
+            "-B/x",
+            "-static",
+            "x.o",
+            "-D",
+        ] {
             assert!(with(&[word]).is_err(), "{word}");
         }
         let flags = Flags { ldflags: vec!["-lm".into()], ..Flags::default() };

@@ -17,6 +17,6 @@ impl Wild {
         _archive: Option<Vec<u8>>,
         _threads: usize,
     ) -> Result<Vec<u8>, NotLinked> {
-        Err(NotLinked::NotBuilt)
+        Err(NotLinked::Unserved("this build has no linker of its own"))
     }
 }

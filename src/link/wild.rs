@@ -70,7 +70,8 @@ fn pool(threads: usize) -> Result<ThreadPool, NotLinked> {
 
 /// A fault of the linker's is no fault of whoever links.
 fn guarded<T>(link: impl FnOnce() -> Result<T, NotLinked>) -> Result<T, NotLinked> {
-    catch_unwind(AssertUnwindSafe(link)).unwrap_or_else(|panic| Err(NotLinked::Panicked(words_of(&*panic))))
+    catch_unwind(AssertUnwindSafe(link))
+        .unwrap_or_else(|panic| Err(NotLinked::Refused(format!("it panicked: {}", words_of(&*panic)))))
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> String {
@@ -189,7 +190,7 @@ mod tests {
     #[test]
     fn a_linker_that_panics_is_one_that_refuses() {
         let linked: Result<(), _> = guarded(|| panic!("no {}", "way"));
-        assert!(matches!(linked, Err(NotLinked::Panicked(text)) if text == "no way"));
+        assert!(matches!(linked, Err(NotLinked::Refused(text)) if text == "it panicked: no way"));
     }
 
     #[test]
