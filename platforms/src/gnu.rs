@@ -45,6 +45,14 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     fn takes_linkers(&self) -> bool {
         true
     }
+    /// Whether starting it and loading its PCH takes long enough to do it ahead.
+    fn waits(&self) -> bool {
+        true
+    }
+    /// Whether its objects are whole as soon as they are there.
+    fn renames_objects(&self) -> bool {
+        false
+    }
     /// Libraries for the link, after the objects and the user's.
     fn link_libraries(&self, target: &Target) -> &'static [&'static str];
 }
@@ -260,6 +268,16 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                 })
             }
         }
+    }
+
+    /// As an include: the source itself is read before the PCH.
+    fn standby_source(&self) -> Option<&'static str> {
+        let waits = self.dialect.waits() && !self.compiler.target.is_pe();
+        waits.then_some("#include \"/dev/stdin\"\n")
+    }
+
+    fn renames_objects(&self) -> bool {
+        self.dialect.renames_objects()
     }
 
     fn link_in_process(&self, flags: &Flags) -> Result<Vec<&'static str>, &'static str> {

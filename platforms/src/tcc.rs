@@ -56,6 +56,10 @@ impl Dialect for Tcc {
         ""
     }
 
+    fn waits(&self) -> bool {
+        false
+    }
+
     fn takes_linkers(&self) -> bool {
         false
     }
