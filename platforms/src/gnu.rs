@@ -151,6 +151,21 @@ impl<D: Dialect> Gnu<D> {
         Ok(self.step(args))
     }
 
+    fn macros(&self, flags: &Flags, source: &Path, header: Header<'_>, list: &Path) -> Plan {
+        let mut args = self.code(flags);
+        args.words(["-E", "-dM"]);
+        let text = match header {
+            Header::None => None,
+            Header::Text(path) => Some(path),
+            Header::Pch(pch) => Some(pch.header.as_path()),
+        };
+        if let Some(path) = text {
+            args.flag("-include", path);
+        }
+        args.path(source).flag("-o", list);
+        Plan { steps: vec![self.step(args)], outputs: vec![list.to_owned()], ..Plan::default() }
+    }
+
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
         let target = &self.compiler.target;
         let mut args = self.common(flags);
@@ -206,6 +221,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                 outputs: vec![object.to_owned()],
                 ..Plan::default()
             }),
+            Job::Macros { source, header, list } => Ok(self.macros(flags, source, header, list)),
             Job::Link { objects, library, .. } => {
                 let mut inputs = objects.to_vec();
                 let mut writes = Vec::new();

@@ -30,6 +30,7 @@ pub const EVENT_UNLOADING: u32 = 17;
 pub const EVENT_STOPPING: u32 = 18;
 pub const EVENT_GC_WAITED: u32 = 19;
 pub const EVENT_FINISH: u32 = 20;
+pub const EVENT_TOGETHER: u32 = 21;
 
 /// What an event has beside its line.
 #[derive(Default)]
@@ -67,6 +68,9 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
         WorkerEvent::TempDir(path) => Facts { kind: EVENT_TEMP_DIR, file: Some(path), ..facts },
         WorkerEvent::Start { place, source } => {
             Facts { kind: EVENT_START, place: Some(place), file: Some(source), ..facts }
+        }
+        WorkerEvent::Together { units, source } => {
+            Facts { kind: EVENT_TOGETHER, file: Some(source), count: *units as u64, ..facts }
         }
         WorkerEvent::PchStart => Facts { kind: EVENT_PCH_START, ..facts },
         WorkerEvent::Process(_) => Facts { kind: EVENT_PROCESS, ..facts },

@@ -2,7 +2,7 @@
 //! slots.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use mjit_cc_platforms::Role;
@@ -18,6 +18,7 @@ use crate::pch::{self, UnitHeader};
 use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
 use crate::unit::Unit;
+use crate::unity::HeaderMacros;
 
 /// How many times as long as one unit a translation unit of many may take.
 const MOST_PATIENCE: u32 = 4;
@@ -26,6 +27,8 @@ const MOST_PATIENCE: u32 = 4;
 pub(crate) struct Engine {
     pipeline: Pipeline,
     header: UnitHeader,
+    /// Found out when they are wanted first; a child of a fork has the same.
+    macros: Arc<OnceLock<HeaderMacros>>,
     prefix: String,
     save_temps: bool,
 }
@@ -71,13 +74,19 @@ impl Engine {
                 pch::prepare(&pipeline, header, &file, observer)?.unshared()
             }
         };
-        Ok(Self { pipeline, header, prefix: options.prefix.clone(), save_temps: options.save_temps })
+        let (prefix, save_temps) = (options.prefix.clone(), options.save_temps);
+        let engine = Self { pipeline, header, macros: Arc::default(), prefix, save_temps };
+        if options.merges() && options.header != WorkerHeader::None {
+            // While the header is what it was a moment ago.
+            engine.macros(observer);
+        }
+        Ok(engine)
     }
 
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
-        Self { pipeline, header, prefix, save_temps }
+        Self { pipeline, header, macros: Arc::default(), prefix, save_temps }
     }
 
     /// What it works with.
@@ -96,6 +105,15 @@ impl Engine {
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn set_header(&mut self, header: UnitHeader) {
         self.header = header;
+        self.macros = Arc::default();
+    }
+
+    /// The macros that stand before every unit, as far as they are known.
+    pub(super) fn macros(&self, observer: &dyn Observer) -> &HeaderMacros {
+        self.macros.get_or_init(|| match self.pipeline.list_macros(&self.header, observer) {
+            Ok(list) => HeaderMacros::from_definitions(&list),
+            Err(_) => HeaderMacros::unknown(),
+        })
     }
 
     /// What this process calls the files of a unit.
@@ -181,7 +199,8 @@ impl Engine {
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
-        Self { pipeline, header, prefix: self.prefix.clone(), save_temps: self.save_temps }
+        let macros = Arc::clone(&self.macros);
+        Self { pipeline, header, macros, prefix: self.prefix.clone(), save_temps: self.save_temps }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.

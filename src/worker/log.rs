@@ -82,6 +82,13 @@ pub enum WorkerEvent {
         /// Its C file.
         source: PathBuf,
     },
+    /// Units are about to be compiled as one translation unit.
+    Together {
+        /// How many.
+        units: usize,
+        /// Their C file.
+        source: PathBuf,
+    },
     /// The header is about to be precompiled.
     PchStart,
     /// A process is about to start: its command line.
@@ -123,6 +130,7 @@ impl WorkerEvent {
             Self::Compiler(_)
             | Self::TempDir(_)
             | Self::Start { .. }
+            | Self::Together { .. }
             | Self::PchStart
             | Self::Process(_)
             | Self::NoLibrary(_)
@@ -171,6 +179,9 @@ impl fmt::Display for WorkerEvent {
             Self::Compiler(command) => write!(f, "MJIT: CC defaults to {command}"),
             Self::TempDir(path) => write!(f, "MJIT: tmp_dir is {}", path.display()),
             Self::Start { place, source } => write!(f, "start compilation: {place} -> {}", source.display()),
+            Self::Together { units, source } => {
+                write!(f, "start compilation of {units} units together -> {}", source.display())
+            }
             Self::PchStart => f.write_str("Creating precompiled header"),
             Self::Process(command) => write!(f, "Starting process: {command}"),
             Self::NoLibrary(path) => write!(f, "Failed to generate so: {}", path.display()),

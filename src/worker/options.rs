@@ -41,6 +41,32 @@ pub enum Compaction {
     Never,
 }
 
+/// Whether units that wait become one translation unit, in which what they have in common is compiled once: see [`crate::unity`] for what
+/// that means for a header's own state. The hottest come first all the same, a few units at first and more while the queue stays long
+/// ([`policy::units_at_once`](super::policy::units_at_once)). Their code lies in one library, which is unloaded when all of it is given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unity {
+    /// Each is compiled by itself.
+    Off,
+    /// As many together as have paid off where that was measured.
+    #[default]
+    Auto,
+    /// So many at most.
+    AtMost(NonZero<usize>),
+}
+
+impl Unity {
+    /// How many units become one translation unit at most.
+    #[must_use]
+    pub fn at_most(self) -> usize {
+        match self {
+            Self::Off => 1,
+            Self::Auto => 32,
+            Self::AtMost(units) => units.get(),
+        }
+    }
+}
+
 /// Told of everything that happens, on whatever thread it happens, and never while a lock of the worker's is held.
 pub type WorkerObserver = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
 
@@ -54,6 +80,7 @@ pub(super) struct Options {
     pub(super) max_cache_size: usize,
     pub(super) unloading: Unloading,
     pub(super) compaction: Compaction,
+    pub(super) unity: Unity,
     pub(super) prefix: String,
     pub(super) entry_prefix: String,
     pub(super) verbose: u8,
@@ -62,6 +89,13 @@ pub(super) struct Options {
     pub(super) wait: bool,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
+}
+
+impl Options {
+    /// Whether units ever share a translation unit.
+    pub(super) fn merges(&self) -> bool {
+        self.compaction == Compaction::Throttled || self.unity.at_most() > 1
+    }
 }
 
 /// Puts a worker together. Every setting has a default.
@@ -83,6 +117,7 @@ impl Default for Builder {
                 max_cache_size: 10_000,
                 unloading: Unloading::default(),
                 compaction: Compaction::default(),
+                unity: Unity::default(),
                 prefix: "_mjit_".to_owned(),
                 entry_prefix: "_mjit".to_owned(),
                 verbose: 0,
@@ -148,6 +183,12 @@ impl Builder {
     /// Whether loaded units are put together.
     pub fn compaction(mut self, compaction: Compaction) -> Self {
         self.options.compaction = compaction;
+        self
+    }
+
+    /// Whether units that wait are compiled together.
+    pub fn unity(mut self, unity: Unity) -> Self {
+        self.options.unity = unity;
         self
     }
 

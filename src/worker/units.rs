@@ -1,6 +1,7 @@
 //! The worker's lists, as the interlock guards them: what waits, what is being made, what is loaded, what is to be unloaded. Pure: no
 //! threads, no files. `L` is a library; dropping the last share of it unloads its code, so never in here.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,8 +69,8 @@ struct Retired<L> {
 /// What a worker thread finds to do.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Compile this unit.
-    Make(Ticket),
+    /// Compile these units, hottest first; never none.
+    Make(Vec<Ticket>),
     /// Make room: these are cold enough to go, coldest first, unless somebody is inside.
     Unload(Vec<Candidate>),
     /// There was no room to make, and somebody waits: the cache has room for this many units now.
@@ -136,6 +137,9 @@ pub(super) struct Rules {
     pub(super) wait: bool,
     pub(super) unload: bool,
     pub(super) compact: bool,
+    /// How many units may become one translation unit; one is none.
+    pub(super) together: usize,
+    pub(super) threads: usize,
 }
 
 /// All of them.
@@ -152,6 +156,8 @@ pub(super) struct Units<L> {
     max_active: usize,
     /// Room was looked for and there was none; nothing has changed since.
     no_room: bool,
+    /// How many units were taken at once the last time.
+    taken: usize,
     /// Retired code may have come free.
     sweep: bool,
     /// Something was loaded since the last compaction, which looked at all.
@@ -175,6 +181,7 @@ impl<L> Units<L> {
             untrue: Vec::new(),
             max_active: rules.max_active.max(1),
             no_room: false,
+            taken: 0,
             sweep: false,
             fresh: false,
             compacting: false,
@@ -221,21 +228,58 @@ impl<L> Units<L> {
 
     /// The part of [`Self::next_work`] that somebody who compacts may do in between.
     pub(super) fn next_unit(&mut self) -> Option<Work> {
-        // max_by_key takes the last of equals, so look from the end.
-        let (at, hottest) = self.queue.iter().enumerate().rev().max_by_key(|(_, ticket)| ticket.heat())?;
         if self.is_full() {
-            let colder_than = hottest.heat();
+            let colder_than = self.queue.iter().map(Ticket::heat).max()?;
             return self.make_room(colder_than);
         }
-        // Not swap_remove: the order is what decides among equals.
-        let ticket = self.queue.remove(at);
+        let (waiting, Rules { threads, together, .. }) = (self.queue.len(), self.rules);
+        let room = self.max_active - self.active.len() - self.in_flight.len();
+        let count = policy::units_at_once(waiting, threads, self.taken, together).min(room);
+        let tickets = self.take_hottest(count);
+        if tickets.is_empty() {
+            return None;
+        }
+        self.taken = count;
         if !self.in_flight.iter().any(InFlight::is_generating) {
             self.untrue.clear();
         }
         let began = self.untrue.len();
-        let unit = InFlight { ticket: ticket.clone(), premises: None, began, unwanted: None, owner_died: false };
-        self.in_flight.push(unit);
-        Some(Work::Make(ticket))
+        let unit = |ticket: &Ticket| InFlight {
+            ticket: ticket.clone(),
+            premises: None,
+            began,
+            unwanted: None,
+            owner_died: false,
+        };
+        self.in_flight.extend(tickets.iter().map(unit));
+        Some(Work::Make(tickets))
+    }
+
+    /// Takes units out of the queue, hottest first, of equals those that came first.
+    fn take_hottest(&mut self, count: usize) -> Vec<Ticket> {
+        // Hotness may change at any moment: it is read once.
+        let mut order: Vec<(Reverse<u64>, usize)> =
+            self.queue.iter().enumerate().map(|(at, ticket)| (Reverse(ticket.heat()), at)).collect();
+        if count < order.len() {
+            order.select_nth_unstable(count);
+            order.truncate(count);
+        }
+        order.sort_unstable();
+        let tickets = order.iter().map(|&(_, at)| self.queue[at].clone()).collect();
+        let mut taken: Vec<usize> = order.into_iter().map(|(_, at)| at).collect();
+        taken.sort_unstable();
+        // Those that stay keep their order, which is what decides among equals.
+        let mut at = 0;
+        self.queue.retain(|_| {
+            at += 1;
+            taken.binary_search(&(at - 1)).is_err()
+        });
+        tickets
+    }
+
+    /// Units that were compiled together failed: the next ones go in smaller company.
+    pub(super) fn company_failed(&mut self) {
+        self.taken = 0;
     }
 
     fn make_room(&mut self, colder_than: u64) -> Option<Work> {
@@ -657,7 +701,7 @@ mod tests {
     use crate::worker::SlotState;
     use std::ptr::NonNull;
 
-    const RULES: Rules = Rules { max_active: 100, wait: false, unload: true, compact: false };
+    const RULES: Rules = Rules { max_active: 100, wait: false, unload: true, compact: false, together: 1, threads: 1 };
 
     fn units(max_active: usize) -> Units<u64> {
         Units::new(Rules { max_active, ..RULES })
@@ -670,7 +714,7 @@ mod tests {
 
     fn take(units: &mut Units<u64>) -> Option<Ticket> {
         match units.next_work()? {
-            Work::Make(ticket) => Some(ticket),
+            Work::Make(mut tickets) if tickets.len() == 1 => tickets.pop(),
             work => panic!("{work:?}"),
         }
     }

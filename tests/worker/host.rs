@@ -21,6 +21,12 @@ pub fn quiet() -> Builder {
 /// Generates as it is told.
 pub struct TestHost(Generate);
 
+impl TestHost {
+    pub fn new(generate: Generate) -> Self {
+        Self(generate)
+    }
+}
+
 impl Host for TestHost {
     fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
         (self.0)(request)
