@@ -57,6 +57,7 @@ pub mod names;
 mod options;
 pub mod policy;
 mod slot;
+mod tiers;
 mod together;
 mod units;
 
@@ -66,7 +67,7 @@ pub use fork::Fork;
 pub use host::{Code, FactId, Generated, Host, Inlined, NoCode, OwnerId, Place, Request, Switches};
 pub use jobs::NotRun;
 pub use log::WorkerEvent;
-pub use options::{Builder, Compaction, Unity, Unloading, WorkerHeader, WorkerObserver};
+pub use options::{Builder, Compaction, Tiers, Unity, Unloading, WorkerHeader, WorkerObserver};
 pub use slot::{Entered, Slot, SlotState};
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};

@@ -31,6 +31,10 @@ pub const EVENT_STOPPING: u32 = 18;
 pub const EVENT_GC_WAITED: u32 = 19;
 pub const EVENT_FINISH: u32 = 20;
 pub const EVENT_TOGETHER: u32 = 21;
+pub const EVENT_IMPROVED: u32 = 22;
+pub const EVENT_NOT_IMPROVED: u32 = 23;
+pub const EVENT_NOT_QUICK: u32 = 24;
+pub const EVENT_QUICK: u32 = 25;
 
 /// What an event has beside its line.
 #[derive(Default)]
@@ -69,6 +73,14 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
         WorkerEvent::Start { place, source } => {
             Facts { kind: EVENT_START, place: Some(place), file: Some(source), ..facts }
         }
+        WorkerEvent::Improved { place, took, source } => {
+            Facts { kind: EVENT_IMPROVED, place: Some(place), took: *took, file: Some(source), ..facts }
+        }
+        WorkerEvent::NotImproved { place, took, .. } => {
+            Facts { kind: EVENT_NOT_IMPROVED, place: Some(place), took: *took, ..facts }
+        }
+        WorkerEvent::NotQuick { place, .. } => Facts { kind: EVENT_NOT_QUICK, place: Some(place), ..facts },
+        WorkerEvent::Quick(_) => Facts { kind: EVENT_QUICK, ..facts },
         WorkerEvent::Together { units, source } => {
             Facts { kind: EVENT_TOGETHER, file: Some(source), count: *units as u64, ..facts }
         }

@@ -13,7 +13,7 @@ use super::host::{Code, Generated, NoCode, Place, Request};
 use super::jobs::{Desk, Job, NotRun, Progress};
 use super::log::WorkerEvent;
 use super::slot::Address;
-use super::units::{Candidate, Loaded, Premises, Ticket, Unwanted, Work};
+use super::units::{Candidate, Loaded, Premises, Ticket, Tier, Unwanted, Work};
 use super::{Shared, State, names};
 use crate::error::Failure;
 use crate::library::Library;
@@ -48,6 +48,10 @@ impl Shared {
                 Work::Make(tickets) => tickets.clone(),
                 _ => Vec::new(),
             };
+            let improves: Vec<u64> = match &work {
+                Work::Improve(parts) => parts.iter().map(|part| part.id).collect(),
+                _ => Vec::new(),
+            };
             let compacts = matches!(work, Work::Compact(_));
             let served = catch_unwind(AssertUnwindSafe(|| match work {
                 Work::Compact(parts) => self.compact(&engine, &parts),
@@ -56,6 +60,7 @@ impl Shared {
             if served.is_err() {
                 self.interlock.with(|state| {
                     units.iter().for_each(|ticket| drop(state.units.fail(ticket, NoCode::Panicked)));
+                    improves.iter().for_each(|&id| state.units.improve_never(id));
                     if compacts {
                         state.units.compacted();
                     }
@@ -72,6 +77,7 @@ impl Shared {
                 [ticket] => self.make(engine, ticket),
                 _ => self.make_together(engine, tickets),
             },
+            Work::Improve(parts) => self.improve(engine, parts),
             Work::Unload(candidates) => self.unload(candidates),
             Work::Grown(max_cache_size) => self.tell(&WorkerEvent::Grown { max_cache_size }),
             // Compaction does not come in between, and sweeping follows anyway.
@@ -158,8 +164,9 @@ impl Shared {
             Err(why) => return self.not_generated(ticket, why),
         };
         let source = Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes(), units: 1 };
-        match self.build_alone(engine, stem, &source, entry) {
-            Ok(loaded) => self.publish_code(ticket, loaded, &text),
+        let (tier, built) = self.build_first(engine, &ticket.place, stem, &source, entry);
+        match built {
+            Ok(loaded) => self.publish_code(ticket, tier, loaded, &text),
             Err(failure) => self.not_built(engine, ticket, stem, failure),
         }
     }
@@ -193,9 +200,15 @@ impl Shared {
         }
     }
 
-    pub(super) fn publish_code(&self, ticket: &Ticket, loaded: Loaded<Library>, text: &Arc<str>) -> Outcome {
+    pub(super) fn publish_code(
+        &self,
+        ticket: &Ticket,
+        tier: Tier,
+        loaded: Loaded<Library>,
+        text: &Arc<str>,
+    ) -> Outcome {
         let (address, text) = (loaded.address, Arc::clone(text));
-        let published = self.interlock.publish(|state| state.units.publish(ticket.clone(), loaded, text));
+        let published = self.interlock.publish(|state| state.units.publish(ticket.clone(), tier, loaded, text));
         match published {
             Ok(()) => {
                 self.tell_host(ticket.id, address);

@@ -32,6 +32,31 @@ pub enum WorkerEvent {
         /// Why.
         why: NoCode,
     },
+    /// A unit that had quick code has optimised code now, in the same slot.
+    Improved {
+        /// The unit.
+        place: Place,
+        /// How long it took.
+        took: Duration,
+        /// Its C file.
+        source: PathBuf,
+    },
+    /// A unit keeps its quick code, since there is no better.
+    NotImproved {
+        /// The unit.
+        place: Place,
+        /// How long it took to find out.
+        took: Duration,
+        /// Why.
+        why: Arc<Failure>,
+    },
+    /// The first tier could not make a unit; the other one makes its first code.
+    NotQuick {
+        /// The unit.
+        place: Place,
+        /// Why.
+        why: Arc<Failure>,
+    },
     /// Loaded units were put together.
     Compacted {
         /// How many.
@@ -73,6 +98,8 @@ pub enum WorkerEvent {
     Warning(String),
     /// The compiler that was found.
     Compiler(String),
+    /// What makes the first code of units: its command.
+    Quick(String),
     /// Where temporary files go.
     TempDir(PathBuf),
     /// A unit's turn came.
@@ -118,6 +145,8 @@ impl WorkerEvent {
         match self {
             Self::Success { .. }
             | Self::Failure { .. }
+            | Self::Improved { .. }
+            | Self::NotImproved { .. }
             | Self::Compacted { .. }
             | Self::NotCompacted { .. }
             | Self::Unloaded { .. }
@@ -128,6 +157,8 @@ impl WorkerEvent {
             | Self::Warning(_)
             | Self::Finish => 1,
             Self::Compiler(_)
+            | Self::Quick(_)
+            | Self::NotQuick { .. }
             | Self::TempDir(_)
             | Self::Start { .. }
             | Self::Together { .. }
@@ -146,7 +177,9 @@ impl WorkerEvent {
         match self {
             Self::Failure { why: NoCode::NotBuilt(failure), .. } => Some(format!("{failure}\n{}", failure.output())),
             Self::Failure { why, .. } => Some(why.to_string()),
-            Self::NotCompacted { why, .. } => Some(format!("{why}\n{}", why.output())),
+            Self::NotCompacted { why, .. } | Self::NotImproved { why, .. } | Self::NotQuick { why, .. } => {
+                Some(format!("{why}\n{}", why.output()))
+            }
             _ => None,
         }
     }
@@ -162,6 +195,13 @@ impl fmt::Display for WorkerEvent {
             Self::Failure { place, took, source, .. } => {
                 write!(f, "JIT failure ({:.1}ms): {place} -> {}", ms(took), source.display())
             }
+            Self::Improved { place, took, source } => {
+                write!(f, "JIT improved ({:.1}ms): {place} -> {}", ms(took), source.display())
+            }
+            Self::NotImproved { place, took, .. } => {
+                write!(f, "JIT improvement failure ({:.1}ms): {place}", ms(took))
+            }
+            Self::NotQuick { place, .. } => write!(f, "No quick code: {place}"),
             Self::Compacted { units, took, library } => {
                 write!(f, "JIT compaction ({:.1}ms): Compacted {units} methods -> {}", ms(took), library.display())
             }
@@ -177,6 +217,7 @@ impl fmt::Display for WorkerEvent {
             Self::Inlined { place, inlined } => write!(f, "JIT inline: {place} => {inlined}"),
             Self::Warning(text) => write!(f, "MJIT warning: {text}"),
             Self::Compiler(command) => write!(f, "MJIT: CC defaults to {command}"),
+            Self::Quick(command) => write!(f, "MJIT: first tier is {command}"),
             Self::TempDir(path) => write!(f, "MJIT: tmp_dir is {}", path.display()),
             Self::Start { place, source } => write!(f, "start compilation: {place} -> {}", source.display()),
             Self::Together { units, source } => {

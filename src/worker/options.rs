@@ -67,6 +67,19 @@ impl Unity {
     }
 }
 
+/// Whether units get quick code first, and better code in the same slot later, when no unit waits for its first: hottest first. Guards
+/// and facts are held to as with any code that replaces other code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tiers {
+    /// Optimised code is all there is.
+    #[default]
+    Off,
+    /// First by tcc, where it is installed for this machine and takes the header and the flags; else as [`Self::SameCompiler`].
+    Quickest,
+    /// First by the same compiler with `-O1`, behind a precompiled header of its own; not where no more than that is wanted anyway.
+    SameCompiler,
+}
+
 /// Told of everything that happens, on whatever thread it happens, and never while a lock of the worker's is held.
 pub type WorkerObserver = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
 
@@ -81,6 +94,7 @@ pub(super) struct Options {
     pub(super) unloading: Unloading,
     pub(super) compaction: Compaction,
     pub(super) unity: Unity,
+    pub(super) tiers: Tiers,
     pub(super) prefix: String,
     pub(super) entry_prefix: String,
     pub(super) verbose: u8,
@@ -118,6 +132,7 @@ impl Default for Builder {
                 unloading: Unloading::default(),
                 compaction: Compaction::default(),
                 unity: Unity::default(),
+                tiers: Tiers::default(),
                 prefix: "_mjit_".to_owned(),
                 entry_prefix: "_mjit".to_owned(),
                 verbose: 0,
@@ -189,6 +204,12 @@ impl Builder {
     /// Whether units that wait are compiled together.
     pub fn unity(mut self, unity: Unity) -> Self {
         self.options.unity = unity;
+        self
+    }
+
+    /// Whether units get quick code first.
+    pub fn tiers(mut self, tiers: Tiers) -> Self {
+        self.options.tiers = tiers;
         self
     }
 

@@ -11,7 +11,7 @@ use super::Shared;
 use super::crew::NotGenerated;
 use super::engine::{Engine, Source};
 use super::log::WorkerEvent;
-use super::units::{Loaded, Ticket};
+use super::units::{Loaded, Ticket, Tier};
 use crate::error::Failure;
 use crate::library::Library;
 use crate::unity::{self, Member, Merged};
@@ -72,7 +72,8 @@ impl Shared {
         if self.interlock.is_paused() {
             return self.wait_again(texted, std::iter::empty());
         }
-        self.build_together(engine, texted, &|unit, built| self.made(engine, unit, built));
+        let (tier, by) = engine.quick().map_or((Tier::Optimized, engine), |quick| (Tier::Quick, quick));
+        self.build_together(by, texted, &|unit, built| self.made(engine, unit, tier, built));
     }
 
     fn wait_again(&self, texted: Vec<Texted<(Ticket, Instant)>>, others: impl Iterator<Item = Ticket>) {
@@ -81,10 +82,17 @@ impl Shared {
         self.interlock.publish(|state| tickets.iter().rev().for_each(|ticket| state.units.put_back(ticket)));
     }
 
-    fn made(&self, engine: &Engine, unit: Texted<(Ticket, Instant)>, built: Built) {
-        let Texted { what: (ticket, began), stem, text, .. } = &unit;
+    fn made(&self, engine: &Engine, unit: Texted<(Ticket, Instant)>, tier: Tier, built: Built) {
+        let Texted { what: (ticket, began), stem, entry, text, .. } = &unit;
+        let (tier, built) = match built {
+            Err(failure) if tier == Tier::Quick && !matches!(failure, Failure::Interrupted) => {
+                self.not_quick(&ticket.place, failure);
+                (Tier::Optimized, self.build_alone(engine, stem, &unit.source(), entry))
+            }
+            built => (tier, built),
+        };
         let outcome = match built {
-            Ok(loaded) => self.publish_code(ticket, loaded, text),
+            Ok(loaded) => self.publish_code(ticket, tier, loaded, text),
             Err(failure) => self.not_built(engine, ticket, stem, failure),
         };
         self.tell_outcome(ticket.place.clone(), engine.source(stem), began.elapsed(), outcome);

@@ -119,6 +119,34 @@ pub fn held_back() -> (Bench, tempfile::TempDir) {
     (Bench::new(quiet(), Box::new(generate)), dir)
 }
 
+/// gcc behind a gate: what has the word HELD in its text waits until the gate is opened.
+#[cfg(unix)]
+pub struct Gate(tempfile::TempDir);
+
+#[cfg(unix)]
+impl Gate {
+    pub fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let gate = Self(tempfile::tempdir().unwrap());
+        let script = format!(
+            "#!/bin/sh\nfor word; do case $word in *u*.c) grep -q HELD \"$word\" && while ! [ -e '{}' ]; do sleep 0.01; \
+             done;; esac; done\nexec gcc \"$@\"\n",
+            gate.0.path().join("open").display()
+        );
+        std::fs::write(gate.cc(), script).unwrap();
+        std::fs::set_permissions(gate.cc(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        gate
+    }
+
+    pub fn cc(&self) -> PathBuf {
+        self.0.path().join("gated-cc")
+    }
+
+    pub fn open(&self) {
+        std::fs::write(self.0.path().join("open"), "").unwrap();
+    }
+}
+
 /// Waits for a slot to say anything but not ready.
 #[track_caller]
 pub fn settled(slot: &Slot) -> SlotState {

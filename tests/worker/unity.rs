@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use mjitcc::worker::{Builder, FactId, Generated, OwnerId, Request, Slot, SlotState, Switches, Unity};
 
-use crate::host::{Bench, Counter, PLAIN, call, failure, fill, host_of, quiet, settled};
+#[cfg(unix)]
+use crate::host::Gate;
+use crate::host::{Bench, Counter, PLAIN, TestHost, call, failure, fill, host_of, quiet, settled};
 use crate::support::need;
 
 /// A worker that takes so many at once at most.
@@ -115,26 +117,17 @@ fn one_bad_unit_in_company_costs_only_itself_and_is_told_by_its_own_name() {
     assert_eq!(bench.lines("JIT failure").len(), 5);
 }
 
-/// Lets a compiler go on that includes a fifo. It opens it twice.
-#[cfg(unix)]
-fn let_go(fifo: &std::path::Path) {
-    std::fs::write(fifo, "\n").unwrap();
-}
-
 #[test]
 #[cfg(unix)]
 fn what_is_not_wanted_any_more_is_left_out_of_what_was_made_together() {
-    need!("gcc", "mkfifo");
-    let dir = tempfile::tempdir().unwrap();
-    let fifo = dir.path().join("fifo");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let include = format!("#include \"{}\"\n{PLAIN}", fifo.display());
+    need!("gcc");
+    let gate = Gate::new();
     let generate = move |request: &Request<'_>| {
         let held = request.owner.0 > 3 && request.switches == Switches::default();
-        let text = fill(if held { &include } else { PLAIN }, request);
+        let text = fill(PLAIN, request) + if held { "/* HELD */" } else { "" };
         Ok(Generated { text, facts: vec![FactId(request.owner.0)], inlined: Vec::new() })
     };
-    let bench = Bench::new(at_most(4), Box::new(generate));
+    let bench = Bench::on(gate.cc().to_str().unwrap(), at_most(4), Arc::new(TestHost::new(Box::new(generate))));
     let slots = queue(&bench, 1..=7);
     bench.wait_for_line("start compilation of 4 units together");
     let worker = bench.worker();
@@ -144,8 +137,7 @@ fn what_is_not_wanted_any_more_is_left_out_of_what_was_made_together() {
     worker.owner_moved(OwnerId(6), OwnerId(16));
     worker.leave_gc();
     assert!(worker.recompile(&slots[6], Switches(1)));
-    let_go(&fifo);
-    let_go(&fifo);
+    gate.open();
     assert_eq!([6, 7].map(|owner| call(&slots[owner - 1])), [6, 7]);
     assert_eq!([&slots[3], &slots[4]].map(settled), [SlotState::Failed; 2]);
     assert_eq!([&slots[3], &slots[4]].map(failure), ["what it relies on is no longer true", "its owner died"]);
@@ -212,7 +204,7 @@ fn a_unit_that_the_compiler_hangs_on_costs_only_itself() {
         let hangs = if request.owner.0 == 5 { "/* HANG */" } else { "" };
         Ok((fill(PLAIN, request) + hangs).into())
     };
-    let host = Arc::new(crate::host::TestHost::new(Box::new(generate)));
+    let host = Arc::new(TestHost::new(Box::new(generate)));
     let bench = Bench::on(cc.to_str().unwrap(), at_most(4).timeout(Some(Duration::from_secs(2))), host);
     let slots = queue(&bench, 1..=7);
     for owner in [4, 6, 7] {
