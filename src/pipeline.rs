@@ -26,6 +26,8 @@ use crate::scratch::{self, Scratch};
 use crate::symbols;
 use crate::unit::Unit;
 
+mod macros;
+
 /// A compiler, the flags for it, and the means to run it. Shared by threads.
 pub struct Pipeline {
     /// The compiler.

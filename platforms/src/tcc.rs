@@ -64,6 +64,11 @@ impl Dialect for Tcc {
         false
     }
 
+    /// Half of what it takes is its start. On PE what a library exports has to be said at a link of its own.
+    fn one_step(&self, target: &Target) -> bool {
+        !target.is_pe()
+    }
+
     fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {
         let mut words = gnu::shared(target).to_vec();
         if gnu::takes_nostdlib(target) {

@@ -15,7 +15,7 @@ use super::host::{self, Callbacks, Context};
 use super::memory::{handle, path, read, text, wanted, word, words};
 use super::{ABI, OwnerFn, Place, Slot, WorkerOptions, event, reaper, slot};
 use crate::discover::{Environment, Wish};
-use crate::worker::{self, Compaction, FactId, OwnerId, Switches, Unloading, WorkerHeader};
+use crate::worker::{self, Compaction, FactId, OwnerId, Switches, Tiers, Unity, Unloading, WorkerHeader};
 
 pub const OPTIMIZE_DEFAULT: u32 = 0;
 pub const OPTIMIZE_O0: u32 = 1;
@@ -29,6 +29,13 @@ pub const UNLOAD_NEVER: u32 = 1;
 
 pub const COMPACT_THROTTLED: u32 = 0;
 pub const COMPACT_NEVER: u32 = 1;
+
+pub const UNITY_AUTO: u32 = 0;
+pub const UNITY_OFF: u32 = 1;
+
+pub const TIERS_OFF: u32 = 0;
+pub const TIERS_QUICKEST: u32 = 1;
+pub const TIERS_SAME_COMPILER: u32 = 2;
 
 pub const NO_TIMEOUT: u64 = u64::MAX;
 
@@ -143,6 +150,18 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         COMPACT_NEVER => Compaction::Never,
         number => return Err(Fault::invalid(format!("there is no compaction {number}"))),
     };
+    let at_most = usize::try_from(options.unity).ok().and_then(NonZero::new);
+    let unity = match options.unity {
+        UNITY_AUTO => Unity::Auto,
+        UNITY_OFF => Unity::Off,
+        _ => at_most.map_or(Unity::Off, Unity::AtMost),
+    };
+    let tiers = match options.tiers {
+        TIERS_OFF => Tiers::Off,
+        TIERS_QUICKEST => Tiers::Quickest,
+        TIERS_SAME_COMPILER => Tiers::SameCompiler,
+        number => return Err(Fault::invalid(format!("there is no tiers {number}"))),
+    };
     let threads = usize::try_from(options.threads).ok().and_then(NonZero::new).unwrap_or(NonZero::<usize>::MIN);
     let mut builder = worker::Worker::builder()
         .wish(compiling.wish)
@@ -153,6 +172,8 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         .threads(threads)
         .unloading(unloading)
         .compaction(compaction)
+        .unity(unity)
+        .tiers(tiers)
         .verbose(u8::try_from(options.verbose).unwrap_or(u8::MAX))
         .warnings(options.warnings != 0)
         .save_temps(options.save_temps != 0)

@@ -4,7 +4,7 @@
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use mjit_cc_platforms::Role;
@@ -20,6 +20,7 @@ use crate::pch::{self, UnitHeader};
 use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
 use crate::unit::Unit;
+use crate::unity::HeaderMacros;
 
 /// How many times as long as one unit a translation unit of many may take.
 const MOST_PATIENCE: u32 = 4;
@@ -28,6 +29,10 @@ const MOST_PATIENCE: u32 = 4;
 pub(crate) struct Engine {
     pipeline: Pipeline,
     header: UnitHeader,
+    /// Found out when they are wanted first; a child of a fork has the same.
+    macros: Arc<OnceLock<HeaderMacros>>,
+    /// The one of the first tier.
+    quick: Option<Box<Engine>>,
     prefix: String,
     save_temps: bool,
 }
@@ -44,6 +49,7 @@ pub(crate) struct Source<'a> {
 pub(crate) struct Dowry {
     scratch: Scratch,
     header: UnitHeader,
+    quick: Option<Box<Dowry>>,
 }
 
 impl Engine {
@@ -60,30 +66,57 @@ impl Engine {
         let finder = Finder { environment, executor: &**executor, temp_dir: scratch.path() };
         let compiler = finder.find(&options.wish)?;
         tell(&WorkerEvent::Compiler(compiler.toolchain.compiler().program.display().to_string()));
-        let executor: Arc<ProcessExecutor> = Arc::clone(executor);
-        let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
+        let runs: Arc<ProcessExecutor> = Arc::clone(executor);
+        let mut pipeline = Pipeline::new(compiler, options.flags.clone(), runs, scratch);
         pipeline.timeout = options.timeout;
         pipeline.check_link()?;
-        let header = match &options.header {
-            WorkerHeader::None => UnitHeader::None,
-            WorkerHeader::File(header) => {
-                let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
-                let name = pch::default_name(header, suffix);
-                let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
-                pch::prepare(&pipeline, header, &file, observer)?.unshared()
-            }
-        };
-        Ok(Self { pipeline, header, prefix: options.prefix.clone(), save_temps: options.save_temps })
+        let header = Self::prepare_header(&pipeline, &options.header, observer)?;
+        let (prefix, save_temps) = (options.prefix.clone(), options.save_temps);
+        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, prefix, save_temps };
+        if options.merges() && options.header != WorkerHeader::None {
+            // While the header is what it was a moment ago.
+            engine.macros(observer);
+        }
+        engine.quick = engine.set_up_quick(options, environment, executor).map(Box::new);
+        if let Some(quick) = &engine.quick {
+            let Pipeline { compiler, flags, .. } = &quick.pipeline;
+            let compiler = compiler.toolchain.compiler();
+            let words = format!("{} {}", compiler.program.display(), flags.optimize.flag());
+            tell(&WorkerEvent::Quick(words));
+        }
+        Ok(engine)
+    }
+
+    pub(super) fn prepare_header(
+        pipeline: &Pipeline,
+        header: &WorkerHeader,
+        observer: &dyn Observer,
+    ) -> Result<UnitHeader, Error> {
+        let WorkerHeader::File(header) = header else { return Ok(UnitHeader::None) };
+        let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
+        let name = pch::default_name(header, suffix);
+        let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
+        Ok(pch::prepare(pipeline, header, &file, observer)?.unshared())
+    }
+
+    /// Another one for the same units.
+    pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
+        let (prefix, save_temps) = (self.prefix.clone(), self.save_temps);
+        Self { pipeline, header, macros: Arc::default(), quick: None, prefix, save_temps }
+    }
+
+    /// The one that makes a unit's first code, where that is not this one.
+    pub(super) fn quick(&self) -> Option<&Self> {
+        self.quick.as_deref()
     }
 
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
-        Self { pipeline, header, prefix, save_temps }
+        Self { pipeline, header, macros: Arc::default(), quick: None, prefix, save_temps }
     }
 
     /// What it works with.
-    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
@@ -98,6 +131,15 @@ impl Engine {
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn set_header(&mut self, header: UnitHeader) {
         self.header = header;
+        self.macros = Arc::default();
+    }
+
+    /// The macros that stand before every unit, as far as they are known.
+    pub(super) fn macros(&self, observer: &dyn Observer) -> &HeaderMacros {
+        self.macros.get_or_init(|| match self.pipeline.list_macros(&self.header, observer) {
+            Ok(list) => HeaderMacros::from_definitions(&list),
+            Err(_) => HeaderMacros::unknown(),
+        })
     }
 
     /// What this process calls the files of a unit.
@@ -124,8 +166,25 @@ impl Engine {
         entry: &str,
         observer: &dyn Observer,
     ) -> Result<Library, Failure> {
+        let toolchain = self.pipeline.toolchain();
+        // A PE library has to be told what it exports, which only the link is.
+        if toolchain.capabilities().one_step && !toolchain.compiler().target.is_pe() {
+            return self.build_at_once(stem, source, observer);
+        }
         let object = self.compile(stem, source, observer)?;
         self.link(stem, &[object], &[entry.to_owned()], observer)
+    }
+
+    /// C text to loaded code in one process.
+    fn build_at_once(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<Library, Failure> {
+        let Self { pipeline, header, .. } = self;
+        let unit = Unit::from_text(&source.name, source.text)?;
+        let suffix = pipeline.toolchain().compiler().target.library_suffix();
+        let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
+        let built = pipeline.compile(&unit, header, Role::Library, &paths, pipeline.deadline(), observer);
+        let loaded = built.and_then(|_| Ok(Library::open(&paths.staged)?));
+        self.discard(&[self.source(stem), paths.staged]);
+        loaded
     }
 
     /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
@@ -189,22 +248,29 @@ impl Engine {
     pub(crate) fn dowry(&self) -> Option<Dowry> {
         let scratch = Scratch::create(&[self.pipeline.scratch.path().parent()?.to_owned()], Purpose::Files).ok()?;
         let header = self.header.moved_to(scratch.path()).ok()?;
-        Some(Dowry { scratch, header })
+        let quick = match &self.quick {
+            Some(quick) => Some(Box::new(quick.dowry()?)),
+            None => None,
+        };
+        Some(Dowry { scratch, header, quick })
     }
 
     /// In the child of a fork: goes on in a directory of its own.
     pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
-        let Dowry { scratch, header } = dowry;
+        let Dowry { scratch, header, quick } = dowry;
+        let quick = self.quick.as_ref().zip(quick).map(|(old, dowry)| Box::new(old.inherit(*dowry, executor)));
         let Pipeline { compiler, flags, timeout, .. } = &self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
-        Self { pipeline, header, prefix: self.prefix.clone(), save_temps: self.save_temps }
+        let macros = Arc::clone(&self.macros);
+        Self { pipeline, header, macros, quick, prefix: self.prefix.clone(), save_temps: self.save_temps }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.
     pub(crate) fn disown(&self) {
         self.pipeline.scratch.abandon();
+        self.quick.iter().for_each(|quick| quick.disown());
     }
 
     /// Removes the directory, or keeps it, if a person wants to look into it.
@@ -214,6 +280,7 @@ impl Engine {
         } else {
             self.pipeline.scratch.close();
         }
+        self.quick.iter().for_each(|quick| quick.close());
     }
 }
 
@@ -221,5 +288,8 @@ impl Dowry {
     /// In the parent, after the fork: the child has it.
     pub(super) fn hand_over(self) {
         self.scratch.abandon();
+        if let Some(quick) = self.quick {
+            quick.hand_over();
+        }
     }
 }

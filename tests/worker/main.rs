@@ -16,3 +16,5 @@ mod leavings;
 mod life;
 mod publication;
 mod rows;
+mod tiers;
+mod unity;
