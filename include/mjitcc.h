@@ -251,6 +251,26 @@ enum {
     MJITCC_UNITY_OFF = 1   /* each by itself */
 };
 
+/*
+ * For standby: whether compilers are started ahead, and wait with the header loaded, so that a unit that comes alone waits for neither. They are
+ * children of the process: a host that waits for all children there are would wait for these. Not with a reaper.
+ */
+enum {
+    MJITCC_STANDBY_EVERY_THREAD = 0, /* as many as there are threads; those that wait in vain for twenty seconds end */
+    MJITCC_STANDBY_OFF = 1
+};
+
+/* For linker: who links. */
+enum {
+    MJITCC_LINKER_AUTO = 0,   /* inside this process where that serves, else the compiler's driver */
+    MJITCC_LINKER_WILD = 1,   /* inside this process */
+    MJITCC_LINKER_DRIVER = 2, /* the driver, with the linker that it takes by itself; the others by it too */
+    MJITCC_LINKER_LLD = 3,
+    MJITCC_LINKER_MOLD = 4,
+    MJITCC_LINKER_GOLD = 5,
+    MJITCC_LINKER_BFD = 6
+};
+
 /* For tiers: whether units get quick code first, and better code in the same slot later, when no unit waits for its first. */
 enum {
     MJITCC_TIERS_OFF = 0,
@@ -296,10 +316,12 @@ typedef struct mjitcc_worker_options {
     void *observe_ctx;
     uint32_t unity;             /* MJITCC_UNITY_*, or how many units become one translation unit at most */
     uint32_t tiers;             /* MJITCC_TIERS_* */
+    uint32_t standby;           /* MJITCC_STANDBY_* */
+    uint32_t linker;            /* MJITCC_LINKER_* */
 } mjitcc_worker_options;
 
 #define MJITCC_WORKER_OPTIONS_INIT { sizeof(mjitcc_worker_options), MJITCC_ABI, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0 }
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0 }
 
 /* Compiles in the background. Given back with mjitcc_worker_finish. */
 typedef struct mjitcc_worker mjitcc_worker;

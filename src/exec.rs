@@ -214,7 +214,15 @@ impl ProcessExecutor {
             system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
         let id = self.shared.register(group, deadline);
         let program = step.program.clone();
-        Ok(Started { shared: Arc::clone(&self.shared), id, process, program, output, _entered: entered, _response: response })
+        Ok(Started {
+            shared: Arc::clone(&self.shared),
+            id,
+            process,
+            program,
+            output,
+            _entered: entered,
+            _response: response,
+        })
     }
 }
 
@@ -231,9 +239,14 @@ struct Started {
 
 impl Started {
     /// Waits for its end.
-    fn wait(mut self) -> Result<Finished, ExecError> {
+    fn wait(self) -> Result<Finished, ExecError> {
+        let waiting = self.shared.waiting.clone();
+        self.wait_telling(waiting)
+    }
+
+    fn wait_telling(mut self, waiting: Option<Arc<dyn Waiting>>) -> Result<Finished, ExecError> {
         let failed = |source| ExecError::Io { program: self.program.clone(), source };
-        let (exit, ended) = self.shared.wait(self.id, &mut self.process).map_err(failed)?;
+        let (exit, ended) = self.shared.wait(self.id, &mut self.process, waiting).map_err(failed)?;
         let mut text = Vec::new();
         self.output.rewind().and_then(|()| self.output.read_to_end(&mut text)).map_err(failed)?;
         match ended {
@@ -316,7 +329,8 @@ impl Drop for Ahead {
     fn drop(&mut self) {
         if let Some(started) = self.started.take() {
             started.shared.end(started.id);
-            let _ = started.wait();
+            // Soon, and not always on a thread whose waiting interests anybody.
+            let _ = started.wait_telling(None);
         }
     }
 }
@@ -450,8 +464,13 @@ impl Shared {
     }
 
     /// Waits for a process and takes it out of the table.
-    fn wait(&self, id: u64, process: &mut system::Process) -> io::Result<(Exit, Ended)> {
-        let waits = Waits::new(self.waiting.clone());
+    fn wait(
+        &self,
+        id: u64,
+        process: &mut system::Process,
+        waiting: Option<Arc<dyn Waiting>>,
+    ) -> io::Result<(Exit, Ended)> {
+        let waits = Waits::new(waiting);
         let lent = self
             .reaper
             .as_ref()

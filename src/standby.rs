@@ -18,7 +18,7 @@ use crate::sync::lock;
 use crate::unit::Unit;
 
 /// How long a compiler waits in vain: what it has loaded takes memory.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(20);
 
 /// Compilers that wait, as many as are wanted. They end with this, and with the process, however that ends: what they read ends then.
 #[derive(Debug)]
@@ -48,6 +48,11 @@ impl Standby {
             next: AtomicU64::new(0),
             off: AtomicBool::new(wanted == 0),
         }
+    }
+
+    /// How many are to wait.
+    pub(crate) fn wanted(&self) -> usize {
+        self.wanted
     }
 
     /// Sees to it that as many wait as are wanted. Starts processes and waits for none but such as are ending.

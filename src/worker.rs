@@ -67,7 +67,7 @@ pub use fork::Fork;
 pub use host::{Code, FactId, Generated, Host, Inlined, NoCode, OwnerId, Place, Request, Switches};
 pub use jobs::NotRun;
 pub use log::WorkerEvent;
-pub use options::{Builder, Compaction, Tiers, Unity, Unloading, WorkerHeader, WorkerObserver};
+pub use options::{Builder, Compaction, Standby, Tiers, Unity, Unloading, WorkerHeader, WorkerObserver};
 pub use slot::{Entered, Slot, SlotState};
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};

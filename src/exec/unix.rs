@@ -97,7 +97,11 @@ pub(super) fn was_reaped_by_another(error: &io::Error) -> bool {
 }
 
 /// Writes all of it as long as somebody may read it.
-pub(super) fn write_to_pipe(mut pipe: PipeWriter, mut text: &[u8], mut is_read: impl FnMut() -> bool) -> io::Result<()> {
+pub(super) fn write_to_pipe(
+    mut pipe: PipeWriter,
+    mut text: &[u8],
+    mut is_read: impl FnMut() -> bool,
+) -> io::Result<()> {
     rustix::io::ioctl_fionbio(&pipe, true)?;
     while !text.is_empty() {
         match pipe.write(text) {

@@ -140,6 +140,8 @@ pub struct WorkerOptions {
     pub observe_ctx: *mut c_void,
     pub unity: u32,
     pub tiers: u32,
+    pub standby: u32,
+    pub linker: u32,
 }
 
 #[repr(C)]

@@ -36,6 +36,7 @@ impl Shared {
             if self.engine().is_none() && catch_unwind(AssertUnwindSafe(|| self.set_up())).is_err() {
                 self.interlock.with(|state| state.units.disable(&NoCode::Panicked));
             }
+            self.stand_by();
             self.interlock.end();
         }
         let find = |state: &mut State| {
@@ -67,6 +68,7 @@ impl Shared {
                 });
             }
             let _ = catch_unwind(AssertUnwindSafe(|| self.sweep()));
+            self.stand_by();
             self.interlock.done();
         }
     }
@@ -82,6 +84,13 @@ impl Shared {
             Work::Grown(max_cache_size) => self.tell(&WorkerEvent::Grown { max_cache_size }),
             // Compaction does not come in between, and sweeping follows anyway.
             Work::Compact(_) | Work::Sweep => {}
+        }
+    }
+
+    /// Starts compilers for the units to come.
+    fn stand_by(&self) {
+        if let Some(engine) = self.engine() {
+            let _ = catch_unwind(AssertUnwindSafe(|| engine.stand_by(self)));
         }
     }
 

@@ -19,6 +19,7 @@ use crate::library::Library;
 use crate::pch::{self, UnitHeader};
 use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
+use crate::standby::Standby;
 use crate::unit::Unit;
 use crate::unity::HeaderMacros;
 
@@ -33,6 +34,8 @@ pub(crate) struct Engine {
     macros: Arc<OnceLock<HeaderMacros>>,
     /// The one of the first tier.
     quick: Option<Box<Engine>>,
+    /// Those that make units' first code; what takes longer can wait for a compiler too.
+    standby: Standby,
     prefix: String,
     save_temps: bool,
 }
@@ -72,13 +75,15 @@ impl Engine {
         pipeline.check_link()?;
         let header = Self::prepare_header(&pipeline, &options.header, observer)?;
         let (prefix, save_temps) = (options.prefix.clone(), options.save_temps);
-        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, prefix, save_temps };
+        let standby = Standby::new(options.compilers_ahead());
+        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps };
         if options.merges() && options.header != WorkerHeader::None {
             // While the header is what it was a moment ago.
             engine.macros(observer);
         }
         engine.quick = engine.set_up_quick(options, environment, executor).map(Box::new);
         if let Some(quick) = &engine.quick {
+            engine.standby = Standby::new(0);
             let Pipeline { compiler, flags, .. } = &quick.pipeline;
             let compiler = compiler.toolchain.compiler();
             let words = format!("{} {}", compiler.program.display(), flags.optimize.flag());
@@ -102,7 +107,8 @@ impl Engine {
     /// Another one for the same units.
     pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
         let (prefix, save_temps) = (self.prefix.clone(), self.save_temps);
-        Self { pipeline, header, macros: Arc::default(), quick: None, prefix, save_temps }
+        let standby = Standby::new(self.standby.wanted());
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps }
     }
 
     /// The one that makes a unit's first code, where that is not this one.
@@ -113,7 +119,14 @@ impl Engine {
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
-        Self { pipeline, header, macros: Arc::default(), quick: None, prefix, save_temps }
+        let standby = Standby::new(0);
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps }
+    }
+
+    /// Sees to it that compilers wait for the next units.
+    pub(super) fn stand_by(&self, observer: &dyn Observer) {
+        self.standby.prepare(&self.pipeline, &self.header, observer);
+        self.quick.iter().for_each(|quick| quick.stand_by(observer));
     }
 
     /// What it works with.
@@ -199,6 +212,9 @@ impl Engine {
             .timeout
             .and_then(|limit| limit.checked_mul(patience))
             .and_then(|limit| Instant::now().checked_add(limit));
+        if let Some(object) = self.standby.compile(pipeline, &unit, deadline) {
+            return Ok(object);
+        }
         let compiled = pipeline.compile(&unit, header, Role::Object, &paths, deadline, observer);
         self.discard(&[self.source(stem)]);
         compiled.map(|_| paths.staged)
@@ -264,17 +280,20 @@ impl Engine {
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
         let macros = Arc::clone(&self.macros);
-        Self { pipeline, header, macros, quick, prefix: self.prefix.clone(), save_temps: self.save_temps }
+        let (standby, prefix) = (Standby::new(self.standby.wanted()), self.prefix.clone());
+        Self { pipeline, header, macros, quick, standby, prefix, save_temps: self.save_temps }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.
     pub(crate) fn disown(&self) {
+        self.standby.abandon();
         self.pipeline.scratch.abandon();
         self.quick.iter().for_each(|quick| quick.disown());
     }
 
     /// Removes the directory, or keeps it, if a person wants to look into it.
     pub(crate) fn close(&self) {
+        self.standby.close(&self.pipeline);
         if self.save_temps {
             self.pipeline.scratch.keep();
         } else {

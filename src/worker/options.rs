@@ -80,6 +80,18 @@ pub enum Tiers {
     SameCompiler,
 }
 
+/// Whether compilers are started ahead, so that a unit that comes alone waits neither for a compiler's start nor for the header. gcc and clang
+/// on unix; not where the host waits for children itself ([`Builder::reaper`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standby {
+    /// As many as there are threads. Those that wait in vain for twenty seconds end. They are children of the process: a host that waits
+    /// for all children there are (`waitpid(-1)`) would wait for these.
+    #[default]
+    EveryThread,
+    /// None.
+    Off,
+}
+
 /// Told of everything that happens, on whatever thread it happens, and never while a lock of the worker's is held.
 pub type WorkerObserver = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
 
@@ -95,6 +107,7 @@ pub(super) struct Options {
     pub(super) compaction: Compaction,
     pub(super) unity: Unity,
     pub(super) tiers: Tiers,
+    pub(super) standby: Standby,
     pub(super) prefix: String,
     pub(super) entry_prefix: String,
     pub(super) verbose: u8,
@@ -106,6 +119,15 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// How many compilers wait.
+    pub(super) fn compilers_ahead(&self) -> usize {
+        match self.standby {
+            // Sources have their own names where somebody may look at them.
+            Standby::EveryThread if !self.save_temps && !self.flags.debug => self.threads.get(),
+            Standby::EveryThread | Standby::Off => 0,
+        }
+    }
+
     /// Whether units ever share a translation unit.
     pub(super) fn merges(&self) -> bool {
         self.compaction == Compaction::Throttled || self.unity.at_most() > 1
@@ -133,6 +155,7 @@ impl Default for Builder {
                 compaction: Compaction::default(),
                 unity: Unity::default(),
                 tiers: Tiers::default(),
+                standby: Standby::default(),
                 prefix: "_mjit_".to_owned(),
                 entry_prefix: "_mjit".to_owned(),
                 verbose: 0,
@@ -210,6 +233,12 @@ impl Builder {
     /// Whether units get quick code first.
     pub fn tiers(mut self, tiers: Tiers) -> Self {
         self.options.tiers = tiers;
+        self
+    }
+
+    /// Whether compilers are started ahead.
+    pub fn standby(mut self, standby: Standby) -> Self {
+        self.options.standby = standby;
         self
     }
 

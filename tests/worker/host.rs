@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mjitcc::discover::{Environment, Wish};
-use mjitcc::worker::{Builder, Code, Compaction, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Worker};
+use mjitcc::worker::{
+    Builder, Code, Compaction, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Standby, Worker,
+};
 
 /// What a unit's text is made of; `{entry}` and `{owner}` are filled in.
 pub const PLAIN: &str = "long {entry}(void) { return {owner}; }";
@@ -15,7 +17,7 @@ pub type Generate = Box<dyn Fn(&Request<'_>) -> Result<Generated, String> + Send
 
 /// A worker that does not compact, for tests of everything else.
 pub fn quiet() -> Builder {
-    Worker::builder().compaction(Compaction::Never)
+    Worker::builder().compaction(Compaction::Never).standby(Standby::Off)
 }
 
 /// Generates as it is told.
