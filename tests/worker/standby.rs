@@ -116,8 +116,8 @@ fn diagnostics_name_the_unit_as_ever() {
 fn has_compilers_that_wait() {
     let mut bench = Bench::of_text(PLAIN, ahead());
     // Left to the one that looks.
-    println!("in {}", std::mem::replace(&mut bench.dir, tempfile::tempdir().unwrap()).keep().display());
-    std::io::stdout().flush().unwrap();
+    let dir = std::mem::replace(&mut bench.dir, tempfile::tempdir().unwrap()).keep();
+    writeln!(std::io::stdout(), "in {}", dir.display()).unwrap();
     std::thread::sleep(Duration::from_secs(600));
 }
 
