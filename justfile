@@ -28,6 +28,8 @@ soak:
 bench:
     cargo bench --bench overhead
     cargo bench --bench latency
+    cargo bench --bench queue
+    cargo bench --bench tiers
 
 # The C libraries, shared and static, in target/release; include/mjitcc.h goes with them.
 capi:

@@ -200,7 +200,12 @@ enum {
     MJITCC_EVENT_STOPPING = 18,      /* the threads are told to end */
     MJITCC_EVENT_GC_WAITED = 19,     /* the collector had to wait: ms */
     MJITCC_EVENT_FINISH = 20,        /* all threads ended well */
-    MJITCC_EVENT_LINK_LEFT = 21      /* the driver links, since the linker inside this process did not serve */
+    MJITCC_EVENT_TOGETHER = 21,      /* units are about to be compiled as one translation unit: count, file */
+    MJITCC_EVENT_IMPROVED = 22,      /* a unit that had quick code has optimised code now: place, file, ms */
+    MJITCC_EVENT_NOT_IMPROVED = 23,  /* there is none, and it keeps what it has: place, ms, detail */
+    MJITCC_EVENT_NOT_QUICK = 24,     /* the first tier could not make a unit, and the other one does: place, detail */
+    MJITCC_EVENT_QUICK = 25,         /* what makes the first code of units */
+    MJITCC_EVENT_LINK_LEFT = 26      /* the driver links, since the linker inside this process did not serve: detail */
 };
 
 typedef struct mjitcc_event {
@@ -239,6 +244,40 @@ enum {
     MJITCC_COMPACT_NEVER = 1
 };
 
+/* For unity: whether units that wait become one translation unit, in which what they have in common is compiled once. Other numbers are
+ * how many at most. */
+enum {
+    MJITCC_UNITY_AUTO = 0, /* as many as have paid off where that was measured */
+    MJITCC_UNITY_OFF = 1   /* each by itself */
+};
+
+/*
+ * For standby: whether compilers are started ahead, and wait with the header loaded, so that a unit that comes alone waits for neither. They are
+ * children of the process: a host that waits for all children there are would wait for these. Not with a reaper.
+ */
+enum {
+    MJITCC_STANDBY_EVERY_THREAD = 0, /* as many as there are threads; those that wait in vain for twenty seconds end */
+    MJITCC_STANDBY_OFF = 1
+};
+
+/* For linker: who links. */
+enum {
+    MJITCC_LINKER_AUTO = 0,   /* inside this process where that serves, else the compiler's driver */
+    MJITCC_LINKER_WILD = 1,   /* inside this process */
+    MJITCC_LINKER_DRIVER = 2, /* the driver, with the linker that it takes by itself; the others by it too */
+    MJITCC_LINKER_LLD = 3,
+    MJITCC_LINKER_MOLD = 4,
+    MJITCC_LINKER_GOLD = 5,
+    MJITCC_LINKER_BFD = 6
+};
+
+/* For tiers: whether units get quick code first, and better code in the same slot later, when no unit waits for its first. */
+enum {
+    MJITCC_TIERS_OFF = 0,
+    MJITCC_TIERS_QUICKEST = 1,      /* first by tcc, where it is installed and takes the header; else as the next */
+    MJITCC_TIERS_SAME_COMPILER = 2  /* first by the same compiler with -O1 */
+};
+
 /* For timeout_ms. */
 #define MJITCC_NO_TIMEOUT UINT64_MAX
 
@@ -275,10 +314,14 @@ typedef struct mjitcc_worker_options {
     /* Takes the place of printing; on whatever thread it happens. Must not call mjitcc functions. NULL: none. */
     void (*observe)(void *ctx, const mjitcc_event *event);
     void *observe_ctx;
+    uint32_t unity;             /* MJITCC_UNITY_*, or how many units become one translation unit at most */
+    uint32_t tiers;             /* MJITCC_TIERS_* */
+    uint32_t standby;           /* MJITCC_STANDBY_* */
+    uint32_t linker;            /* MJITCC_LINKER_* */
 } mjitcc_worker_options;
 
 #define MJITCC_WORKER_OPTIONS_INIT { sizeof(mjitcc_worker_options), MJITCC_ABI, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0 }
 
 /* Compiles in the background. Given back with mjitcc_worker_finish. */
 typedef struct mjitcc_worker mjitcc_worker;

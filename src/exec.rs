@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Seek, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::Step;
 use mjit_cc_platforms::response::{CommandLine, Host};
@@ -104,6 +104,12 @@ pub trait Executor: Send + Sync {
     /// [`ExecError`]; an unsuccessful exit is not among them.
     fn run(&self, invocation: &Invocation<'_>) -> Result<Finished, ExecError>;
 
+    /// Starts a process that waits for something to read, and does not wait for it. The invocation's deadline is for waiting in vain.
+    ///
+    /// # Errors
+    /// [`ExecError`], also where the host waits for children itself.
+    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<Ahead, ExecError>;
+
     /// Ends every process that runs, and starts no more. May be called from any thread, any number of times.
     fn cancel(&self);
 
@@ -143,8 +149,6 @@ pub trait Waiting: Send + Sync {
 #[derive(Default)]
 pub struct ProcessExecutor {
     shared: Arc<Shared>,
-    reaper: Option<Arc<dyn Reaper>>,
-    waiting: Option<Arc<dyn Waiting>>,
     abandoned: AtomicBool,
 }
 
@@ -169,7 +173,7 @@ impl ProcessExecutor {
     /// An executor inside a host that has ideas of its own about children, or forks.
     #[must_use]
     pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
-        Self { shared: Arc::default(), reaper, waiting, abandoned: AtomicBool::new(false) }
+        Self { shared: Arc::new(Shared { reaper, waiting, ..Shared::default() }), abandoned: AtomicBool::new(false) }
     }
 
     /// In the child of a fork: its watchdog does not exist here, can be neither joined nor detached, and may have held the lock.
@@ -178,49 +182,170 @@ impl ProcessExecutor {
         std::mem::forget(Arc::clone(&self.shared));
     }
 
-    /// Waits for a process and takes it out of the table.
-    fn wait(&self, id: u64, mut process: system::Process) -> io::Result<(Exit, Ended)> {
-        if let Some(waiting) = &self.waiting {
-            waiting.begins();
+    /// Starts a process that reads `input`.
+    fn start(&self, invocation: &Invocation<'_>, input: Option<PipeReader>) -> Result<Started, ExecError> {
+        let Invocation { step, deadline, temp_dir } = *invocation;
+        let failed = |source| ExecError::Io { program: step.program.clone(), source };
+        if self.is_cancelled() {
+            return Err(ExecError::Cancelled);
         }
-        let lent = self
-            .reaper
-            .as_ref()
-            .map(|reaper| catch_unwind(AssertUnwindSafe(|| reaper.wait(process.id()))).unwrap_or(Exit::Unknown));
-        if lent.is_none() {
-            // Not reaped before it left the table: until then its id cannot belong to another process.
-            process.wait_unreaped();
-        }
-        let ended = {
-            let mut table = self.shared.table();
-            let timed_out = table.running.remove(&id).is_some_and(|running| running.timed_out);
-            if table.cancelled {
-                Ended::Cancelled
-            } else if timed_out {
-                Ended::TimedOut
-            } else {
-                Ended::ByItself
+        let mut response = None;
+        let args = match step.command_line(HOST) {
+            CommandLine::Direct => step.args.clone(),
+            CommandLine::ViaFile(contents) => {
+                let mut file =
+                    tempfile::Builder::new().prefix("args").suffix(".rsp").tempfile_in(temp_dir).map_err(failed)?;
+                file.write_all(&contents).map_err(failed)?;
+                let mut word = OsString::from("@");
+                word.push(file.path());
+                response = Some(file.into_temp_path());
+                vec![word]
             }
         };
-        // After the table: a fork may take its time, and the process's id may be another's by then.
-        if let Some(waiting) = &self.waiting {
-            waiting.ends();
-        }
-        let exit = match (lent, process.wait()) {
-            (Some(exit), _) => exit,
-            (None, Ok(status)) => system::exit(status),
-            (None, Err(error)) if system::was_reaped_by_another(&error) => Exit::Unknown,
-            (None, Err(error)) => return Err(error),
-        };
-        Ok((exit, ended))
+        // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
+        let output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
+        let mut env: Vec<(OsString, OsString)> =
+            ["TMPDIR", "TMP", "TEMP"].map(|name| (name.into(), temp_dir.into())).into();
+        env.extend(step.env.iter().cloned());
+        let args = step.leading.iter().cloned().chain(args).collect();
+        let launch = Launch { program: &step.program, args, env, input, output: output.try_clone().map_err(failed)? };
+        let entered = self.shared.reaper.clone().map(Entered::new);
+        let (process, group) =
+            system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
+        let id = self.shared.register(group, deadline);
+        let program = step.program.clone();
+        Ok(Started {
+            shared: Arc::clone(&self.shared),
+            id,
+            process,
+            program,
+            output,
+            _entered: entered,
+            _response: response,
+        })
     }
 }
 
-/// A process to start, with nothing on its standard input.
+/// A process that runs.
+struct Started {
+    shared: Arc<Shared>,
+    id: u64,
+    process: system::Process,
+    program: PathBuf,
+    output: File,
+    _entered: Option<Entered>,
+    _response: Option<tempfile::TempPath>,
+}
+
+impl Started {
+    /// Waits for its end.
+    fn wait(self) -> Result<Finished, ExecError> {
+        let waiting = self.shared.waiting.clone();
+        self.wait_telling(waiting)
+    }
+
+    fn wait_telling(mut self, waiting: Option<Arc<dyn Waiting>>) -> Result<Finished, ExecError> {
+        let failed = |source| ExecError::Io { program: self.program.clone(), source };
+        let (exit, ended) = self.shared.wait(self.id, &mut self.process, waiting).map_err(failed)?;
+        let mut text = Vec::new();
+        self.output.rewind().and_then(|()| self.output.read_to_end(&mut text)).map_err(failed)?;
+        match ended {
+            Ended::Cancelled => Err(ExecError::Cancelled),
+            Ended::TimedOut => Err(ExecError::TimedOut { output: text }),
+            Ended::ByItself => Ok(Finished { exit, output: text }),
+        }
+    }
+}
+
+/// A process that was started before there was anything for it to read. It ends with this, and when this process ends.
+pub struct Ahead {
+    /// None once it was waited for.
+    started: Option<Started>,
+    /// None once all was written. With the other end, so that a process that died is an error to whoever writes, and not a SIGPIPE,
+    /// which ends a host in C.
+    input: Option<(PipeReader, PipeWriter)>,
+}
+
+impl fmt::Debug for Ahead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ahead").finish_non_exhaustive()
+    }
+}
+
+impl Ahead {
+    /// Gives it what it waits for, all there will be, and until when it must be through.
+    ///
+    /// # Errors
+    /// What the system said; it may have ended meanwhile.
+    pub fn feed(&mut self, text: &[u8], deadline: Option<Instant>) -> io::Result<()> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let started = self.started.as_mut().ok_or_else(gone)?;
+        if !started.shared.rearm(started.id, deadline) {
+            return Err(gone());
+        }
+        let (_reader, writer) = self.input.take().ok_or_else(gone)?;
+        system::write_to_pipe(writer, text, || !started.process.has_ended())
+    }
+
+    /// Whether it ended, by its deadline or by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.started.as_mut().is_none_or(|started| started.process.has_ended())
+    }
+
+    /// Waits until `is_done` or the process's end: whether it is done.
+    pub fn wait_until(&mut self, is_done: &dyn Fn() -> bool) -> bool {
+        let Some(started) = &mut self.started else { return false };
+        let _waits = Waits::new(started.shared.waiting.clone());
+        let mut pause = FIRST_LOOK;
+        loop {
+            if is_done() {
+                return true;
+            }
+            if started.process.has_ended() {
+                return is_done();
+            }
+            thread::sleep(pause);
+            pause = (pause * 9 / 8).min(LAST_LOOK);
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// As [`Executor::run`].
+    pub fn wait(mut self) -> Result<Finished, ExecError> {
+        self.input = None;
+        self.started.take().map_or(Err(ExecError::Cancelled), Started::wait)
+    }
+
+    /// In the child of a fork: the process is the parent's. What it reads ends with the parent all the same.
+    pub(crate) fn abandon(mut self) {
+        self.input = None;
+        std::mem::forget(self.started.take());
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if let Some(started) = self.started.take() {
+            started.shared.end(started.id);
+            // Soon, and not always on a thread whose waiting interests anybody.
+            let _ = started.wait_telling(None);
+        }
+    }
+}
+
+/// How soon somebody who waits for a file looks for it again, at first and in the end.
+const FIRST_LOOK: Duration = Duration::from_micros(200);
+const LAST_LOOK: Duration = Duration::from_millis(2);
+
+/// A process to start.
 struct Launch<'a> {
     program: &'a Path,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    /// What it reads; nothing where there is none.
+    input: Option<PipeReader>,
     /// For its standard output and its standard error.
     output: File,
 }
@@ -233,25 +358,47 @@ enum Ended {
 }
 
 /// Calls `leave` however a run ends.
-struct Entered<'a>(&'a dyn Reaper);
+struct Entered(Arc<dyn Reaper>);
 
-impl<'a> Entered<'a> {
-    fn new(reaper: &'a dyn Reaper) -> Self {
+impl Entered {
+    fn new(reaper: Arc<dyn Reaper>) -> Self {
         let _ = catch_unwind(AssertUnwindSafe(|| reaper.enter()));
         Self(reaper)
     }
 }
 
-impl Drop for Entered<'_> {
+impl Drop for Entered {
     fn drop(&mut self) {
         let _ = catch_unwind(AssertUnwindSafe(|| self.0.leave()));
     }
 }
 
-#[derive(Debug, Default)]
+/// Tells whoever wants to know that a thread waits.
+struct Waits(Option<Arc<dyn Waiting>>);
+
+impl Waits {
+    fn new(waiting: Option<Arc<dyn Waiting>>) -> Self {
+        if let Some(waiting) = &waiting {
+            waiting.begins();
+        }
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        if let Some(waiting) = &self.0 {
+            waiting.ends();
+        }
+    }
+}
+
+#[derive(Default)]
 struct Shared {
     table: Mutex<Table>,
     changed: Condvar,
+    reaper: Option<Arc<dyn Reaper>>,
+    waiting: Option<Arc<dyn Waiting>>,
 }
 
 #[derive(Debug, Default)]
@@ -285,15 +432,73 @@ impl Shared {
         let id = table.next_id;
         table.next_id += 1;
         table.running.insert(id, Running { group, deadline, timed_out: false });
-        if deadline.is_some() {
-            if table.watchdog.is_none() {
-                let shared = Arc::clone(self);
-                // Without a thread for it deadlines are not kept, which is better than not to compile.
-                table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
-            }
-            self.changed.notify_all();
-        }
+        self.watch_for(&mut table, deadline);
         id
+    }
+
+    fn watch_for(self: &Arc<Self>, table: &mut Table, deadline: Option<Instant>) {
+        if deadline.is_none() {
+            return;
+        }
+        if table.watchdog.is_none() {
+            let shared = Arc::clone(self);
+            // Without a thread for it deadlines are not kept, which is better than not to compile.
+            table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
+        }
+        self.changed.notify_all();
+    }
+
+    /// Gives a process another deadline. Not one whose time was up.
+    fn rearm(self: &Arc<Self>, id: u64, deadline: Option<Instant>) -> bool {
+        let mut table = self.table();
+        let Some(running) = table.running.get_mut(&id).filter(|running| !running.timed_out) else { return false };
+        running.deadline = deadline;
+        self.watch_for(&mut table, deadline);
+        true
+    }
+
+    fn end(&self, id: u64) {
+        if let Some(running) = self.table().running.get_mut(&id) {
+            running.group.end();
+        }
+    }
+
+    /// Waits for a process and takes it out of the table.
+    fn wait(
+        &self,
+        id: u64,
+        process: &mut system::Process,
+        waiting: Option<Arc<dyn Waiting>>,
+    ) -> io::Result<(Exit, Ended)> {
+        let waits = Waits::new(waiting);
+        let lent = self
+            .reaper
+            .as_ref()
+            .map(|reaper| catch_unwind(AssertUnwindSafe(|| reaper.wait(process.id()))).unwrap_or(Exit::Unknown));
+        if lent.is_none() {
+            // Not reaped before it left the table: until then its id cannot belong to another process.
+            process.wait_unreaped();
+        }
+        let ended = {
+            let mut table = self.table();
+            let timed_out = table.running.remove(&id).is_some_and(|running| running.timed_out);
+            if table.cancelled {
+                Ended::Cancelled
+            } else if timed_out {
+                Ended::TimedOut
+            } else {
+                Ended::ByItself
+            }
+        };
+        // After the table: a fork may take its time, and the process's id may be another's by then.
+        drop(waits);
+        let exit = match (lent, process.wait()) {
+            (Some(exit), _) => exit,
+            (None, Ok(status)) => system::exit(status),
+            (None, Err(error)) if system::was_reaped_by_another(&error) => Exit::Unknown,
+            (None, Err(error)) => return Err(error),
+        };
+        Ok((exit, ended))
     }
 }
 
@@ -326,46 +531,18 @@ fn watch(shared: &Shared) {
 
 impl Executor for ProcessExecutor {
     fn run(&self, invocation: &Invocation<'_>) -> Result<Finished, ExecError> {
-        let Invocation { step, deadline, temp_dir } = *invocation;
-        let failed = |source| ExecError::Io { program: step.program.clone(), source };
-        if self.is_cancelled() {
-            return Err(ExecError::Cancelled);
-        }
-        let mut response = None;
-        let args = match step.command_line(HOST) {
-            CommandLine::Direct => step.args.clone(),
-            CommandLine::ViaFile(contents) => {
-                let mut file =
-                    tempfile::Builder::new().prefix("args").suffix(".rsp").tempfile_in(temp_dir).map_err(failed)?;
-                file.write_all(&contents).map_err(failed)?;
-                let mut word = OsString::from("@");
-                word.push(file.path());
-                response = Some(file.into_temp_path());
-                vec![word]
-            }
-        };
-        // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
-        let mut output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
-        let mut env: Vec<(OsString, OsString)> =
-            ["TMPDIR", "TMP", "TEMP"].map(|name| (name.into(), temp_dir.into())).into();
-        env.extend(step.env.iter().cloned());
-        let args = step.leading.iter().cloned().chain(args).collect();
-        let launch = Launch { program: &step.program, args, env, output: output.try_clone().map_err(failed)? };
-        let entered = self.reaper.as_deref().map(Entered::new);
-        let (process, group) =
-            system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
-        let id = self.shared.register(group, deadline);
-        let (exit, ended) = self.wait(id, process).map_err(failed)?;
-        drop(entered);
-        drop(response);
+        self.start(invocation, None)?.wait()
+    }
 
-        let mut text = Vec::new();
-        output.rewind().and_then(|()| output.read_to_end(&mut text)).map_err(failed)?;
-        match ended {
-            Ended::Cancelled => Err(ExecError::Cancelled),
-            Ended::TimedOut => Err(ExecError::TimedOut { output: text }),
-            Ended::ByItself => Ok(Finished { exit, output: text }),
+    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<Ahead, ExecError> {
+        let failed = |source| ExecError::Io { program: invocation.step.program.clone(), source };
+        if self.shared.reaper.is_some() {
+            // It would be between the host's `enter` and `leave` for as long as nothing is compiled.
+            return Err(failed(io::ErrorKind::Unsupported.into()));
         }
+        let (reader, writer) = io::pipe().map_err(failed)?;
+        let started = self.start(invocation, Some(reader.try_clone().map_err(failed)?))?;
+        Ok(Ahead { started: Some(started), input: Some((reader, writer)) })
     }
 
     fn cancel(&self) {

@@ -50,6 +50,7 @@ mod lock;
 pub mod pch;
 pub mod pipeline;
 pub mod scratch;
+mod standby;
 mod store;
 pub mod symbols;
 mod sync;

@@ -26,6 +26,8 @@ use crate::scratch::{self, Scratch};
 use crate::symbols;
 use crate::unit::Unit;
 
+mod macros;
+
 /// A compiler, the flags for it, and the means to run it. Shared by threads.
 pub struct Pipeline {
     /// The compiler.
@@ -67,8 +69,8 @@ pub(crate) struct Reading<'a> {
 /// Where one unit's files lie. All begin with the same stem, which is the unit's own.
 #[derive(Clone, Debug)]
 pub(crate) struct UnitPaths {
-    source: PathBuf,
-    depfile: PathBuf,
+    pub(crate) source: PathBuf,
+    pub(crate) depfile: PathBuf,
     /// The object or library, before it is given its place.
     pub(crate) staged: PathBuf,
 }
@@ -290,10 +292,14 @@ impl Pipeline {
 
     /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name.
     fn write_source(&self, unit: &Unit, role: Role, path: &Path) -> Result<(), Failure> {
+        fs::write(path, self.source_text(unit, role)).map_err(Failure::file("write", path))
+    }
+
+    /// What the compiler is given for a unit.
+    pub(crate) fn source_text(&self, unit: &Unit, role: Role) -> Vec<u8> {
         let prelude = self.toolchain().prelude(role);
         let line = line_directive(unit.name());
-        let text = [prelude.as_bytes(), line.as_bytes(), unit.text(), b"\n"].concat();
-        fs::write(path, text).map_err(Failure::file("write", path))
+        [prelude.as_bytes(), line.as_bytes(), unit.text(), b"\n"].concat()
     }
 
     /// Runs a plan's steps. Its leftovers are gone afterwards, whatever came of it, and so are its outputs if it failed.

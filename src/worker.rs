@@ -57,6 +57,8 @@ pub mod names;
 mod options;
 pub mod policy;
 mod slot;
+mod tiers;
+mod together;
 mod units;
 
 #[cfg(all(feature = "capi", not(loom)))]
@@ -65,7 +67,7 @@ pub use fork::Fork;
 pub use host::{Code, FactId, Generated, Host, Inlined, NoCode, OwnerId, Place, Request, Switches};
 pub use jobs::NotRun;
 pub use log::WorkerEvent;
-pub use options::{Builder, Compaction, Unloading, WorkerHeader, WorkerObserver};
+pub use options::{Builder, Compaction, Standby, Tiers, Unity, Unloading, WorkerHeader, WorkerObserver};
 pub use slot::{Entered, Slot, SlotState};
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};
@@ -119,6 +121,8 @@ impl Worker {
             wait: options.wait,
             unload: options.unloading == Unloading::Coldest,
             compact: options.compaction == Compaction::Throttled,
+            together: options.unity.at_most(),
+            threads: options.threads.get(),
         };
         let environment = options.environment.take().unwrap_or_else(Environment::read);
         let interlock = Arc::new(Interlock::new(State { units: Units::new(rules), jobs: Jobs::default() }));

@@ -85,6 +85,11 @@ impl Dialect for Clang {
         words
     }
 
+    /// It writes under another name (LLVM's `sys::fs::TempFile`) and spends its last milliseconds on tidying up.
+    fn renames_objects(&self) -> bool {
+        true
+    }
+
     /// What the compiler calls by itself: 128-bit division everywhere, every atomic on Arm. clang for Linux comes with gcc's
     /// library; elsewhere a cross compiler often has none, and a unit that needs one says so with a linker flag.
     fn link_libraries(&self, target: &Target) -> &'static [&'static str] {

@@ -39,11 +39,23 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     fn entry(&self, Compiler { target, .. }: &Compiler) -> &'static str {
         if target.os == Os::Windows { mingw::ENTRY } else { "" }
     }
+    /// Whether one process makes a library of a unit.
+    fn one_step(&self, _target: &Target) -> bool {
+        false
+    }
     /// Words for the link, before the objects.
     fn link(&self, compiler: &Compiler) -> Vec<&'static str>;
     /// Whether another linker than its own can link what it compiles.
     fn takes_linkers(&self) -> bool {
         true
+    }
+    /// Whether starting it and loading its PCH takes long enough to do it ahead.
+    fn waits(&self) -> bool {
+        true
+    }
+    /// Whether its objects are whole as soon as they are there.
+    fn renames_objects(&self) -> bool {
+        false
     }
     /// Libraries for the link, after the objects and the user's.
     fn link_libraries(&self, target: &Target) -> &'static [&'static str];
@@ -137,6 +149,19 @@ impl<D: Dialect> Gnu<D> {
         quote_dir: Option<&Path>,
         depfile: &Path,
     ) -> Result<Step, PlanError> {
+        let mut args = self.unit(flags, header, quote_dir, depfile)?;
+        args.words(["-c"]).path(source).flag("-o", object);
+        Ok(self.step(args))
+    }
+
+    /// What is said of a unit before its name.
+    fn unit(
+        &self,
+        flags: &Flags,
+        header: Header<'_>,
+        quote_dir: Option<&Path>,
+        depfile: &Path,
+    ) -> Result<Words, PlanError> {
         let mut args = Words::default();
         // First: a unit's own folder comes before the user's, also where that is said with -I.
         if let Some(dir) = quote_dir {
@@ -152,13 +177,31 @@ impl<D: Dialect> Gnu<D> {
                 args.words(self.dialect.pch_use(pch)?);
             }
         }
-        args.words(["-MD"]).flag("-MF", depfile).words(["-c"]).path(source).flag("-o", object);
-        Ok(self.step(args))
+        args.words(["-MD"]).flag("-MF", depfile);
+        Ok(args)
+    }
+
+    fn macros(&self, flags: &Flags, source: &Path, header: Header<'_>, list: &Path) -> Plan {
+        let mut args = self.code(flags);
+        args.words(["-E", "-dM"]);
+        let text = match header {
+            Header::None => None,
+            Header::Text(path) => Some(path),
+            Header::Pch(pch) => Some(pch.header.as_path()),
+        };
+        if let Some(path) = text {
+            args.flag("-include", path);
+        }
+        args.path(source).flag("-o", list);
+        Plan { steps: vec![self.step(args)], outputs: vec![list.to_owned()], ..Plan::default() }
     }
 
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
+        self.linked(self.common(flags), flags, inputs, library)
+    }
+
+    fn linked(&self, mut args: Words, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
         let target = &self.compiler.target;
-        let mut args = self.common(flags);
         // The last of its kind is the one that counts.
         args.words(self.dialect.link(&self.compiler)).words(flags.linker.flag()).flag("-o", library);
         for input in inputs {
@@ -198,7 +241,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pch_suffix: self.dialect.pch_suffix(), one_step: false }
+        Capabilities { pch_suffix: self.dialect.pch_suffix(), one_step: self.dialect.one_step(&self.compiler.target) }
     }
 
     fn prelude(&self, role: Role) -> &'static str {
@@ -229,6 +272,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                 outputs: vec![object.to_owned()],
                 ..Plan::default()
             }),
+            Job::Macros { source, header, list } => Ok(self.macros(flags, source, header, list)),
             Job::Link { objects, library, .. } => {
                 let mut inputs = objects.to_vec();
                 let mut writes = Vec::new();
@@ -247,6 +291,13 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                     companions: Vec::new(),
                 })
             }
+            Job::CompileAndLink { source, library, header, quote_dir, depfile, .. }
+                if self.dialect.one_step(target) =>
+            {
+                let args = self.unit(flags, header, quote_dir, depfile)?;
+                let step = self.linked(args, flags, &[source.to_owned()], library);
+                Ok(Plan { steps: vec![step], outputs: vec![library.to_owned()], ..Plan::default() })
+            }
             // Two steps all the same: in one, macOS leaves a .dSYM and MinGW mixes its libraries in (Ruby 9aa5fe1b, a8d39a05).
             Job::CompileAndLink { source, library, header, quote_dir, depfile, .. } => {
                 let object = library.with_extension(target.object_suffix());
@@ -260,6 +311,16 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                 })
             }
         }
+    }
+
+    /// As an include: the source itself is read before the PCH.
+    fn standby_source(&self) -> Option<&'static str> {
+        let waits = self.dialect.waits() && !self.compiler.target.is_pe();
+        waits.then_some("#include \"/dev/stdin\"\n")
+    }
+
+    fn renames_objects(&self) -> bool {
+        self.dialect.renames_objects()
     }
 
     fn link_in_process(&self, flags: &Flags) -> Result<Vec<&'static str>, &'static str> {

@@ -1,4 +1,4 @@
-//! What can be asked of a toolchain: the four jobs, and the flags that go with all of them.
+//! What can be asked of a toolchain: the jobs, and the flags that go with all of them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -115,6 +115,15 @@ pub enum Job<'a> {
         quote_dir: Option<&'a Path>,
         /// Where the compiler may write the list of files that it read.
         depfile: &'a Path,
+    },
+    /// List the macros that are defined behind a header, as `#define` lines.
+    Macros {
+        /// A C file without text.
+        source: &'a Path,
+        /// The header; of a PCH the header that it was made from, so that it must not have changed since.
+        header: Header<'a>,
+        /// The list to make.
+        list: &'a Path,
     },
     /// Turn objects into one library.
     Link {

@@ -107,6 +107,17 @@ pub trait Toolchain: Send + Sync + Debug {
         None
     }
 
+    /// The whole C of a source whose compiler waits for the unit on its standard input, once it has loaded the PCH; none where that
+    /// cannot be, or gains nothing.
+    fn standby_source(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether an object is whole as soon as it has its name, before the compiler's end.
+    fn renames_objects(&self) -> bool {
+        false
+    }
+
     /// What the compiler complained about, out of its output.
     fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic>;
 

@@ -206,6 +206,14 @@ impl Toolchain for Msvc {
                     ..Plan::default()
                 }
             }
+            Job::Macros { .. } => {
+                let Compiler { family, target, .. } = &self.compiler;
+                return Err(PlanError::Unsupported {
+                    toolchain: format!("{family} for {target}"),
+                    what: "list the macros of a header",
+                    instead: "go on without knowing them",
+                });
+            }
             Job::Link { objects, library, header, exports } => {
                 // Once a library, not once an object: several entries would collide.
                 let source = library.with_extension("entry.c");

@@ -56,8 +56,17 @@ impl Dialect for Tcc {
         ""
     }
 
+    fn waits(&self) -> bool {
+        false
+    }
+
     fn takes_linkers(&self) -> bool {
         false
+    }
+
+    /// Half of what it takes is its start. On PE what a library exports has to be said at a link of its own.
+    fn one_step(&self, target: &Target) -> bool {
+        !target.is_pe()
     }
 
     fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {

@@ -142,6 +142,10 @@ impl Files {
         }
     }
 
+    fn macros<'a>(&'a self, header: Header<'a>) -> Job<'a> {
+        Job::Macros { source: &self.source, header, list: &self.object }
+    }
+
     fn text(&self) -> Header<'_> {
         Header::Text(&self.pch.header)
     }
@@ -178,6 +182,7 @@ fn odd_jobs(odd: &Files) -> Vec<(&'static str, Flags, Job<'_>)> {
         ("odd paths: build a PCH", odd_flags(), odd.build_pch()),
         ("odd paths: compile behind a header as text", odd_flags(), odd.compile(odd.text())),
         ("odd paths: compile behind a PCH", odd_flags(), odd.compile(odd.pch())),
+        ("odd paths: list the macros behind a header as text", odd_flags(), odd.macros(odd.text())),
         ("odd paths: link three objects behind a PCH", odd_flags(), odd.link(odd.pch())),
         ("odd paths: compile and link behind a header as text", odd_flags(), odd.compile_and_link(odd.text())),
     ]
@@ -191,6 +196,8 @@ fn jobs<'a>(plain: &'a Files, odd: &'a Files) -> Vec<(&'static str, Flags, Job<'
         ("compile", Flags::default(), plain.compile(Header::None)),
         ("compile behind a header as text", Flags::default(), plain.compile(plain.text())),
         ("compile behind a PCH", Flags::default(), plain.compile(plain.pch())),
+        ("list the macros", Flags::default(), plain.macros(Header::None)),
+        ("list the macros behind a PCH", Flags::default(), plain.macros(plain.pch())),
         ("link three objects", Flags::default(), plain.link(Header::None)),
         ("link three objects behind a PCH", Flags::default(), plain.link(plain.pch())),
         ("compile and link", Flags::default(), plain.compile_and_link(Header::None)),

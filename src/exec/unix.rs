@@ -2,9 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
-use std::io;
+use std::io::{self, PipeWriter, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::ExitStatus;
+use std::thread;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -20,8 +22,12 @@ pub(super) struct Process(duct::Handle);
 
 /// Starts a process that leads a group. Not by a pre_exec hook, which would cost posix_spawn.
 pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
-    let mut command = duct::cmd(launch.program, launch.args)
-        .stdin_null()
+    let command = duct::cmd(launch.program, launch.args);
+    let command = match launch.input {
+        Some(input) => command.stdin_file(input),
+        None => command.stdin_null(),
+    };
+    let mut command = command
         // duct applies the outermost first: this sends standard error where the next line has sent standard output.
         .stderr_to_stdout()
         .stdout_file(launch.output)
@@ -45,6 +51,13 @@ impl Process {
 
     pub(super) fn id(&self) -> u32 {
         self.0.pids().first().copied().unwrap_or_default()
+    }
+
+    /// Whether it ended, without reaping it.
+    pub(super) fn has_ended(&mut self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        // One that is not there any more was reaped by another.
+        self.pid().is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None) | Err(Errno::INTR)))
     }
 
     /// Waits for the end and leaves a zombie.
@@ -82,3 +95,24 @@ pub(super) fn exit(status: ExitStatus) -> Exit {
 pub(super) fn was_reaped_by_another(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::CHILD)
 }
+
+/// Writes all of it as long as somebody may read it.
+pub(super) fn write_to_pipe(
+    mut pipe: PipeWriter,
+    mut text: &[u8],
+    mut is_read: impl FnMut() -> bool,
+) -> io::Result<()> {
+    rustix::io::ioctl_fionbio(&pipe, true)?;
+    while !text.is_empty() {
+        match pipe.write(text) {
+            Ok(count) => text = &text[count..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && is_read() => thread::sleep(FULL_PIPE),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+    Ok(())
+}
+
+/// How long a compiler is given to read on: it takes what a pipe holds in a few microseconds.
+const FULL_PIPE: Duration = Duration::from_micros(100);

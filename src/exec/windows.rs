@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
-use std::io;
+use std::io::{self, PipeWriter, Write};
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -28,7 +28,8 @@ pub(super) struct Process(Child);
 /// duct, which hands out no handle of a process that does not run yet.
 pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
     let mut command = Command::new(launch.program);
-    command.args(launch.args).envs(launch.env).stdin(Stdio::null());
+    command.args(launch.args).envs(launch.env);
+    command.stdin(launch.input.map_or_else(Stdio::null, Stdio::from));
     command.stdout(launch.output.try_clone()?).stderr(launch.output);
     spawn(command)
 }
@@ -103,6 +104,11 @@ impl ChildWrapper for Suspended {
 impl Process {
     pub(super) fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Whether it ended.
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
     }
 
     /// Waits for the end. Its id is not reused while this is there.
@@ -230,4 +236,9 @@ mod tests {
         fs::write(dir.path().join("stop"), "").unwrap();
         until("the child's end", || !is_alive(dir.path()));
     }
+}
+
+/// Writes all of it. Whoever reads no more is an error.
+pub(super) fn write_to_pipe(mut pipe: PipeWriter, text: &[u8], _is_read: impl FnMut() -> bool) -> io::Result<()> {
+    pipe.write_all(text)
 }

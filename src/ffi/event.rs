@@ -30,7 +30,12 @@ pub const EVENT_UNLOADING: u32 = 17;
 pub const EVENT_STOPPING: u32 = 18;
 pub const EVENT_GC_WAITED: u32 = 19;
 pub const EVENT_FINISH: u32 = 20;
-pub const EVENT_LINK_LEFT: u32 = 21;
+pub const EVENT_TOGETHER: u32 = 21;
+pub const EVENT_IMPROVED: u32 = 22;
+pub const EVENT_NOT_IMPROVED: u32 = 23;
+pub const EVENT_NOT_QUICK: u32 = 24;
+pub const EVENT_QUICK: u32 = 25;
+pub const EVENT_LINK_LEFT: u32 = 26;
 
 /// What an event has beside its line.
 #[derive(Default)]
@@ -68,6 +73,17 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
         WorkerEvent::TempDir(path) => Facts { kind: EVENT_TEMP_DIR, file: Some(path), ..facts },
         WorkerEvent::Start { place, source } => {
             Facts { kind: EVENT_START, place: Some(place), file: Some(source), ..facts }
+        }
+        WorkerEvent::Improved { place, took, source } => {
+            Facts { kind: EVENT_IMPROVED, place: Some(place), took: *took, file: Some(source), ..facts }
+        }
+        WorkerEvent::NotImproved { place, took, .. } => {
+            Facts { kind: EVENT_NOT_IMPROVED, place: Some(place), took: *took, ..facts }
+        }
+        WorkerEvent::NotQuick { place, .. } => Facts { kind: EVENT_NOT_QUICK, place: Some(place), ..facts },
+        WorkerEvent::Quick(_) => Facts { kind: EVENT_QUICK, ..facts },
+        WorkerEvent::Together { units, source } => {
+            Facts { kind: EVENT_TOGETHER, file: Some(source), count: *units as u64, ..facts }
         }
         WorkerEvent::PchStart => Facts { kind: EVENT_PCH_START, ..facts },
         WorkerEvent::Process(_) => Facts { kind: EVENT_PROCESS, ..facts },

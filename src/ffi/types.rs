@@ -138,6 +138,10 @@ pub struct WorkerOptions {
     pub reaper: *const Reaper,
     pub observe: Option<ObserveFn>,
     pub observe_ctx: *mut c_void,
+    pub unity: u32,
+    pub tiers: u32,
+    pub standby: u32,
+    pub linker: u32,
 }
 
 #[repr(C)]

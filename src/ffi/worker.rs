@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mjit_cc_platforms::{Choice, Flags, OptLevel};
+use mjit_cc_platforms::{Choice, Flags, Linker, OptLevel};
 
 use super::fault::{Fault, OK, Status, guarded, status, yes};
 use super::host::{self, Callbacks, Context};
 use super::memory::{handle, path, read, text, wanted, word, words};
 use super::{ABI, OwnerFn, Place, Slot, WorkerOptions, event, reaper, slot};
 use crate::discover::{Environment, Wish};
-use crate::worker::{self, Compaction, FactId, OwnerId, Switches, Unloading, WorkerHeader};
+use crate::worker::{self, Compaction, FactId, OwnerId, Standby, Switches, Tiers, Unity, Unloading, WorkerHeader};
 
 pub const OPTIMIZE_DEFAULT: u32 = 0;
 pub const OPTIMIZE_O0: u32 = 1;
@@ -29,6 +29,24 @@ pub const UNLOAD_NEVER: u32 = 1;
 
 pub const COMPACT_THROTTLED: u32 = 0;
 pub const COMPACT_NEVER: u32 = 1;
+
+pub const UNITY_AUTO: u32 = 0;
+pub const UNITY_OFF: u32 = 1;
+
+pub const STANDBY_EVERY_THREAD: u32 = 0;
+pub const STANDBY_OFF: u32 = 1;
+
+pub const LINKER_AUTO: u32 = 0;
+pub const LINKER_WILD: u32 = 1;
+pub const LINKER_DRIVER: u32 = 2;
+pub const LINKER_LLD: u32 = 3;
+pub const LINKER_MOLD: u32 = 4;
+pub const LINKER_GOLD: u32 = 5;
+pub const LINKER_BFD: u32 = 6;
+
+pub const TIERS_OFF: u32 = 0;
+pub const TIERS_QUICKEST: u32 = 1;
+pub const TIERS_SAME_COMPILER: u32 = 2;
 
 pub const NO_TIMEOUT: u64 = u64::MAX;
 
@@ -143,16 +161,46 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         COMPACT_NEVER => Compaction::Never,
         number => return Err(Fault::invalid(format!("there is no compaction {number}"))),
     };
+    let at_most = usize::try_from(options.unity).ok().and_then(NonZero::new);
+    let unity = match options.unity {
+        UNITY_AUTO => Unity::Auto,
+        UNITY_OFF => Unity::Off,
+        _ => at_most.map_or(Unity::Off, Unity::AtMost),
+    };
+    let tiers = match options.tiers {
+        TIERS_OFF => Tiers::Off,
+        TIERS_QUICKEST => Tiers::Quickest,
+        TIERS_SAME_COMPILER => Tiers::SameCompiler,
+        number => return Err(Fault::invalid(format!("there is no tiers {number}"))),
+    };
+    let standby = match options.standby {
+        STANDBY_EVERY_THREAD => Standby::EveryThread,
+        STANDBY_OFF => Standby::Off,
+        number => return Err(Fault::invalid(format!("there is no standby {number}"))),
+    };
+    let linker = match options.linker {
+        LINKER_AUTO => Linker::Auto,
+        LINKER_WILD => Linker::Wild,
+        LINKER_DRIVER => Linker::Driver,
+        LINKER_LLD => Linker::Lld,
+        LINKER_MOLD => Linker::Mold,
+        LINKER_GOLD => Linker::Gold,
+        LINKER_BFD => Linker::Bfd,
+        number => return Err(Fault::invalid(format!("there is no linker {number}"))),
+    };
     let threads = usize::try_from(options.threads).ok().and_then(NonZero::new).unwrap_or(NonZero::<usize>::MIN);
     let mut builder = worker::Worker::builder()
         .wish(compiling.wish)
-        .flags(compiling.flags)
+        .flags(Flags { linker, ..compiling.flags })
         .environment(compiling.environment)
         .header(compiling.header.map_or(WorkerHeader::None, WorkerHeader::File))
         .timeout(compiling.timeout)
         .threads(threads)
         .unloading(unloading)
         .compaction(compaction)
+        .unity(unity)
+        .tiers(tiers)
+        .standby(standby)
         .verbose(u8::try_from(options.verbose).unwrap_or(u8::MAX))
         .warnings(options.warnings != 0)
         .save_temps(options.save_temps != 0)

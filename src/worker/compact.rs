@@ -12,7 +12,7 @@ use super::slot::Address;
 use super::units::Part;
 use crate::error::Failure;
 use crate::library::Library;
-use crate::unity::{self, HeaderMacros, Member, Merged};
+use crate::unity::{self, Member, Merged};
 
 /// How many units become one translation unit. What they have in common is compiled once for all of them, but nobody can use any of it
 /// before all is compiled, and one process holds it all in memory.
@@ -137,7 +137,7 @@ impl Shared {
     /// Compiles units as one translation unit; those that cannot be merged, or all if that fails, one by one.
     fn compile_together<'a>(&self, engine: &Engine, stem: &str, units: &'a [Named<'a>], compiled: &mut Compiled<'a>) {
         let members: Vec<Member<'_>> = units.iter().map(Named::member).collect();
-        let Merged { text, members, left_out, .. } = unity::merge(&members, &HeaderMacros::unknown());
+        let Merged { text, members, left_out, .. } = unity::merge(&members, engine.macros(self));
         let mut alone: Vec<usize> = left_out.iter().map(|unit| unit.index).collect();
         let source = Source {
             name: engine.source(stem).to_string_lossy().into_owned(),

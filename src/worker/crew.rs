@@ -4,22 +4,22 @@
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Source};
 use super::host::{Code, Generated, NoCode, Place, Request};
 use super::jobs::{Desk, Job, NotRun, Progress};
 use super::log::WorkerEvent;
 use super::slot::Address;
-use super::units::{Candidate, Loaded, Premises, Ticket, Unwanted, Work};
+use super::units::{Candidate, Loaded, Premises, Ticket, Tier, Unwanted, Work};
 use super::{Shared, State, names};
 use crate::error::Failure;
 use crate::library::Library;
 
 /// What became of a unit.
-enum Outcome {
+pub(super) enum Outcome {
     Published,
     Failed(NoCode),
     /// Another unit has its slot.
@@ -36,6 +36,7 @@ impl Shared {
             if self.engine().is_none() && catch_unwind(AssertUnwindSafe(|| self.set_up())).is_err() {
                 self.interlock.with(|state| state.units.disable(&NoCode::Panicked));
             }
+            self.stand_by();
             self.interlock.end();
         }
         let find = |state: &mut State| {
@@ -44,9 +45,13 @@ impl Shared {
         };
         while let Some((engine, work)) = self.interlock.take(|state, _| find(state)) {
             // What panics are a host's reaper and observers, or a fault of ours: it costs one unit, and not the worker.
-            let unit = match &work {
-                Work::Make(ticket) => Some(ticket.clone()),
-                _ => None,
+            let units = match &work {
+                Work::Make(tickets) => tickets.clone(),
+                _ => Vec::new(),
+            };
+            let improves: Vec<u64> = match &work {
+                Work::Improve(parts) => parts.iter().map(|part| part.id).collect(),
+                _ => Vec::new(),
             };
             let compacts = matches!(work, Work::Compact(_));
             let served = catch_unwind(AssertUnwindSafe(|| match work {
@@ -55,24 +60,37 @@ impl Shared {
             }));
             if served.is_err() {
                 self.interlock.with(|state| {
-                    unit.iter().for_each(|ticket| drop(state.units.fail(ticket, NoCode::Panicked)));
+                    units.iter().for_each(|ticket| drop(state.units.fail(ticket, NoCode::Panicked)));
+                    improves.iter().for_each(|&id| state.units.improve_never(id));
                     if compacts {
                         state.units.compacted();
                     }
                 });
             }
             let _ = catch_unwind(AssertUnwindSafe(|| self.sweep()));
+            self.stand_by();
             self.interlock.done();
         }
     }
 
     pub(super) fn serve_one(&self, engine: &Engine, work: Work) {
         match work {
-            Work::Make(ticket) => self.make(engine, &ticket),
+            Work::Make(tickets) => match &tickets[..] {
+                [ticket] => self.make(engine, ticket),
+                _ => self.make_together(engine, tickets),
+            },
+            Work::Improve(parts) => self.improve(engine, parts),
             Work::Unload(candidates) => self.unload(candidates),
             Work::Grown(max_cache_size) => self.tell(&WorkerEvent::Grown { max_cache_size }),
             // Compaction does not come in between, and sweeping follows anyway.
             Work::Compact(_) | Work::Sweep => {}
+        }
+    }
+
+    /// Starts compilers for the units to come.
+    fn stand_by(&self) {
+        if let Some(engine) = self.engine() {
+            let _ = catch_unwind(AssertUnwindSafe(|| engine.stand_by(self)));
         }
     }
 
@@ -138,7 +156,10 @@ impl Shared {
         self.tell(&WorkerEvent::Start { place: place.clone(), source: source.clone() });
         let entry = self.entry(ticket.id, &place);
         let outcome = self.try_to_make(engine, ticket, &stem, &source, &entry);
-        let took = began.elapsed();
+        self.tell_outcome(place, source, began.elapsed(), outcome);
+    }
+
+    pub(super) fn tell_outcome(&self, place: Place, source: PathBuf, took: Duration, outcome: Outcome) {
         match outcome {
             Outcome::Published => self.tell(&WorkerEvent::Success { place, took, source }),
             Outcome::Failed(why) => self.tell(&WorkerEvent::Failure { place, took, source, why }),
@@ -147,36 +168,56 @@ impl Shared {
     }
 
     fn try_to_make(&self, engine: &Engine, ticket: &Ticket, stem: &str, source: &Path, entry: &str) -> Outcome {
-        let fail = |why| match self.interlock.publish(|state| state.units.fail(ticket, why)) {
-            Unwanted::Superseded => Outcome::Superseded,
-            Unwanted::Failed(why) => Outcome::Failed(why),
-        };
-        let text = match self.generate(ticket, entry) {
-            Ok(text) => text,
-            Err(NotGenerated::Later) => {
-                self.interlock.publish(|state| state.units.put_back(ticket));
-                return Outcome::PutBack;
-            }
-            Err(NotGenerated::Superseded) => return fail(NoCode::Cancelled),
-            Err(NotGenerated::Because(why)) => return fail(why),
+        let text: Arc<str> = match self.generate(ticket, entry) {
+            Ok(text) => text.into(),
+            Err(why) => return self.not_generated(ticket, why),
         };
         let source = Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes(), units: 1 };
-        let built = engine.build(stem, &source, entry, self).and_then(|library| {
-            let address = library.address(entry)?;
-            Ok((address.into(), library))
-        });
-        let (address, library): (Address, Library) = match built {
-            Ok(built) => built,
-            Err(failure) => {
-                self.tell(&WorkerEvent::NoLibrary(engine.library(stem)));
-                return fail(match failure {
-                    Failure::Interrupted => NoCode::Finished,
-                    failure => NoCode::NotBuilt(Arc::new(failure)),
-                });
+        let (tier, built) = self.build_first(engine, &ticket.place, stem, &source, entry);
+        match built {
+            Ok(loaded) => self.publish_code(ticket, tier, loaded, &text),
+            Err(failure) => self.not_built(engine, ticket, stem, failure),
+        }
+    }
+
+    /// There is no text. Says so to the slot, unless that is for another time.
+    pub(super) fn not_generated(&self, ticket: &Ticket, why: NotGenerated) -> Outcome {
+        match why {
+            NotGenerated::Later => {
+                self.interlock.publish(|state| state.units.put_back(ticket));
+                Outcome::PutBack
             }
+            NotGenerated::Superseded => self.fail(ticket, NoCode::Cancelled),
+            NotGenerated::Because(why) => self.fail(ticket, why),
+        }
+    }
+
+    /// There is text and no code.
+    pub(super) fn not_built(&self, engine: &Engine, ticket: &Ticket, stem: &str, failure: Failure) -> Outcome {
+        self.tell(&WorkerEvent::NoLibrary(engine.library(stem)));
+        let why = match failure {
+            Failure::Interrupted => NoCode::Finished,
+            failure => NoCode::NotBuilt(Arc::new(failure)),
         };
-        let loaded = Loaded { address, library: Arc::new(library) };
-        let published = self.interlock.publish(|state| state.units.publish(ticket.clone(), loaded, text.into()));
+        self.fail(ticket, why)
+    }
+
+    fn fail(&self, ticket: &Ticket, why: NoCode) -> Outcome {
+        match self.interlock.publish(|state| state.units.fail(ticket, why)) {
+            Unwanted::Superseded => Outcome::Superseded,
+            Unwanted::Failed(why) => Outcome::Failed(why),
+        }
+    }
+
+    pub(super) fn publish_code(
+        &self,
+        ticket: &Ticket,
+        tier: Tier,
+        loaded: Loaded<Library>,
+        text: &Arc<str>,
+    ) -> Outcome {
+        let (address, text) = (loaded.address, Arc::clone(text));
+        let published = self.interlock.publish(|state| state.units.publish(ticket.clone(), tier, loaded, text));
         match published {
             Ok(()) => {
                 self.tell_host(ticket.id, address);
@@ -193,7 +234,7 @@ impl Shared {
     }
 
     /// Asks the host for the C text, with its collector held off.
-    fn generate(&self, ticket: &Ticket, entry: &str) -> Result<String, NotGenerated> {
+    pub(super) fn generate(&self, ticket: &Ticket, entry: &str) -> Result<String, NotGenerated> {
         let mut unwanted = None;
         let owner = self.interlock.begin_generating(|state| {
             unwanted = state.units.unwanted(ticket.id);
@@ -241,7 +282,7 @@ impl Shared {
 }
 
 /// Why there is no text.
-enum NotGenerated {
+pub(super) enum NotGenerated {
     Because(NoCode),
     Superseded,
     /// The VM's thread was wanted and is about to pause the worker.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use mjit_cc_platforms::Role;
@@ -19,7 +19,9 @@ use crate::library::Library;
 use crate::pch::{self, UnitHeader};
 use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
+use crate::standby::Standby;
 use crate::unit::Unit;
+use crate::unity::HeaderMacros;
 
 /// How many times as long as one unit a translation unit of many may take.
 const MOST_PATIENCE: u32 = 4;
@@ -28,6 +30,12 @@ const MOST_PATIENCE: u32 = 4;
 pub(crate) struct Engine {
     pipeline: Pipeline,
     header: UnitHeader,
+    /// Found out when they are wanted first; a child of a fork has the same.
+    macros: Arc<OnceLock<HeaderMacros>>,
+    /// The one of the first tier.
+    quick: Option<Box<Engine>>,
+    /// Those that make units' first code; what takes longer can wait for a compiler too.
+    standby: Standby,
     prefix: String,
     save_temps: bool,
 }
@@ -44,6 +52,7 @@ pub(crate) struct Source<'a> {
 pub(crate) struct Dowry {
     scratch: Scratch,
     header: UnitHeader,
+    quick: Option<Box<Dowry>>,
 }
 
 impl Engine {
@@ -60,30 +69,67 @@ impl Engine {
         let finder = Finder { environment, executor: &**executor, temp_dir: scratch.path() };
         let compiler = finder.find(&options.wish)?;
         tell(&WorkerEvent::Compiler(compiler.toolchain.compiler().program.display().to_string()));
-        let executor: Arc<ProcessExecutor> = Arc::clone(executor);
-        let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
+        let runs: Arc<ProcessExecutor> = Arc::clone(executor);
+        let mut pipeline = Pipeline::new(compiler, options.flags.clone(), runs, scratch);
         pipeline.timeout = options.timeout;
         pipeline.check_link()?;
-        let header = match &options.header {
-            WorkerHeader::None => UnitHeader::None,
-            WorkerHeader::File(header) => {
-                let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
-                let name = pch::default_name(header, suffix);
-                let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
-                pch::prepare(&pipeline, header, &file, observer)?.unshared()
-            }
-        };
-        Ok(Self { pipeline, header, prefix: options.prefix.clone(), save_temps: options.save_temps })
+        let header = Self::prepare_header(&pipeline, &options.header, observer)?;
+        let (prefix, save_temps) = (options.prefix.clone(), options.save_temps);
+        let standby = Standby::new(options.compilers_ahead());
+        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps };
+        if options.merges() && options.header != WorkerHeader::None {
+            // While the header is what it was a moment ago.
+            engine.macros(observer);
+        }
+        engine.quick = engine.set_up_quick(options, environment, executor).map(Box::new);
+        if let Some(quick) = &engine.quick {
+            engine.standby = Standby::new(0);
+            let Pipeline { compiler, flags, .. } = &quick.pipeline;
+            let compiler = compiler.toolchain.compiler();
+            let words = format!("{} {}", compiler.program.display(), flags.optimize.flag());
+            tell(&WorkerEvent::Quick(words));
+        }
+        Ok(engine)
+    }
+
+    pub(super) fn prepare_header(
+        pipeline: &Pipeline,
+        header: &WorkerHeader,
+        observer: &dyn Observer,
+    ) -> Result<UnitHeader, Error> {
+        let WorkerHeader::File(header) = header else { return Ok(UnitHeader::None) };
+        let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
+        let name = pch::default_name(header, suffix);
+        let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
+        Ok(pch::prepare(pipeline, header, &file, observer)?.unshared())
+    }
+
+    /// Another one for the same units.
+    pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
+        let (prefix, save_temps) = (self.prefix.clone(), self.save_temps);
+        let standby = Standby::new(self.standby.wanted());
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps }
+    }
+
+    /// The one that makes a unit's first code, where that is not this one.
+    pub(super) fn quick(&self) -> Option<&Self> {
+        self.quick.as_deref()
     }
 
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
-        Self { pipeline, header, prefix, save_temps }
+        let standby = Standby::new(0);
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps }
+    }
+
+    /// Sees to it that compilers wait for the next units.
+    pub(super) fn stand_by(&self, observer: &dyn Observer) {
+        self.standby.prepare(&self.pipeline, &self.header, observer);
+        self.quick.iter().for_each(|quick| quick.stand_by(observer));
     }
 
     /// What it works with.
-    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
@@ -98,6 +144,15 @@ impl Engine {
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn set_header(&mut self, header: UnitHeader) {
         self.header = header;
+        self.macros = Arc::default();
+    }
+
+    /// The macros that stand before every unit, as far as they are known.
+    pub(super) fn macros(&self, observer: &dyn Observer) -> &HeaderMacros {
+        self.macros.get_or_init(|| match self.pipeline.list_macros(&self.header, observer) {
+            Ok(list) => HeaderMacros::from_definitions(&list),
+            Err(_) => HeaderMacros::unknown(),
+        })
     }
 
     /// What this process calls the files of a unit.
@@ -124,8 +179,25 @@ impl Engine {
         entry: &str,
         observer: &dyn Observer,
     ) -> Result<Library, Failure> {
+        let toolchain = self.pipeline.toolchain();
+        // A PE library has to be told what it exports, which only the link is.
+        if toolchain.capabilities().one_step && !toolchain.compiler().target.is_pe() {
+            return self.build_at_once(stem, source, observer);
+        }
         let object = self.compile(stem, source, observer)?;
         self.link(stem, &[object], &[entry.to_owned()], observer)
+    }
+
+    /// C text to loaded code in one process.
+    fn build_at_once(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<Library, Failure> {
+        let Self { pipeline, header, .. } = self;
+        let unit = Unit::from_text(&source.name, source.text)?;
+        let suffix = pipeline.toolchain().compiler().target.library_suffix();
+        let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
+        let built = pipeline.compile(&unit, header, Role::Library, &paths, pipeline.deadline(), observer);
+        let loaded = built.and_then(|_| Ok(Library::open(&paths.staged)?));
+        self.discard(&[self.source(stem), paths.staged]);
+        loaded
     }
 
     /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
@@ -140,6 +212,9 @@ impl Engine {
             .timeout
             .and_then(|limit| limit.checked_mul(patience))
             .and_then(|limit| Instant::now().checked_add(limit));
+        if let Some(object) = self.standby.compile(pipeline, &unit, deadline) {
+            return Ok(object);
+        }
         let compiled = pipeline.compile(&unit, header, Role::Object, &paths, deadline, observer);
         self.discard(&[self.source(stem)]);
         compiled.map(|_| paths.staged)
@@ -189,31 +264,42 @@ impl Engine {
     pub(crate) fn dowry(&self) -> Option<Dowry> {
         let scratch = Scratch::create(&[self.pipeline.scratch.path().parent()?.to_owned()], Purpose::Files).ok()?;
         let header = self.header.moved_to(scratch.path()).ok()?;
-        Some(Dowry { scratch, header })
+        let quick = match &self.quick {
+            Some(quick) => Some(Box::new(quick.dowry()?)),
+            None => None,
+        };
+        Some(Dowry { scratch, header, quick })
     }
 
     /// In the child of a fork: goes on in a directory of its own.
     pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
-        let Dowry { scratch, header } = dowry;
+        let Dowry { scratch, header, quick } = dowry;
+        let quick = self.quick.as_ref().zip(quick).map(|(old, dowry)| Box::new(old.inherit(*dowry, executor)));
         let Pipeline { compiler, flags, timeout, .. } = &self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
-        Self { pipeline, header, prefix: self.prefix.clone(), save_temps: self.save_temps }
+        let macros = Arc::clone(&self.macros);
+        let (standby, prefix) = (Standby::new(self.standby.wanted()), self.prefix.clone());
+        Self { pipeline, header, macros, quick, standby, prefix, save_temps: self.save_temps }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.
     pub(crate) fn disown(&self) {
+        self.standby.abandon();
         self.pipeline.scratch.abandon();
+        self.quick.iter().for_each(|quick| quick.disown());
     }
 
     /// Removes the directory, or keeps it, if a person wants to look into it.
     pub(crate) fn close(&self) {
+        self.standby.close(&self.pipeline);
         if self.save_temps {
             self.pipeline.scratch.keep();
         } else {
             self.pipeline.scratch.close();
         }
+        self.quick.iter().for_each(|quick| quick.close());
     }
 }
 
@@ -221,5 +307,8 @@ impl Dowry {
     /// In the parent, after the fork: the child has it.
     pub(super) fn hand_over(self) {
         self.scratch.abandon();
+        if let Some(quick) = self.quick {
+            quick.hand_over();
+        }
     }
 }

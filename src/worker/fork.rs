@@ -61,6 +61,8 @@ impl Fork<'_> {
             let new = self.dowry.take().map(|dowry| Arc::new(old.inherit(dowry, &shared.executor())));
             // Not by set_engine, which takes the lock that is held.
             *lock(&shared.engine) = new;
+            // Threads that it had do not exist here, and may have held locks of theirs.
+            std::mem::forget(old);
         }
         let worker = self.worker;
         drop(self);

@@ -32,6 +32,31 @@ pub enum WorkerEvent {
         /// Why.
         why: NoCode,
     },
+    /// A unit that had quick code has optimised code now, in the same slot.
+    Improved {
+        /// The unit.
+        place: Place,
+        /// How long it took.
+        took: Duration,
+        /// Its C file.
+        source: PathBuf,
+    },
+    /// A unit keeps its quick code, since there is no better.
+    NotImproved {
+        /// The unit.
+        place: Place,
+        /// How long it took to find out.
+        took: Duration,
+        /// Why.
+        why: Arc<Failure>,
+    },
+    /// The first tier could not make a unit; the other one makes its first code.
+    NotQuick {
+        /// The unit.
+        place: Place,
+        /// Why.
+        why: Arc<Failure>,
+    },
     /// Loaded units were put together.
     Compacted {
         /// How many.
@@ -73,6 +98,8 @@ pub enum WorkerEvent {
     Warning(String),
     /// The compiler that was found.
     Compiler(String),
+    /// What makes the first code of units: its command.
+    Quick(String),
     /// Where temporary files go.
     TempDir(PathBuf),
     /// A unit's turn came.
@@ -80,6 +107,13 @@ pub enum WorkerEvent {
         /// The unit.
         place: Place,
         /// Its C file.
+        source: PathBuf,
+    },
+    /// Units are about to be compiled as one translation unit.
+    Together {
+        /// How many.
+        units: usize,
+        /// Their C file.
         source: PathBuf,
     },
     /// The header is about to be precompiled.
@@ -113,6 +147,8 @@ impl WorkerEvent {
         match self {
             Self::Success { .. }
             | Self::Failure { .. }
+            | Self::Improved { .. }
+            | Self::NotImproved { .. }
             | Self::Compacted { .. }
             | Self::NotCompacted { .. }
             | Self::Unloaded { .. }
@@ -124,8 +160,11 @@ impl WorkerEvent {
             | Self::LinkLeft(_)
             | Self::Finish => 1,
             Self::Compiler(_)
+            | Self::Quick(_)
+            | Self::NotQuick { .. }
             | Self::TempDir(_)
             | Self::Start { .. }
+            | Self::Together { .. }
             | Self::PchStart
             | Self::Process(_)
             | Self::NoLibrary(_)
@@ -141,7 +180,9 @@ impl WorkerEvent {
         match self {
             Self::Failure { why: NoCode::NotBuilt(failure), .. } => Some(format!("{failure}\n{}", failure.output())),
             Self::Failure { why, .. } => Some(why.to_string()),
-            Self::NotCompacted { why, .. } => Some(format!("{why}\n{}", why.output())),
+            Self::NotCompacted { why, .. } | Self::NotImproved { why, .. } | Self::NotQuick { why, .. } => {
+                Some(format!("{why}\n{}", why.output()))
+            }
             _ => None,
         }
     }
@@ -157,6 +198,13 @@ impl fmt::Display for WorkerEvent {
             Self::Failure { place, took, source, .. } => {
                 write!(f, "JIT failure ({:.1}ms): {place} -> {}", ms(took), source.display())
             }
+            Self::Improved { place, took, source } => {
+                write!(f, "JIT improved ({:.1}ms): {place} -> {}", ms(took), source.display())
+            }
+            Self::NotImproved { place, took, .. } => {
+                write!(f, "JIT improvement failure ({:.1}ms): {place}", ms(took))
+            }
+            Self::NotQuick { place, .. } => write!(f, "No quick code: {place}"),
             Self::Compacted { units, took, library } => {
                 write!(f, "JIT compaction ({:.1}ms): Compacted {units} methods -> {}", ms(took), library.display())
             }
@@ -172,8 +220,12 @@ impl fmt::Display for WorkerEvent {
             Self::Inlined { place, inlined } => write!(f, "JIT inline: {place} => {inlined}"),
             Self::Warning(text) => write!(f, "MJIT warning: {text}"),
             Self::Compiler(command) => write!(f, "MJIT: CC defaults to {command}"),
+            Self::Quick(command) => write!(f, "MJIT: first tier is {command}"),
             Self::TempDir(path) => write!(f, "MJIT: tmp_dir is {}", path.display()),
             Self::Start { place, source } => write!(f, "start compilation: {place} -> {}", source.display()),
+            Self::Together { units, source } => {
+                write!(f, "start compilation of {units} units together -> {}", source.display())
+            }
             Self::PchStart => f.write_str("Creating precompiled header"),
             Self::Process(command) => write!(f, "Starting process: {command}"),
             Self::LinkLeft(why) => write!(f, "Linked by the compiler's driver instead of wild: {why}"),

@@ -41,6 +41,57 @@ pub enum Compaction {
     Never,
 }
 
+/// Whether units that wait become one translation unit, in which what they have in common is compiled once: see [`crate::unity`] for what
+/// that means for a header's own state. The hottest come first all the same, a few units at first and more while the queue stays long
+/// ([`policy::units_at_once`](super::policy::units_at_once)). Their code lies in one library, which is unloaded when all of it is given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unity {
+    /// Each is compiled by itself.
+    Off,
+    /// As many together as have paid off where that was measured.
+    #[default]
+    Auto,
+    /// So many at most.
+    AtMost(NonZero<usize>),
+}
+
+impl Unity {
+    /// How many units become one translation unit at most.
+    #[must_use]
+    pub fn at_most(self) -> usize {
+        match self {
+            Self::Off => 1,
+            Self::Auto => 32,
+            Self::AtMost(units) => units.get(),
+        }
+    }
+}
+
+/// Whether units get quick code first, and better code in the same slot later, when no unit waits for its first: hottest first. Guards
+/// and facts are held to as with any code that replaces other code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tiers {
+    /// Optimised code is all there is.
+    #[default]
+    Off,
+    /// First by tcc, where it is installed for this machine and takes the header and the flags; else as [`Self::SameCompiler`].
+    Quickest,
+    /// First by the same compiler with `-O1`, behind a precompiled header of its own; not where no more than that is wanted anyway.
+    SameCompiler,
+}
+
+/// Whether compilers are started ahead, so that a unit that comes alone waits neither for a compiler's start nor for the header. gcc and clang
+/// on unix; not where the host waits for children itself ([`Builder::reaper`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standby {
+    /// As many as there are threads. Those that wait in vain for twenty seconds end. They are children of the process: a host that waits
+    /// for all children there are (`waitpid(-1)`) would wait for these.
+    #[default]
+    EveryThread,
+    /// None.
+    Off,
+}
+
 /// Told of everything that happens, on whatever thread it happens, and never while a lock of the worker's is held.
 pub type WorkerObserver = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
 
@@ -54,6 +105,9 @@ pub(super) struct Options {
     pub(super) max_cache_size: usize,
     pub(super) unloading: Unloading,
     pub(super) compaction: Compaction,
+    pub(super) unity: Unity,
+    pub(super) tiers: Tiers,
+    pub(super) standby: Standby,
     pub(super) prefix: String,
     pub(super) entry_prefix: String,
     pub(super) verbose: u8,
@@ -62,6 +116,22 @@ pub(super) struct Options {
     pub(super) wait: bool,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
+}
+
+impl Options {
+    /// How many compilers wait.
+    pub(super) fn compilers_ahead(&self) -> usize {
+        match self.standby {
+            // Sources have their own names where somebody may look at them.
+            Standby::EveryThread if !self.save_temps && !self.flags.debug => self.threads.get(),
+            Standby::EveryThread | Standby::Off => 0,
+        }
+    }
+
+    /// Whether units ever share a translation unit.
+    pub(super) fn merges(&self) -> bool {
+        self.compaction == Compaction::Throttled || self.unity.at_most() > 1
+    }
 }
 
 /// Puts a worker together. Every setting has a default.
@@ -83,6 +153,9 @@ impl Default for Builder {
                 max_cache_size: 10_000,
                 unloading: Unloading::default(),
                 compaction: Compaction::default(),
+                unity: Unity::default(),
+                tiers: Tiers::default(),
+                standby: Standby::default(),
                 prefix: "_mjit_".to_owned(),
                 entry_prefix: "_mjit".to_owned(),
                 verbose: 0,
@@ -148,6 +221,24 @@ impl Builder {
     /// Whether loaded units are put together.
     pub fn compaction(mut self, compaction: Compaction) -> Self {
         self.options.compaction = compaction;
+        self
+    }
+
+    /// Whether units that wait are compiled together.
+    pub fn unity(mut self, unity: Unity) -> Self {
+        self.options.unity = unity;
+        self
+    }
+
+    /// Whether units get quick code first.
+    pub fn tiers(mut self, tiers: Tiers) -> Self {
+        self.options.tiers = tiers;
+        self
+    }
+
+    /// Whether compilers are started ahead.
+    pub fn standby(mut self, standby: Standby) -> Self {
+        self.options.standby = standby;
         self
     }
 

@@ -40,6 +40,14 @@ pub fn units_to_unload(active: usize, max_active: usize) -> usize {
     (active + (max_active / 10).max(1)).saturating_sub(max_active)
 }
 
+/// How many units become one translation unit next: one of the `waiting` for each thread, twice as many as the time before as long as the
+/// queue stays long, never more than `at_most`. So the hottest few do not wait for many others, and one that comes alone is made
+/// alone.
+#[must_use]
+pub fn units_at_once(waiting: usize, threads: usize, before: usize, at_most: usize) -> usize {
+    waiting.div_ceil(threads.max(1)).min(before.saturating_mul(2)).min(at_most).max(1)
+}
+
 /// A loaded unit, as [`pick_unloads`] sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnitHeat {
@@ -86,6 +94,21 @@ mod tests {
         let idle = Census { active: 2, max_active: 100, compactions: 10, ..Census::default() };
         assert!(!should_compact(&idle));
         assert!(should_compact(&Census { max_active: 10_000, ..idle }));
+    }
+
+    #[test]
+    fn translation_units_grow_while_the_queue_is_long_and_share_it_among_the_threads() {
+        let mut before = 0;
+        let mut waiting = 100;
+        let sizes: Vec<usize> = std::iter::from_fn(|| {
+            before = units_at_once(waiting, 2, before, 16);
+            waiting = waiting.checked_sub(before).filter(|_| waiting > 0)?;
+            Some(before)
+        })
+        .collect();
+        assert_eq!(sizes, [1, 2, 4, 8, 16, 16, 16, 16, 11, 5, 3, 1, 1]);
+        assert_eq!(units_at_once(1, 1, 16, 16), 1);
+        assert_eq!(units_at_once(100, 1, 16, 1), 1, "one is none at once");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The worker's lists, as the interlock guards them: what waits, what is being made, what is loaded, what is to be unloaded. Pure: no
 //! threads, no files. `L` is a library; dropping the last share of it unloads its code, so never in here.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +42,28 @@ pub(super) struct Loaded<L> {
     pub(super) library: Arc<L>,
 }
 
+/// How good a unit's first code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tier {
+    /// There is to be better code.
+    Quick,
+    /// As good as it gets.
+    Optimized,
+}
+
+/// What becomes of code that is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Prospect {
+    /// It stays as it is, or is compacted.
+    Optimized,
+    /// Better code is to be made.
+    Quick,
+    /// Better code is being made.
+    Improving,
+    /// There is no better code, and this is none to be compiled again.
+    Stuck,
+}
+
 /// A unit whose code is loaded.
 #[derive(Debug)]
 struct Active<L> {
@@ -48,7 +71,8 @@ struct Active<L> {
     premises: Premises,
     loaded: Loaded<L>,
     generation: Generation,
-    /// For compaction, which compiles it again with others; none once there will be no more of that.
+    prospect: Prospect,
+    /// For what compiles it again, better or with others; none once there will be no more of that.
     text: Option<Arc<str>>,
 }
 
@@ -68,12 +92,14 @@ struct Retired<L> {
 /// What a worker thread finds to do.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Compile this unit.
-    Make(Ticket),
+    /// Compile these units, hottest first; never none.
+    Make(Vec<Ticket>),
     /// Make room: these are cold enough to go, coldest first, unless somebody is inside.
     Unload(Vec<Candidate>),
     /// There was no room to make, and somebody waits: the cache has room for this many units now.
     Grown(usize),
+    /// Make better code of these, hottest first.
+    Improve(Vec<Part>),
     /// Compile these once more, together.
     Compact(Vec<Part>),
     /// Look whether retired code can go.
@@ -87,7 +113,7 @@ pub(super) struct Candidate {
     pub(super) code: Code,
 }
 
-/// A loaded unit that becomes part of a compacted library.
+/// A loaded unit that is compiled once more.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) id: u64,
@@ -136,6 +162,9 @@ pub(super) struct Rules {
     pub(super) wait: bool,
     pub(super) unload: bool,
     pub(super) compact: bool,
+    /// How many units may become one translation unit; one is none.
+    pub(super) together: usize,
+    pub(super) threads: usize,
 }
 
 /// All of them.
@@ -152,6 +181,10 @@ pub(super) struct Units<L> {
     max_active: usize,
     /// Room was looked for and there was none; nothing has changed since.
     no_room: bool,
+    /// How many units were taken at once the last time.
+    taken: usize,
+    /// The same for better code.
+    improved: usize,
     /// Retired code may have come free.
     sweep: bool,
     /// Something was loaded since the last compaction, which looked at all.
@@ -175,6 +208,8 @@ impl<L> Units<L> {
             untrue: Vec::new(),
             max_active: rules.max_active.max(1),
             no_room: false,
+            taken: 0,
+            improved: 0,
             sweep: false,
             fresh: false,
             compacting: false,
@@ -210,32 +245,118 @@ impl<L> Units<L> {
         id
     }
 
-    /// What to do next: sweep; compact, if that is due; the hottest unit of the queue, by what the host's counters say now, of equals
-    /// the one that came first; or making room for it. Nothing while the cache is full of hotter code.
+    /// What to do next: sweep; compact, if that is due; the hottest units of the queue, by what the host's counters say now, of equals
+    /// those that came first; or making room for them; or better code than the quick. Nothing of the queue while the cache is full of
+    /// hotter code.
     pub(super) fn next_work(&mut self) -> Option<Work> {
         if std::mem::take(&mut self.sweep) && !self.retired.is_empty() {
             return Some(Work::Sweep);
         }
-        self.due_for_compaction().map(Work::Compact).or_else(|| self.next_unit())
+        self.due_for_compaction().map(Work::Compact).or_else(|| self.next_unit()).or_else(|| self.next_better())
     }
 
     /// The part of [`Self::next_work`] that somebody who compacts may do in between.
     pub(super) fn next_unit(&mut self) -> Option<Work> {
-        // max_by_key takes the last of equals, so look from the end.
-        let (at, hottest) = self.queue.iter().enumerate().rev().max_by_key(|(_, ticket)| ticket.heat())?;
         if self.is_full() {
-            let colder_than = hottest.heat();
+            let colder_than = self.queue.iter().map(Ticket::heat).max()?;
             return self.make_room(colder_than);
         }
-        // Not swap_remove: the order is what decides among equals.
-        let ticket = self.queue.remove(at);
+        let (waiting, Rules { threads, together, .. }) = (self.queue.len(), self.rules);
+        let room = self.max_active - self.active.len() - self.in_flight.len();
+        let count = policy::units_at_once(waiting, threads, self.taken, together).min(room);
+        let tickets = self.take_hottest(count);
+        if tickets.is_empty() {
+            return None;
+        }
+        self.taken = count;
         if !self.in_flight.iter().any(InFlight::is_generating) {
             self.untrue.clear();
         }
         let began = self.untrue.len();
-        let unit = InFlight { ticket: ticket.clone(), premises: None, began, unwanted: None, owner_died: false };
-        self.in_flight.push(unit);
-        Some(Work::Make(ticket))
+        let unit = |ticket: &Ticket| InFlight {
+            ticket: ticket.clone(),
+            premises: None,
+            began,
+            unwanted: None,
+            owner_died: false,
+        };
+        self.in_flight.extend(tickets.iter().map(unit));
+        Some(Work::Make(tickets))
+    }
+
+    /// Quick code that is to get better.
+    fn next_better(&mut self) -> Option<Work> {
+        if self.disabled.is_some() {
+            return None;
+        }
+        let quick = self.active.iter_mut().filter(|unit| unit.prospect == Prospect::Quick);
+        let mut waiting: Vec<(u64, &mut Active<L>)> = quick.map(|unit| (unit.ticket.heat(), unit)).collect();
+        let Rules { threads, together, .. } = self.rules;
+        let count = policy::units_at_once(waiting.len(), threads, self.improved, together);
+        waiting.sort_by_key(|(heat, _)| Reverse(*heat));
+        let parts: Vec<Part> = waiting
+            .into_iter()
+            .take(count)
+            .filter_map(|(_, unit)| {
+                unit.prospect = Prospect::Improving;
+                unit.part()
+            })
+            .collect();
+        self.improved = count;
+        (!parts.is_empty()).then_some(Work::Improve(parts))
+    }
+
+    /// Better code is there. False if it is not wanted any more: the unit was given up, or is another one now.
+    pub(super) fn improve(&mut self, id: u64, loaded: &Loaded<L>) -> bool {
+        let keeps_text = self.may_compact();
+        let Some(unit) = self.active.iter_mut().find(|unit| unit.ticket.id == id) else { return false };
+        unit.prospect = Prospect::Optimized;
+        if !keeps_text {
+            unit.text = None;
+        }
+        self.fresh = true;
+        !self.repoint(&[(id, loaded.address)], &loaded.library).is_empty()
+    }
+
+    /// There is no better code.
+    pub(super) fn improve_never(&mut self, id: u64) {
+        let found = self.active.iter_mut().find(|unit| unit.ticket.id == id && unit.prospect == Prospect::Improving);
+        if let Some(unit) = found {
+            (unit.prospect, unit.text) = (Prospect::Stuck, None);
+        }
+    }
+
+    /// They wait for better code again.
+    pub(super) fn improve_later(&mut self, ids: &[u64]) {
+        let improving = self.active.iter_mut().filter(|unit| unit.prospect == Prospect::Improving);
+        improving.filter(|unit| ids.contains(&unit.ticket.id)).for_each(|unit| unit.prospect = Prospect::Quick);
+    }
+
+    /// Takes units out of the queue, hottest first, of equals those that came first.
+    fn take_hottest(&mut self, count: usize) -> Vec<Ticket> {
+        // Hotness may change at any moment: it is read once.
+        let mut order: Vec<(Reverse<u64>, usize)> =
+            self.queue.iter().enumerate().map(|(at, ticket)| (Reverse(ticket.heat()), at)).collect();
+        if count < order.len() {
+            order.select_nth_unstable(count);
+            order.truncate(count);
+        }
+        order.sort_unstable();
+        let tickets = order.iter().map(|&(_, at)| self.queue[at].clone()).collect();
+        let mut taken: Vec<usize> = order.into_iter().map(|(_, at)| at).collect();
+        taken.sort_unstable();
+        // Those that stay keep their order, which is what decides among equals.
+        let mut at = 0;
+        self.queue.retain(|_| {
+            at += 1;
+            taken.binary_search(&(at - 1)).is_err()
+        });
+        tickets
+    }
+
+    /// Units that were compiled together failed: the next ones go in smaller company.
+    pub(super) fn company_failed(&mut self) {
+        self.taken = 0;
     }
 
     fn make_room(&mut self, colder_than: u64) -> Option<Work> {
@@ -395,6 +516,7 @@ impl<L> Units<L> {
     pub(super) fn publish(
         &mut self,
         ticket: Ticket,
+        tier: Tier,
         loaded: Loaded<L>,
         text: Arc<str>,
     ) -> Result<(), (Unwanted, Arc<L>)> {
@@ -413,8 +535,12 @@ impl<L> Units<L> {
             return Err((unwanted, loaded.library));
         }
         let generation = ticket.slot.publish(loaded.address);
-        let text = self.may_compact().then_some(text);
-        self.active.push(Active { ticket, premises, loaded, generation, text });
+        let text = (tier == Tier::Quick || self.may_compact()).then_some(text);
+        let prospect = match tier {
+            Tier::Quick => Prospect::Quick,
+            Tier::Optimized => Prospect::Optimized,
+        };
+        self.active.push(Active { ticket, premises, loaded, generation, prospect, text });
         self.fresh = true;
         Ok(())
     }
@@ -525,7 +651,9 @@ impl<L> Units<L> {
     pub(super) fn has_work(&self) -> bool {
         let hottest = self.queue.iter().map(Ticket::heat).max();
         let finds_room = |hottest| !self.is_full() || self.rules.wait || !self.unloadable(hottest).is_empty();
-        hottest.is_some_and(|hottest| !self.no_room && finds_room(hottest)) || self.is_due_for_compaction()
+        hottest.is_some_and(|hottest| !self.no_room && finds_room(hottest))
+            || self.is_due_for_compaction()
+            || (self.disabled.is_none() && self.active.iter().any(|unit| unit.prospect == Prospect::Quick))
     }
 
     fn is_due_for_compaction(&self) -> bool {
@@ -544,6 +672,8 @@ impl<L> Units<L> {
             && self.in_flight.is_empty()
             && self.disabled.is_none()
             && policy::should_compact(&census)
+            // What is to get better would only be compiled once more.
+            && !self.active.iter().any(Active::gets_better)
     }
 
     fn due_for_compaction(&mut self) -> Option<Vec<Part>> {
@@ -584,7 +714,8 @@ impl<L> Units<L> {
         self.compacting = false;
         self.compactions += 1;
         if !self.may_compact() {
-            self.active.iter_mut().for_each(|unit| unit.text = None);
+            let done = self.active.iter_mut().filter(|unit| !unit.gets_better());
+            done.for_each(|unit| unit.text = None);
         }
     }
 
@@ -601,6 +732,8 @@ impl<L> Units<L> {
     pub(super) fn adopt(&mut self) {
         self.fresh |= self.compacting;
         self.compacting = false;
+        let improving = self.active.iter_mut().filter(|unit| unit.prospect == Prospect::Improving);
+        improving.for_each(|unit| unit.prospect = Prospect::Quick);
         for ticket in self.in_flight.iter().map(|unit| unit.ticket.clone()).collect::<Vec<_>>() {
             self.put_back(&ticket);
         }
@@ -620,6 +753,10 @@ fn owners(ticket: &Ticket, premises: &Premises) -> impl Iterator<Item = OwnerId>
 impl<L> Active<L> {
     fn code(&self) -> Code {
         Code { owner: self.ticket.owner, address: self.loaded.address.pointer(), on_stack: false }
+    }
+
+    fn gets_better(&self) -> bool {
+        matches!(self.prospect, Prospect::Quick | Prospect::Improving)
     }
 
     fn part(&self) -> Option<Part> {
@@ -657,7 +794,7 @@ mod tests {
     use crate::worker::SlotState;
     use std::ptr::NonNull;
 
-    const RULES: Rules = Rules { max_active: 100, wait: false, unload: true, compact: false };
+    const RULES: Rules = Rules { max_active: 100, wait: false, unload: true, compact: false, together: 1, threads: 1 };
 
     fn units(max_active: usize) -> Units<u64> {
         Units::new(Rules { max_active, ..RULES })
@@ -670,7 +807,7 @@ mod tests {
 
     fn take(units: &mut Units<u64>) -> Option<Ticket> {
         match units.next_work()? {
-            Work::Make(ticket) => Some(ticket),
+            Work::Make(mut tickets) if tickets.len() == 1 => tickets.pop(),
             work => panic!("{work:?}"),
         }
     }
@@ -684,7 +821,7 @@ mod tests {
     fn publish(units: &mut Units<u64>, ticket: Ticket) -> Result<(), Unwanted> {
         let number = ticket.owner.0;
         let loaded = Loaded { address: address(number), library: Arc::new(number) };
-        units.publish(ticket, loaded, "text".into()).map_err(|(unwanted, _)| unwanted)
+        units.publish(ticket, Tier::Optimized, loaded, "text".into()).map_err(|(unwanted, _)| unwanted)
     }
 
     fn load(units: &mut Units<u64>) {

@@ -205,7 +205,7 @@ fn layouts() -> Vec<Layout> {
         layout!(Reaper "mjitcc_reaper" size reserved ctx enter wait leave forked),
         layout!(WorkerOptions "mjitcc_worker_options" size abi host header cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms max_cache_size threads optimize unloading compaction verbose warnings save_temps
-            wait debug reaper observe observe_ctx),
+            wait debug reaper observe observe_ctx unity tiers standby linker),
         layout!(Event "mjitcc_event" size kind level reserved line detail place inlined file ms count),
         layout!(EngineOptions "mjitcc_engine_options" size abi header pch cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms optimize verbose warnings save_temps debug reserved reaper),

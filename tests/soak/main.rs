@@ -65,22 +65,27 @@ fn everything_at_once() {
     let fake = fake_cc();
     let kinds = [
         // Small cache: much is unloaded.
-        Kind { cc: fake.clone(), threads: 3, cache: 12, header: false },
+        Kind { cc: fake.clone(), threads: 3, cache: 12, header: false, quickly: false },
         // A header that is precompiled.
-        Kind { cc: "gcc".into(), threads: 3, cache: 60, header: true },
+        Kind { cc: "gcc".into(), threads: 3, cache: 60, header: true, quickly: true },
         // One thread, and room for compactions.
-        Kind { cc: fake, threads: 1, cache: 400, header: false },
+        Kind { cc: fake, threads: 1, cache: 400, header: false, quickly: false },
+        // Two tiers.
+        Kind { cc: "gcc".into(), threads: 2, cache: 100, header: false, quickly: true },
     ];
     let began = Instant::now();
     let mut totals = Totals::default();
     for (number, kind) in (0_u64..).zip(kinds.iter().cycle()) {
         let left = time.saturating_sub(began.elapsed());
-        let all_kinds_had_their_turn = number >= 3;
+        let all_kinds_had_their_turn = number >= kinds.len() as u64;
         if all_kinds_had_their_turn && (left.is_zero() || totals.submitted >= units) {
             break;
         }
         let share = u64::try_from(kinds.len()).unwrap();
-        let budget = Budget { time: (time / 3).min(Duration::from_secs(30)), units: units.div_ceil(share).min(2_000) };
+        let budget = Budget {
+            time: (time / kinds.len() as u32).min(Duration::from_secs(30)),
+            units: units.div_ceil(share).min(2_000),
+        };
         round::run(kind, seed.wrapping_add(number), &budget, &mut totals);
     }
     eprintln!("soak: {totals} in {:.0} s", began.elapsed().as_secs_f64());

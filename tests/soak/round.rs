@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mjitcc::Failure;
 use mjitcc::discover::{Environment, Wish};
 use mjitcc::platforms::{Flags, OptLevel};
-use mjitcc::worker::{NoCode, SlotState, Worker, WorkerEvent, WorkerHeader};
+use mjitcc::worker::{NoCode, SlotState, Standby, Tiers, Unity, Worker, WorkerEvent, WorkerHeader};
 
 use crate::leaks::Possessions;
 use crate::support::fixture;
@@ -28,6 +28,8 @@ pub struct Kind {
     pub threads: usize,
     pub cache: usize,
     pub header: bool,
+    /// With all that makes code be there sooner. What a fake compiler does it does to units of their own name.
+    pub quickly: bool,
 }
 
 /// How long, and how much.
@@ -152,6 +154,9 @@ fn start(kind: &Kind, dir: PathBuf, vm: &Arc<Vm>, journal: &Arc<Journal>, told: 
         .threads(NonZero::new(kind.threads).unwrap())
         .timeout(Some(DEADLINE))
         .max_cache_size(kind.cache)
+        .standby(if kind.quickly { Standby::EveryThread } else { Standby::Off })
+        .unity(if kind.quickly { Unity::Auto } else { Unity::Off })
+        .tiers(if kind.quickly { Tiers::Quickest } else { Tiers::Off })
         .observer(move |event| {
             told.event(event);
             journal.note(format!("{:8.3} {event}", began.elapsed().as_secs_f64()));

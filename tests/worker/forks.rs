@@ -106,6 +106,29 @@ scenarios! {
         }
     }
 
+    code_that_is_getting_better_gets_better_in_parent_and_child => gets_better {
+        if !has("tcc") {
+            return;
+        }
+        let (bench, gate) = crate::tiers::held(with_header().tiers(mjitcc::worker::Tiers::Quickest));
+        let slot = bench.submit(1, 0);
+        assert_eq!(call(&slot), 11);
+        crate::tiers::wait_for_second_tier(&bench);
+        let child = fork(&bench, || {
+            assert_eq!(call(&slot), 11, "the child has what its parent had");
+            gate.open();
+            bench.wait_for_line("JIT improved");
+            let another = bench.submit(2, 0);
+            bench.worker().pause(true);
+            assert_eq!((call(&slot), call(&another)), (12, 22));
+            bench.worker().prepare_exec();
+            assert_eq!(directories(&bench), 2, "the child removes its own and not its parent's");
+        });
+        reap(child);
+        bench.worker().pause(true);
+        assert_eq!(call(&slot), 12);
+    }
+
     // Ruby's child broke when its parent went first, with the PCH.
     a_child_outlives_its_parent_and_the_pch => outlives {
         let mut bench = Bench::of_text(PLAIN, with_header());

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mjitcc::discover::{Environment, Wish};
-use mjitcc::worker::{Builder, Code, Compaction, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Worker};
+use mjitcc::worker::{
+    Builder, Code, Compaction, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Standby, Worker,
+};
 
 /// What a unit's text is made of; `{entry}` and `{owner}` are filled in.
 pub const PLAIN: &str = "long {entry}(void) { return {owner}; }";
@@ -15,11 +17,17 @@ pub type Generate = Box<dyn Fn(&Request<'_>) -> Result<Generated, String> + Send
 
 /// A worker that does not compact, for tests of everything else.
 pub fn quiet() -> Builder {
-    Worker::builder().compaction(Compaction::Never)
+    Worker::builder().compaction(Compaction::Never).standby(Standby::Off)
 }
 
 /// Generates as it is told.
 pub struct TestHost(Generate);
+
+impl TestHost {
+    pub fn new(generate: Generate) -> Self {
+        Self(generate)
+    }
+}
 
 impl Host for TestHost {
     fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
@@ -117,6 +125,34 @@ pub fn held_back() -> (Bench, tempfile::TempDir) {
 pub fn unit_files(scratch: &Path) -> Vec<String> {
     let names = std::fs::read_dir(scratch).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.starts_with("_mjit")).collect()
+}
+
+/// gcc behind a gate: what has the word HELD in its text waits until the gate is opened.
+#[cfg(unix)]
+pub struct Gate(tempfile::TempDir);
+
+#[cfg(unix)]
+impl Gate {
+    pub fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let gate = Self(tempfile::tempdir().unwrap());
+        let script = format!(
+            "#!/bin/sh\nfor word; do case $word in *u*.c) grep -q HELD \"$word\" && while ! [ -e '{}' ]; do sleep 0.01; \
+             done;; esac; done\nexec gcc \"$@\"\n",
+            gate.0.path().join("open").display()
+        );
+        std::fs::write(gate.cc(), script).unwrap();
+        std::fs::set_permissions(gate.cc(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        gate
+    }
+
+    pub fn cc(&self) -> PathBuf {
+        self.0.path().join("gated-cc")
+    }
+
+    pub fn open(&self) {
+        std::fs::write(self.0.path().join("open"), "").unwrap();
+    }
 }
 
 /// Waits for a slot to say anything but not ready.

@@ -16,3 +16,7 @@ mod leavings;
 mod life;
 mod publication;
 mod rows;
+#[cfg(target_os = "linux")]
+mod standby;
+mod tiers;
+mod unity;

@@ -75,6 +75,7 @@ fn one_bad_unit_costs_only_itself() {
     let bench = Bench::new(quiet(), Box::new(generate));
     let slots: Vec<_> = (1..=6).map(|owner| bench.submit(owner, 0)).collect();
     assert_eq!(call(&slots[5]), 6);
+    slots.iter().for_each(|slot| assert_ne!(settled(slot), SlotState::NotReady));
     let why: Vec<String> = slots[..5].iter().map(failure).collect();
     // Windows' linkers leave no symbol open, others leave it to the loader.
     let open = if cfg!(windows) { "linker failed" } else { "nowhere" };

@@ -202,6 +202,8 @@ int main(void)
     options.prefix = "_vm_";
     options.entry_prefix = "vm_unit";
     options.compaction = MJITCC_COMPACT_NEVER;
+    options.unity = 8;
+    options.tiers = MJITCC_TIERS_SAME_COMPILER;
     options.reaper = &reaper;
     options.observe = observe;
     options.observe_ctx = &host;

@@ -1,0 +1,166 @@
+//! Compilers that were started ahead: they have loaded the PCH and wait for C text on a pipe, so that a unit does not wait for either. Knows
+//! neither units' order nor what becomes of an object; whatever goes wrong here, the unit is compiled as if this were not there.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use mjit_cc_platforms::Role;
+
+use crate::event::{Event, Observer};
+use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation};
+use crate::pch::UnitHeader;
+use crate::pipeline::{Pipeline, UnitPaths};
+use crate::symbols;
+use crate::sync::lock;
+use crate::unit::Unit;
+
+/// How long a compiler waits in vain: what it has loaded takes memory.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// Compilers that wait, as many as are wanted. They end with this, and with the process, however that ends: what they read ends then.
+#[derive(Debug)]
+pub(crate) struct Standby {
+    wanted: usize,
+    ready: Mutex<Vec<Waiting>>,
+    /// Those whose object is there and that are about to end by themselves.
+    ending: Mutex<Vec<Waiting>>,
+    next: AtomicU64,
+    /// It was of no use once.
+    off: AtomicBool,
+}
+
+/// One compiler, and its files.
+#[derive(Debug)]
+struct Waiting {
+    compiler: Ahead,
+    paths: UnitPaths,
+}
+
+impl Standby {
+    pub(crate) fn new(wanted: usize) -> Self {
+        Self {
+            wanted,
+            ready: Mutex::default(),
+            ending: Mutex::default(),
+            next: AtomicU64::new(0),
+            off: AtomicBool::new(wanted == 0),
+        }
+    }
+
+    /// How many are to wait.
+    pub(crate) fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    /// Sees to it that as many wait as are wanted. Starts processes and waits for none but such as are ending.
+    pub(crate) fn prepare(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) {
+        let ending = std::mem::take(&mut *lock(&self.ending));
+        ending.into_iter().for_each(|ending| ending.finish(pipeline));
+        let mut ready = lock(&self.ready);
+        while ready.len() < self.wanted && !self.off.load(Ordering::Relaxed) {
+            match self.start(pipeline, header, observer) {
+                Some(waiting) => ready.push(waiting),
+                // Not here, not with this compiler, or not now.
+                None => self.off.store(true, Ordering::Relaxed),
+            }
+        }
+    }
+
+    fn start(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) -> Option<Waiting> {
+        let text = pipeline.toolchain().standby_source()?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let suffix = pipeline.toolchain().compiler().target.object_suffix();
+        let paths = pipeline.paths(&format!("standby-{number}"), pipeline.scratch.path(), suffix);
+        let plan = pipeline.plan_unit(&paths, None, header.as_job(), Role::Object).ok()?;
+        let [step] = &plan.steps[..] else { return None };
+        fs::write(&paths.source, text).ok()?;
+        let invocation =
+            Invocation { step, deadline: Instant::now().checked_add(IDLE), temp_dir: pipeline.scratch.path() };
+        observer.event(&Event::Running { step });
+        match pipeline.executor.start_ahead(&invocation) {
+            Ok(compiler) => Some(Waiting { compiler, paths }),
+            Err(_) => {
+                pipeline.scratch.remove(&paths.source);
+                None
+            }
+        }
+    }
+
+    /// Has a unit compiled by one that waits. None where none does, or it does not succeed: why, only a compiler that gets the unit by its own
+    /// name can say.
+    pub(crate) fn compile(&self, pipeline: &Pipeline, unit: &Unit, deadline: Option<Instant>) -> Option<PathBuf> {
+        let mut waiting = self.take(pipeline)?;
+        let object = waiting.paths.staged.clone();
+        let text = pipeline.source_text(unit, Role::Object);
+        if waiting.compiler.feed(&text, deadline).is_err() {
+            waiting.finish(pipeline);
+            return None;
+        }
+        if pipeline.toolchain().renames_objects()
+            && waiting.compiler.wait_until(&|| object.exists())
+            && symbols::is_whole(&object)
+        {
+            lock(&self.ending).push(waiting);
+            return Some(object);
+        }
+        let Waiting { compiler, paths } = waiting;
+        let finished = compiler.wait();
+        pipeline.scratch.remove(&paths.source);
+        pipeline.scratch.remove(&paths.depfile);
+        let good = match &finished {
+            Ok(Finished { exit: Exit::Code(0), .. }) => object.exists(),
+            Ok(Finished { exit: Exit::Unknown, output }) => output.is_empty() && symbols::is_whole(&object),
+            Ok(_) => false,
+            Err(error) => {
+                if matches!(error, ExecError::TimedOut { .. }) {
+                    // Perhaps a fork of the host's that the worker was not told of keeps the pipe open.
+                    self.off.store(true, Ordering::Relaxed);
+                }
+                false
+            }
+        };
+        if !good {
+            pipeline.scratch.remove(&object);
+        }
+        good.then_some(object)
+    }
+
+    /// One that still waits.
+    fn take(&self, pipeline: &Pipeline) -> Option<Waiting> {
+        let mut ready = lock(&self.ready);
+        while let Some(mut waiting) = (!ready.is_empty()).then(|| ready.remove(0)) {
+            if !waiting.compiler.has_ended() {
+                return Some(waiting);
+            }
+            waiting.finish(pipeline);
+        }
+        None
+    }
+
+    /// Ends all that wait.
+    pub(crate) fn close(&self, pipeline: &Pipeline) {
+        let ready = std::mem::take(&mut *lock(&self.ready));
+        let ending = std::mem::take(&mut *lock(&self.ending));
+        ready.into_iter().chain(ending).for_each(|waiting| waiting.finish(pipeline));
+    }
+
+    /// In the child of a fork: they are the parent's.
+    pub(crate) fn abandon(&self) {
+        let ready = std::mem::take(&mut *lock(&self.ready));
+        let ending = std::mem::take(&mut *lock(&self.ending));
+        ready.into_iter().chain(ending).for_each(|waiting| waiting.compiler.abandon());
+    }
+}
+
+impl Waiting {
+    /// Ends it, if it does not end by itself just now.
+    fn finish(self, pipeline: &Pipeline) {
+        let Self { compiler, paths } = self;
+        drop(compiler);
+        pipeline.scratch.remove(&paths.source);
+        pipeline.scratch.remove(&paths.depfile);
+    }
+}

@@ -1,0 +1,195 @@
+//! Building several units as one translation unit, so that what they have in common is compiled once. What cannot be merged, or what
+//! fails in company, is built by itself: a bad unit costs only itself. What becomes of the code is the caller's business.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mjit_cc_platforms::Severity;
+
+use super::Shared;
+use super::crew::NotGenerated;
+use super::engine::{Engine, Source};
+use super::log::WorkerEvent;
+use super::units::{Loaded, Ticket, Tier};
+use crate::error::Failure;
+use crate::library::Library;
+use crate::unity::{self, Member, Merged};
+
+/// A unit whose C text is there. `T` is what its caller knows it by.
+pub(super) struct Texted<T> {
+    pub(super) what: T,
+    pub(super) stem: String,
+    /// What diagnostics call it.
+    pub(super) name: String,
+    pub(super) entry: String,
+    pub(super) text: Arc<str>,
+}
+
+impl<T> Texted<T> {
+    pub(super) fn source(&self) -> Source<'_> {
+        Source { name: self.name.clone(), text: self.text.as_bytes(), units: 1 }
+    }
+
+    fn member(&self) -> Member<'_> {
+        Member { name: &self.name, entry: &self.entry, folder: None, text: self.text.as_bytes() }
+    }
+}
+
+/// Code that was built, or why there is none.
+pub(super) type Built = Result<Loaded<Library>, Failure>;
+
+impl Shared {
+    /// Makes units, hottest first: all texts, then the code. What a pause interrupts waits again, since many take long.
+    pub(super) fn make_together(&self, engine: &Engine, tickets: Vec<Ticket>) {
+        let mut texted = Vec::with_capacity(tickets.len());
+        let mut tickets = tickets.into_iter();
+        while let Some(ticket) = tickets.next() {
+            let began = Instant::now();
+            let stem = engine.stem(ticket.id);
+            let source = engine.source(&stem);
+            let entry = self.entry(ticket.id, &ticket.place);
+            let generated = if self.interlock.is_paused() {
+                Err(NotGenerated::Later)
+            } else {
+                self.tell(&WorkerEvent::Start { place: ticket.place.clone(), source: source.clone() });
+                self.generate(&ticket, &entry)
+            };
+            match generated {
+                Ok(text) => {
+                    let name = source.to_string_lossy().into_owned();
+                    texted.push(Texted { what: (ticket, began), stem, name, entry, text: text.into() });
+                }
+                Err(NotGenerated::Later) => {
+                    return self.wait_again(texted, std::iter::once(ticket).chain(tickets));
+                }
+                Err(why) => {
+                    let outcome = self.not_generated(&ticket, why);
+                    self.tell_outcome(ticket.place, source, began.elapsed(), outcome);
+                }
+            }
+        }
+        if self.interlock.is_paused() {
+            return self.wait_again(texted, std::iter::empty());
+        }
+        let (tier, by) = engine.quick().map_or((Tier::Optimized, engine), |quick| (Tier::Quick, quick));
+        self.build_together(by, texted, &|unit, built| self.made(engine, unit, tier, built));
+    }
+
+    fn wait_again(&self, texted: Vec<Texted<(Ticket, Instant)>>, others: impl Iterator<Item = Ticket>) {
+        let tickets: Vec<Ticket> = texted.into_iter().map(|unit| unit.what.0).chain(others).collect();
+        // Each goes before all others.
+        self.interlock.publish(|state| tickets.iter().rev().for_each(|ticket| state.units.put_back(ticket)));
+    }
+
+    fn made(&self, engine: &Engine, unit: Texted<(Ticket, Instant)>, tier: Tier, built: Built) {
+        let Texted { what: (ticket, began), stem, entry, text, .. } = &unit;
+        let (tier, built) = match built {
+            Err(failure) if tier == Tier::Quick && !matches!(failure, Failure::Interrupted) => {
+                self.not_quick(&ticket.place, failure);
+                (Tier::Optimized, self.build_alone(engine, stem, &unit.source(), entry))
+            }
+            built => (tier, built),
+        };
+        let outcome = match built {
+            Ok(loaded) => self.publish_code(ticket, tier, loaded, text),
+            Err(failure) => self.not_built(engine, ticket, stem, failure),
+        };
+        self.tell_outcome(ticket.place.clone(), engine.source(stem), began.elapsed(), outcome);
+    }
+
+    /// Builds units, and delivers each as soon as that is decided, hotter ones first as far as that goes.
+    pub(super) fn build_together<T>(&self, engine: &Engine, units: Vec<Texted<T>>, deliver: &dyn Fn(Texted<T>, Built)) {
+        // What is to be built yet, last first.
+        let mut groups = vec![units];
+        while let Some(mut group) = groups.pop() {
+            if group.len() < 2 {
+                for unit in group {
+                    let built = self.build_alone(engine, &unit.stem, &unit.source(), &unit.entry);
+                    deliver(unit, built);
+                }
+                continue;
+            }
+            let members: Vec<Member<'_>> = group.iter().map(Texted::member).collect();
+            let Merged { text, members, .. } = unity::merge(&members, engine.macros(self));
+            let (merged, left_out) = split(group, |at, _| members.contains(&at));
+            // The hottest does not wait for those it has nothing to do with.
+            let before = left_out.is_empty() || members.contains(&0);
+            if members.len() < 2 || !before {
+                groups.push(merged);
+                groups.extend(singles(left_out));
+                continue;
+            }
+            groups.extend(singles(left_out));
+            group = merged;
+            match self.build_merged(engine, &text, &group) {
+                Ok(built) => group.into_iter().zip(built).for_each(|(unit, built)| deliver(unit, built)),
+                Err(failure) => {
+                    self.interlock.with(|state| state.units.company_failed());
+                    groups.extend(apart(group, &failure));
+                }
+            }
+        }
+    }
+
+    pub(super) fn build_alone(&self, engine: &Engine, stem: &str, source: &Source<'_>, entry: &str) -> Built {
+        let library = engine.build(stem, source, entry, self)?;
+        Ok(Loaded { address: library.address(entry)?.into(), library: Arc::new(library) })
+    }
+
+    /// One translation unit, one library, and each unit's code in it.
+    fn build_merged<T>(&self, engine: &Engine, text: &[u8], units: &[Texted<T>]) -> Result<Vec<Built>, Failure> {
+        let stem = engine.stem(self.interlock.with(|state| state.units.new_id()));
+        let name = engine.source(&stem);
+        self.tell(&WorkerEvent::Together { units: units.len(), source: name.clone() });
+        let count = u32::try_from(units.len()).unwrap_or(u32::MAX);
+        let source = Source { name: name.to_string_lossy().into_owned(), text, units: count };
+        let object = engine.compile(&stem, &source, self)?;
+        let entries: Vec<String> = units.iter().map(|unit| unit.entry.clone()).collect();
+        let library = Arc::new(engine.link(&stem, &[object], &entries, self)?);
+        let loaded = |unit: &Texted<T>| {
+            let address = library.address(&unit.entry)?.into();
+            Ok(Loaded { address, library: Arc::clone(&library) })
+        };
+        Ok(units.iter().map(loaded).collect())
+    }
+}
+
+/// Those for which it is true, and the others.
+fn split<U>(units: Vec<U>, is: impl Fn(usize, &U) -> bool) -> (Vec<U>, Vec<U>) {
+    let mut parts = (Vec::new(), Vec::new());
+    for (at, unit) in units.into_iter().enumerate() {
+        if is(at, &unit) { parts.0.push(unit) } else { parts.1.push(unit) }
+    }
+    parts
+}
+
+/// A group each, to be taken from the end.
+fn singles<U>(units: Vec<U>) -> impl Iterator<Item = Vec<U>> {
+    units.into_iter().rev().map(|unit| vec![unit])
+}
+
+/// What to try, from the end, where all together failed: those that the compiler complains of by themselves, behind the others; where it
+/// names none, halves. A compiler that hangs is not tried in ever smaller company.
+fn apart<T>(units: Vec<Texted<T>>, failure: &Failure) -> Vec<Vec<Texted<T>>> {
+    if matches!(failure, Failure::TimedOut { .. } | Failure::Interrupted | Failure::NotStarted { .. }) {
+        return singles(units).collect();
+    }
+    let blamed: BTreeSet<&str> = match failure {
+        Failure::Refused { diagnostics, .. } => {
+            let errors = diagnostics.iter().filter(|one| one.severity >= Severity::Error);
+            errors.map(|one| one.file.as_str()).collect()
+        }
+        _ => BTreeSet::new(),
+    };
+    let (bad, mut rest) = split(units, |_, unit| blamed.contains(unit.name.as_str()));
+    if bad.is_empty() {
+        let cold = rest.split_off(rest.len().div_ceil(2));
+        return vec![cold, rest];
+    }
+    let mut groups: Vec<_> = singles(bad).collect();
+    if !rest.is_empty() {
+        groups.push(rest);
+    }
+    groups
+}
