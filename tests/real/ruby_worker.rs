@@ -4,99 +4,21 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZero;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use mjitcc::discover::{Environment, Wish};
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::worker::{
-    Code, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Worker, WorkerEvent, WorkerHeader,
+    Code, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Unity, Worker, WorkerEvent, WorkerHeader,
 };
-use object::{Object, ObjectSymbol, SymbolKind};
 
-use crate::ruby::{min_header, script};
-use crate::support::{need, run, text};
+use crate::generated::{generate, min_header, stand_ins};
+use crate::support::need;
 
-const METHODS: u64 = 1_050;
-
-/// Instead of gcc's own: Ruby is to generate units and not to compile them.
-const NO_CC1: &str = r#"#!/bin/sh
-for word; do
-    case $word in *.gch) : > "$word"; exit 0 ;; esac
-done
-exit 1
-"#;
-
-/// Lets Ruby generate units. It runs the gcc that it was built with; that is told where to look for its parts first.
-fn generate(dir: &Path) -> Vec<String> {
-    let parts = dir.join("parts");
-    fs::create_dir(&parts).unwrap();
-    fs::write(parts.join("cc1"), NO_CC1).unwrap();
-    fs::set_permissions(parts.join("cc1"), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut ruby = Command::new("ruby3.1");
-    ruby.args(["--disable-all", "--mjit", "--mjit-wait", "--mjit-save-temps", "--mjit-min-calls=2"])
-        .args(["--mjit-max-cache=5000", "--mjit-verbose=1"])
-        .arg(script("many_methods.rb"))
-        .args(["0", &METHODS.to_string()])
-        .env("TMPDIR", dir)
-        .env("COMPILER_PATH", &parts)
-        .env_remove("RUBYOPT");
-    let said = text(&run(&mut ruby, 0).stderr);
-    let files = glob::glob(dir.join("_ruby_mjit_p*u*.c").to_str().unwrap()).unwrap().map(Result::unwrap);
-    let units: Vec<String> = files.map(|file| unit(&file)).collect();
-    assert!(units.len() >= 1_000, "{} units\n{said}", units.len());
-    units
-}
-
-/// A unit as Ruby wrote it, without its header's `#include` and with `{entry}` for its function's name.
-fn unit(file: &Path) -> String {
-    let text = fs::read_to_string(file).unwrap();
-    let (include, rest) = text.split_once('\n').unwrap();
-    assert!(include.starts_with("#include "), "{include}");
-    let number = file.file_stem().unwrap().to_str().unwrap().rsplit_once('u').unwrap().1;
-    let name = format!("_mjit{number}");
-    assert!(rest.contains(&format!("{name}(")), "{}", file.display());
-    let mut pieces = rest.split(&name);
-    let mut filled = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        // A longer number is another name.
-        filled += if piece.starts_with(|next: char| next.is_ascii_digit()) { &name } else { "{entry}" };
-        filled += piece;
-    }
-    filled
-}
-
-/// A library with all that Ruby's exports, and nothing behind it.
-fn stand_ins(dir: &Path) -> Library {
-    let found = "puts File.readlines('/proc/self/maps').grep(/libruby/).first.split.last";
-    let ruby = text(&run(Command::new("ruby3.1").args(["--disable-all", "-e", found]), 0).stdout);
-    let bytes = fs::read(ruby.trim()).unwrap();
-    let file = object::File::parse(&*bytes).unwrap();
-    let mut source = String::new();
-    for symbol in file.dynamic_symbols().filter(|symbol| !symbol.is_undefined()) {
-        let name = symbol.name().unwrap();
-        // Not what it has in place of the C library's.
-        if !(name.starts_with("rb_") || name.starts_with("ruby_") || name.starts_with("mjit_")) {
-            continue;
-        }
-        source += &match symbol.kind() {
-            SymbolKind::Text => format!("void {name}(void) {{}}\n"),
-            SymbolKind::Tls => format!("__thread char {name}[{}];\n", symbol.size().max(1)),
-            _ => format!("char {name}[{}];\n", symbol.size().max(1)),
-        };
-    }
-    assert!(source.lines().count() > 1_000, "{source}");
-    let (c, library) = (dir.join("stand_ins.c"), dir.join("stand_ins.so"));
-    fs::write(&c, source).unwrap();
-    run(Command::new("gcc").args(["-w", "-O0", "-fno-builtin", "-fPIC", "-shared", "-o"]).arg(&library).arg(&c), 0);
-    // SAFETY: it was made just now, of functions that do nothing and that nobody calls.
-    unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) }.unwrap()
-}
+const METHODS: usize = 1_050;
 
 /// Gives Ruby's texts as its own.
 struct Ruby(Vec<String>);
@@ -144,6 +66,8 @@ fn start(dir: PathBuf, header: PathBuf, units: Vec<String>, heard: &Arc<Mutex<He
         .flags(Flags { optimize: OptLevel::O1, ..Flags::default() })
         .header(WorkerHeader::File(header))
         .prefix(PREFIX)
+        // A library each, to see what putting them together saves.
+        .unity(Unity::Off)
         .threads(NonZero::new(2).unwrap())
         .timeout(Some(Duration::from_secs(300)))
         .observer(move |event| {
@@ -166,7 +90,7 @@ fn a_thousand_units_of_ruby_load_compact_and_unload_in_one_process() {
     let Some(header) = min_header() else { return };
     let began = Instant::now();
     let (generated, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let units = generate(generated.path());
+    let units = generate(generated.path(), METHODS);
     let count = units.len();
     let _stand_ins = stand_ins(generated.path());
     let ready = began.elapsed();
