@@ -57,7 +57,7 @@ impl Dialect for Tcc {
     }
 
     /// Half of what it takes is its start. On PE what a library exports has to be said at a link of its own.
-    fn one_step(&self, target: &Target) -> bool {
+    fn at_once(&self, target: &Target) -> bool {
         !target.is_pe()
     }
 

@@ -15,7 +15,11 @@ fn the_fixtures_compute_right_together_with(cc: &str) {
     for compact in [true, false] {
         let out = if compact { "one" } else { "several" };
         let mut command = place.tool(&["compile", "--unity", "5", "--out-dir", out, "--cc", cc]);
-        command.args(compact.then_some("--compact")).arg("--header").arg(support::fixture("vm.h")).args(support::fixture_units());
+        command
+            .args(compact.then_some("--compact"))
+            .arg("--header")
+            .arg(support::fixture("vm.h"))
+            .args(support::fixture_units());
         run(&mut command, 0);
         let mut all = BTreeMap::new();
         let libraries: BTreeSet<String> =
