@@ -200,11 +200,12 @@ enum {
     MJITCC_EVENT_STOPPING = 18,      /* the threads are told to end */
     MJITCC_EVENT_GC_WAITED = 19,     /* the collector had to wait: ms */
     MJITCC_EVENT_FINISH = 20,        /* all threads ended well */
-    MJITCC_EVENT_TOGETHER = 21,      /* units are about to be compiled as one translation unit: count, file */
-    MJITCC_EVENT_IMPROVED = 22,      /* a unit that had quick code has optimised code now: place, file, ms */
-    MJITCC_EVENT_NOT_IMPROVED = 23,  /* there is none, and it keeps what it has: place, ms, detail */
-    MJITCC_EVENT_NOT_QUICK = 24,     /* the first tier could not make a unit, and the other one does: place, detail */
-    MJITCC_EVENT_QUICK = 25          /* what makes the first code of units */
+    MJITCC_EVENT_LINK_LEFT = 21,     /* the driver links, since the linker inside this process did not serve */
+    MJITCC_EVENT_TOGETHER = 22,      /* units are about to be compiled as one translation unit: count, file */
+    MJITCC_EVENT_IMPROVED = 23,      /* a unit that had quick code has optimised code now: place, file, ms */
+    MJITCC_EVENT_NOT_IMPROVED = 24,  /* there is none, and it keeps what it has: place, ms, detail */
+    MJITCC_EVENT_NOT_QUICK = 25,     /* the first tier could not make a unit, and the other one does: place, detail */
+    MJITCC_EVENT_QUICK = 26          /* what makes the first code of units */
 };
 
 typedef struct mjitcc_event {

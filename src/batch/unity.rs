@@ -163,7 +163,7 @@ impl Run<'_> {
             let name = library_name(pipeline, &group_stem(group, &self.stems));
             let staged = store.layout().staging().join(&name);
             let units: Vec<&Made> = made.iter().map(|(_, made)| made).collect();
-            let linked = self.link(&units, &name, &staged, pipeline.deadline())?;
+            let linked = self.link(&units, &name, &staged, NonZero::<usize>::MIN, pipeline.deadline())?;
             made.iter_mut().for_each(|(_, made)| made.join(&name, &linked));
         }
         Ok(made.into_iter().collect())

@@ -30,11 +30,12 @@ pub const EVENT_UNLOADING: u32 = 17;
 pub const EVENT_STOPPING: u32 = 18;
 pub const EVENT_GC_WAITED: u32 = 19;
 pub const EVENT_FINISH: u32 = 20;
-pub const EVENT_TOGETHER: u32 = 21;
-pub const EVENT_IMPROVED: u32 = 22;
-pub const EVENT_NOT_IMPROVED: u32 = 23;
-pub const EVENT_NOT_QUICK: u32 = 24;
-pub const EVENT_QUICK: u32 = 25;
+pub const EVENT_LINK_LEFT: u32 = 21;
+pub const EVENT_TOGETHER: u32 = 22;
+pub const EVENT_IMPROVED: u32 = 23;
+pub const EVENT_NOT_IMPROVED: u32 = 24;
+pub const EVENT_NOT_QUICK: u32 = 25;
+pub const EVENT_QUICK: u32 = 26;
 
 /// What an event has beside its line.
 #[derive(Default)]
@@ -92,6 +93,7 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
         }
         WorkerEvent::Stopping => Facts { kind: EVENT_STOPPING, ..facts },
         WorkerEvent::GcWaited(took) => Facts { kind: EVENT_GC_WAITED, took: *took, ..facts },
+        WorkerEvent::LinkLeft(_) => Facts { kind: EVENT_LINK_LEFT, ..facts },
         WorkerEvent::Finish => Facts { kind: EVENT_FINISH, ..facts },
     }
 }

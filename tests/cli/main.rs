@@ -13,6 +13,7 @@ mod doctor;
 #[cfg(unix)]
 mod edges;
 mod interrupt;
+mod link;
 mod messages;
 mod paths;
 mod pch;

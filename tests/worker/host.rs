@@ -1,6 +1,6 @@
 //! A host for the tests: owners are numbers, and each unit returns its owner's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -145,6 +145,12 @@ impl Gate {
     pub fn open(&self) {
         std::fs::write(self.0.path().join("open"), "").unwrap();
     }
+}
+
+/// What lies of units in a worker's directory.
+pub fn unit_files(scratch: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(scratch).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("_mjit")).collect()
 }
 
 /// Waits for a slot to say anything but not ready.
