@@ -16,9 +16,13 @@ mod make;
 mod names;
 pub mod report;
 mod run;
+mod unity;
+
+pub use unity::Unity;
 
 use report::Report;
 use run::Run;
+use unity::Task;
 
 /// The library of all units is called this, before the platform's suffix.
 const COMPACT_STEM: &str = "units";
@@ -46,6 +50,8 @@ pub struct Batch {
     pub out_dir: PathBuf,
     /// Whether all units go into one library.
     pub compact: bool,
+    /// Whether units are compiled several at a time.
+    pub unity: Unity,
     /// How many compilers run at once.
     pub jobs: NonZero<usize>,
     /// Whether the others go on when a unit fails.
@@ -76,6 +82,7 @@ impl Batch {
             header,
             role,
             stems,
+            macros: std::sync::OnceLock::new(),
             used: std::sync::Mutex::default(),
             stop: std::sync::OnceLock::new(),
         };
@@ -125,8 +132,18 @@ impl Batch {
 
         let role = self.role(pipeline);
         let mut objects = Vec::new();
-        for (number, (unit, stem)) in self.units.iter().zip(names::library_stems(&self.units)).enumerate() {
-            let paths = self.paths(pipeline, &layout, number, role);
+        let stems = names::library_stems(&self.units);
+        for task in unity::tasks(&self.units, self.unity, self.jobs) {
+            let (number, stem, role) = match &task {
+                Task::Unit(number) => (*number, stems[*number].clone(), role),
+                // Under the name of its first member, without a list of the others.
+                Task::Group(group) => (group[0].number, unity::group_stem(group, &stems), Role::Object),
+            };
+            let unit = &self.units[number];
+            let paths = match &task {
+                Task::Unit(_) => self.paths(pipeline, &layout, number, role),
+                Task::Group(_) => self.group_paths(pipeline, &layout, number),
+            };
             let dir = std::path::absolute(unit).ok().and_then(|path| path.parent().map(Path::to_owned));
             plans.push(pipeline.plan_unit(&paths, dir.as_deref(), header, role)?);
             if role == Role::Object && !self.compact {
@@ -141,6 +158,12 @@ impl Batch {
             plans.push(pipeline.plan_link(&objects, &library, header, &[])?);
         }
         Ok(plans)
+    }
+
+    /// The files of a group whose first unit has this number.
+    fn group_paths(&self, pipeline: &Pipeline, layout: &Layout, number: usize) -> UnitPaths {
+        let suffix = pipeline.toolchain().compiler().target.object_suffix();
+        pipeline.paths(&names::scratch_stem(number, Path::new("unity")), &layout.staging(), suffix)
     }
 
     fn layout(&self) -> Result<Layout, Error> {

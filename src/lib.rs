@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use mjitcc::batch::{Batch, HeaderSource};
+//! use mjitcc::batch::{Batch, HeaderSource, Unity};
 //! use mjitcc::discover::{Environment, Finder, Wish};
 //! use mjitcc::event::Event;
 //! use mjitcc::exec::ProcessExecutor;
@@ -26,6 +26,7 @@
 //!     header: HeaderSource::Header("vm.h".into()),
 //!     out_dir: "out".into(),
 //!     compact: true,
+//!     unity: Unity::Off,
 //!     jobs: std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN),
 //!     keep_going: false,
 //! };

@@ -74,6 +74,9 @@ pub struct Capabilities {
     pub pch_suffix: Option<&'static str>,
     /// Whether one process makes a library of a unit, so that [`Job::CompileAndLink`] is the quick way.
     pub one_step: bool,
+    /// Whether [`Job::CompileAndLink`] is one process and its library exports all that the unit defines: the quick way for whoever wants one
+    /// unit soon and has no use for its object.
+    pub at_once: bool,
 }
 
 /// One compiler on one platform: a pure planner, shared by any number of threads.

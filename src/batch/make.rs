@@ -1,5 +1,6 @@
 //! One unit of a batch: taken from the store where it is known, compiled and linked where not.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -55,7 +56,7 @@ impl Run<'_> {
             Role::Object => None,
         };
         let mut made = in_one_step.map_or_else(|| self.to_object(number, &unit, deadline), Ok)?;
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(made.file.with_extension(""));
+        self.use_object(&made.file);
         self.tell_output(name, &made.record.output);
         if !self.batch.compact && made.library.is_none() {
             let name = library_name(self.pipeline, &self.stems[number]);
@@ -68,6 +69,11 @@ impl Run<'_> {
             }
         }
         Ok(made)
+    }
+
+    /// The next run may have a use for it too.
+    pub(super) fn use_object(&self, file: &Path) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(file.with_extension(""));
     }
 
     /// What a compiler or linker said although it succeeded.
@@ -153,6 +159,9 @@ impl Run<'_> {
         let Self { pipeline, store, header, .. } = self;
         let mut symbols: Vec<String> = units.iter().flat_map(|made| &made.record.symbols).cloned().collect();
         symbols.sort_unstable();
+        // Units that were compiled together are in one object.
+        let mut seen = HashSet::new();
+        let units: Vec<&Made> = units.iter().copied().filter(|made| seen.insert(&made.file)).collect();
         let objects: Vec<PathBuf> = units.iter().map(|made| made.file.clone()).collect();
         let digests: Vec<Digest> = units.iter().map(|made| made.record.file.clone()).collect();
         let key = pipeline.link_key(&digests, header, &symbols)?;
@@ -171,7 +180,7 @@ impl Run<'_> {
     }
 }
 
-fn record(key: Digest, ran: Ran, defined: Defined, file: &Path) -> Result<Record, Failure> {
+pub(super) fn record(key: Digest, ran: Ran, defined: Defined, file: &Path) -> Result<Record, Failure> {
     // A file that went away while it was compiled: made anew each time, until it stays.
     let (key, inputs) = ran.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key, inputs));
     let Defined { names: symbols, shared } = defined;

@@ -179,9 +179,7 @@ impl Engine {
         entry: &str,
         observer: &dyn Observer,
     ) -> Result<Library, Failure> {
-        let toolchain = self.pipeline.toolchain();
-        // A PE library has to be told what it exports, which only the link is.
-        if toolchain.capabilities().one_step && !toolchain.compiler().target.is_pe() {
+        if self.pipeline.toolchain().capabilities().at_once {
             return self.build_at_once(stem, source, observer);
         }
         let object = self.compile(stem, source, observer)?;

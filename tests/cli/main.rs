@@ -19,4 +19,5 @@ mod paths;
 mod pch;
 mod processes;
 mod reuse;
+mod unity;
 mod windows;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use mjitcc::batch::Unity;
 use mjitcc::platforms::{Choice, Linker, OptLevel};
 
 use crate::exit::{self, Exit, Trouble};
@@ -98,6 +99,10 @@ pub(crate) struct CompileArgs {
     /// Put all units into one library.
     #[arg(long)]
     pub(crate) compact: bool,
+    /// Compile N units at a time, so that what they have in common is compiled once; auto: as many as keep all jobs busy. A header's
+    /// own state is one for all of them. What fails together is compiled unit by unit.
+    #[arg(long, value_name = "N|auto|off", default_value = "off", value_parser = unity)]
+    pub(crate) unity: Unity,
     /// How many compilers run at once; by default as many as there are processors.
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
@@ -192,6 +197,14 @@ fn linker(word: &str) -> Result<Linker, String> {
 
 fn level(word: &str) -> Result<OptLevel, String> {
     OptLevel::from_name(word).ok_or_else(|| "expected 0, 1, 2, 3 or s".to_owned())
+}
+
+fn unity(word: &str) -> Result<Unity, String> {
+    match word {
+        "off" => Ok(Unity::Off),
+        "auto" => Ok(Unity::Auto),
+        number => number.parse().map(Unity::Of).map_err(|_| "expected auto, off, or how many units".to_owned()),
+    }
 }
 
 fn seconds(word: &str) -> Result<Duration, String> {

@@ -35,6 +35,7 @@ fn compile(args: &CompileArgs, talk: &Human, json: Option<&Json<'_>>) -> Result<
         },
         out_dir: args.out_dir.clone(),
         compact: args.compact,
+        unity: args.unity,
         jobs: setup::jobs(args.jobs),
         keep_going: args.keep_going,
     };
