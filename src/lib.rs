@@ -35,6 +35,7 @@
 //! ```
 
 pub mod batch;
+pub mod cache;
 mod depend;
 pub mod discover;
 mod error;

@@ -1,0 +1,112 @@
+//! One unit and the cache: the key that says what its object depends on, taking the object out, putting it in. Where the object goes then
+//! is the caller's business.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use mjit_cc_platforms::{ask_processor, possible_files, tells_directory, why_private};
+
+use super::compiler::Anatomist;
+use super::{Cache, CachePlace, Entry};
+use crate::discover::{Environment, Found};
+use crate::event::Observer;
+use crate::exec::Executor;
+use crate::key::{Digest, KeyBuilder};
+use crate::pch::UnitHeader;
+use crate::pipeline::Pipeline;
+use crate::store::Record;
+use crate::unit::Unit;
+
+/// A cache as one compiler's objects are kept in it.
+#[derive(Debug)]
+pub struct ObjectCache {
+    cache: Cache,
+    compiler: Digest,
+}
+
+impl ObjectCache {
+    /// Finds out what the compiler is by content, which reads all of it the first time. None where that fails; then the
+    /// observer was told why.
+    pub fn open(
+        place: CachePlace,
+        compiler: &Found,
+        environment: &Environment,
+        executor: &dyn Executor,
+        temp_dir: &Path,
+        observer: &dyn Observer,
+    ) -> Option<Arc<Self>> {
+        let cache = Cache::new(place);
+        let notes = cache.dir.join("compilers");
+        match (Anatomist { environment, executor, temp_dir, notes }).identity(compiler) {
+            Ok(compiler) => Some(Arc::new(Self { cache, compiler })),
+            Err(error) => {
+                cache.tell(observer, &error);
+                None
+            }
+        }
+    }
+}
+
+/// The place of one unit's object in a cache.
+pub(crate) struct Shelf<'a> {
+    pipeline: &'a Pipeline,
+    cache: &'a Cache,
+    key: Digest,
+}
+
+/// An object from a cache.
+pub(crate) struct Taken {
+    entry: Entry,
+}
+
+impl<'a> Shelf<'a> {
+    /// None where there is no cache, or the object is one that may not be kept.
+    pub(crate) fn of(pipeline: &'a Pipeline, unit: &Unit, header: &UnitHeader) -> Option<Self> {
+        let ObjectCache { cache, compiler } = pipeline.cache.as_deref()?;
+        let (toolchain, flags) = (pipeline.toolchain().compiler(), &pipeline.flags);
+        if why_private(toolchain, flags, header.as_job(), unit.text()).is_some() {
+            return None;
+        }
+        if ask_processor(toolchain, flags).is_some() && pipeline.processor().is_none() {
+            return None;
+        }
+        let mut key = KeyBuilder::new("cached object").field(compiler.as_str());
+        for file in possible_files(toolchain, flags).filter(|path| path.is_file()) {
+            key = key.field(pipeline.digests().of(file)?.as_str());
+        }
+        if tells_directory(toolchain, flags) {
+            key = key.field(std::path::absolute(".").ok()?.as_os_str().as_encoded_bytes());
+        }
+        let key = pipeline.object_key(key, unit, &header.anywhere()?).ok()?;
+        Some(Self { pipeline, cache, key })
+    }
+
+    /// The object, if it is there, whole, and all that it included is as it was.
+    pub(crate) fn take(&self) -> Option<Taken> {
+        self.cache.get(&self.key, self.pipeline.digests()).map(|entry| Taken { entry })
+    }
+
+    /// Puts an object there that was just made. A record that says `never` is not for keeping.
+    pub(crate) fn put(&self, record: &Record, object: &Path, observer: &dyn Observer) {
+        if record.key == Digest::never() {
+            return;
+        }
+        let record = Record { key: self.key.clone(), ..record.clone() };
+        if let Err(error) = fs::read(object).and_then(|object| self.cache.put(&record, &object)) {
+            self.cache.tell(observer, &error);
+        }
+    }
+}
+
+impl Taken {
+    /// Its bytes.
+    pub(crate) fn object(&self) -> &[u8] {
+        self.entry.object()
+    }
+
+    /// What is known of it, under another key.
+    pub(crate) fn into_record(self, key: Digest) -> Record {
+        Record { key, ..self.entry.record }
+    }
+}
