@@ -7,12 +7,14 @@
 mod support;
 
 mod bad_input;
+mod cache;
 mod compile;
 mod discovery;
 mod doctor;
 #[cfg(unix)]
 mod edges;
 mod interrupt;
+mod launcher;
 mod messages;
 mod paths;
 mod pch;
