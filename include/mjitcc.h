@@ -199,7 +199,9 @@ enum {
     MJITCC_EVENT_UNLOADING = 17,     /* code leaves memory: place, count is the unit's number */
     MJITCC_EVENT_STOPPING = 18,      /* the threads are told to end */
     MJITCC_EVENT_GC_WAITED = 19,     /* the collector had to wait: ms */
-    MJITCC_EVENT_FINISH = 20         /* all threads ended well */
+    MJITCC_EVENT_FINISH = 20,        /* all threads ended well */
+    MJITCC_EVENT_CACHE_HIT = 23,     /* a unit's object is taken from the object cache */
+    MJITCC_EVENT_CACHE_UNUSABLE = 24 /* the object cache does not serve, units are compiled all the same: file (its directory) */
 };
 
 typedef struct mjitcc_event {

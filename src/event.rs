@@ -53,6 +53,11 @@ pub enum Event<'a> {
         /// One sentence.
         text: &'a str,
     },
+    /// A unit's object is taken from the cache.
+    CacheHit {
+        /// The unit's name.
+        unit: &'a str,
+    },
     /// The object cache cannot be used as it should be, now and perhaps later too; everything is compiled all the same. Told
     /// once a cause.
     CacheUnusable {

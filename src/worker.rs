@@ -46,6 +46,7 @@ use crate::library::Library;
 use crate::sync::{Mutex, lock};
 
 mod compact;
+mod content;
 mod crew;
 mod engine;
 mod fork;
@@ -375,6 +376,10 @@ impl Observer for Shared {
         match *event {
             Event::PchStarted { .. } => self.tell(&WorkerEvent::PchStart),
             Event::Running { step } => self.tell(&WorkerEvent::Process(step.to_string())),
+            Event::CacheHit { unit } => self.tell(&WorkerEvent::CacheHit(unit.to_owned())),
+            Event::CacheUnusable { dir, error } => {
+                self.tell(&WorkerEvent::CacheUnusable { dir: dir.to_owned(), why: error.to_string() });
+            }
             Event::Warning { text } => self.tell(&WorkerEvent::Warning(text.to_owned())),
             _ => {}
         }

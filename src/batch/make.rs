@@ -131,6 +131,7 @@ impl Run<'_> {
         let staged = self.staged(number, Role::Object);
         let shelf = Shelf::of(pipeline, unit, header);
         if let Some(taken) = shelf.as_ref().and_then(Shelf::take) {
+            self.observer.event(&Event::CacheHit { unit: unit.name() });
             fs::write(&staged.staged, taken.object()).map_err(Failure::file("write", &staged.staged))?;
             let record = taken.into_record(key);
             let file = store.keep_object(&staged.staged, suffix, &record)?;

@@ -14,8 +14,9 @@ use crate::event::Observer;
 use crate::exec::Executor;
 use crate::key::{Digest, KeyBuilder};
 use crate::pch::UnitHeader;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Ran};
 use crate::store::Record;
+use crate::symbols::{self, Defined};
 use crate::unit::Unit;
 
 /// A cache as one compiler's objects are kept in it.
@@ -85,6 +86,18 @@ impl<'a> Shelf<'a> {
     /// The object, if it is there, whole, and all that it included is as it was.
     pub(crate) fn take(&self) -> Option<Taken> {
         self.cache.get(&self.key, self.pipeline.digests()).map(|entry| Taken { entry })
+    }
+
+    /// As [`put`](Self::put), for whoever has no use for a record.
+    pub(crate) fn put_made(&self, ran: Ran, object: &Path, observer: &dyn Observer) {
+        let Ran { text: output, inputs: Some(inputs), .. } = ran else { return };
+        // An object that nobody can read is seen by the linker.
+        let Ok(defined) = symbols::defined_by_object(object, &self.pipeline.toolchain().compiler().target) else {
+            return;
+        };
+        let Ok(file) = Digest::of_file(object) else { return };
+        let Defined { names: symbols, shared } = defined;
+        self.put(&Record { key: self.key.clone(), file, inputs, symbols, shared, output }, object, observer);
     }
 
     /// Puts an object there that was just made. A record that says `never` is not for keeping.

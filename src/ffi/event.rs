@@ -30,6 +30,8 @@ pub const EVENT_UNLOADING: u32 = 17;
 pub const EVENT_STOPPING: u32 = 18;
 pub const EVENT_GC_WAITED: u32 = 19;
 pub const EVENT_FINISH: u32 = 20;
+pub const EVENT_CACHE_HIT: u32 = 23;
+pub const EVENT_CACHE_UNUSABLE: u32 = 24;
 
 /// What an event has beside its line.
 #[derive(Default)]
@@ -70,6 +72,8 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
         }
         WorkerEvent::PchStart => Facts { kind: EVENT_PCH_START, ..facts },
         WorkerEvent::Process(_) => Facts { kind: EVENT_PROCESS, ..facts },
+        WorkerEvent::CacheHit(_) => Facts { kind: EVENT_CACHE_HIT, ..facts },
+        WorkerEvent::CacheUnusable { dir, .. } => Facts { kind: EVENT_CACHE_UNUSABLE, file: Some(dir), ..facts },
         WorkerEvent::NoLibrary(path) => Facts { kind: EVENT_NO_LIBRARY, file: Some(path), ..facts },
         WorkerEvent::Unloading { id, place } => {
             Facts { kind: EVENT_UNLOADING, place: Some(place), count: *id, ..facts }

@@ -16,7 +16,6 @@ use super::slot::Address;
 use super::units::{Candidate, Loaded, Premises, Ticket, Unwanted, Work};
 use super::{Shared, State, names};
 use crate::error::Failure;
-use crate::library::Library;
 
 /// What became of a unit.
 enum Outcome {
@@ -161,11 +160,7 @@ impl Shared {
             Err(NotGenerated::Because(why)) => return fail(why),
         };
         let source = Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes(), units: 1 };
-        let built = engine.build(stem, &source, entry, self).and_then(|library| {
-            let address = library.address(entry)?;
-            Ok((address.into(), library))
-        });
-        let (address, library): (Address, Library) = match built {
+        let (address, library) = match engine.make(stem, &source, entry, self) {
             Ok(built) => built,
             Err(failure) => {
                 self.tell(&WorkerEvent::NoLibrary(engine.library(stem)));

@@ -9,15 +9,18 @@ use mjit_cc_platforms::Role;
 
 use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
-use crate::discover::{Environment, Finder};
+use crate::cache::ObjectCache;
+use crate::discover::{Environment, Finder, FoundLauncher};
 use crate::error::{Error, Failure};
 use crate::event::Observer;
 use crate::exec::ProcessExecutor;
 use crate::library::Library;
 use crate::pch::{self, UnitHeader};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Ran};
 use crate::scratch::{Purpose, Scratch};
 use crate::unit::Unit;
+
+mod cached;
 
 /// How many times as long as one unit a translation unit of many may take.
 const MOST_PATIENCE: u32 = 4;
@@ -27,6 +30,7 @@ pub(crate) struct Engine {
     pipeline: Pipeline,
     header: UnitHeader,
     prefix: String,
+    entry_prefix: String,
     save_temps: bool,
 }
 
@@ -62,6 +66,14 @@ impl Engine {
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
         pipeline.timeout = options.timeout;
         pipeline.check_host_library()?;
+        if let Some(launcher) = &options.launcher {
+            pipeline.launcher = Some(FoundLauncher::find(std::slice::from_ref(launcher), environment)?);
+        }
+        if let Some(place) = &options.cache {
+            let (executor, scratch) = (&*pipeline.executor, pipeline.scratch.path());
+            pipeline.cache =
+                ObjectCache::open(place.clone(), &pipeline.compiler, environment, executor, scratch, observer);
+        }
         let header = match &options.header {
             WorkerHeader::None => UnitHeader::None,
             WorkerHeader::File(header) => {
@@ -71,13 +83,14 @@ impl Engine {
                 pch::prepare(&pipeline, header, &file, observer)?.unshared()
             }
         };
-        Ok(Self { pipeline, header, prefix: options.prefix.clone(), save_temps: options.save_temps })
+        let (prefix, entry_prefix) = (options.prefix.clone(), options.entry_prefix.clone());
+        Ok(Self { pipeline, header, prefix, entry_prefix, save_temps: options.save_temps })
     }
 
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
-        Self { pipeline, header, prefix, save_temps }
+        Self { pipeline, header, entry_prefix: prefix.clone(), prefix, save_temps }
     }
 
     /// What it works with.
@@ -115,32 +128,41 @@ impl Engine {
     }
 
     /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
-    pub(super) fn build(
-        &self,
-        stem: &str,
-        source: &Source<'_>,
-        entry: &str,
-        observer: &dyn Observer,
-    ) -> Result<Library, Failure> {
+    fn build(&self, stem: &str, source: &Source<'_>, entry: &str, observer: &dyn Observer) -> Result<Library, Failure> {
         let object = self.compile(stem, source, observer)?;
         self.link(stem, &[object], &[entry.to_owned()], observer)
     }
 
     /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
     pub(crate) fn compile(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<PathBuf, Failure> {
+        let unit = Unit::from_text(&source.name, source.text)?;
+        self.compile_unit(stem, &unit, source.units, observer).map(|(_, object)| object)
+    }
+
+    fn object(&self, stem: &str) -> PathBuf {
+        let suffix = self.pipeline.toolchain().compiler().target.object_suffix();
+        self.pipeline.scratch.path().join(stem).with_added_extension(suffix)
+    }
+
+    fn compile_unit(
+        &self,
+        stem: &str,
+        unit: &Unit,
+        units: u32,
+        observer: &dyn Observer,
+    ) -> Result<(Ran, PathBuf), Failure> {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
-        let unit = Unit::from_text(&source.name, source.text)?;
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
         // What many units are in may take longer than one, and not so long that a compiler that hangs stops everything.
-        let patience = source.units.clamp(1, MOST_PATIENCE);
+        let patience = units.clamp(1, MOST_PATIENCE);
         let deadline = pipeline
             .timeout
             .and_then(|limit| limit.checked_mul(patience))
             .and_then(|limit| Instant::now().checked_add(limit));
-        let compiled = pipeline.compile(&unit, header, Role::Object, &paths, deadline, observer);
+        let compiled = pipeline.compile(unit, header, Role::Object, &paths, deadline, observer);
         self.discard(&[self.source(stem)]);
-        compiled.map(|_| paths.staged)
+        compiled.map(|ran| (ran, paths.staged))
     }
 
     /// Objects to loaded code.
@@ -177,11 +199,13 @@ impl Engine {
     /// In the child of a fork: goes on in a directory of its own.
     pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
         let Dowry { scratch, header } = dowry;
-        let Pipeline { compiler, flags, timeout, .. } = &self.pipeline;
+        let Pipeline { compiler, flags, timeout, cache, launcher, .. } = &self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
-        Self { pipeline, header, prefix: self.prefix.clone(), save_temps: self.save_temps }
+        (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
+        let (prefix, entry_prefix) = (self.prefix.clone(), self.entry_prefix.clone());
+        Self { pipeline, header, prefix, entry_prefix, save_temps: self.save_temps }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.

@@ -86,6 +86,15 @@ pub enum WorkerEvent {
     PchStart,
     /// A process is about to start: its command line.
     Process(String),
+    /// A unit's object is taken from the cache, where it has this name.
+    CacheHit(String),
+    /// The object cache cannot be used as it should be; units are compiled all the same.
+    CacheUnusable {
+        /// Its directory.
+        dir: PathBuf,
+        /// What the system said.
+        why: String,
+    },
     /// A library was not made.
     NoLibrary(PathBuf),
     /// Code leaves memory.
@@ -119,6 +128,7 @@ impl WorkerEvent {
             | Self::Recompiled(_)
             | Self::Inlined { .. }
             | Self::Warning(_)
+            | Self::CacheUnusable { .. }
             | Self::Finish => 1,
             Self::Compiler(_)
             | Self::TempDir(_)
@@ -128,7 +138,7 @@ impl WorkerEvent {
             | Self::NoLibrary(_)
             | Self::Unloading { .. }
             | Self::Stopping => 2,
-            Self::GcWaited(_) => 3,
+            Self::GcWaited(_) | Self::CacheHit(_) => 3,
         }
     }
 
@@ -173,6 +183,8 @@ impl fmt::Display for WorkerEvent {
             Self::Start { place, source } => write!(f, "start compilation: {place} -> {}", source.display()),
             Self::PchStart => f.write_str("Creating precompiled header"),
             Self::Process(command) => write!(f, "Starting process: {command}"),
+            Self::CacheHit(name) => write!(f, "Taken from the cache: {name}"),
+            Self::CacheUnusable { dir, why } => write!(f, "Object cache {}: {why}", dir.display()),
             Self::NoLibrary(path) => write!(f, "Failed to generate so: {}", path.display()),
             Self::Unloading { id, place } => write!(f, "Unloading unit {id}: {place}"),
             Self::Stopping => f.write_str("Stopping worker thread"),
