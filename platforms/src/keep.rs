@@ -45,7 +45,7 @@ impl CompilerParts {
 }
 
 /// Flags whose objects belong to one build: they name files beside the object, or read some that no list of dependencies has.
-const PRIVATE: [&str; 12] = [
+const PRIVATE: [&str; 15] = [
     "-save-temps",
     "--save-temps",
     "-gsplit-dwarf",
@@ -56,6 +56,9 @@ const PRIVATE: [&str; 12] = [
     "-ftest-coverage",
     "-fplugin",
     "-fdump",
+    "-fstack-usage",
+    "-fcallgraph-info",
+    "-ftime-trace",
     "-frepo",
     "-fmodules",
 ];

@@ -1,7 +1,7 @@
 //! What a compiler is by content: the driver, the programs that it starts, the libraries that it is made of. Hashes of big files are
 //! remembered in the cache by path, size and times.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,26 +11,26 @@ use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{Compiler, CompilerParts, Step};
 
 use crate::depend::Stamp;
-use crate::discover::{Environment, Found};
-use crate::exec::{Executor, Invocation};
+use crate::discover::Environment;
+use crate::exec::Invocation;
 use crate::key::{Digest, KeyBuilder};
+use crate::pipeline::Pipeline;
 
 /// How long a compiler may take to say where its parts are.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Finds a compiler's parts and hashes them.
 pub(super) struct Anatomist<'a> {
+    pub(super) pipeline: &'a Pipeline,
     pub(super) environment: &'a Environment,
-    pub(super) executor: &'a dyn Executor,
-    pub(super) temp_dir: &'a Path,
     /// Where hashes are remembered.
     pub(super) notes: PathBuf,
 }
 
 impl Anatomist<'_> {
     /// What changes when the compiler does, and does not where the same one was installed anew or elsewhere.
-    pub(super) fn identity(&self, found: &Found) -> io::Result<Digest> {
-        let compiler = found.toolchain.compiler();
+    pub(super) fn identity(&self) -> io::Result<Digest> {
+        let compiler = self.pipeline.toolchain().compiler();
         let parts = CompilerParts::of(compiler.family);
         let driver = fs::canonicalize(&compiler.program)?;
         let mut files = Vec::new();
@@ -44,7 +44,7 @@ impl Anatomist<'_> {
         // Libraries have several names each.
         files.sort_unstable();
         files.dedup();
-        let mut key = KeyBuilder::new("compiler by content").field(found.surroundings.as_str());
+        let mut key = KeyBuilder::new("compiler by content").field(self.pipeline.compiler.surroundings.as_str());
         for file in [driver].iter().chain(&files) {
             key = key.field(self.digest(file)?.as_str());
         }
@@ -53,16 +53,18 @@ impl Anatomist<'_> {
 
     /// Where a program is that the driver starts. One that is not there cannot be told from another.
     fn program(&self, compiler: &Compiler, name: &str) -> Option<PathBuf> {
+        let ask = format!("-print-prog-name={name}");
         let step = Step {
             program: compiler.program.clone(),
             leading: compiler.leading.clone(),
-            args: vec![OsString::from(format!("-print-prog-name={name}"))],
+            // With the flags: -B says where to look.
+            args: self.pipeline.flags.cflags.iter().cloned().chain([ask.into()]).collect(),
             env: compiler.env.clone(),
             response: Syntax::Gnu,
         };
         let deadline = Some(Instant::now() + PATIENCE);
-        let invocation = Invocation { step: &step, deadline, temp_dir: self.temp_dir };
-        let output = self.executor.run(&invocation).ok()?.output;
+        let invocation = Invocation { step: &step, deadline, temp_dir: self.pipeline.scratch.path() };
+        let output = self.pipeline.executor.run(&invocation).ok()?.output;
         let answer = std::str::from_utf8(&output).ok()?.trim();
         let path = self.environment.programs(OsStr::new(answer)).next()?;
         fs::canonicalize(path).ok()

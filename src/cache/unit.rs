@@ -9,9 +9,8 @@ use mjit_cc_platforms::{ask_processor, possible_files, tells_directory, why_priv
 
 use super::compiler::Anatomist;
 use super::{Cache, CachePlace, Entry};
-use crate::discover::{Environment, Found};
+use crate::discover::Environment;
 use crate::event::Observer;
-use crate::exec::Executor;
 use crate::key::{Digest, KeyBuilder};
 use crate::pch::UnitHeader;
 use crate::pipeline::{Pipeline, Ran};
@@ -27,19 +26,16 @@ pub struct ObjectCache {
 }
 
 impl ObjectCache {
-    /// Finds out what the compiler is by content, which reads all of it the first time. None where that fails; then the
+    /// Finds out what a pipeline's compiler is by content, which reads all of it the first time. None where that fails; then the
     /// observer was told why.
     pub fn open(
         place: CachePlace,
-        compiler: &Found,
+        pipeline: &Pipeline,
         environment: &Environment,
-        executor: &dyn Executor,
-        temp_dir: &Path,
         observer: &dyn Observer,
     ) -> Option<Arc<Self>> {
         let cache = Cache::new(place);
-        let notes = cache.dir.join("compilers");
-        match (Anatomist { environment, executor, temp_dir, notes }).identity(compiler) {
+        match (Anatomist { pipeline, environment, notes: cache.dir.join("compilers") }).identity() {
             Ok(compiler) => Some(Arc::new(Self { cache, compiler })),
             Err(error) => {
                 cache.tell(observer, &error);

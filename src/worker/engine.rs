@@ -70,9 +70,7 @@ impl Engine {
             pipeline.launcher = Some(FoundLauncher::find(std::slice::from_ref(launcher), environment)?);
         }
         if let Some(place) = &options.cache {
-            let (executor, scratch) = (&*pipeline.executor, pipeline.scratch.path());
-            pipeline.cache =
-                ObjectCache::open(place.clone(), &pipeline.compiler, environment, executor, scratch, observer);
+            pipeline.cache = ObjectCache::open(place.clone(), &pipeline, environment, observer);
         }
         let header = match &options.header {
             WorkerHeader::None => UnitHeader::None,

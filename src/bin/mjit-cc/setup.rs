@@ -82,8 +82,7 @@ pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &d
         pipeline.launcher = Some(FoundLauncher::find(launcher, &environment).map_err(mjitcc::Error::from)?);
     }
     if let Some(place) = cache(&args.cache, &environment)? {
-        let (executor, scratch) = (&*pipeline.executor, pipeline.scratch.path());
-        pipeline.cache = ObjectCache::open(place, &pipeline.compiler, &environment, executor, scratch, observer);
+        pipeline.cache = ObjectCache::open(place, pipeline, &environment, observer);
     }
     Ok(())
 }
