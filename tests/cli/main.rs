@@ -14,6 +14,7 @@ mod doctor;
 #[cfg(unix)]
 mod edges;
 mod interrupt;
+#[cfg(unix)]
 mod launcher;
 mod messages;
 mod paths;

@@ -7,7 +7,7 @@ use mjitcc::cache::{CachePlace, Size};
 use mjitcc::platforms::Flags;
 use mjitcc::worker::{Builder, Compaction, NoCode, SlotState, Worker, WorkerHeader};
 
-use crate::host::{Bench, PLAIN, call, failure, fill, quiet, settled};
+use crate::host::{Bench, PLAIN, call, fill, quiet, settled};
 use crate::support::need;
 
 fn cached(builder: Builder, dir: &Path) -> Builder {
@@ -152,5 +152,6 @@ fn a_launcher_starts_the_compilers_of_units() {
     let bench = Bench::of_text(PLAIN, quiet().launcher("no-such-launcher"));
     let slot = bench.submit(5, 1);
     assert_eq!(settled(&slot), SlotState::Failed);
-    assert!(failure(&slot).contains("no-such-launcher is not on PATH"), "{}", failure(&slot));
+    let why = crate::host::failure(&slot);
+    assert!(why.contains("no-such-launcher is not on PATH"), "{why}");
 }
