@@ -5,6 +5,8 @@
 //! and goes. No lock is held for that. A unit whose includes have changed has several entries under one key, and its entry is the one
 //! whose includes are as they are now.
 //!
+//! Beside the objects are the precompiled headers of workers, each with the record that says what it was made of, and locked by that.
+//!
 //! The directory must belong to whoever runs the code: entries are not signed, and what is in them is run.
 
 use std::collections::HashSet;
@@ -191,9 +193,9 @@ impl Cache {
     /// # Errors
     /// When the directory cannot be read, or something in it not be removed.
     pub fn clear(&self) -> io::Result<Removed> {
-        let Stats { entries, bytes } = self.stats()?;
+        let Stats { entries, headers, bytes } = self.stats()?;
         scratch::remove_dir(&self.dir)?;
-        Ok(Removed { entries, bytes })
+        Ok(Removed { entries, headers, bytes })
     }
 }
 

@@ -178,6 +178,46 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
     }
 }
 
+/// As [`prepare`] for a file in a private directory, which needs no lock. Where there is a cache, the next process finds the PCH there.
+pub(crate) fn prepare_private(
+    pipeline: &Pipeline,
+    header: &Path,
+    file: &Path,
+    observer: &dyn Observer,
+) -> Result<UnitHeader, Error> {
+    let header = std::path::absolute(header).map_err(Error::file("find", header))?;
+    if let Some(kept) = keep(pipeline, &header, observer) {
+        match prepare(pipeline, &header, &kept, observer) {
+            Ok(ready) => {
+                let dir = file.parent().unwrap_or(Path::new(""));
+                if let Ok(own) = ready.moved_to(dir) {
+                    return Ok(own);
+                }
+            }
+            // The cache is in the way, and not the header.
+            Err(Error::File { source, .. }) => pipeline.cache.iter().for_each(|cache| cache.tell(observer, &source)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(prepare(pipeline, &header, file, observer)?.unshared())
+}
+
+/// The place of a header's PCH in the cache. One that has an object beside it (MSVC's) is not kept.
+fn keep(pipeline: &Pipeline, header: &Path, observer: &dyn Observer) -> Option<PathBuf> {
+    let cache = pipeline.cache.as_deref()?;
+    let suffix = pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.carries_pch())?;
+    let plan = plan_anywhere(pipeline, header).ok().filter(|plan| plan.companions.is_empty())?;
+    let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
+    let key = KeyBuilder::new("kept pch").fields(words).fields(pipeline.processor().map(Digest::as_str));
+    match cache.pch_dir(key) {
+        Ok(dir) => Some(dir.join(default_name(Path::new("header"), suffix))),
+        Err(error) => {
+            cache.tell(observer, &error);
+            None
+        }
+    }
+}
+
 /// Makes ready a PCH that `build-pch` built: as it is where nothing changed, built again in its place otherwise.
 ///
 /// # Errors

@@ -12,6 +12,12 @@ use crate::scratch;
 /// What files are called before they are renamed into their places.
 pub(super) const UNFINISHED: &str = ".new-";
 
+/// Where precompiled headers are, each in a directory of its own with what belongs to it.
+pub(super) const HEADERS: &str = "headers";
+
+/// The file that says when a precompiled header was used.
+const STAMP: &str = "used";
+
 /// An unfinished file of this age is nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
@@ -23,6 +29,8 @@ const BLOCK: u64 = 4096;
 pub struct Stats {
     /// How many objects.
     pub entries: u64,
+    /// How many precompiled headers of workers.
+    pub headers: u64,
     /// How many bytes they take on disk, in blocks of 4096.
     pub bytes: u64,
 }
@@ -32,6 +40,8 @@ pub struct Stats {
 pub struct Removed {
     /// How many objects.
     pub entries: u64,
+    /// How many precompiled headers.
+    pub headers: u64,
     /// How many bytes they took on disk.
     pub bytes: u64,
 }
@@ -40,6 +50,19 @@ struct Kept {
     path: PathBuf,
     bytes: u64,
     used: SystemTime,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Object,
+    Unfinished,
+    Header,
+}
+
+/// Notes that a precompiled header is used. Where that cannot be, it is thrown away earlier.
+pub(super) fn stamp_header(dir: &Path) {
+    let _ = fs::write(dir.join(STAMP), "");
 }
 
 pub(super) fn on_disk(bytes: u64) -> u64 {
@@ -48,11 +71,13 @@ pub(super) fn on_disk(bytes: u64) -> u64 {
 
 pub(super) fn stats(dir: &Path) -> io::Result<Stats> {
     let mut stats = Stats::default();
-    each_file(dir, |file| {
-        if !is_unfinished(&file.path) {
-            stats.entries += 1;
-            stats.bytes += file.bytes;
+    each(dir, |kept| {
+        match kept.kind {
+            Kind::Object => stats.entries += 1,
+            Kind::Header => stats.headers += 1,
+            Kind::Unfinished => {}
         }
+        stats.bytes += kept.bytes;
     })?;
     Ok(stats)
 }
@@ -68,55 +93,81 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     if lock.try_lock().is_err() {
         return Ok(removed);
     }
-    let mut files = Vec::new();
+    let mut all = Vec::new();
     let mut total = 0;
-    each_file(dir, |file| {
-        total += file.bytes;
-        files.push(file);
+    each(dir, |kept| {
+        total += kept.bytes;
+        all.push(kept);
     })?;
     if total <= limit {
         return Ok(removed);
     }
-    files.sort_unstable_by_key(|file| file.used);
-    for file in files {
+    all.sort_unstable_by_key(|kept| kept.used);
+    for Kept { path, bytes, kind, .. } in all {
         if total <= limit / 10 * 9 {
             break;
         }
-        scratch::remove_file(&file.path);
-        total -= file.bytes;
-        removed.entries += 1;
-        removed.bytes += file.bytes;
+        if kind == Kind::Header {
+            if !remove_header(&path) {
+                continue;
+            }
+            removed.headers += 1;
+        } else {
+            scratch::remove_file(&path);
+            removed.entries += 1;
+        }
+        total -= bytes;
+        removed.bytes += bytes;
     }
     Ok(removed)
 }
 
+/// Unless somebody builds it, or takes it, right now.
+fn remove_header(dir: &Path) -> bool {
+    let mut records = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let record = records.find(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let record = record.and_then(|path| File::open(path).ok());
+    record.is_none_or(|record| record.try_lock().is_ok()) && scratch::remove_dir(dir).is_ok()
+}
+
 /// Removes what was never finished.
 pub(super) fn sweep(dir: &Path) -> io::Result<()> {
-    each_file(dir, |file| {
-        let age = file.used.elapsed().unwrap_or_default();
-        if is_unfinished(&file.path) && age > ABANDONED {
-            scratch::remove_file(&file.path);
+    each(dir, |kept| {
+        let age = kept.used.elapsed().unwrap_or_default();
+        if kept.kind == Kind::Unfinished && age > ABANDONED {
+            scratch::remove_file(&kept.path);
         }
     })
 }
 
-fn is_unfinished(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()))
-}
-
-/// Everything in the directory's shards. What goes meanwhile does not matter.
-fn each_file(dir: &Path, mut see: impl FnMut(Kept)) -> io::Result<()> {
-    let shards = match fs::read_dir(dir) {
+/// Everything in the directory's shards, and every precompiled header. What goes meanwhile does not matter.
+fn each(dir: &Path, mut see: impl FnMut(Kept)) -> io::Result<()> {
+    let parts = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        shards => shards?,
+        parts => parts?,
     };
-    for shard in shards.flatten().filter(|entry| entry.file_name().len() == 2) {
-        for entry in fs::read_dir(shard.path())?.flatten() {
-            if let Ok(metadata) = entry.metadata() {
-                let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                see(Kept { path: entry.path(), bytes: on_disk(metadata.len()), used });
+    for part in parts.flatten() {
+        let name = part.file_name();
+        if name != HEADERS && name.len() != 2 {
+            continue;
+        }
+        for entry in fs::read_dir(part.path())?.flatten() {
+            let path = entry.path();
+            if name == HEADERS {
+                let files = || fs::read_dir(&path).into_iter().flatten().flatten();
+                let bytes = files().filter_map(|file| file.metadata().ok()).map(|file| on_disk(file.len())).sum();
+                see(Kept { used: modified(fs::metadata(path.join(STAMP))), bytes, path, kind: Kind::Header });
+            } else if let Ok(metadata) = entry.metadata() {
+                let unfinished = entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+                let kind = if unfinished { Kind::Unfinished } else { Kind::Object };
+                let bytes = on_disk(metadata.len());
+                see(Kept { path, bytes, used: modified(Ok(metadata)), kind });
             }
         }
     }
     Ok(())
+}
+
+fn modified(metadata: io::Result<fs::Metadata>) -> SystemTime {
+    metadata.and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }

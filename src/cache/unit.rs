@@ -2,13 +2,14 @@
 //! is the caller's business.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mjit_cc_platforms::{ask_processor, possible_files, tells_directory, why_private};
 
 use super::compiler::Anatomist;
-use super::{Cache, CachePlace, Entry};
+use super::{Cache, CachePlace, Entry, room};
 use crate::discover::Environment;
 use crate::event::Observer;
 use crate::key::{Digest, KeyBuilder};
@@ -42,6 +43,22 @@ impl ObjectCache {
                 None
             }
         }
+    }
+}
+
+impl ObjectCache {
+    /// A directory for the PCH that is made of what the key says by this compiler. There it is built, and lent under the lock of its record.
+    pub(crate) fn pch_dir(&self, key: KeyBuilder) -> io::Result<PathBuf> {
+        let key = key.field(self.compiler.as_str()).finish();
+        let dir = self.cache.dir.join(room::HEADERS).join(key.as_str());
+        self.cache.make_dir(&dir)?;
+        room::stamp_header(&dir);
+        Ok(dir)
+    }
+
+    /// Tells that it cannot be used.
+    pub(crate) fn tell(&self, observer: &dyn Observer, error: &io::Error) {
+        self.cache.tell(observer, error);
     }
 }
 

@@ -78,7 +78,7 @@ impl Engine {
                 let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
                 let name = pch::default_name(header, suffix);
                 let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
-                pch::prepare(&pipeline, header, &file, observer)?.unshared()
+                pch::prepare_private(&pipeline, header, &file, observer)?
             }
         };
         let (prefix, entry_prefix) = (options.prefix.clone(), options.entry_prefix.clone());

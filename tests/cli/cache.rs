@@ -285,10 +285,10 @@ fn what_was_not_used_for_longest_goes() {
     // Using them makes the older one the younger one.
     project.anew(&[]);
     ago(b, 2);
-    assert_eq!(manage(&["gc", "--max-size", "8191"]), "removed 1 objects, 4.0 KiB\n");
+    assert_eq!(manage(&["gc", "--max-size", "8191"]), "removed 1 object, 4.0 KiB\n");
     assert!(a.exists() && !b.exists());
     assert_eq!(project.stats()["entries"], 1);
-    assert_eq!(manage(&["clear"]), "removed 1 objects, 4.0 KiB\n");
+    assert_eq!(manage(&["clear"]), "removed 1 object, 4.0 KiB\n");
     assert_eq!(manage(&["clear"]), "removed 0 objects, 0 B\n");
     assert_eq!(project.anew(&[]).compile.len(), 2);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mjitcc::cache::{CachePlace, Size};
+use mjitcc::cache::{Cache, CachePlace, Size};
 use mjitcc::platforms::Flags;
 use mjitcc::worker::{Builder, Compaction, NoCode, SlotState, Worker, WorkerHeader};
 
@@ -11,7 +11,11 @@ use crate::host::{Bench, PLAIN, call, fill, quiet, settled};
 use crate::support::need;
 
 fn cached(builder: Builder, dir: &Path) -> Builder {
-    builder.cache(CachePlace { dir: dir.to_owned(), max_size: Size::default() })
+    builder.cache(place_of(dir))
+}
+
+fn place_of(dir: &Path) -> CachePlace {
+    CachePlace { dir: dir.to_owned(), max_size: Size::default() }
 }
 
 /// Every object that is kept.
@@ -51,6 +55,36 @@ fn a_worker_that_starts_again_takes_its_units_from_the_cache_whatever_their_numb
         fs::write(&header, "#define TIMES 10\n").unwrap();
         assert_eq!(start(&[1]), (1, 0), "{cc}: the header as it was");
     }
+}
+
+#[test]
+fn the_next_worker_need_not_precompile_the_header() {
+    need!("gcc");
+    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let header = place.path().join("vm.h");
+    let start = || {
+        let builder = cached(quiet(), dir.path()).header(WorkerHeader::File(header.clone()));
+        Bench::of_text("long {entry}(void) { return VALUE + {owner}; }", builder)
+    };
+    let run = |value: i64| {
+        fs::write(&header, format!("#define VALUE {value}\n")).unwrap();
+        let bench = start();
+        assert_eq!(call(&bench.submit(5, 1)), value + 5);
+        bench.lines("Creating precompiled header").len()
+    };
+    assert_eq!([run(1), run(1)], [1, 0]);
+    // One that works goes on with the header that it began with, whatever the next one makes of it.
+    fs::write(&header, "#define VALUE 1\n").unwrap();
+    let first = start();
+    assert_eq!(call(&first.submit(5, 1)), 6);
+    assert_eq!([run(2), run(2)], [1, 0]);
+    assert_eq!(call(&first.submit(6, 1)), 7);
+    let stats = Cache::new(place_of(dir.path())).stats().unwrap();
+    assert_eq!((stats.headers, stats.entries), (1, 3));
+    // It goes when room is wanted.
+    let cache = Cache::new(CachePlace { max_size: Size(16384), ..place_of(dir.path()) });
+    assert_eq!(cache.gc().unwrap().headers, 1);
+    assert_eq!(run(2), 1);
 }
 
 #[test]

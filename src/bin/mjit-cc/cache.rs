@@ -35,8 +35,9 @@ pub(crate) fn run(args: &CacheArgs) -> Result<Exit, Trouble> {
                 serde_json::to_writer(&mut out, &message).map_err(io::Error::from)?;
                 writeln!(out)?;
             } else {
-                let Stats { entries, bytes } = stats;
-                writeln!(out, "{}: {entries} objects, {} of {max_size}", dir.display(), Size(bytes))?;
+                let Stats { entries, headers, bytes } = stats;
+                let what = objects(entries, headers);
+                writeln!(out, "{}: {what}, {} of {max_size}", dir.display(), Size(bytes))?;
             }
         }
         CacheCommand::Gc { place } => {
@@ -65,6 +66,12 @@ fn unreadable(cache: &Cache, source: io::Error) -> Trouble {
     mjitcc::Error::File { action: "look after", path: cache.place().dir.clone(), source }.into()
 }
 
-fn print_removed(out: &mut impl Write, &Removed { entries, bytes }: &Removed) -> io::Result<()> {
-    writeln!(out, "removed {entries} objects, {}", Size(bytes))
+fn print_removed(out: &mut impl Write, &Removed { entries, headers, bytes }: &Removed) -> io::Result<()> {
+    writeln!(out, "removed {}, {}", objects(entries, headers), Size(bytes))
+}
+
+fn objects(entries: u64, headers: u64) -> String {
+    let plural = |number, noun| if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") };
+    let objects = plural(entries, "object");
+    if headers == 0 { objects } else { format!("{objects} and {}", plural(headers, "precompiled header")) }
 }
