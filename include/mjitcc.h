@@ -200,6 +200,7 @@ enum {
     MJITCC_EVENT_STOPPING = 18,      /* the threads are told to end */
     MJITCC_EVENT_GC_WAITED = 19,     /* the collector had to wait: ms */
     MJITCC_EVENT_FINISH = 20,        /* all threads ended well */
+    MJITCC_EVENT_LINK_LEFT = 21,     /* the driver links, since the linker inside this process did not serve */
     MJITCC_EVENT_CACHE_HIT = 23,     /* a unit's object is taken from the object cache */
     MJITCC_EVENT_CACHE_UNUSABLE = 24 /* the object cache does not serve, units are compiled all the same: file (its directory) */
 };

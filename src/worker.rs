@@ -380,6 +380,7 @@ impl Observer for Shared {
             Event::CacheUnusable { dir, error } => {
                 self.tell(&WorkerEvent::CacheUnusable { dir: dir.to_owned(), why: error.to_string() });
             }
+            Event::LinkLeft { why } => self.tell(&WorkerEvent::LinkLeft(why.to_owned())),
             Event::Warning { text } => self.tell(&WorkerEvent::Warning(text.to_owned())),
             _ => {}
         }

@@ -1,7 +1,9 @@
 //! What it takes to make code: a compiler, a directory, a header that is ready. Turns C text into loaded code; knows neither lists nor
 //! slots.
 
-use std::path::PathBuf;
+use std::fs;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -65,7 +67,7 @@ impl Engine {
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
         pipeline.timeout = options.timeout;
-        pipeline.check_host_library()?;
+        pipeline.check_link()?;
         if let Some(launcher) = &options.launcher {
             pipeline.launcher = Some(FoundLauncher::find(std::slice::from_ref(launcher), environment)?);
         }
@@ -173,11 +175,27 @@ impl Engine {
     ) -> Result<Library, Failure> {
         let Self { pipeline, header, .. } = self;
         let library = self.library(stem);
-        let linked = pipeline.link(objects, &library, header, exports, pipeline.deadline(), observer);
-        let loaded = linked.and_then(|_| Ok(Library::open(&library)?));
+        // The other cores are the host's.
+        let loaded = match pipeline.link_in_memory(objects, NonZero::<usize>::MIN, observer) {
+            Some(image) => self.load(&image, &library),
+            None => pipeline
+                .link_by_driver(objects, &library, header, exports, pipeline.deadline(), observer)
+                .and_then(|_| Ok(Library::open(&library)?)),
+        };
         self.discard(objects);
         self.discard(&[library]);
         loaded
+    }
+
+    /// From memory where the system can; a file is what a debugger or a person may look into.
+    fn load(&self, image: &[u8], library: &Path) -> Result<Library, Failure> {
+        if !self.save_temps
+            && let Ok(loaded) = Library::from_memory(image, library)
+        {
+            return Ok(loaded);
+        }
+        fs::write(library, image).map_err(Failure::file("write", library))?;
+        Ok(Library::open(library)?)
     }
 
     /// Removes files, unless they are to be kept.

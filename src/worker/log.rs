@@ -95,6 +95,8 @@ pub enum WorkerEvent {
         /// What the system said.
         why: String,
     },
+    /// The linker inside this process did not serve, and why: the compiler's driver links.
+    LinkLeft(String),
     /// A library was not made.
     NoLibrary(PathBuf),
     /// Code leaves memory.
@@ -129,6 +131,7 @@ impl WorkerEvent {
             | Self::Inlined { .. }
             | Self::Warning(_)
             | Self::CacheUnusable { .. }
+            | Self::LinkLeft(_)
             | Self::Finish => 1,
             Self::Compiler(_)
             | Self::TempDir(_)
@@ -185,6 +188,7 @@ impl fmt::Display for WorkerEvent {
             Self::Process(command) => write!(f, "Starting process: {command}"),
             Self::CacheHit(name) => write!(f, "Taken from the cache: {name}"),
             Self::CacheUnusable { dir, why } => write!(f, "Object cache {}: {why}", dir.display()),
+            Self::LinkLeft(why) => write!(f, "Linked by the compiler's driver instead of wild: {why}"),
             Self::NoLibrary(path) => write!(f, "Failed to generate so: {}", path.display()),
             Self::Unloading { id, place } => write!(f, "Unloading unit {id}: {place}"),
             Self::Stopping => f.write_str("Stopping worker thread"),

@@ -16,6 +16,7 @@ mod edges;
 mod interrupt;
 #[cfg(unix)]
 mod launcher;
+mod link;
 mod messages;
 mod paths;
 mod pch;
