@@ -48,8 +48,8 @@ fn a_launcher_stands_before_the_compiler_of_units_and_nothing_else() {
         said.lines().filter(|line| line.contains(" -o ")).partition(|line| line.contains("/nice -n 1 nice /"));
     assert_eq!(launched.len(), 24, "{said}");
     assert!(launched.iter().all(|line| line.contains(" -c ") && line.contains("vm.pch")), "{said}");
-    // The header, the proof that it is used, the library.
-    assert_eq!(others.len(), 3, "{said}");
+    // The header, the proof that it is used, and the library where the driver links it.
+    assert!(matches!(others.len(), 2 | 3), "{said}");
     // What started the compiler changes nothing that it made.
     run(&mut tool(&place, &[]), 0);
     assert!(fields(&place.join("out"), "status").iter().all(|status| status == "reused"));
