@@ -112,10 +112,13 @@ impl Batch {
         let mut text = None;
         match &self.header {
             HeaderSource::None => {}
-            HeaderSource::Pch(file) => pch = Some(pch::recorded(pipeline, file, &|_: &Event<'_>| {})?),
+            HeaderSource::Pch(file) => match pch::recorded(pipeline, file, &|_: &Event<'_>| {})? {
+                recorded if pipeline.carries_pch() => pch = Some(recorded),
+                recorded => text = Some(recorded.header),
+            },
             HeaderSource::Header(header) => {
                 let header = std::path::absolute(header).map_err(Error::file("find", header))?;
-                match pipeline.toolchain().capabilities().pch_suffix {
+                match pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.carries_pch()) {
                     None => text = Some(header),
                     Some(suffix) => pch = Some(Pch { file: layout.pch(&header, suffix), header }),
                 }
@@ -145,7 +148,8 @@ impl Batch {
                 Task::Group(_) => self.group_paths(pipeline, &layout, number),
             };
             let dir = std::path::absolute(unit).ok().and_then(|path| path.parent().map(Path::to_owned));
-            plans.push(pipeline.plan_unit(&paths, dir.as_deref(), header, role)?);
+            let plan = pipeline.plan_unit(&paths, dir.as_deref(), header, role)?;
+            plans.push(if role == Role::Object { pipeline.launched(plan) } else { plan });
             if role == Role::Object && !self.compact {
                 let library = layout.library(&library_name(pipeline, &stem));
                 plans.push(pipeline.plan_link(&[paths.staged], &library, header, &[])?);
@@ -170,9 +174,12 @@ impl Batch {
         Layout::new(&self.out_dir).map_err(Error::file("find", &self.out_dir))
     }
 
-    /// Objects, so that they can be linked together; libraries at once where that is asked for and one process does it.
+    /// Objects, so that they can be linked together; libraries at once where that is asked for and one process does it. What is kept
+    /// in a cache, and what launchers know, are objects.
     fn role(&self, pipeline: &Pipeline) -> Role {
-        if !self.compact && pipeline.toolchain().capabilities().one_step { Role::Library } else { Role::Object }
+        let Pipeline { cache, launcher, .. } = pipeline;
+        let at_once = !self.compact && pipeline.toolchain().capabilities().one_step;
+        if at_once && cache.is_none() && launcher.is_none() { Role::Library } else { Role::Object }
     }
 
     fn paths(&self, pipeline: &Pipeline, layout: &Layout, number: usize, role: Role) -> UnitPaths {

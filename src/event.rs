@@ -1,6 +1,7 @@
 //! What happens, as data, for whoever watches: the command line prints it, a host logs it. Events flow one way; nothing that
 //! an observer does changes the work.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -51,6 +52,19 @@ pub enum Event<'a> {
     Warning {
         /// One sentence.
         text: &'a str,
+    },
+    /// A unit's object is taken from the cache.
+    CacheHit {
+        /// The unit's name.
+        unit: &'a str,
+    },
+    /// The object cache cannot be used as it should be, now and perhaps later too; everything is compiled all the same. Told
+    /// once a cause.
+    CacheUnusable {
+        /// Its directory.
+        dir: &'a Path,
+        /// What the system said.
+        error: &'a io::Error,
     },
     /// Units are about to be compiled.
     BatchStarted {

@@ -36,6 +36,7 @@
 //! ```
 
 pub mod batch;
+pub mod cache;
 mod depend;
 pub mod discover;
 mod error;

@@ -5,16 +5,17 @@ use std::fs;
 use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{
-    Diagnostic, Flags, Header, Job, Linker, Plan, PlanError, Role, Severity, Toolchain, quote::line_directive,
-    tells_of_crash,
+    Diagnostic, Flags, Header, Job, Linker, Plan, PlanError, Role, Severity, Toolchain, ask_processor, processor,
+    quote::line_directive, tells_of_crash,
 };
 
+use crate::cache::ObjectCache;
 use crate::depend::{FileDigests, Inputs};
-use crate::discover::Found;
+use crate::discover::{Found, FoundLauncher};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
@@ -40,7 +41,13 @@ pub struct Pipeline {
     pub scratch: Scratch,
     /// How long the processes of one unit may take together.
     pub timeout: Option<Duration>,
+    /// Where objects are kept for other output directories and other processes.
+    pub cache: Option<Arc<ObjectCache>>,
+    /// What starts the compiler of a unit.
+    pub launcher: Option<FoundLauncher>,
     digests: FileDigests,
+    /// What the processor is where the flags leave that open, once somebody asked.
+    processor: OnceLock<Option<Digest>>,
     linker: InProcess,
 }
 
@@ -85,7 +92,10 @@ impl Pipeline {
             executor,
             scratch,
             timeout: None,
+            cache: None,
+            launcher: None,
             digests: FileDigests::default(),
+            processor: OnceLock::new(),
             linker: InProcess::default(),
         }
     }
@@ -138,8 +148,10 @@ impl Pipeline {
     /// `stem` must be no other unit's; `staging` is on the file system that the result stays on.
     pub(crate) fn paths(&self, stem: &str, staging: &Path, suffix: &str) -> UnitPaths {
         let scratch = self.scratch.path();
+        // The directory is another one in each run, and a launcher that remembers goes by the source's path too.
+        let stable = self.launcher.as_ref().is_some_and(|found| found.launcher().remembers());
         UnitPaths {
-            source: scratch.join(format!("{stem}.c")),
+            source: if stable { staging } else { scratch }.join(format!("{stem}.c")),
             depfile: scratch.join(format!("{stem}.d")),
             staged: staging.join(format!("{stem}.{suffix}")),
         }
@@ -150,13 +162,18 @@ impl Pipeline {
         // The same everywhere but for what matters.
         let paths = UnitPaths { source: "unit.c".into(), depfile: "unit.d".into(), staged: "unit.out".into() };
         let plan = self.plan_unit(&paths, unit.dir(), header.as_job(), role)?;
-        Ok(self
-            .plan_key("unit", &plan)
-            .field(self.toolchain().prelude(role))
-            .field(header.content())
-            .field(unit.name())
-            .field(unit.text())
-            .finish())
+        Ok(self.unit_fields(self.plan_key("unit", &plan), unit, header, role).finish())
+    }
+
+    /// As [`unit_key`](Self::unit_key) for an object, for whoever knows the compiler in another way.
+    pub(crate) fn object_key(&self, key: KeyBuilder, unit: &Unit, header: &UnitHeader) -> Result<Digest, PlanError> {
+        let paths = UnitPaths { source: "unit.c".into(), depfile: "unit.d".into(), staged: "unit.out".into() };
+        let plan = self.plan_unit(&paths, unit.dir(), header.as_job(), Role::Object)?;
+        Ok(self.unit_fields(self.plan_fields(key, &plan), unit, header, Role::Object).finish())
+    }
+
+    fn unit_fields(&self, key: KeyBuilder, unit: &Unit, header: &UnitHeader, role: Role) -> KeyBuilder {
+        key.field(self.toolchain().prelude(role)).field(header.content()).field(unit.name()).field(unit.text())
     }
 
     /// Names what linking these objects would give, but for the objects' own contents.
@@ -173,9 +190,38 @@ impl Pipeline {
     }
 
     pub(crate) fn plan_key(&self, kind: &str, plan: &Plan) -> KeyBuilder {
+        self.plan_fields(KeyBuilder::new(kind).field(self.compiler.identity.as_str()), plan)
+    }
+
+    fn plan_fields(&self, key: KeyBuilder, plan: &Plan) -> KeyBuilder {
         let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
         let writes = plan.writes.iter().map(|file| file.text.as_bytes());
-        KeyBuilder::new(kind).field(self.compiler.identity.as_str()).fields(words).fields(writes)
+        key.fields(words).fields(writes).fields(self.processor().map(Digest::as_str))
+    }
+
+    /// What the flags' `native` means here; nothing where they do not say it, and where the compiler does not tell.
+    pub(crate) fn processor(&self) -> Option<&Digest> {
+        let ask = || {
+            let step = ask_processor(self.toolchain().compiler(), &self.flags)?;
+            let invocation = Invocation { step: &step, deadline: self.deadline(), temp_dir: self.scratch.path() };
+            let words = processor(&self.executor.run(&invocation).ok()?.output);
+            (!words.is_empty()).then(|| KeyBuilder::new("processor").fields(words).finish())
+        };
+        self.processor.get_or_init(ask).as_ref()
+    }
+
+    /// Whether a precompiled header gets to where units are compiled.
+    pub(crate) fn carries_pch(&self) -> bool {
+        let family = self.toolchain().compiler().family;
+        self.launcher.as_ref().is_none_or(|found| found.launcher().carries_pch(family))
+    }
+
+    /// A plan for a unit's object as it is run.
+    pub(crate) fn launched(&self, plan: Plan) -> Plan {
+        let Some(launcher) = &self.launcher else { return plan };
+        let family = self.toolchain().compiler().family;
+        let steps = plan.steps.into_iter().map(|step| launcher.before(step, family)).collect();
+        Plan { steps, ..plan }
     }
 
     pub(crate) fn plan_unit(
@@ -214,6 +260,7 @@ impl Pipeline {
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
+        let plan = if role == Role::Object { self.launched(plan) } else { plan };
         self.write_source(unit, role, &paths.source)?;
         let except = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
         let also = match role {
@@ -223,7 +270,7 @@ impl Pipeline {
         let reading = Reading { depfile: Some(&paths.depfile), except: &except, also: &also };
         let mut result = self.run(&plan, Phase::Compile, reading, deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
-        let wrong = format!("{}/{}", self.scratch.path().display(), unit.name());
+        let wrong = format!("{}/{}", paths.source.parent().unwrap_or(Path::new("")).display(), unit.name());
         match &mut result {
             Ok(Ran { text, .. }) => *text = text.replace(&wrong, unit.name()),
             Err(failure) => failure.rewrite_output(|text| text.replace(&wrong, unit.name())),
@@ -324,15 +371,27 @@ impl Pipeline {
                 return Err(failure);
             }
         };
-        let read = self.toolchain().dependencies(&rule, &output);
-        let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
-        let read = read.chain(also.iter().map(|&path| path.to_owned()));
-        let inputs = Inputs::record(read, began, &self.digests);
+        let inputs = self.inputs(&rule, &output, except, also, began);
         Ok(Ran { companions: plan.companions.clone(), text: self.toolchain().readable(&output), inputs })
     }
 
+    /// The files that a compiler read since `began`.
+    pub(crate) fn inputs(
+        &self,
+        rule: &[u8],
+        output: &[u8],
+        except: &[&Path],
+        also: &[&Path],
+        began: SystemTime,
+    ) -> Option<Inputs> {
+        let read = self.toolchain().dependencies(rule, output);
+        let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
+        let read = read.chain(also.iter().map(|&path| path.to_owned()));
+        Inputs::record(read, began, &self.digests)
+    }
+
     /// The time as files are stamped with it: by the kernel's own clock, which may be some milliseconds late.
-    fn stamp(&self) -> io::Result<SystemTime> {
+    pub(crate) fn stamp(&self) -> io::Result<SystemTime> {
         tempfile::tempfile_in(self.scratch.path())?.metadata()?.modified()
     }
 

@@ -46,6 +46,7 @@ use crate::library::Library;
 use crate::sync::{Mutex, lock};
 
 mod compact;
+mod content;
 mod crew;
 mod engine;
 mod fork;
@@ -121,7 +122,7 @@ impl Worker {
             wait: options.wait,
             unload: options.unloading == Unloading::Coldest,
             compact: options.compaction == Compaction::Throttled,
-            together: options.unity.at_most(),
+            together: options.together(),
             threads: options.threads.get(),
         };
         let environment = options.environment.take().unwrap_or_else(Environment::read);
@@ -379,6 +380,10 @@ impl Observer for Shared {
         match *event {
             Event::PchStarted { .. } => self.tell(&WorkerEvent::PchStart),
             Event::Running { step } => self.tell(&WorkerEvent::Process(step.to_string())),
+            Event::CacheHit { unit } => self.tell(&WorkerEvent::CacheHit(unit.to_owned())),
+            Event::CacheUnusable { dir, error } => {
+                self.tell(&WorkerEvent::CacheUnusable { dir: dir.to_owned(), why: error.to_string() });
+            }
             Event::LinkLeft { why } => self.tell(&WorkerEvent::LinkLeft(why.to_owned())),
             Event::Warning { text } => self.tell(&WorkerEvent::Warning(text.to_owned())),
             _ => {}

@@ -23,12 +23,15 @@ pub fn sixty_units(work: &Work, table: &mut Table) {
     let mut texts = generated::generate(made.path(), if work.short { 3 } else { 60 });
     texts.truncate(if work.short { 3 } else { texts.len() });
     let _stand_ins = generated::stand_ins(made.path());
-    let units: Vec<PathBuf> = texts.iter().enumerate().map(|(number, text)| {
-        let path = dir.join(format!("u{number}.c"));
-        fs::write(&path, text.replace("{entry}", &format!("_mjit{number}"))).expect("a file can be written");
-        path
-    })
-    .collect();
+    let units: Vec<PathBuf> = texts
+        .iter()
+        .enumerate()
+        .map(|(number, text)| {
+            let path = dir.join(format!("u{number}.c"));
+            fs::write(&path, text.replace("{entry}", &format!("_mjit{number}"))).expect("a file can be written");
+            path
+        })
+        .collect();
     let pch = dir.join("ruby.pch.gch");
     run(tool().args(["build-pch", "--cc", "gcc", "--cflag=-w"]).arg(&work.header).arg("-o").arg(&pch));
     let place = Place { units, pch };
@@ -50,7 +53,11 @@ pub fn sixty_units(work: &Work, table: &mut Table) {
         run(Command::new("make").args(["-s", "-B", "-j2", "-f"]).arg(&makefile));
         made.push(began.elapsed());
     }
-    let what = format!("{} real units, whole batch, {} cores", texts.len(), std::thread::available_parallelism().map_or(1, usize::from));
+    let what = format!(
+        "{} real units, whole batch, {} cores",
+        texts.len(),
+        std::thread::available_parallelism().map_or(1, usize::from)
+    );
     let [own, together, theirs, made] = [own, together, theirs, made].map(|times| median(&times));
     let alone = format!("{what}, a library each");
     let all = format!("{what}, one library (--compact --unity auto)");

@@ -49,7 +49,9 @@ fn call_all((_worker, slots): &(Worker, Vec<Slot>), order: &[usize]) -> Duration
         .iter()
         .map(|&at| match slots[at].state() {
             // SAFETY: the text says what it is, and its worker lives.
-            SlotState::Callable(code) => unsafe { std::mem::transmute::<*mut std::ffi::c_void, Function>(code.as_ptr()) },
+            SlotState::Callable(code) => unsafe {
+                std::mem::transmute::<*mut std::ffi::c_void, Function>(code.as_ptr())
+            },
             other => panic!("{other:?}: {:?}", slots[at].failure()),
         })
         .collect();

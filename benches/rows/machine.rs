@@ -4,7 +4,8 @@ use std::process::Command;
 
 pub fn describe() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, name)| name);
+    let model =
+        cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, name)| name);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let compilers = ["gcc", "clang-19", "tcc", "ld.bfd", "ld.gold", "ld.lld-19", "mold", "ccache"];
     let versions: Vec<String> = compilers.into_iter().filter_map(|name| first_line(name, &["--version"])).collect();

@@ -1,18 +1,23 @@
 //! This tool and its rivals side by side: each row alternates between them in one run and compares medians. The table goes to standard output and, of a
 //! whole run, into `benches/RESULTS.md`. Words name rows to run alone; `--short` only checks that they work.
 
-#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr, reason = "a bench runs compilers and prints")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench runs compilers and prints"
+)]
 #![allow(unsafe_code, reason = "a library of stand-ins is loaded, and code is called")]
 #![allow(unreachable_pub, reason = "modules of a bench share what they like")]
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
 #[path = "../../tests/support/ruby.rs"]
 mod generated;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 
 mod batch;
-mod calls;
 mod callable;
+mod calls;
 mod compaction;
 mod machine;
 mod memory;

@@ -70,12 +70,24 @@ fn with_ccache(dir: &Path, texts: &[String]) -> Duration {
     let header = dir.join("vm.h");
     if !header.with_added_extension("gch").exists() {
         std::fs::copy(fixture("vm.h"), &header).expect("there is room");
-        run(Command::new("gcc").args(&flags[..3]).args(["-x", "c-header"]).arg(&header).arg("-o").arg(header.with_added_extension("gch")));
+        run(Command::new("gcc")
+            .args(&flags[..3])
+            .args(["-x", "c-header"])
+            .arg(&header)
+            .arg("-o")
+            .arg(header.with_added_extension("gch")));
     }
     for (number, text) in texts.iter().enumerate() {
         let path = |suffix: &str| dir.join(format!("u{number}.{suffix}"));
         std::fs::write(path("c"), text.replace("{entry}", "entry")).expect("a file can be written");
-        run(Command::new("ccache").arg("gcc").args(flags).arg(&header).arg("-c").arg(path("c")).arg("-o").arg(path("o")));
+        run(Command::new("ccache")
+            .arg("gcc")
+            .args(flags)
+            .arg(&header)
+            .arg("-c")
+            .arg(path("c"))
+            .arg("-o")
+            .arg(path("o")));
         run(Command::new("gcc").args(["-shared", "-nostdlib", "-o"]).arg(path("so")).arg(path("o")));
         let library = Library::open(&path("so")).expect("it can be loaded");
         library.address("entry").expect("it has its entry");

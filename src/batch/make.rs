@@ -1,6 +1,7 @@
 //! One unit of a batch: taken from the store where it is known, compiled and linked where not.
 
 use std::collections::HashSet;
+use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -11,6 +12,7 @@ use mjit_cc_platforms::Role;
 use super::library_name;
 use super::report::Timings;
 use super::run::Run;
+use crate::cache::Shelf;
 use crate::depend::Inputs;
 use crate::error::Failure;
 use crate::event::Event;
@@ -25,10 +27,21 @@ pub(super) struct Made {
     pub(super) record: Record,
     /// The object, or in one step the library.
     pub(super) file: PathBuf,
-    pub(super) reused: bool,
+    pub(super) origin: Origin,
     pub(super) timings: Timings,
     /// The library that it is in; not yet known where all units go into one.
     pub(super) library: Option<String>,
+}
+
+/// Where an object came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was made now.
+    Compiler,
+    /// It was in the output directory.
+    Store,
+    /// It was in the cache.
+    Cache,
 }
 
 /// A library that objects were linked into.
@@ -93,7 +106,7 @@ impl Run<'_> {
         let key = pipeline.unit_key(unit, header, Role::Library)?;
         if let Some(record) = store.library(&name, &key, pipeline.digests()) {
             let (file, library) = (store.layout().library(&name), Some(name));
-            return Ok(Some(Made { record, file, reused: true, timings: Timings::default(), library }));
+            return Ok(Some(Made { record, file, origin: Origin::Store, timings: Timings::default(), library }));
         }
         let object_key = pipeline.unit_key(unit, header, Role::Object)?;
         if store.object(&object_key, target.object_suffix(), pipeline.digests()).is_some() {
@@ -110,7 +123,7 @@ impl Run<'_> {
         let record = record(key, ran, defined, &staged.staged)?;
         store.publish(&staged.staged, &companions, &name, &record)?;
         let (file, timings) = (store.layout().library(&name), Timings { compile: took, ..Timings::default() });
-        Ok(Some(Made { record, file, reused: false, timings, library: Some(name) }))
+        Ok(Some(Made { record, file, origin: Origin::Compiler, timings, library: Some(name) }))
     }
 
     /// To an object, or to none where that was done before.
@@ -121,14 +134,31 @@ impl Run<'_> {
         let key = pipeline.unit_key(unit, header, Role::Object)?;
         let library = None;
         if let Some((file, record)) = store.object(&key, suffix, pipeline.digests()) {
-            return Ok(Made { record, file, reused: true, timings: Timings::default(), library });
+            return Ok(Made { record, file, origin: Origin::Store, timings: Timings::default(), library });
         }
         let staged = self.staged(number, Role::Object);
+        let shelf = Shelf::of(pipeline, unit, header);
+        if let Some(taken) = shelf.as_ref().and_then(Shelf::take) {
+            self.observer.event(&Event::CacheHit { unit: unit.name() });
+            fs::write(&staged.staged, taken.object()).map_err(Failure::file("write", &staged.staged))?;
+            let record = taken.into_record(key);
+            let file = store.keep_object(&staged.staged, suffix, &record)?;
+            return Ok(Made { record, file, origin: Origin::Cache, timings: Timings::default(), library });
+        }
         let (ran, took) = self.compile(unit, Role::Object, &staged, deadline)?;
         let defined = symbols::defined_by_object(&staged.staged, target)?;
         let record = record(key, ran, defined, &staged.staged)?;
         let file = store.keep_object(&staged.staged, suffix, &record)?;
-        Ok(Made { record, file, reused: false, timings: Timings { compile: took, ..Timings::default() }, library })
+        if let Some(shelf) = shelf {
+            shelf.put(&record, &file, self.observer);
+        }
+        Ok(Made {
+            record,
+            file,
+            origin: Origin::Compiler,
+            timings: Timings { compile: took, ..Timings::default() },
+            library,
+        })
     }
 
     fn compile(

@@ -9,7 +9,7 @@ use std::thread;
 
 use mjit_cc_platforms::Role;
 
-use super::make::Made;
+use super::make::{Made, Origin};
 use super::report::{self, Report, Status, UnitReport};
 use super::unity::{self, Grouped, Task};
 use super::{Batch, COMPACT_STEM, library_name};
@@ -264,9 +264,10 @@ impl Run<'_> {
     fn report(&self, number: usize, made: Result<Made, Failure>) -> UnitReport {
         let unit = self.name(number);
         let report = match made {
-            Ok(Made { record, reused, timings, library, .. }) => UnitReport {
+            Ok(Made { record, origin, timings, library, .. }) => UnitReport {
                 unit,
-                status: if reused { Status::Reused } else { Status::Built },
+                status: if origin == Origin::Compiler { Status::Built } else { Status::Reused },
+                cached: origin == Origin::Cache,
                 library,
                 symbols: record.symbols,
                 timings,

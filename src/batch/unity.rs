@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use mjit_cc_platforms::Role;
 
-use super::make::{Made, record};
+use super::make::{Made, Origin, record};
 use super::report::Timings;
 use super::run::Run;
 use super::{library_name, names};
@@ -134,9 +134,9 @@ impl Run<'_> {
         let keys: Vec<Digest> =
             group.iter().map(|one| pipeline.unit_key(&one.unit, header, Role::Object)).collect::<Result<_, _>>()?;
         let key = KeyBuilder::new("group").fields(keys.iter().map(Digest::as_str)).finish();
-        let (record, file, reused, timings) =
+        let (record, file, origin, timings) =
             if let Some((file, record)) = store.object(&key, suffix, pipeline.digests()) {
-                (record, file, true, Timings::default())
+                (record, file, Origin::Store, Timings::default())
             } else {
                 if keys.iter().all(|key| store.object(key, suffix, pipeline.digests()).is_some()) {
                     return Ok(HashMap::new());
@@ -144,7 +144,7 @@ impl Run<'_> {
                 let began = Instant::now();
                 let (record, staged) = self.compile_group(group, key)?;
                 let file = store.keep_object(&staged, suffix, &record)?;
-                (record, file, false, Timings { compile: began.elapsed(), ..Timings::default() })
+                (record, file, Origin::Compiler, Timings { compile: began.elapsed(), ..Timings::default() })
             };
         let members: Vec<&Grouped> = group.iter().filter(|one| record.symbols.contains(&one.entry)).collect();
         let mut made: Vec<(usize, Made)> = members
@@ -152,7 +152,7 @@ impl Run<'_> {
             .map(|one| {
                 let symbols = vec![one.entry.clone()];
                 let record = Record { symbols, output: String::new(), ..record.clone() };
-                (one.number, Made { record, file: file.clone(), reused, timings, library: None })
+                (one.number, Made { record, file: file.clone(), origin, timings, library: None })
             })
             .collect();
         self.use_object(&file);

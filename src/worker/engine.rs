@@ -11,17 +11,20 @@ use mjit_cc_platforms::Role;
 
 use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
-use crate::discover::{Environment, Finder};
+use crate::cache::ObjectCache;
+use crate::discover::{Environment, Finder, FoundLauncher};
 use crate::error::{Error, Failure};
 use crate::event::Observer;
 use crate::exec::ProcessExecutor;
 use crate::library::Library;
 use crate::pch::{self, UnitHeader};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Ran};
 use crate::scratch::{Purpose, Scratch};
 use crate::standby::Standby;
 use crate::unit::Unit;
 use crate::unity::HeaderMacros;
+
+mod cached;
 
 /// How many times as long as one unit a translation unit of many may take.
 const MOST_PATIENCE: u32 = 4;
@@ -36,8 +39,22 @@ pub(crate) struct Engine {
     quick: Option<Box<Engine>>,
     /// Those that make units' first code; what takes longer can wait for a compiler too.
     standby: Standby,
+    names: Names,
+}
+
+/// What files and entry symbols are called, and whether files stay.
+#[derive(Clone)]
+struct Names {
     prefix: String,
+    entry_prefix: String,
     save_temps: bool,
+}
+
+impl Names {
+    fn of(options: &Options) -> Self {
+        let (prefix, entry_prefix) = (options.prefix.clone(), options.entry_prefix.clone());
+        Self { prefix, entry_prefix, save_temps: options.save_temps }
+    }
 }
 
 /// A translation unit: what diagnostics call it, and its C text.
@@ -73,10 +90,16 @@ impl Engine {
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), runs, scratch);
         pipeline.timeout = options.timeout;
         pipeline.check_link()?;
+        if let Some(launcher) = &options.launcher {
+            pipeline.launcher = Some(FoundLauncher::find(std::slice::from_ref(launcher), environment)?);
+        }
+        if let Some(place) = &options.cache {
+            pipeline.cache = ObjectCache::open(place.clone(), &pipeline, environment, observer);
+        }
         let header = Self::prepare_header(&pipeline, &options.header, observer)?;
-        let (prefix, save_temps) = (options.prefix.clone(), options.save_temps);
+        let names = Names::of(options);
         let standby = Standby::new(options.compilers_ahead());
-        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps };
+        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, standby, names };
         if options.merges() && options.header != WorkerHeader::None {
             // While the header is what it was a moment ago.
             engine.macros(observer);
@@ -101,14 +124,13 @@ impl Engine {
         let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
         let name = pch::default_name(header, suffix);
         let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
-        Ok(pch::prepare(pipeline, header, &file, observer)?.unshared())
+        pch::prepare_private(pipeline, header, &file, observer)
     }
 
     /// Another one for the same units.
     pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
-        let (prefix, save_temps) = (self.prefix.clone(), self.save_temps);
         let standby = Standby::new(self.standby.wanted());
-        Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps }
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby, names: self.names.clone() }
     }
 
     /// The one that makes a unit's first code, where that is not this one.
@@ -119,8 +141,8 @@ impl Engine {
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
-        let standby = Standby::new(0);
-        Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps }
+        let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby: Standby::new(0), names }
     }
 
     /// Sees to it that compilers wait for the next units.
@@ -157,7 +179,7 @@ impl Engine {
 
     /// What this process calls the files of a unit.
     pub(crate) fn stem(&self, id: u64) -> String {
-        names::file_stem(&self.prefix, std::process::id(), id)
+        names::file_stem(&self.names.prefix, std::process::id(), id)
     }
 
     /// Where the C text of a unit goes.
@@ -172,13 +194,7 @@ impl Engine {
     }
 
     /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
-    pub(super) fn build(
-        &self,
-        stem: &str,
-        source: &Source<'_>,
-        entry: &str,
-        observer: &dyn Observer,
-    ) -> Result<Library, Failure> {
+    fn build(&self, stem: &str, source: &Source<'_>, entry: &str, observer: &dyn Observer) -> Result<Library, Failure> {
         if self.pipeline.toolchain().capabilities().at_once {
             return self.build_at_once(stem, source, observer);
         }
@@ -200,22 +216,37 @@ impl Engine {
 
     /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
     pub(crate) fn compile(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<PathBuf, Failure> {
+        let unit = Unit::from_text(&source.name, source.text)?;
+        self.compile_unit(stem, &unit, source.units, observer).map(|(_, object)| object)
+    }
+
+    fn object(&self, stem: &str) -> PathBuf {
+        let suffix = self.pipeline.toolchain().compiler().target.object_suffix();
+        self.pipeline.scratch.path().join(stem).with_added_extension(suffix)
+    }
+
+    fn compile_unit(
+        &self,
+        stem: &str,
+        unit: &Unit,
+        units: u32,
+        observer: &dyn Observer,
+    ) -> Result<(Ran, PathBuf), Failure> {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
-        let unit = Unit::from_text(&source.name, source.text)?;
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
         // What many units are in may take longer than one, and not so long that a compiler that hangs stops everything.
-        let patience = source.units.clamp(1, MOST_PATIENCE);
+        let patience = units.clamp(1, MOST_PATIENCE);
         let deadline = pipeline
             .timeout
             .and_then(|limit| limit.checked_mul(patience))
             .and_then(|limit| Instant::now().checked_add(limit));
-        if let Some(object) = self.standby.compile(pipeline, &unit, deadline) {
-            return Ok(object);
+        if let Some(compiled) = self.standby.compile(pipeline, header, unit, deadline) {
+            return Ok(compiled);
         }
-        let compiled = pipeline.compile(&unit, header, Role::Object, &paths, deadline, observer);
+        let compiled = pipeline.compile(unit, header, Role::Object, &paths, deadline, observer);
         self.discard(&[self.source(stem)]);
-        compiled.map(|_| paths.staged)
+        compiled.map(|ran| (ran, paths.staged))
     }
 
     /// Objects to loaded code.
@@ -242,7 +273,7 @@ impl Engine {
 
     /// From memory where the system can; a file is what a debugger or a person may look into.
     fn load(&self, image: &[u8], library: &Path) -> Result<Library, Failure> {
-        if !self.save_temps
+        if !self.names.save_temps
             && let Ok(loaded) = Library::from_memory(image, library)
         {
             return Ok(loaded);
@@ -253,7 +284,7 @@ impl Engine {
 
     /// Removes files, unless they are to be kept.
     pub(super) fn discard(&self, files: &[PathBuf]) {
-        if !self.save_temps {
+        if !self.names.save_temps {
             files.iter().for_each(|file| self.pipeline.scratch.remove(file));
         }
     }
@@ -273,13 +304,14 @@ impl Engine {
     pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
         let Dowry { scratch, header, quick } = dowry;
         let quick = self.quick.as_ref().zip(quick).map(|(old, dowry)| Box::new(old.inherit(*dowry, executor)));
-        let Pipeline { compiler, flags, timeout, .. } = &self.pipeline;
+        let Pipeline { compiler, flags, timeout, cache, launcher, .. } = &self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
+        (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
         let macros = Arc::clone(&self.macros);
-        let (standby, prefix) = (Standby::new(self.standby.wanted()), self.prefix.clone());
-        Self { pipeline, header, macros, quick, standby, prefix, save_temps: self.save_temps }
+        let standby = Standby::new(self.standby.wanted());
+        Self { pipeline, header, macros, quick, standby, names: self.names.clone() }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.
@@ -292,7 +324,7 @@ impl Engine {
     /// Removes the directory, or keeps it, if a person wants to look into it.
     pub(crate) fn close(&self) {
         self.standby.close(&self.pipeline);
-        if self.save_temps {
+        if self.names.save_temps {
             self.pipeline.scratch.keep();
         } else {
             self.pipeline.scratch.close();

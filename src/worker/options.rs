@@ -1,5 +1,6 @@
 //! How a worker works, and starting one. Knows no threads.
 
+use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use mjit_cc_platforms::Flags;
 
 use super::{Host, Worker, WorkerEvent};
+use crate::cache::CachePlace;
 use crate::discover::{Environment, Wish};
 use crate::exec::Reaper;
 
@@ -114,6 +116,8 @@ pub(super) struct Options {
     pub(super) warnings: bool,
     pub(super) save_temps: bool,
     pub(super) wait: bool,
+    pub(super) cache: Option<CachePlace>,
+    pub(super) launcher: Option<OsString>,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
 }
@@ -128,9 +132,18 @@ impl Options {
         }
     }
 
+    /// How many units go into one translation unit at most. An object cache keeps units one by one: a merged one would be compiled again by
+    /// the next process.
+    pub(super) fn together(&self) -> usize {
+        match self.unity {
+            Unity::Auto if self.cache.is_some() => 1,
+            unity => unity.at_most(),
+        }
+    }
+
     /// Whether units ever share a translation unit.
     pub(super) fn merges(&self) -> bool {
-        self.compaction == Compaction::Throttled || self.unity.at_most() > 1
+        self.compaction == Compaction::Throttled || self.together() > 1
     }
 }
 
@@ -162,6 +175,8 @@ impl Default for Builder {
                 warnings: false,
                 save_temps: false,
                 wait: false,
+                cache: None,
+                launcher: None,
                 reaper: None,
                 observer: None,
             },
@@ -275,6 +290,25 @@ impl Builder {
     /// Submitting waits until the unit is through, a minute at most; for tests of hosts.
     pub fn wait(mut self, wait: bool) -> Self {
         self.options.wait = wait;
+        self
+    }
+
+    /// Keeps objects in a directory that survives the process and is shared with others, and takes from there what was compiled
+    /// before: see [`CachePlace::choose`] for what users may want. By default none.
+    ///
+    /// A unit is looked for by its text, in which its entry is called by another name than [`Request::entry`](super::Request::entry),
+    /// which is made of the text itself; so is what is called after it, such as `ENTRY_helper`. With [`Flags::debug`] and
+    /// [`save_temps`](Self::save_temps) names are kept, and nothing is looked for. What is in the directory is run: nobody else is to
+    /// have it.
+    pub fn cache(mut self, place: CachePlace) -> Self {
+        self.options.cache = Some(place);
+        self
+    }
+
+    /// Lets another program start the compilers of units, such as `distcc`, with its first words if any. One that cannot carry a
+    /// precompiled header gets the header as text. One that is not there disables compiling.
+    pub fn launcher(mut self, command: impl Into<OsString>) -> Self {
+        self.options.launcher = Some(command.into());
         self
     }
 

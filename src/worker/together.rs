@@ -133,8 +133,8 @@ impl Shared {
     }
 
     pub(super) fn build_alone(&self, engine: &Engine, stem: &str, source: &Source<'_>, entry: &str) -> Built {
-        let library = engine.build(stem, source, entry, self)?;
-        Ok(Loaded { address: library.address(entry)?.into(), library: Arc::new(library) })
+        let (address, library) = engine.make(stem, source, entry, self)?;
+        Ok(Loaded { address, library: Arc::new(library) })
     }
 
     /// One translation unit, one library, and each unit's code in it.

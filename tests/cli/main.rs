@@ -7,12 +7,15 @@
 mod support;
 
 mod bad_input;
+mod cache;
 mod compile;
 mod discovery;
 mod doctor;
 #[cfg(unix)]
 mod edges;
 mod interrupt;
+#[cfg(unix)]
+mod launcher;
 mod link;
 mod messages;
 mod paths;

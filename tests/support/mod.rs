@@ -30,6 +30,9 @@ pub fn mjit_cc() -> Command {
     for name in ["CC", "CPATH", "C_INCLUDE_PATH", "LIBRARY_PATH", "NO_COLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
+    for name in ["MJIT_CC_CACHE", "MJIT_CC_CACHE_SIZE", "MJIT_CC_LAUNCHER", "CCACHE_SLOPPINESS", "DISTCC_HOSTS"] {
+        command.env_remove(name);
+    }
     command
 }
 

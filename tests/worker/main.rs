@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cache;
 mod change;
 #[cfg(unix)]
 mod forks;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use mjitcc::batch::Unity;
+use mjitcc::cache::Size;
 use mjitcc::platforms::{Choice, Linker, OptLevel};
 
 use crate::exit::{self, Exit, Trouble};
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     /// Compile units into libraries.
     #[command(after_help = format!("{LIBRARIES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
     Compile(CompileArgs),
+    /// Look after the object cache, which compile --cache fills.
+    Cache(CacheArgs),
     /// Say which compilers this machine has, whether they work, and what is missing.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.
@@ -62,7 +65,7 @@ pub(crate) enum Command {
     /// Print the manual page, or a command's.
     Man {
         /// The command.
-        #[arg(value_parser = PossibleValuesParser::new(["build-pch", "compile", "doctor", "completions", "man"]))]
+        #[arg(value_parser = PossibleValuesParser::new(["build-pch", "compile", "cache", "doctor", "completions", "man"]))]
         command: Option<String>,
     },
 }
@@ -122,7 +125,53 @@ pub(crate) struct CompileArgs {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) message_format: MessageFormat,
     #[command(flatten)]
+    pub(crate) cache: CacheWhere,
+    /// Start the compiler of each unit by another program, such as ccache or distcc, with its own words if any; given several times,
+    /// one stands before the other. By default $MJIT_CC_LAUNCHER. Those that cannot carry a PCH get the header as text.
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandName)]
+    pub(crate) launcher: Vec<OsString>,
+    #[command(flatten)]
     pub(crate) compiler: CompilerArgs,
+}
+
+/// Where the object cache is.
+#[derive(Debug, Args)]
+pub(crate) struct CacheWhere {
+    /// Keep objects for other output directories and later runs: 'on' (in the system's usual directory for caches), 'off', or a
+    /// directory; by default $MJIT_CC_CACHE, else off.
+    #[arg(long, value_name = "DIR|on|off", value_hint = ValueHint::DirPath)]
+    pub(crate) cache: Option<OsString>,
+    /// How much the cache may have, such as 500M or 5G; by default $MJIT_CC_CACHE_SIZE, else 5Gi. What was not used for longest goes.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<Size>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    #[command(subcommand)]
+    pub(crate) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Say how many objects there are and how much they take.
+    Stats {
+        #[command(flatten)]
+        place: CacheWhere,
+        /// For people, or one JSON object on standard output.
+        #[arg(long, value_name = "FORMAT", default_value = "human")]
+        message_format: MessageFormat,
+    },
+    /// Throw away what was not used for longest, down to the size.
+    Gc {
+        #[command(flatten)]
+        place: CacheWhere,
+    },
+    /// Throw away everything.
+    Clear {
+        #[command(flatten)]
+        place: CacheWhere,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -40,6 +40,7 @@ fn compile(args: &CompileArgs, talk: &Human, json: Option<&Json<'_>>) -> Result<
         keep_going: args.keep_going,
     };
     let mut pipeline = setup::pipeline(&args.compiler, args.timeout, observer)?;
+    setup::speed_up(&mut pipeline, args, observer)?;
     if args.dry_run {
         print_commands(&batch.plan(&pipeline)?)?;
         return Ok(Exit::Good);

@@ -4,6 +4,7 @@ use clap::Parser;
 
 mod args;
 mod build_pch;
+mod cache;
 mod compile;
 mod doctor;
 mod exit;
@@ -17,6 +18,7 @@ fn main() -> std::process::ExitCode {
     let result = match cli.command {
         args::Command::BuildPch(args) => build_pch::run(&args, &talk),
         args::Command::Compile(args) => compile::run(&args, &talk),
+        args::Command::Cache(args) => cache::run(&args),
         args::Command::Doctor(args) => doctor::run(&args, &talk),
         args::Command::Completions { shell } => args::print_completions(shell),
         args::Command::Man { command } => args::print_manual(command.as_deref()),

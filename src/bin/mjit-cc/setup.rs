@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mjitcc::discover::{Environment, Finder, Wish};
+use mjitcc::cache::{CachePlace, ObjectCache};
+use mjitcc::discover::{Environment, Finder, FoundLauncher, Wish};
 use mjitcc::event::{Event, Observer};
 use mjitcc::exec::{Executor, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::scratch::{Purpose, Scratch};
 
-use crate::args::CompilerArgs;
+use crate::args::{CacheWhere, CompileArgs, CompilerArgs};
 use crate::exit::Trouble;
 
 /// An executor that Ctrl-C ends.
@@ -72,6 +73,24 @@ fn flags(args: &CompilerArgs) -> Flags {
         host_library: args.host_library.as_ref().map(absolute),
         linker: args.linker,
     }
+}
+
+/// The launcher and the object cache of a pipeline that compiles units. What is wrong with a launcher is said before anything is built.
+pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &dyn Observer) -> Result<(), Trouble> {
+    let environment = Environment::read();
+    let launcher = if args.launcher.is_empty() { environment.launcher.as_slice() } else { &args.launcher };
+    if !launcher.is_empty() {
+        pipeline.launcher = Some(FoundLauncher::find(launcher, &environment).map_err(mjitcc::Error::from)?);
+    }
+    if let Some(place) = cache(&args.cache, &environment)? {
+        pipeline.cache = ObjectCache::open(place, pipeline, &environment, observer);
+    }
+    Ok(())
+}
+
+/// Where the cache is that was asked for.
+pub(crate) fn cache(args: &CacheWhere, environment: &Environment) -> Result<Option<CachePlace>, Trouble> {
+    Ok(CachePlace::choose(args.cache.as_deref(), args.max_size, environment).map_err(mjitcc::Error::from)?)
 }
 
 /// As many compilers as there are processors, unless the user says otherwise.
