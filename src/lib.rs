@@ -52,8 +52,10 @@ pub mod scratch;
 mod store;
 pub mod symbols;
 mod sync;
+pub mod timeline;
 pub mod unit;
 pub mod unity;
+mod whole;
 pub mod worker;
 
 pub use error::{Error, Failure, Phase};

@@ -14,7 +14,7 @@ use mjit_cc_platforms::{
 use crate::depend::{FileDigests, Inputs};
 use crate::discover::Found;
 use crate::error::{Error, Failure, Phase};
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, Stage};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
 use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
@@ -183,6 +183,7 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
+        let _stage = Stage::Compile.on(observer);
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
         self.write_source(unit, role, &paths.source)?;
         let except = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
@@ -211,6 +212,7 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
+        let _stage = Stage::Link.on(observer);
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
         let also = &self.linked_files();
         self.run(&plan, Phase::Link, Reading { depfile: None, except: &[], also }, deadline, observer)

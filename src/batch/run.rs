@@ -186,6 +186,7 @@ impl Run<'_> {
         let objects: Vec<&Made> = units.iter().map(|unit| &**unit).collect();
         match self.link(&objects, &name, &self.store.layout().staging().join(&name), self.pipeline.deadline()) {
             Ok(linked) => {
+                self.observer.event(&Event::LinkFinished { library: &library, reused: linked.took.is_none() });
                 units.iter_mut().for_each(|unit| unit.join(&name, &linked));
                 Ok(())
             }

@@ -18,4 +18,5 @@ mod paths;
 mod pch;
 mod processes;
 mod reuse;
+mod timings;
 mod windows;

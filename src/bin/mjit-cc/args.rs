@@ -107,6 +107,12 @@ pub(crate) struct CompileArgs {
     /// Print the commands and run none of them.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+    /// Write an HTML page that shows what took how long; by default timings.html in the output directory.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, value_hint = ValueHint::FilePath)]
+    pub(crate) timings: Option<Option<PathBuf>>,
+    /// Write the same as Chrome trace events, for Perfetto and chrome://tracing.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) trace: Option<PathBuf>,
     /// Keep the sources as they were compiled, and say where.
     #[arg(long)]
     pub(crate) save_temps: bool,
