@@ -47,6 +47,11 @@ pub enum Event<'a> {
         /// How long that took.
         took: Duration,
     },
+    /// A PCH could not be built; where that is so because the header will not do as one, its text is tried next.
+    PchFailed {
+        /// The header.
+        header: &'a Path,
+    },
     /// Something the user should know, and could mend.
     Warning {
         /// One sentence.

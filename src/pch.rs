@@ -135,7 +135,11 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
     }
     let file = std::path::absolute(file).map_err(Error::file("find", file))?;
     let pch = Pch { header, file };
-    match ensure(pipeline, &pch, observer) {
+    let ready = ensure(pipeline, &pch, observer);
+    if ready.is_err() {
+        observer.event(&Event::PchFailed { header: &pch.header });
+    }
+    match ready {
         Ok(ready) => {
             observer.event(&Event::PchReady { file: &pch.file, reused: ready.reused, took: ready.took });
             Ok(UnitHeader::Pch(ready))

@@ -71,6 +71,11 @@ impl Notes {
         }
     }
 
+    pub(super) fn restart(&mut self) {
+        let compiler = std::mem::take(&mut self.compiler);
+        *self = Self { compiler, ..Self::new() };
+    }
+
     fn lane(&mut self, kind: Kind) -> usize {
         let lane = LaneOf { thread: thread::current().id(), compacts: kind == Kind::Compaction };
         self.lanes.iter().position(|other| *other == lane).unwrap_or_else(|| {
@@ -209,4 +214,74 @@ fn lane_names(lanes: &[LaneOf]) -> Vec<String> {
         }
     };
     lanes.iter().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(bar: &Bar) -> Vec<Stage> {
+        bar.turn.as_ref().unwrap().stages.iter().map(|span| span.stage).collect()
+    }
+
+    fn wait_a_moment() {
+        thread::sleep(Duration::from_millis(1));
+    }
+
+    #[test]
+    fn a_stage_within_another_is_not_counted_twice() {
+        let mut notes = Notes::new();
+        notes.begin(Kind::Unit, "u".into(), None);
+        for stage in [Stage::Compile, Stage::Wait] {
+            notes.stage_began(stage);
+            wait_a_moment();
+        }
+        notes.stage_ended(Stage::Wait);
+        wait_a_moment();
+        notes.stage_ended(Stage::Compile);
+        wait_a_moment();
+        notes.end_last(Outcome::Dropped, String::new());
+        let timeline = notes.timeline();
+        assert_eq!(spans(&timeline.bars[0]), [Stage::Compile, Stage::Wait, Stage::Compile]);
+        let turn = timeline.bars[0].turn.as_ref().unwrap();
+        assert!(turn.stages.windows(2).all(|two| two[0].end <= two[1].start), "{turn:?}");
+        assert!(turn.stages[2].end < turn.end, "{turn:?}");
+    }
+
+    #[test]
+    fn the_oldest_go_where_there_are_too_many_and_their_outcomes_hit_nobody_else() {
+        let mut notes = Notes::new();
+        let report = |unit: &str, status| UnitReport {
+            unit: unit.to_owned(),
+            status,
+            library: None,
+            symbols: Vec::new(),
+            timings: crate::batch::report::Timings::default(),
+            error: None,
+        };
+        for unit in ["a", "b", "c"] {
+            notes.begin(Kind::Unit, unit.into(), None);
+            notes.compiled(unit);
+        }
+        notes.drop_oldest(Keep::Latest(2));
+        notes.finished(&report("a", Status::Failed));
+        notes.finished(&report("c", Status::Reused));
+        let Timeline { bars, dropped, .. } = notes.timeline();
+        let outcomes: Vec<_> = bars.iter().map(|bar| (bar.name.as_str(), bar.outcome)).collect();
+        assert_eq!(outcomes, [("b", Outcome::Of(Status::Built)), ("c", Outcome::Of(Status::Reused))]);
+        assert_eq!(dropped, 1);
+    }
+
+    #[test]
+    fn a_compaction_has_a_lane_of_its_own_beside_its_thread_s() {
+        let mut notes = Notes::new();
+        notes.begin(Kind::Compaction, "2 units".into(), None);
+        notes.begin(Kind::Unit, "u".into(), None);
+        notes.end_last(Outcome::Dropped, String::new());
+        notes.end_last(Outcome::Dropped, String::new());
+        let Timeline { lanes, bars, .. } = notes.timeline();
+        assert_eq!(lanes, ["compaction", "thread 1"]);
+        let lane = |name: &str| bars.iter().find(|bar| bar.name == name).unwrap().turn.as_ref().unwrap().lane;
+        assert_eq!((lane("2 units"), lane("u")), (0, 1));
+    }
 }

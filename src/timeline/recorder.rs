@@ -2,6 +2,7 @@
 //! how it is kept in `notes`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::notes::Notes;
 use super::{Kind, Outcome, Timeline};
@@ -37,6 +38,23 @@ impl Recorder {
         Recording { recorder: self, other }
     }
 
+    /// A piece of work begins on this thread.
+    pub(crate) fn begin(&self, kind: Kind, name: impl Into<String>, queued: Option<Duration>) {
+        self.notes().begin(kind, name.into(), queued);
+    }
+
+    /// What began last on this thread ends.
+    pub(crate) fn end(&self, outcome: Outcome, note: String) {
+        let mut notes = self.notes();
+        notes.end_last(outcome, note);
+        notes.drop_oldest(self.keep);
+    }
+
+    /// Forgets everything but the compiler, and counts from now. For the child of a fork: it has other threads.
+    pub(crate) fn restart(&self) {
+        self.notes().restart();
+    }
+
     /// What there is so far. What is not over ends now.
     #[must_use]
     pub fn timeline(&self) -> Timeline {
@@ -61,8 +79,9 @@ impl Observer for Recorder {
             }
             Event::PchReady { file, reused: false, .. } => notes.header_ready(&file.to_string_lossy()),
             Event::PchReady { file, reused: true, took } => notes.header_reused(&file.to_string_lossy(), took),
-            // If a header is open, it could not be precompiled.
-            Event::BatchStarted { .. } => notes.end_last(Outcome::Of(Status::Failed), String::new()),
+            Event::PchFailed { header } => {
+                notes.end(&header.to_string_lossy(), Outcome::Of(Status::Failed), String::new());
+            }
             Event::UnitStarted { unit } => notes.begin(Kind::Unit, unit.to_owned(), None),
             Event::UnitCompiled { unit } => notes.compiled(unit),
             Event::UnitFinished { report } => notes.finished(report),

@@ -15,8 +15,11 @@ use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::{Candidate, Loaded, Premises, Ticket, Unwanted, Work};
 use super::{Shared, State, names};
+use crate::batch::report::Status;
 use crate::error::Failure;
+use crate::event::Stage;
 use crate::library::Library;
+use crate::timeline::Kind;
 
 /// What became of a unit.
 enum Outcome {
@@ -135,13 +138,20 @@ impl Shared {
         let stem = engine.stem(ticket.id);
         let source = engine.source(&stem);
         let place = ticket.place.clone();
+        let record = self.record(Kind::Unit, &place, Some(ticket.since.elapsed()));
         self.tell(&WorkerEvent::Start { place: place.clone(), source: source.clone() });
         let entry = self.entry(ticket.id, &place);
         let outcome = self.try_to_make(engine, ticket, &stem, &source, &entry);
         let took = began.elapsed();
         match outcome {
-            Outcome::Published => self.tell(&WorkerEvent::Success { place, took, source }),
-            Outcome::Failed(why) => self.tell(&WorkerEvent::Failure { place, took, source, why }),
+            Outcome::Published => {
+                record.ends(Status::Built);
+                self.tell(&WorkerEvent::Success { place, took, source });
+            }
+            Outcome::Failed(why) => {
+                record.has_no_code(&why);
+                self.tell(&WorkerEvent::Failure { place, took, source, why });
+            }
             Outcome::Superseded | Outcome::PutBack => {}
         }
     }
@@ -151,7 +161,12 @@ impl Shared {
             Unwanted::Superseded => Outcome::Superseded,
             Unwanted::Failed(why) => Outcome::Failed(why),
         };
-        let text = match self.generate(ticket, entry) {
+        let generated = {
+            // With the wait for the host's collector.
+            let _stage = Stage::Generate.on(self);
+            self.generate(ticket, entry)
+        };
+        let text = match generated {
             Ok(text) => text,
             Err(NotGenerated::Later) => {
                 self.interlock.publish(|state| state.units.put_back(ticket));

@@ -11,7 +11,7 @@ use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
 use crate::discover::{Environment, Finder};
 use crate::error::{Error, Failure};
-use crate::event::Observer;
+use crate::event::{Event, Observer, Stage};
 use crate::exec::ProcessExecutor;
 use crate::library::Library;
 use crate::pch::{self, UnitHeader};
@@ -57,6 +57,7 @@ impl Engine {
         tell(&WorkerEvent::TempDir(scratch.path().to_owned()));
         let finder = Finder { environment, executor: &**executor, temp_dir: scratch.path() };
         let compiler = finder.find(&options.wish)?;
+        observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
         tell(&WorkerEvent::Compiler(compiler.toolchain.compiler().program.display().to_string()));
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
@@ -154,7 +155,10 @@ impl Engine {
         let Self { pipeline, header, .. } = self;
         let library = self.library(stem);
         let linked = pipeline.link(objects, &library, header, exports, pipeline.deadline(), observer);
-        let loaded = linked.and_then(|_| Ok(Library::open(&library)?));
+        let loaded = linked.and_then(|_| {
+            let _stage = Stage::Load.on(observer);
+            Ok(Library::open(&library)?)
+        });
         self.discard(objects);
         self.discard(&[library]);
         loaded

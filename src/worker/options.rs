@@ -62,6 +62,8 @@ pub(super) struct Options {
     pub(super) wait: bool,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
+    pub(super) timings: Option<PathBuf>,
+    pub(super) trace: Option<PathBuf>,
 }
 
 /// Puts a worker together. Every setting has a default.
@@ -91,6 +93,8 @@ impl Default for Builder {
                 wait: false,
                 reaper: None,
                 observer: None,
+                timings: None,
+                trace: None,
             },
         }
     }
@@ -197,6 +201,20 @@ impl Builder {
     /// Takes the place of printing.
     pub fn observer(mut self, observer: impl Fn(&WorkerEvent) + Send + Sync + 'static) -> Self {
         self.options.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Writes an HTML page that shows what took how long, as `mjit-cc compile --timings` does, when the worker is finished or an `exec`
+    /// prepared. The latest 10,000 units are in it, and how many are not. The child of a fork writes one of its own, with its process id
+    /// before the suffix. What goes wrong is told as a warning.
+    pub fn timings(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.timings = Some(file.into());
+        self
+    }
+
+    /// Writes the same as Chrome trace events, which Perfetto reads.
+    pub fn trace(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.trace = Some(file.into());
         self
     }
 

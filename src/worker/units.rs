@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::policy::{self, Census};
 use super::slot::{Address, Generation, Slot};
@@ -18,6 +19,8 @@ pub(super) struct Ticket {
     pub(super) hotness: Arc<AtomicU64>,
     pub(super) switches: Switches,
     pub(super) slot: Slot,
+    /// When it was submitted.
+    pub(super) since: Instant,
 }
 
 impl Ticket {
@@ -187,7 +190,7 @@ impl<L> Units<L> {
     /// Puts a unit into the queue, unless nothing is compiled any more: then its slot says so at once.
     pub(super) fn submit(&mut self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>, switches: Switches) -> Slot {
         let slot = Slot::new();
-        self.enqueue(Ticket { id: 0, owner, place, hotness, switches, slot: slot.clone() });
+        self.enqueue(Ticket { id: 0, owner, place, hotness, switches, slot: slot.clone(), since: Instant::now() });
         slot
     }
 
@@ -374,7 +377,7 @@ impl<L> Units<L> {
             );
         let ticket = in_flight.or_else(|| self.retire(|unit| unit.ticket.slot.is_same(slot), Slot::empty).pop())?;
         let place = ticket.place.clone();
-        self.enqueue(Ticket { switches, ..ticket });
+        self.enqueue(Ticket { switches, since: Instant::now(), ..ticket });
         Some(place)
     }
 

@@ -188,7 +188,8 @@ fn a_header_that_does_not_compile_is_in_the_page_too() {
     place.write("u.c", unit("u", 1));
     run(&mut place.tool(&["compile", "--cc", "gcc", "--header", "h.h", "u.c", "--timings"]), 1);
     let data = data(&place.join("out/timings.html"));
-    assert_eq!(rows(&data, "header").len(), 1, "{data}");
+    let [header] = rows(&data, "header")[..] else { panic!("{data}") };
+    assert_eq!(header["outcome"], "failed");
 }
 
 #[test]

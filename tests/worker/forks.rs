@@ -412,3 +412,41 @@ fn a_finished_worker_can_be_forked_around() {
     bench.worker().prepare_exec();
     bench.worker().before_fork().in_parent();
 }
+
+#[test]
+fn the_child_of_a_fork_has_timings_of_its_own() {
+    need!("gcc");
+    scenario("timings_in_both");
+}
+
+#[test]
+#[ignore = "a process of its own"]
+fn timings_in_both() {
+    let files = tempfile::tempdir().unwrap();
+    let page = files.path().join("t.html");
+    let mut bench = Bench::of_text(PLAIN, quiet().timings(&page));
+    assert_eq!(call(&bench.submit(1, 0)), 1);
+    let fork = bench.worker().before_fork();
+    // SAFETY: the worker is held still, and this process has no other threads that hold locks.
+    let pid = match unsafe { libc::fork() } {
+        0 => {
+            fork.in_child();
+            let ok = call(&bench.submit(2, 0)) == 2;
+            drop(bench.worker.take());
+            // SAFETY: ends this process and nothing else: what the parent has on its stack is the parent's.
+            unsafe { libc::_exit(i32::from(!ok)) }
+        }
+        pid => pid,
+    };
+    fork.in_parent();
+    reap(pid);
+    assert_eq!(call(&bench.submit(3, 0)), 3);
+    bench.finish();
+    for (page, units) in [(page.clone(), &["m1", "m3"] as &[_]), (page.with_extension(format!("{pid}.html")), &["m2"])]
+    {
+        let rows = crate::timings::rows(&page);
+        let names =
+            crate::timings::of_kind(&rows, "unit").into_iter().map(|row| row["name"].as_str().unwrap()[..2].to_owned());
+        assert_eq!(names.collect::<Vec<_>>(), units);
+    }
+}

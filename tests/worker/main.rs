@@ -16,3 +16,4 @@ mod leavings;
 mod life;
 mod publication;
 mod rows;
+mod timings;
