@@ -104,6 +104,11 @@ pub trait Executor: Send + Sync {
     /// [`ExecError`]; an unsuccessful exit is not among them.
     fn run(&self, invocation: &Invocation<'_>) -> Result<Finished, ExecError>;
 
+    /// Waits for something else than a process, as it waits for processes: [`Waiting`] is told.
+    fn rest(&self, wait: &mut dyn FnMut()) {
+        wait();
+    }
+
     /// Ends every process that runs, and starts no more. May be called from any thread, any number of times.
     fn cancel(&self);
 
@@ -129,8 +134,8 @@ pub trait Reaper: Send + Sync {
     fn forked(&self) {}
 }
 
-/// Told when a thread begins to wait for its process and when it goes on. In between it holds no lock and touches nothing, so
-/// that the process may be forked.
+/// Told when a thread begins to wait, for its process or for its turn to start one, and when it goes on. In between it holds no lock of
+/// anybody else's and touches nothing, so that the process may be forked.
 pub trait Waiting: Send + Sync {
     /// It waits from now on.
     fn begins(&self);
@@ -365,6 +370,16 @@ impl Executor for ProcessExecutor {
             Ended::Cancelled => Err(ExecError::Cancelled),
             Ended::TimedOut => Err(ExecError::TimedOut { output: text }),
             Ended::ByItself => Ok(Finished { exit, output: text }),
+        }
+    }
+
+    fn rest(&self, wait: &mut dyn FnMut()) {
+        if let Some(waiting) = &self.waiting {
+            waiting.begins();
+        }
+        wait();
+        if let Some(waiting) = &self.waiting {
+            waiting.ends();
         }
     }
 

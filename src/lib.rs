@@ -34,6 +34,7 @@
 //! # }
 //! ```
 
+pub mod admission;
 pub mod batch;
 mod depend;
 pub mod discover;

@@ -11,6 +11,7 @@ use mjit_cc_platforms::{
     Diagnostic, Flags, Header, Job, Plan, PlanError, Role, Severity, Toolchain, quote::line_directive, tells_of_crash,
 };
 
+use crate::admission::{Admission, Memory, Permit};
 use crate::depend::{FileDigests, Inputs};
 use crate::discover::Found;
 use crate::error::{Error, Failure, Phase};
@@ -35,6 +36,8 @@ pub struct Pipeline {
     pub scratch: Scratch,
     /// How long the processes of one unit may take together.
     pub timeout: Option<Duration>,
+    /// Holds compilers back where there are too many.
+    pub admission: Admission,
     digests: FileDigests,
 }
 
@@ -47,6 +50,8 @@ pub(crate) struct Ran {
     pub(crate) text: String,
     /// The files that the compiler read; none when that is not known.
     pub(crate) inputs: Option<Inputs>,
+    /// How long it was held back before.
+    pub(crate) waited: Duration,
 }
 
 /// What is to be remembered of the files that a compiler read.
@@ -70,10 +75,11 @@ pub(crate) struct UnitPaths {
 }
 
 impl Pipeline {
-    /// A pipeline whose processes may take as long as they like.
+    /// A pipeline whose processes may take as long as they like, and as many run as there are threads and memory for.
     #[must_use]
     pub fn new(compiler: Found, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
-        Self { compiler, flags, executor, scratch, timeout: None, digests: FileDigests::default() }
+        let admission = Admission::new(None, Memory::per_compiler(Memory::DEFAULT));
+        Self { compiler, flags, executor, scratch, timeout: None, admission, digests: FileDigests::default() }
     }
 
     /// The compiler's planner.
@@ -86,6 +92,22 @@ impl Pipeline {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         // A limit past the end of time is none.
         self.timeout.and_then(|limit| Instant::now().checked_add(limit))
+    }
+
+    /// When what is in the middle of it must be through, after it took so long. What it was held back for does not count.
+    pub(crate) fn deadline_after(&self, spent: Duration) -> Option<Instant> {
+        self.timeout.and_then(|limit| Instant::now().checked_add(limit.saturating_sub(spent)))
+    }
+
+    /// Waits until one more compiler may run, and gives the work so much more time.
+    fn admit(
+        &self,
+        deadline: Option<Instant>,
+        observer: &dyn Observer,
+    ) -> Result<(Permit<'_>, Option<Instant>), Failure> {
+        let permit = self.admission.enter(&*self.executor, observer).ok_or(Failure::Interrupted)?;
+        let deadline = deadline.and_then(|deadline| deadline.checked_add(permit.waited()));
+        Ok((permit, deadline))
     }
 
     /// Says no where no link can succeed: no host's import library in that file, or no such thing on that platform.
@@ -183,6 +205,7 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
+        let (permit, deadline) = self.admit(deadline, observer)?;
         let _stage = Stage::Compile.on(observer);
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
         self.write_source(unit, role, &paths.source)?;
@@ -196,7 +219,10 @@ impl Pipeline {
         // tcc takes a relative #line for one beside the file that it stands in.
         let wrong = format!("{}/{}", self.scratch.path().display(), unit.name());
         match &mut result {
-            Ok(Ran { text, .. }) => *text = text.replace(&wrong, unit.name()),
+            Ok(Ran { text, waited, .. }) => {
+                *text = text.replace(&wrong, unit.name());
+                *waited = permit.waited();
+            }
             Err(failure) => failure.rewrite_output(|text| text.replace(&wrong, unit.name())),
         }
         result
@@ -212,10 +238,13 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
+        let (permit, deadline) = self.admit(deadline, observer)?;
         let _stage = Stage::Link.on(observer);
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
         let also = &self.linked_files();
-        self.run(&plan, Phase::Link, Reading { depfile: None, except: &[], also }, deadline, observer)
+        let reading = Reading { depfile: None, except: &[], also };
+        let ran = self.run(&plan, Phase::Link, reading, deadline, observer)?;
+        Ok(Ran { waited: permit.waited(), ..ran })
     }
 
     /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name.
@@ -252,7 +281,12 @@ impl Pipeline {
         let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
         let read = read.chain(also.iter().map(|&path| path.to_owned()));
         let inputs = Inputs::record(read, began, &self.digests);
-        Ok(Ran { companions: plan.companions.clone(), text: self.toolchain().readable(&output), inputs })
+        Ok(Ran {
+            companions: plan.companions.clone(),
+            text: self.toolchain().readable(&output),
+            inputs,
+            waited: Duration::ZERO,
+        })
     }
 
     /// The time as files are stamped with it: by the kernel's own clock, which may be some milliseconds late.

@@ -58,6 +58,7 @@ impl Run<'_> {
         self.tell_output(name, &made.record.output);
         if !self.batch.compact && made.library.is_none() {
             let name = library_name(self.pipeline, &self.stems[number]);
+            let deadline = self.pipeline.deadline_after(made.timings.compile);
             let linked = self.link(&[&made], &name, &self.staged(number, Role::Library).staged, deadline)?;
             made.join(&name, &linked);
             if made.record.symbols.is_empty() {
@@ -132,7 +133,8 @@ impl Run<'_> {
     ) -> Result<(Ran, Duration), Failure> {
         let began = Instant::now();
         let ran = self.pipeline.compile(unit, &self.header, role, staged, deadline, self.observer)?;
-        Ok((ran, began.elapsed()))
+        let took = began.elapsed().saturating_sub(ran.waited);
+        Ok((ran, took))
     }
 
     fn staged(&self, number: usize, role: Role) -> UnitPaths {
@@ -159,12 +161,13 @@ impl Run<'_> {
         }
         let began = Instant::now();
         let ran = pipeline.link(&objects, staged, header, &symbols, deadline, self.observer)?;
+        let waited = ran.waited;
         self.tell_output(name, &ran.text);
         let exported = symbols::exported_by_library(staged, &pipeline.toolchain().compiler().target)?;
         let companions = ran.companions.clone();
         let record = record(key, ran, Defined { names: exported, ..Defined::default() }, staged)?;
         store.publish(staged, &companions, name, &record)?;
-        Ok(Linked { exported: record.symbols, took: Some(began.elapsed()) })
+        Ok(Linked { exported: record.symbols, took: Some(began.elapsed().saturating_sub(waited)) })
     }
 }
 

@@ -9,6 +9,7 @@ use mjit_cc_platforms::Role;
 
 use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
+use crate::admission::{Admission, Memory};
 use crate::discover::{Environment, Finder};
 use crate::error::{Error, Failure};
 use crate::event::{Event, Observer, Stage};
@@ -62,6 +63,7 @@ impl Engine {
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
         pipeline.timeout = options.timeout;
+        pipeline.admission = Admission::new(None, Memory::per_compiler(options.memfree));
         pipeline.check_host_library()?;
         let header = match &options.header {
             WorkerHeader::None => UnitHeader::None,
@@ -181,10 +183,11 @@ impl Engine {
     /// In the child of a fork: goes on in a directory of its own.
     pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
         let Dowry { scratch, header } = dowry;
-        let Pipeline { compiler, flags, timeout, .. } = &self.pipeline;
+        let Pipeline { compiler, flags, timeout, admission, .. } = &self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
+        pipeline.admission = admission.afresh();
         Self { pipeline, header, prefix: self.prefix.clone(), save_temps: self.save_temps }
     }
 

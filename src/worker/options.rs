@@ -8,6 +8,7 @@ use std::time::Duration;
 use mjit_cc_platforms::Flags;
 
 use super::{Host, Worker, WorkerEvent};
+use crate::admission::Memory;
 use crate::discover::{Environment, Wish};
 use crate::exec::Reaper;
 
@@ -50,6 +51,7 @@ pub(super) struct Options {
     pub(super) environment: Option<Environment>,
     pub(super) header: WorkerHeader,
     pub(super) threads: NonZero<usize>,
+    pub(super) memfree: u64,
     pub(super) timeout: Option<Duration>,
     pub(super) max_cache_size: usize,
     pub(super) unloading: Unloading,
@@ -66,6 +68,14 @@ pub(super) struct Options {
     pub(super) trace: Option<PathBuf>,
 }
 
+/// More units at once than this are not made unless the host says so.
+const MOST_THREADS: usize = 4;
+
+fn default_threads() -> NonZero<usize> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    NonZero::new((processors - 1).min(MOST_THREADS)).unwrap_or(NonZero::<usize>::MIN)
+}
+
 /// Puts a worker together. Every setting has a default.
 #[must_use = "nothing happens before start"]
 pub struct Builder {
@@ -80,7 +90,8 @@ impl Default for Builder {
                 flags: Flags::default(),
                 environment: None,
                 header: WorkerHeader::None,
-                threads: NonZero::<usize>::MIN,
+                threads: default_threads(),
+                memfree: Memory::DEFAULT,
                 timeout: Some(Duration::from_secs(60)),
                 max_cache_size: 10_000,
                 unloading: Unloading::default(),
@@ -125,9 +136,17 @@ impl Builder {
         self
     }
 
-    /// How many units are made at once. By default one, which leaves the machine to the VM.
+    /// How many units are made at once. By default as many as leave the VM one of the processors, one at least and four at most: the hottest
+    /// come first, so that more threads would make what is colder at the cost of the VM. The host generates on as many threads.
     pub fn threads(mut self, threads: NonZero<usize>) -> Self {
         self.options.threads = threads;
+        self
+    }
+
+    /// How many bytes of memory must be free for each compiler that starts beside another one; 0 means no matter. By default
+    /// [`Memory::DEFAULT`]. Known on Linux only, control groups included.
+    pub fn memfree(mut self, bytes: u64) -> Self {
+        self.options.memfree = bytes;
         self
     }
 

@@ -13,6 +13,8 @@ mod doctor;
 #[cfg(unix)]
 mod edges;
 mod interrupt;
+#[cfg(unix)]
+mod jobserver;
 mod messages;
 mod paths;
 mod pch;

@@ -98,9 +98,13 @@ pub(crate) struct CompileArgs {
     /// Put all units into one library.
     #[arg(long)]
     pub(crate) compact: bool,
-    /// How many compilers run at once; by default as many as there are processors.
+    /// How many compilers run at once; by default as many as there are processors. Below a make with a jobserver (make -jN, and + before
+    /// the command), as many as that allows too.
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
+    /// How much memory must be free for each compiler beside the first, as 400M, the default, or 1G; 0 for no matter. Linux only.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memfree: Option<u64>,
     /// When a unit fails, go on with the others.
     #[arg(short, long)]
     pub(crate) keep_going: bool,
@@ -186,6 +190,18 @@ fn toolchain(word: &str) -> Result<Choice, String> {
 
 fn level(word: &str) -> Result<OptLevel, String> {
     OptLevel::from_name(word).ok_or_else(|| "expected 0, 1, 2, 3 or s".to_owned())
+}
+
+/// Bytes: K, M and G are powers of 1024.
+fn size(word: &str) -> Result<u64, String> {
+    let (digits, unit) = match word.as_bytes().last() {
+        Some(b'K' | b'k') => (&word[..word.len() - 1], 1 << 10),
+        Some(b'M' | b'm') => (&word[..word.len() - 1], 1 << 20),
+        Some(b'G' | b'g') => (&word[..word.len() - 1], 1 << 30),
+        _ => (word, 1),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.ok_or_else(|| "expected a size such as 400M".to_owned())
 }
 
 fn seconds(word: &str) -> Result<Duration, String> {

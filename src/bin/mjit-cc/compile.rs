@@ -13,23 +13,25 @@ use mjitcc::timeline::{self, Keep, Recorder};
 use crate::args::{CompileArgs, MessageFormat};
 use crate::exit::{Exit, Trouble};
 use crate::human::Human;
+use crate::jobserver::Inherited;
 use crate::json::{self, Json};
 use crate::setup;
 
-pub(crate) fn run(args: &CompileArgs, talk: &Human) -> Result<Exit, Trouble> {
+pub(crate) fn run(args: &CompileArgs, inherited: Inherited, talk: &Human) -> Result<Exit, Trouble> {
     let json = (args.message_format == MessageFormat::Json).then(|| Json::new(talk));
-    compile(args, talk, json.as_ref()).inspect_err(|trouble| {
+    compile(args, inherited, talk, json.as_ref()).inspect_err(|trouble| {
         if json.is_some() {
             json::trouble(trouble);
         }
     })
 }
 
-fn compile(args: &CompileArgs, talk: &Human, json: Option<&Json<'_>>) -> Result<Exit, Trouble> {
+fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<&Json<'_>>) -> Result<Exit, Trouble> {
     let listener: &dyn Observer = json.map_or(talk as &dyn Observer, |json| json);
     let recorder = (args.timings.is_some() || args.trace.is_some()).then(|| Recorder::new(Keep::All));
     let recording = recorder.as_ref().map(|recorder| recorder.beside(listener));
     let observer = recording.as_ref().map_or(listener, |recording| recording);
+    let (jobs, admission) = setup::parallelism(args.jobs, args.memfree, inherited, observer);
     let batch = Batch {
         units: setup::units(&args.units)?,
         header: match (&args.header, &args.pch) {
@@ -39,10 +41,11 @@ fn compile(args: &CompileArgs, talk: &Human, json: Option<&Json<'_>>) -> Result<
         },
         out_dir: args.out_dir.clone(),
         compact: args.compact,
-        jobs: setup::jobs(args.jobs),
+        jobs,
         keep_going: args.keep_going,
     };
     let mut pipeline = setup::pipeline(&args.compiler, args.timeout, observer)?;
+    pipeline.admission = admission;
     if args.dry_run {
         print_commands(&batch.plan(&pipeline)?)?;
         return Ok(Exit::Good);
