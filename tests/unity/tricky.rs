@@ -474,6 +474,7 @@ fn the_compilers_of_windows_take_it() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "the path stands in the text, where the proxy of the tests leaves it a Windows path")]
 fn files_are_included_once_for_all() {
     need!("gcc");
     let bench = Bench::new(HEADER, &sources(&[PLAIN]));

@@ -1,6 +1,6 @@
 //! A host for the tests: owners are numbers, and each unit returns its owner's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -111,6 +111,12 @@ pub fn held_back() -> (Bench, tempfile::TempDir) {
     let text = format!("#include \"{}\"\n{PLAIN}", fifo.display());
     let generate = move |request: &Request<'_>| Ok(fill(&text, request).into());
     (Bench::new(quiet(), Box::new(generate)), dir)
+}
+
+/// What lies of units in a worker's directory.
+pub fn unit_files(scratch: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(scratch).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("_mjit")).collect()
 }
 
 /// Waits for a slot to say anything but not ready.
