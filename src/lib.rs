@@ -48,6 +48,7 @@ pub mod key;
 pub mod library;
 mod lock;
 pub mod pch;
+mod perf;
 pub mod pipeline;
 pub mod scratch;
 mod store;

@@ -247,10 +247,12 @@ impl Pipeline {
         Ok(Ran { waited: permit.waited(), ..ran })
     }
 
-    /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name.
+    /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name. A file that goes by its own
+    /// name needs no directive, and a debugger that reads it finds the lines where they are.
     fn write_source(&self, unit: &Unit, role: Role, path: &Path) -> Result<(), Failure> {
         let prelude = self.toolchain().prelude(role);
-        let line = line_directive(unit.name());
+        let is_named = prelude.is_empty() && Path::new(unit.name()) == path;
+        let line = if is_named { String::new() } else { line_directive(unit.name()) };
         let text = [prelude.as_bytes(), line.as_bytes(), unit.text(), b"\n"].concat();
         fs::write(path, text).map_err(Failure::file("write", path))
     }

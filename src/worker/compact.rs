@@ -133,7 +133,14 @@ impl Shared {
             });
         }
         let entries: Vec<String> = units.iter().map(|unit| unit.entry.clone()).collect();
-        let library = engine.link(stem, &objects, &entries, self)?;
+        if let Some(perf) = &engine.perf {
+            units.iter().for_each(|unit| perf.name(&unit.entry, unit.part.place.to_string()));
+        }
+        let library = engine.link(stem, &objects, &entries, self);
+        if let (Some(perf), Err(_)) = (&engine.perf, &library) {
+            entries.iter().for_each(|entry| perf.forget(entry));
+        }
+        let library = library?;
         let address = |unit: &&Named<'_>| Ok((unit.part.id, library.address(&unit.entry)?.into()));
         let addresses: Vec<(u64, Address)> = units.iter().map(address).collect::<Result<_, Failure>>()?;
         Ok(Compacted { addresses, library: Arc::new(library) })

@@ -176,6 +176,9 @@ impl Shared {
             Err(NotGenerated::Because(why)) => return fail(why),
         };
         let source = Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes(), units: 1 };
+        if let Some(perf) = &engine.perf {
+            perf.name(entry, ticket.place.to_string());
+        }
         let built = engine.build(stem, &source, entry, self).and_then(|library| {
             let address = library.address(entry)?;
             Ok((address.into(), library))
@@ -183,6 +186,9 @@ impl Shared {
         let (address, library): (Address, Library) = match built {
             Ok(built) => built,
             Err(failure) => {
+                if let Some(perf) = &engine.perf {
+                    perf.forget(entry);
+                }
                 self.tell(&WorkerEvent::NoLibrary(engine.library(stem)));
                 return fail(match failure {
                     Failure::Interrupted => NoCode::Finished,

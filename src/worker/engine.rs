@@ -1,6 +1,7 @@
 //! What it takes to make code: a compiler, a directory, a header that is ready. Turns C text into loaded code; knows neither lists nor
 //! slots.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +17,7 @@ use crate::event::{Event, Observer, Stage};
 use crate::exec::ProcessExecutor;
 use crate::library::Library;
 use crate::pch::{self, UnitHeader};
+use crate::perf::PerfMap;
 use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
 use crate::unit::Unit;
@@ -29,6 +31,8 @@ pub(crate) struct Engine {
     header: UnitHeader,
     prefix: String,
     save_temps: bool,
+    /// Names for perf, where they are wanted.
+    pub(super) perf: Option<PerfMap>,
 }
 
 /// A translation unit: what diagnostics call it, and its C text.
@@ -74,13 +78,14 @@ impl Engine {
                 pch::prepare(&pipeline, header, &file, observer)?.unshared()
             }
         };
-        Ok(Self { pipeline, header, prefix: options.prefix.clone(), save_temps: options.save_temps })
+        let perf = options.perf_map.then(PerfMap::default);
+        Ok(Self { pipeline, header, prefix: options.prefix.clone(), save_temps: options.save_temps, perf })
     }
 
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
-        Self { pipeline, header, prefix, save_temps }
+        Self { pipeline, header, prefix, save_temps, perf: None }
     }
 
     /// What it works with.
@@ -159,7 +164,12 @@ impl Engine {
         let linked = pipeline.link(objects, &library, header, exports, pipeline.deadline(), observer);
         let loaded = linked.and_then(|_| {
             let _stage = Stage::Load.on(observer);
-            Ok(Library::open(&library)?)
+            let loaded = Library::open(&library)?;
+            if let (Some(perf), Some(entry)) = (&self.perf, exports.first()) {
+                let image = fs::read(&library).map_err(Failure::file("read", &library))?;
+                perf.add(&loaded, &image, entry)?;
+            }
+            Ok(loaded)
         });
         self.discard(objects);
         self.discard(&[library]);
@@ -188,7 +198,8 @@ impl Engine {
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
         pipeline.admission = admission.afresh();
-        Self { pipeline, header, prefix: self.prefix.clone(), save_temps: self.save_temps }
+        let perf = self.perf.as_ref().map(|_| PerfMap::default());
+        Self { pipeline, header, prefix: self.prefix.clone(), save_temps: self.save_temps, perf }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.

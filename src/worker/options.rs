@@ -66,6 +66,7 @@ pub(super) struct Options {
     pub(super) observer: Option<WorkerObserver>,
     pub(super) timings: Option<PathBuf>,
     pub(super) trace: Option<PathBuf>,
+    pub(super) perf_map: bool,
 }
 
 /// More units at once than this are not made unless the host says so.
@@ -106,6 +107,7 @@ impl Default for Builder {
                 observer: None,
                 timings: None,
                 trace: None,
+                perf_map: false,
             },
         }
     }
@@ -234,6 +236,15 @@ impl Builder {
     /// Writes the same as Chrome trace events, which Perfetto reads.
     pub fn trace(mut self, file: impl Into<PathBuf>) -> Self {
         self.options.trace = Some(file.into());
+        self
+    }
+
+    /// Names loaded code for Linux's `perf`, in `/tmp/perf-PID.map`: entries by the place of their unit, other functions by their symbols.
+    /// The code is taken out of its file's mapping for that, which costs its size in memory. The file stays, since perf reads it
+    /// after the process has ended; it is only ever added to, so that one of an earlier process of the same number is best removed by
+    /// whoever profiles. The child of a fork writes one of its own, for what it loads.
+    pub fn perf_map(mut self, perf_map: bool) -> Self {
+        self.options.perf_map = perf_map;
         self
     }
 

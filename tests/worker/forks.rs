@@ -414,6 +414,33 @@ fn a_finished_worker_can_be_forked_around() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_child_of_a_fork_has_a_perf_map_of_its_own() {
+    need!("gcc");
+    scenario("perf_maps");
+}
+
+#[test]
+#[ignore = "a process of its own"]
+fn perf_maps() {
+    let bench = Bench::of_text(PLAIN, quiet().perf_map(true));
+    assert_eq!(call(&bench.submit(1, 0)), 1);
+    let map = |process: String| {
+        let file = format!("/tmp/perf-{process}.map");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        [1, 2].map(|owner| text.contains(&format!(" m{owner}@test.rb:7\n")))
+    };
+    let pid = fork(&bench, || {
+        assert_eq!(call(&bench.submit(2, 0)), 2);
+        assert_eq!(call(&bench.submit(1, 0)), 1);
+    });
+    reap(pid);
+    assert_eq!(map(pid.to_string()), [true, true]);
+    assert_eq!(map(std::process::id().to_string()), [true, false]);
+}
+
+#[test]
 fn the_child_of_a_fork_has_timings_of_its_own() {
     need!("gcc");
     scenario("timings_in_both");

@@ -19,3 +19,5 @@ mod life;
 mod publication;
 mod rows;
 mod timings;
+#[cfg(target_os = "linux")]
+mod tools;
