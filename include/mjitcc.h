@@ -199,7 +199,8 @@ enum {
     MJITCC_EVENT_UNLOADING = 17,     /* code leaves memory: place, count is the unit's number */
     MJITCC_EVENT_STOPPING = 18,      /* the threads are told to end */
     MJITCC_EVENT_GC_WAITED = 19,     /* the collector had to wait: ms */
-    MJITCC_EVENT_FINISH = 20         /* all threads ended well */
+    MJITCC_EVENT_FINISH = 20,        /* all threads ended well */
+    MJITCC_EVENT_LINK_LEFT = 21      /* the driver links, since the linker inside this process did not serve */
 };
 
 typedef struct mjitcc_event {

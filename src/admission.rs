@@ -94,6 +94,16 @@ impl Admission {
         }
     }
 
+    /// Rights to so many further threads of something that may run already, or to as many as there are right now; where nobody
+    /// counts, they are nothing.
+    pub(crate) fn further_threads(&self, most: usize) -> Vec<Option<Token>> {
+        let take = || match &self.tokens {
+            None => Some(None),
+            Some(tokens) => tokens.try_take().ok().flatten().map(Some),
+        };
+        std::iter::repeat_with(take).take(most).map_while(|token| token).collect()
+    }
+
     fn try_enter(&self) -> Option<u64> {
         let mut gate = self.gate();
         let now = Instant::now();
@@ -199,6 +209,17 @@ mod tests {
         assert_eq!(left.load(Ordering::SeqCst), 0);
         drop((others, next));
         assert_eq!(left.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn further_threads_are_as_many_as_there_are_tokens_for() {
+        let left = Arc::new(AtomicUsize::new(2));
+        let admission = Admission::new(Some(Arc::new(Jar(Arc::clone(&left)))), None);
+        let one = admission.further_threads(1);
+        assert_eq!((one.len(), admission.further_threads(5).len()), (1, 1));
+        drop(one);
+        assert_eq!((left.load(Ordering::SeqCst), admission.further_threads(0).len()), (2, 0));
+        assert_eq!(Admission::default().further_threads(3).len(), 3);
     }
 
     #[test]

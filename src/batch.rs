@@ -58,7 +58,7 @@ impl Batch {
     /// # Errors
     /// [`Error`] when the work as a whole cannot go on; what is wrong with a unit is in the report.
     pub fn run(&self, pipeline: &Pipeline, observer: &dyn Observer) -> Result<Report, Error> {
-        pipeline.check_host_library()?;
+        pipeline.check_link()?;
         let store = Store::open(self.layout()?, &*pipeline.executor, observer)?;
         let header = match self.prepare_header(pipeline, &store, observer) {
             Ok(header) => header,
@@ -98,7 +98,7 @@ impl Batch {
     /// # Errors
     /// [`Error`] when the compiler cannot do it or a PCH is not ours.
     pub fn plan(&self, pipeline: &Pipeline) -> Result<Vec<Plan>, Error> {
-        pipeline.check_host_library()?;
+        pipeline.check_link()?;
         let layout = self.layout()?;
         let mut plans = Vec::new();
         let mut pch = None;

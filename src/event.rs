@@ -86,6 +86,11 @@ pub enum Event<'a> {
         /// What became of it.
         report: &'a UnitReport,
     },
+    /// The linker inside this process did not serve, so that the driver's links.
+    LinkLeft {
+        /// Why.
+        why: &'a str,
+    },
     /// The library of all units could not be linked.
     LinkFailed {
         /// The library.

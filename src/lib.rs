@@ -46,6 +46,7 @@ pub mod ffi;
 pub mod imports;
 pub mod key;
 pub mod library;
+mod link;
 mod lock;
 pub mod pch;
 mod perf;

@@ -37,7 +37,53 @@ pub struct Library {
     path: PathBuf,
 }
 
+/// A path of a descriptor that no library was loaded by before: glibc's loader takes two libraries of one name for one, and
+/// descriptors are numbered anew. Each bit of the number is a spelling of the same folder.
+#[cfg(target_os = "linux")]
+fn path_of_descriptor(descriptor: i32) -> PathBuf {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut path = "/proc/self/fd/".to_owned();
+    while number > 0 {
+        path.push_str(if number & 1 == 0 { "/" } else { "./" });
+        number >>= 1;
+    }
+    PathBuf::from(path + &descriptor.to_string())
+}
+
 impl Library {
+    /// Loads a library that is in memory and nowhere else. `name` is what errors call it; its last part is what the process's maps
+    /// say.
+    ///
+    /// # Errors
+    /// [`LoadError::Open`], also where the system has no such files, or forbids to run them (`vm.memfd_noexec`).
+    #[cfg(target_os = "linux")]
+    pub fn from_memory(image: &[u8], name: &Path) -> Result<Self, LoadError> {
+        use rustix::fs::{MemfdFlags, memfd_create};
+        use std::os::fd::AsRawFd;
+        let failed = |error: io::Error| LoadError::Open { path: name.to_owned(), reason: error.to_string() };
+        let short = name.file_name().unwrap_or_default().to_string_lossy();
+        // Before Linux 6.3 the second flag was unknown, and not needed.
+        let file = memfd_create(&*short, MemfdFlags::CLOEXEC | MemfdFlags::EXEC)
+            .or_else(|_| memfd_create(&*short, MemfdFlags::CLOEXEC))
+            .map_err(|error| failed(error.into()))?;
+        let mut file = std::fs::File::from(file);
+        file.write_all(image).map_err(failed)?;
+        // The mapping keeps the memory, not the descriptor.
+        let loaded = Self::open(&path_of_descriptor(file.as_raw_fd()))?;
+        Ok(Self { path: name.to_owned(), ..loaded })
+    }
+
+    /// Elsewhere a library is a file.
+    ///
+    /// # Errors
+    /// [`LoadError::Open`], always.
+    #[cfg(not(target_os = "linux"))]
+    pub fn from_memory(_image: &[u8], name: &Path) -> Result<Self, LoadError> {
+        Err(LoadError::Open { path: name.to_owned(), reason: "libraries are files here".to_owned() })
+    }
+
     /// Loads a library with all its symbols bound. Loading runs its initialisers: it is trusted as much as the C text that it
     /// was made of.
     ///

@@ -3,12 +3,14 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{
-    Diagnostic, Flags, Header, Job, Plan, PlanError, Role, Severity, Toolchain, quote::line_directive, tells_of_crash,
+    Diagnostic, Flags, Header, Job, Linker, Plan, PlanError, Role, Severity, Toolchain, quote::line_directive,
+    tells_of_crash,
 };
 
 use crate::admission::{Admission, Memory, Permit};
@@ -19,6 +21,7 @@ use crate::event::{Event, Observer, Stage};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
 use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
+use crate::link::{InProcess, NotLinked, Objects, Wild};
 use crate::pch::UnitHeader;
 use crate::scratch::{self, Scratch};
 use crate::symbols;
@@ -39,6 +42,7 @@ pub struct Pipeline {
     /// Holds compilers back where there are too many.
     pub admission: Admission,
     digests: FileDigests,
+    linker: InProcess,
 }
 
 /// What a plan's processes left.
@@ -79,7 +83,16 @@ impl Pipeline {
     #[must_use]
     pub fn new(compiler: Found, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
         let admission = Admission::new(None, Memory::per_compiler(Memory::DEFAULT));
-        Self { compiler, flags, executor, scratch, timeout: None, admission, digests: FileDigests::default() }
+        Self {
+            compiler,
+            flags,
+            executor,
+            scratch,
+            timeout: None,
+            admission,
+            digests: FileDigests::default(),
+            linker: InProcess::default(),
+        }
     }
 
     /// The compiler's planner.
@@ -110,13 +123,27 @@ impl Pipeline {
         Ok((permit, deadline))
     }
 
-    /// Says no where no link can succeed: no host's import library in that file, or no such thing on that platform.
-    pub(crate) fn check_host_library(&self) -> Result<(), Error> {
+    /// Says no where no link can succeed: no host's import library in that file, or no such thing or linker on that platform.
+    pub(crate) fn check_link(&self) -> Result<(), Error> {
+        self.plan_link(&[], Path::new("library"), Header::None, &[])?;
         if let Some(path) = &self.flags.host_library {
-            self.plan_link(&[], Path::new("library"), Header::None, &[])?;
             check_import_library(path, &self.toolchain().compiler().target)?;
         }
+        if self.flags.linker == Linker::Wild && !Wild::IS_THERE {
+            return Err(PlanError::Unsupported {
+                toolchain: "this build of mjit-cc".to_owned(),
+                what: "link with wild",
+                instead: "it was made without the feature of that name, or for a system that wild does not know",
+            }
+            .into());
+        }
         Ok(())
+    }
+
+    /// What to tell the linker in this process; nothing where the driver links.
+    fn link_words(&self) -> Option<Vec<&'static str>> {
+        let wanted = Wild::IS_THERE && matches!(self.flags.linker, Linker::Auto | Linker::Wild);
+        wanted.then(|| self.toolchain().link_in_process(&self.flags).ok()).flatten()
     }
 
     /// Libraries that are named by their files; those that the linker searches for are taken to stay.
@@ -161,7 +188,9 @@ impl Pipeline {
         exports: &[String],
     ) -> Result<Digest, PlanError> {
         let plan = self.plan_link(&[], Path::new("library"), header.as_job(), exports)?;
-        Ok(self.plan_key("link", &plan).fields(objects.iter().map(Digest::as_str)).finish())
+        // Two linkers lay a library out in two ways.
+        let words = self.link_words().map(|words| words.join(" ")).unwrap_or_default();
+        Ok(self.plan_key("link", &plan).field(words).fields(objects.iter().map(Digest::as_str)).finish())
     }
 
     pub(crate) fn plan_key(&self, kind: &str, plan: &Plan) -> KeyBuilder {
@@ -228,8 +257,59 @@ impl Pipeline {
         result
     }
 
-    /// Links objects into a library.
+    /// Links objects inside this process, on so many threads or what make's jobserver leaves of them; nothing where that does not serve,
+    /// and the driver has to. With the image comes how long it was held back before.
+    pub(crate) fn link_in_memory(
+        &self,
+        objects: &[PathBuf],
+        threads: NonZero<usize>,
+        observer: &dyn Observer,
+    ) -> Option<(Vec<u8>, Duration)> {
+        let words = self.link_words()?;
+        let permit = self.admission.enter(&*self.executor, observer)?;
+        let further = self.admission.further_threads(threads.get() - 1);
+        let _stage = Stage::Link.on(observer);
+        let linked = Objects::read(objects)
+            .and_then(|objects| self.linker.link(&words, objects, 1 + further.len(), || self.find_runtime()));
+        linked
+            .inspect_err(|why: &NotLinked| observer.event(&Event::LinkLeft { why: &why.to_string() }))
+            .map(|image| (image, permit.waited()))
+            .ok()
+    }
+
+    fn find_runtime(&self) -> Option<PathBuf> {
+        let step = self.toolchain().ask_runtime(&self.flags)?;
+        let invocation = Invocation { step: &step, deadline: self.deadline(), temp_dir: self.scratch.path() };
+        let finished = self.executor.run(&invocation).ok()?;
+        let text = String::from_utf8(finished.output).ok()?;
+        // Where it has no such library it says the bare name.
+        text.lines().map(PathBuf::from).find(|path| path.is_absolute())
+    }
+
+    /// Links objects into a library: inside this process, on so many threads, where that serves.
+    #[expect(clippy::too_many_arguments, reason = "what, where to, and how")]
     pub(crate) fn link(
+        &self,
+        objects: &[PathBuf],
+        library: &Path,
+        header: &UnitHeader,
+        exports: &[String],
+        threads: NonZero<usize>,
+        deadline: Option<Instant>,
+        observer: &dyn Observer,
+    ) -> Result<Ran, Failure> {
+        if self.executor.is_cancelled() {
+            return Err(Failure::Interrupted);
+        }
+        if let Some((image, waited)) = self.link_in_memory(objects, threads, observer) {
+            fs::write(library, image).map_err(Failure::file("write", library))?;
+            return Ok(Ran { companions: Vec::new(), text: String::new(), inputs: Some(Inputs::default()), waited });
+        }
+        self.link_by_driver(objects, library, header, exports, deadline, observer)
+    }
+
+    /// Links objects into a library, in a process.
+    pub(crate) fn link_by_driver(
         &self,
         objects: &[PathBuf],
         library: &Path,

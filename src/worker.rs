@@ -383,6 +383,7 @@ impl Observer for Shared {
         match *event {
             Event::PchStarted { .. } => self.tell(&WorkerEvent::PchStart),
             Event::Running { step } => self.tell(&WorkerEvent::Process(step.to_string())),
+            Event::LinkLeft { why } => self.tell(&WorkerEvent::LinkLeft(why.to_owned())),
             Event::Warning { text } => self.tell(&WorkerEvent::Warning(text.to_owned())),
             _ => {}
         }

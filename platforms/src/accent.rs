@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::compiler::{Compiler, Family};
 use crate::job::{Flags, Pch};
+use crate::link::Linker;
 use crate::plan::TextFile;
 use crate::words::{Words, path_word};
 
@@ -33,6 +34,14 @@ impl Accent {
             Self::Cl => &[],
             // Or it would call link.exe, which only Windows has.
             Self::ClangCl => &["-fuse-ld=lld"],
+        }
+    }
+
+    pub(crate) fn takes_linker(self, linker: Linker) -> bool {
+        match linker {
+            Linker::Auto | Linker::Driver => true,
+            Linker::Lld => self == Self::ClangCl,
+            Linker::Wild | Linker::Mold | Linker::Gold | Linker::Bfd => false,
         }
     }
 

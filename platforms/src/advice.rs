@@ -11,7 +11,7 @@ const WINDOWS_SYMBOL: &str = "name the library that defines it with --ldflag, th
                               the host's is declared with __declspec(dllimport)";
 
 /// What a compiler or linker says in such a case, and what helps.
-const KNOWN: [(&str, &str); 13] = [
+const KNOWN: [(&str, &str); 14] = [
     ("No space left on device", DISK_FULL),
     (
         "could not open 'msvcrt.lib'",
@@ -22,6 +22,7 @@ const KNOWN: [(&str, &str); 13] = [
         "run from a Visual Studio prompt, or do without the C runtime by --ldflag=-NODEFAULTLIB",
     ),
     ("invalid linker name in", NO_LLD),
+    ("collect2: fatal error: cannot find 'ld'", "the linker is not there: install it, or choose another with --linker"),
     ("Executable \"lld-link\" doesn't exist", NO_LLD),
     (
         "unable to find library -lgcc",

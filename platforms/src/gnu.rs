@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
 use crate::job::{Flags, Header, Job, Pch};
+use crate::link::{self, Linker};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
 use crate::target::{Env, Os, Target};
@@ -40,6 +41,10 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     }
     /// Words for the link, before the objects.
     fn link(&self, compiler: &Compiler) -> Vec<&'static str>;
+    /// Whether another linker than its own can link what it compiles.
+    fn takes_linkers(&self) -> bool {
+        true
+    }
     /// Libraries for the link, after the objects and the user's.
     fn link_libraries(&self, target: &Target) -> &'static [&'static str];
 }
@@ -154,7 +159,8 @@ impl<D: Dialect> Gnu<D> {
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
         let target = &self.compiler.target;
         let mut args = self.common(flags);
-        args.words(self.dialect.link(&self.compiler)).flag("-o", library);
+        // The last of its kind is the one that counts.
+        args.words(self.dialect.link(&self.compiler)).words(flags.linker.flag()).flag("-o", library);
         for input in inputs {
             args.path(input);
         }
@@ -164,6 +170,20 @@ impl<D: Dialect> Gnu<D> {
         }
         args.words(&flags.ldflags).words(self.dialect.link_libraries(target));
         self.step(args)
+    }
+
+    /// Says no where the wished linker is none of this compiler's.
+    fn check_linker(&self, flags: &Flags) -> Result<(), PlanError> {
+        match flags.linker {
+            Linker::Auto | Linker::Driver => Ok(()),
+            Linker::Wild => {
+                self.link_in_process(flags).map(drop).map_err(|why| self.unsupported("link with wild", why))
+            }
+            Linker::Lld | Linker::Mold | Linker::Gold | Linker::Bfd if self.dialect.takes_linkers() => Ok(()),
+            Linker::Lld | Linker::Mold | Linker::Gold | Linker::Bfd => {
+                Err(self.unsupported("link with another linker than its own", "leave the choice to it"))
+            }
+        }
     }
 
     fn unsupported(&self, what: &'static str, instead: &'static str) -> PlanError {
@@ -198,6 +218,9 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                 "link with an import library of the host",
                 "leave it out, the program that loads a library defines what it leaves open",
             ));
+        }
+        if matches!(job, Job::Link { .. } | Job::CompileAndLink { .. }) {
+            self.check_linker(flags)?;
         }
         match *job {
             Job::BuildPch { pch, depfile } => self.build_pch(flags, pch, depfile),
@@ -237,6 +260,23 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                 })
             }
         }
+    }
+
+    fn link_in_process(&self, flags: &Flags) -> Result<Vec<&'static str>, &'static str> {
+        if !self.dialect.takes_linkers() {
+            return Err("the compiler has a linker of its own");
+        }
+        link::in_process(&self.compiler.target, flags)
+    }
+
+    fn ask_runtime(&self, flags: &Flags) -> Option<Step> {
+        let asks = self.dialect.link_libraries(&self.compiler.target).contains(&"-lgcc");
+        asks.then(|| {
+            let mut args = Words::default();
+            // The user's words may choose among several.
+            args.words(&flags.cflags).words(["-print-libgcc-file-name"]);
+            self.step(args)
+        })
     }
 
     fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic> {

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::link::Linker;
+
 /// How hard the compiler tries. The names are cc's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OptLevel {
@@ -67,6 +69,8 @@ pub struct Flags {
     /// The host's import library, for Windows alone: elsewhere the program that loads a library fills in what is open. At the
     /// link only, as `ldflags` (the seed's libruby flag).
     pub host_library: Option<PathBuf>,
+    /// Who links.
+    pub linker: Linker,
 }
 
 /// A precompiled header as it lies on disk.

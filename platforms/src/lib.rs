@@ -39,6 +39,7 @@ mod diagnostic;
 mod gcc;
 mod gnu;
 mod job;
+mod link;
 mod mingw;
 mod msvc;
 mod plan;
@@ -53,6 +54,7 @@ pub use candidates::{Choice, LINKERS, PackageManager, candidates, install_hint, 
 pub use compiler::{Compiler, Family, Version};
 pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
+pub use link::Linker;
 pub use plan::{Plan, PlanError, Step, TextFile};
 pub use target::{Arch, Env, Os, Target, UnknownTarget};
 
@@ -90,6 +92,20 @@ pub trait Toolchain: Send + Sync + Debug {
     /// # Errors
     /// [`PlanError`] when the compiler or its platform cannot do it.
     fn plan(&self, flags: &Flags, job: &Job<'_>) -> Result<Plan, PlanError>;
+
+    /// What an ELF linker is told that links inside this process in the driver's place, but for inputs and output.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn link_in_process(&self, _flags: &Flags) -> Result<Vec<&'static str>, &'static str> {
+        Err("it links ELF alone")
+    }
+
+    /// Asks the compiler for the file name of the library with what it calls by itself (128-bit division), one line; none where
+    /// there is no such thing to ask for.
+    fn ask_runtime(&self, _flags: &Flags) -> Option<Step> {
+        None
+    }
 
     /// What the compiler complained about, out of its output.
     fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic>;

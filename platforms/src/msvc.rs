@@ -187,6 +187,13 @@ impl Toolchain for Msvc {
     }
 
     fn plan(&self, flags: &Flags, job: &Job<'_>) -> Result<Plan, PlanError> {
+        if matches!(job, Job::Link { .. } | Job::CompileAndLink { .. }) && !self.accent().takes_linker(flags.linker) {
+            return Err(PlanError::Unsupported {
+                toolchain: format!("{} for {}", self.compiler.family, self.compiler.target),
+                what: "link with that linker",
+                instead: "leave the choice to it",
+            });
+        }
         Ok(match *job {
             Job::BuildPch { pch, .. } => self.build_pch(flags, pch),
             Job::Compile { source, object, header, quote_dir, .. } => {

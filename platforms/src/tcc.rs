@@ -56,6 +56,10 @@ impl Dialect for Tcc {
         ""
     }
 
+    fn takes_linkers(&self) -> bool {
+        false
+    }
+
     fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {
         let mut words = gnu::shared(target).to_vec();
         if gnu::takes_nostdlib(target) {

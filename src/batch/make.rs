@@ -1,5 +1,6 @@
 //! One unit of a batch: taken from the store where it is known, compiled and linked where not.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -58,8 +59,9 @@ impl Run<'_> {
         self.tell_output(name, &made.record.output);
         if !self.batch.compact && made.library.is_none() {
             let name = library_name(self.pipeline, &self.stems[number]);
+            let staged = self.staged(number, Role::Library).staged;
             let deadline = self.pipeline.deadline_after(made.timings.compile);
-            let linked = self.link(&[&made], &name, &self.staged(number, Role::Library).staged, deadline)?;
+            let linked = self.link(&[&made], &name, &staged, NonZero::<usize>::MIN, deadline)?;
             made.join(&name, &linked);
             if made.record.symbols.is_empty() {
                 // An object of -flto does not say; the library does.
@@ -147,6 +149,7 @@ impl Run<'_> {
         units: &[&Made],
         name: &str,
         staged: &Path,
+        threads: NonZero<usize>,
         deadline: Option<Instant>,
     ) -> Result<Linked, Failure> {
         let Self { pipeline, store, header, .. } = self;
@@ -160,7 +163,7 @@ impl Run<'_> {
             return Ok(Linked { exported: record.symbols, took: None });
         }
         let began = Instant::now();
-        let ran = pipeline.link(&objects, staged, header, &symbols, deadline, self.observer)?;
+        let ran = pipeline.link(&objects, staged, header, &symbols, threads, deadline, self.observer)?;
         let waited = ran.waited;
         self.tell_output(name, &ran.text);
         let exported = symbols::exported_by_library(staged, &pipeline.toolchain().compiler().target)?;

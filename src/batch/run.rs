@@ -184,7 +184,8 @@ impl Run<'_> {
         let library = self.store.layout().library(&name);
         self.observer.event(&Event::LinkStarted { library: &library, objects: units.len() });
         let objects: Vec<&Made> = units.iter().map(|unit| &**unit).collect();
-        match self.link(&objects, &name, &self.store.layout().staging().join(&name), self.pipeline.deadline()) {
+        let staged = self.store.layout().staging().join(&name);
+        match self.link(&objects, &name, &staged, self.batch.jobs, self.pipeline.deadline()) {
             Ok(linked) => {
                 self.observer.event(&Event::LinkFinished { library: &library, reused: linked.took.is_none() });
                 units.iter_mut().for_each(|unit| unit.join(&name, &linked));

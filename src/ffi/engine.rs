@@ -89,7 +89,7 @@ impl Engine {
         let compiler = finder.find(&wish).map_err(failed)?;
         let mut pipeline = Pipeline::new(compiler, flags, Arc::<ProcessExecutor>::clone(&executor), scratch);
         pipeline.timeout = timeout;
-        pipeline.check_host_library().map_err(failed)?;
+        pipeline.check_link().map_err(failed)?;
         let prefix = prefix.unwrap_or_else(|| "_mjit_".to_owned());
         let save_temps = options.save_temps != 0;
         let before = header.clone().map_or(UnitHeader::None, UnitHeader::Text);

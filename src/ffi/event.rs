@@ -30,6 +30,7 @@ pub const EVENT_UNLOADING: u32 = 17;
 pub const EVENT_STOPPING: u32 = 18;
 pub const EVENT_GC_WAITED: u32 = 19;
 pub const EVENT_FINISH: u32 = 20;
+pub const EVENT_LINK_LEFT: u32 = 21;
 
 /// What an event has beside its line.
 #[derive(Default)]
@@ -76,6 +77,7 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
         }
         WorkerEvent::Stopping => Facts { kind: EVENT_STOPPING, ..facts },
         WorkerEvent::GcWaited(took) => Facts { kind: EVENT_GC_WAITED, took: *took, ..facts },
+        WorkerEvent::LinkLeft(_) => Facts { kind: EVENT_LINK_LEFT, ..facts },
         WorkerEvent::Finish => Facts { kind: EVENT_FINISH, ..facts },
     }
 }

@@ -67,6 +67,7 @@ macro_rules! compiling {
                     cflags: words($options.cflags),
                     ldflags: words($options.ldflags),
                     host_library: path($options.host_library),
+                    linker: mjit_cc_platforms::Linker::Auto,
                 },
                 environment: super::worker::environment(path($options.temp_dir)),
                 header: path($options.header),

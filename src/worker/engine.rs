@@ -2,7 +2,8 @@
 //! slots.
 
 use std::fs;
-use std::path::PathBuf;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -68,7 +69,7 @@ impl Engine {
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), executor, scratch);
         pipeline.timeout = options.timeout;
         pipeline.admission = Admission::new(None, Memory::per_compiler(options.memfree));
-        pipeline.check_host_library()?;
+        pipeline.check_link()?;
         let header = match &options.header {
             WorkerHeader::None => UnitHeader::None,
             WorkerHeader::File(header) => {
@@ -161,19 +162,47 @@ impl Engine {
     ) -> Result<Library, Failure> {
         let Self { pipeline, header, .. } = self;
         let library = self.library(stem);
-        let linked = pipeline.link(objects, &library, header, exports, pipeline.deadline(), observer);
-        let loaded = linked.and_then(|_| {
-            let _stage = Stage::Load.on(observer);
-            let loaded = Library::open(&library)?;
-            if let (Some(perf), Some(entry)) = (&self.perf, exports.first()) {
-                let image = fs::read(&library).map_err(Failure::file("read", &library))?;
-                perf.add(&loaded, &image, entry)?;
+        // The other cores are the host's.
+        let loaded = match pipeline.link_in_memory(objects, NonZero::<usize>::MIN, observer) {
+            Some((image, _)) => {
+                let _stage = Stage::Load.on(observer);
+                self.load(&image, &library).and_then(|loaded| self.name_for_perf(loaded, exports, || Ok(image)))
             }
-            Ok(loaded)
-        });
+            None => pipeline
+                .link_by_driver(objects, &library, header, exports, pipeline.deadline(), observer)
+                .and_then(|_| {
+                    let _stage = Stage::Load.on(observer);
+                    let image = || fs::read(&library).map_err(Failure::file("read", &library));
+                    self.name_for_perf(Library::open(&library)?, exports, image)
+                }),
+        };
         self.discard(objects);
         self.discard(&[library]);
         loaded
+    }
+
+    /// From memory where the system can; a file is what a debugger or a person may look into.
+    fn load(&self, image: &[u8], library: &Path) -> Result<Library, Failure> {
+        if !self.save_temps
+            && let Ok(loaded) = Library::from_memory(image, library)
+        {
+            return Ok(loaded);
+        }
+        fs::write(library, image).map_err(Failure::file("write", library))?;
+        Ok(Library::open(library)?)
+    }
+
+    /// Names what was loaded, which nobody runs yet, where that is wanted.
+    fn name_for_perf(
+        &self,
+        loaded: Library,
+        entries: &[String],
+        image: impl FnOnce() -> Result<Vec<u8>, Failure>,
+    ) -> Result<Library, Failure> {
+        if let (Some(perf), Some(entry)) = (&self.perf, entries.first()) {
+            perf.add(&loaded, &image()?, entry)?;
+        }
+        Ok(loaded)
     }
 
     /// Removes files, unless they are to be kept.

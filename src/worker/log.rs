@@ -86,6 +86,8 @@ pub enum WorkerEvent {
     PchStart,
     /// A process is about to start: its command line.
     Process(String),
+    /// The linker inside this process did not serve, and why: the compiler's driver links.
+    LinkLeft(String),
     /// A library was not made.
     NoLibrary(PathBuf),
     /// Code leaves memory.
@@ -119,6 +121,7 @@ impl WorkerEvent {
             | Self::Recompiled(_)
             | Self::Inlined { .. }
             | Self::Warning(_)
+            | Self::LinkLeft(_)
             | Self::Finish => 1,
             Self::Compiler(_)
             | Self::TempDir(_)
@@ -173,6 +176,7 @@ impl fmt::Display for WorkerEvent {
             Self::Start { place, source } => write!(f, "start compilation: {place} -> {}", source.display()),
             Self::PchStart => f.write_str("Creating precompiled header"),
             Self::Process(command) => write!(f, "Starting process: {command}"),
+            Self::LinkLeft(why) => write!(f, "Linked by the compiler's driver instead of wild: {why}"),
             Self::NoLibrary(path) => write!(f, "Failed to generate so: {}", path.display()),
             Self::Unloading { id, place } => write!(f, "Unloading unit {id}: {place}"),
             Self::Stopping => f.write_str("Stopping worker thread"),

@@ -349,16 +349,20 @@ fn what_was_built_before_the_disk_was_full_is_kept() {
 #[cfg(target_os = "linux")]
 fn a_library_that_finds_no_room_leaves_the_one_that_is_there_whole() {
     need!("gcc");
-    let place = Place::new();
-    big_units(&place);
-    place.units(&["small"]);
-    let Some(_disk) = SmallDisk::new(place.out(), "440k") else { return };
-    run(&mut place.compile("small.c --compact"), 0);
-    let before = fs::read(place.out().join("units.so")).unwrap();
-    let said = text(&run(&mut place.compile("first.c second.c --compact -k"), 1).stderr);
-    assert!(said.contains("units.so: the linker failed") && said.contains(FULL), "{said}");
-    assert_eq!(fs::read(place.out().join("units.so")).unwrap(), before);
-    place.has_function("units", "small");
+    for (linker, words, code) in [("driver", "units.so: the linker failed", 1), ("wild", "units.so: cannot write ", 4)]
+    {
+        let place = Place::new();
+        big_units(&place);
+        place.units(&["small"]);
+        let Some(_disk) = SmallDisk::new(place.out(), "400k") else { return };
+        let compile = |units: &str| place.compile(&format!("{units} --compact -k --linker {linker}"));
+        run(&mut compile("small.c"), 0);
+        let before = fs::read(place.out().join("units.so")).unwrap();
+        let said = text(&run(&mut compile("first.c second.c"), code).stderr);
+        assert!(said.contains(words) && said.contains(FULL), "{said}");
+        assert_eq!(fs::read(place.out().join("units.so")).unwrap(), before);
+        place.has_function("units", "small");
+    }
 }
 
 #[test]
@@ -509,7 +513,8 @@ mod vanishing {
         let compiler = place.path("vanishing-cc");
         std::os::unix::fs::symlink(support::fake_cc(), &compiler).unwrap();
         let mut command = place.compile(words);
-        command.arg("--cc").arg(&compiler).env("FAKE_CC_REAL", "gcc").env("FAKE_CC_LOG", place.path("log"));
+        command.arg("--cc").arg(&compiler).args(["--linker", "driver"]);
+        command.env("FAKE_CC_REAL", "gcc").env("FAKE_CC_LOG", place.path("log"));
         command.env("FAKE_CC_DO", "hang").env("FAKE_CC_WHEN", when);
         let (tool, hanging) = Running::start_hanging(place, command);
         fs::remove_file(&compiler).unwrap();

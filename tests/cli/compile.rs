@@ -76,7 +76,9 @@ impl Fake {
 
     /// Lets the tool use it.
     pub(crate) fn behind<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("FAKE_CC_REAL", &self.real).env("FAKE_CC_LOG", self.log.path()).arg("--cc").arg(support::fake_cc())
+        command.env("FAKE_CC_REAL", &self.real).env("FAKE_CC_LOG", self.log.path());
+        // What links inside the tool is seen by nobody.
+        command.arg("--cc").arg(support::fake_cc()).args(["--linker", "driver"])
     }
 
     /// Everything that was run since this or the like was asked before.
@@ -506,7 +508,7 @@ fn each_v_says_more() {
     assert!(normal.contains("1 built") && !normal.contains("compiler:"), "{normal}");
     assert!(verbose.contains("compiler: gcc ") && verbose.contains("u.c: built in "), "{verbose}");
     assert!(verbose.contains("proven to be used") && !verbose.contains("-fPIC"), "{verbose}");
-    assert!(commands.contains("-x c-header") && commands.contains("-shared"), "{commands}");
+    assert!(commands.contains("-x c-header") && commands.contains(" -c "), "{commands}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod edges;
 mod interrupt;
 #[cfg(unix)]
 mod jobserver;
+mod link;
 mod messages;
 mod paths;
 mod pch;

@@ -62,7 +62,8 @@ impl Place {
     /// The same with a compiler that is up to this mischief where `when` is in its arguments or its source.
     pub(super) fn with_mischief(&self, mischief: &str, when: &str, words: &str) -> Command {
         let mut command = self.compile(words);
-        command.arg("--cc").arg(support::fake_cc()).env("FAKE_CC_REAL", "gcc").env("FAKE_CC_LOG", self.path("log"));
+        command.arg("--cc").arg(support::fake_cc()).args(["--linker", "driver"]);
+        command.env("FAKE_CC_REAL", "gcc").env("FAKE_CC_LOG", self.path("log"));
         command.env("FAKE_CC_DO", mischief).env("FAKE_CC_WHEN", when);
         command
     }

@@ -46,7 +46,11 @@ impl Possessions {
         }
         let maps = fs::read_to_string("/proc/self/maps").unwrap();
         let dir_name = dir.to_string_lossy();
-        wrongs.extend(maps.lines().filter(|line| line.contains(&*dir_name)).map(|line| format!("mapped: {line}")));
+        wrongs.extend(
+            maps.lines()
+                .filter(|line| line.contains(&*dir_name) || line.contains("/memfd:_mjit"))
+                .map(|line| format!("mapped: {line}")),
+        );
         wrongs.extend(fs::read_dir(dir).unwrap().map(|entry| format!("left: {}", entry.unwrap().path().display())));
         wrongs
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
-use mjitcc::platforms::{Choice, OptLevel};
+use mjitcc::platforms::{Choice, Linker, OptLevel};
 
 use crate::exit::{self, Exit, Trouble};
 
@@ -174,6 +174,9 @@ pub(crate) struct CompilerArgs {
     /// A further word for the linker's driver, such as a library.
     #[arg(long = "ldflag", value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) ldflags: Vec<OsString>,
+    /// Who links.
+    #[arg(long, value_name = "LINKER", value_parser = linker, default_value = "auto", help = format!("Who links: {}; auto is wild inside this process where that serves, else the compiler's driver", linkers()))]
+    pub(crate) linker: Linker,
     /// For Windows: the import library of the program that loads the units, which may call what it exports.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) host_library: Option<PathBuf>,
@@ -186,6 +189,15 @@ fn toolchains() -> String {
 fn toolchain(word: &str) -> Result<Choice, String> {
     let found = Choice::NAMES.iter().find(|(name, _)| *name == word);
     found.map(|&(_, choice)| choice).ok_or_else(|| format!("expected one of {}", toolchains()))
+}
+
+fn linkers() -> String {
+    Linker::NAMES.map(|(name, _)| name).join(", ")
+}
+
+fn linker(word: &str) -> Result<Linker, String> {
+    let found = Linker::NAMES.iter().find(|(name, _)| *name == word);
+    found.map(|&(_, linker)| linker).ok_or_else(|| format!("expected one of {}", linkers()))
 }
 
 fn level(word: &str) -> Result<OptLevel, String> {

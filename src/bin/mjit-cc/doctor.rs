@@ -12,7 +12,7 @@ use mjitcc::discover::{Environment, Finder, Found};
 use mjitcc::event::Event;
 use mjitcc::exec::{Executor, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
-use mjitcc::platforms::{Choice, Flags, LINKERS, install_hint, survey_names};
+use mjitcc::platforms::{Choice, Flags, LINKERS, Linker, install_hint, survey_names};
 use mjitcc::scratch::{Purpose, Scratch, ScratchError};
 use mjitcc::{Error, Failure};
 use serde::Serialize;
@@ -171,7 +171,9 @@ fn try_out(found: Found, environment: &Environment, executor: &Arc<ProcessExecut
         jobs: NonZero::<usize>::MIN,
         keep_going: false,
     };
-    let pipeline = Pipeline::new(found, Flags::default(), Arc::<ProcessExecutor>::clone(executor), scratch);
+    // What links inside this process says nothing of the compiler.
+    let flags = Flags { linker: Linker::Driver, ..Flags::default() };
+    let pipeline = Pipeline::new(found, flags, Arc::<ProcessExecutor>::clone(executor), scratch);
     let used = AtomicBool::new(false);
     let observer = |event: &Event<'_>| {
         if let Event::PchReady { .. } = event {

@@ -261,6 +261,9 @@ impl Observer for Human {
             }
             Event::UnitCompiled { unit } => self.step_bar(unit),
             Event::UnitFinished { report } => self.unit_finished(report),
+            Event::LinkLeft { why } if self.says(Level::Verbose) => {
+                self.print(format_args!("linked by the compiler's driver instead of wild: {why}"));
+            }
             Event::LinkStarted { library, objects } if self.says(Level::Verbose) => {
                 self.print(format_args!("linking {} into {}", plural(objects, "object"), library.display()));
             }

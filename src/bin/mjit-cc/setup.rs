@@ -72,6 +72,7 @@ fn flags(args: &CompilerArgs) -> Flags {
         cflags: args.cflags.clone(),
         ldflags: args.ldflags.clone(),
         host_library: args.host_library.as_ref().map(absolute),
+        linker: args.linker,
     }
 }
 
