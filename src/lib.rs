@@ -35,6 +35,7 @@
 //! # }
 //! ```
 
+pub mod admission;
 pub mod batch;
 pub mod cache;
 mod depend;
@@ -50,14 +51,17 @@ pub mod library;
 mod link;
 mod lock;
 pub mod pch;
+mod perf;
 pub mod pipeline;
 pub mod scratch;
 mod standby;
 mod store;
 pub mod symbols;
 mod sync;
+pub mod timeline;
 pub mod unit;
 pub mod unity;
+mod whole;
 pub mod worker;
 
 pub use error::{Error, Failure, Phase};

@@ -155,7 +155,11 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
     }
     let file = std::path::absolute(file).map_err(Error::file("find", file))?;
     let pch = Pch { header, file };
-    match ensure(pipeline, &pch, observer) {
+    let ready = ensure(pipeline, &pch, observer);
+    if ready.is_err() {
+        observer.event(&Event::PchFailed { header: &pch.header });
+    }
+    match ready {
         Ok(ready) => {
             if let (Some(_), Some(content)) = (&pipeline.launcher, &ready.portable) {
                 // ccache goes by this instead of the PCH, which is another file each time that it is built. Without, it finds less.

@@ -13,11 +13,12 @@ use mjit_cc_platforms::{
     quote::line_directive, tells_of_crash,
 };
 
+use crate::admission::{Admission, Memory, Permit};
 use crate::cache::ObjectCache;
 use crate::depend::{FileDigests, Inputs};
 use crate::discover::{Found, FoundLauncher};
 use crate::error::{Error, Failure, Phase};
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, Stage};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
 use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
@@ -45,6 +46,8 @@ pub struct Pipeline {
     pub cache: Option<Arc<ObjectCache>>,
     /// What starts the compiler of a unit.
     pub launcher: Option<FoundLauncher>,
+    /// Holds compilers back where there are too many.
+    pub admission: Admission,
     digests: FileDigests,
     /// What the processor is where the flags leave that open, once somebody asked.
     processor: OnceLock<Option<Digest>>,
@@ -60,6 +63,8 @@ pub(crate) struct Ran {
     pub(crate) text: String,
     /// The files that the compiler read; none when that is not known.
     pub(crate) inputs: Option<Inputs>,
+    /// How long it was held back before.
+    pub(crate) waited: Duration,
 }
 
 /// What is to be remembered of the files that a compiler read.
@@ -83,9 +88,10 @@ pub(crate) struct UnitPaths {
 }
 
 impl Pipeline {
-    /// A pipeline whose processes may take as long as they like.
+    /// A pipeline whose processes may take as long as they like, and as many run as there are threads and memory for.
     #[must_use]
     pub fn new(compiler: Found, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
+        let admission = Admission::new(None, Memory::per_compiler(Memory::DEFAULT));
         Self {
             compiler,
             flags,
@@ -94,6 +100,7 @@ impl Pipeline {
             timeout: None,
             cache: None,
             launcher: None,
+            admission,
             digests: FileDigests::default(),
             processor: OnceLock::new(),
             linker: InProcess::default(),
@@ -110,6 +117,22 @@ impl Pipeline {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         // A limit past the end of time is none.
         self.timeout.and_then(|limit| Instant::now().checked_add(limit))
+    }
+
+    /// When what is in the middle of it must be through, after it took so long. What it was held back for does not count.
+    pub(crate) fn deadline_after(&self, spent: Duration) -> Option<Instant> {
+        self.timeout.and_then(|limit| Instant::now().checked_add(limit.saturating_sub(spent)))
+    }
+
+    /// Waits until one more compiler may run, and gives the work so much more time.
+    pub(crate) fn admit(
+        &self,
+        deadline: Option<Instant>,
+        observer: &dyn Observer,
+    ) -> Result<(Permit<'_>, Option<Instant>), Failure> {
+        let permit = self.admission.enter(&*self.executor, observer).ok_or(Failure::Interrupted)?;
+        let deadline = deadline.and_then(|deadline| deadline.checked_add(permit.waited()));
+        Ok((permit, deadline))
     }
 
     /// Says no where no link can succeed: no host's import library in that file, or no such thing or linker on that platform.
@@ -259,6 +282,8 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
+        let (permit, deadline) = self.admit(deadline, observer)?;
+        let _stage = Stage::Compile.on(observer);
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
         let plan = if role == Role::Object { self.launched(plan) } else { plan };
         self.write_source(unit, role, &paths.source)?;
@@ -272,23 +297,33 @@ impl Pipeline {
         // tcc takes a relative #line for one beside the file that it stands in.
         let wrong = format!("{}/{}", paths.source.parent().unwrap_or(Path::new("")).display(), unit.name());
         match &mut result {
-            Ok(Ran { text, .. }) => *text = text.replace(&wrong, unit.name()),
+            Ok(Ran { text, waited, .. }) => {
+                *text = text.replace(&wrong, unit.name());
+                *waited = permit.waited();
+            }
             Err(failure) => failure.rewrite_output(|text| text.replace(&wrong, unit.name())),
         }
         result
     }
 
-    /// Links objects inside this process, on so many threads; nothing where that does not serve, and the driver has to.
+    /// Links objects inside this process, on so many threads or what make's jobserver leaves of them; nothing where that does not serve,
+    /// and the driver has to. With the image comes how long it was held back before.
     pub(crate) fn link_in_memory(
         &self,
         objects: &[PathBuf],
         threads: NonZero<usize>,
         observer: &dyn Observer,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<(Vec<u8>, Duration)> {
         let words = self.link_words()?;
+        let permit = self.admission.enter(&*self.executor, observer)?;
+        let further = self.admission.further_threads(threads.get() - 1);
+        let _stage = Stage::Link.on(observer);
         let linked = Objects::read(objects)
-            .and_then(|objects| self.linker.link(&words, objects, threads.get(), || self.find_runtime()));
-        linked.inspect_err(|why: &NotLinked| observer.event(&Event::LinkLeft { why: &why.to_string() })).ok()
+            .and_then(|objects| self.linker.link(&words, objects, 1 + further.len(), || self.find_runtime()));
+        linked
+            .inspect_err(|why: &NotLinked| observer.event(&Event::LinkLeft { why: &why.to_string() }))
+            .map(|image| (image, permit.waited()))
+            .ok()
     }
 
     fn find_runtime(&self) -> Option<PathBuf> {
@@ -315,9 +350,9 @@ impl Pipeline {
         if self.executor.is_cancelled() {
             return Err(Failure::Interrupted);
         }
-        if let Some(image) = self.link_in_memory(objects, threads, observer) {
+        if let Some((image, waited)) = self.link_in_memory(objects, threads, observer) {
             fs::write(library, image).map_err(Failure::file("write", library))?;
-            return Ok(Ran { companions: Vec::new(), text: String::new(), inputs: Some(Inputs::default()) });
+            return Ok(Ran { companions: Vec::new(), text: String::new(), inputs: Some(Inputs::default()), waited });
         }
         self.link_by_driver(objects, library, header, exports, deadline, observer)
     }
@@ -332,20 +367,27 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
+        let (permit, deadline) = self.admit(deadline, observer)?;
+        let _stage = Stage::Link.on(observer);
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
         let also = &self.linked_files();
-        self.run(&plan, Phase::Link, Reading { depfile: None, except: &[], also }, deadline, observer)
+        let reading = Reading { depfile: None, except: &[], also };
+        let ran = self.run(&plan, Phase::Link, reading, deadline, observer)?;
+        Ok(Ran { waited: permit.waited(), ..ran })
     }
 
-    /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name.
+    /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name. A file that goes by its own
+    /// name needs no directive, and a debugger that reads it finds the lines where they are.
     fn write_source(&self, unit: &Unit, role: Role, path: &Path) -> Result<(), Failure> {
-        fs::write(path, self.source_text(unit, role)).map_err(Failure::file("write", path))
+        let named = Path::new(unit.name()) == path;
+        fs::write(path, self.source_text(unit, role, named)).map_err(Failure::file("write", path))
     }
 
-    /// What the compiler is given for a unit.
-    pub(crate) fn source_text(&self, unit: &Unit, role: Role) -> Vec<u8> {
+    /// What the compiler is given for a unit; `named` where its file is called as the unit is.
+    pub(crate) fn source_text(&self, unit: &Unit, role: Role, named: bool) -> Vec<u8> {
         let prelude = self.toolchain().prelude(role);
-        let line = line_directive(unit.name());
+        let is_named = prelude.is_empty() && named;
+        let line = if is_named { String::new() } else { line_directive(unit.name()) };
         [prelude.as_bytes(), line.as_bytes(), unit.text(), b"\n"].concat()
     }
 
@@ -372,7 +414,12 @@ impl Pipeline {
             }
         };
         let inputs = self.inputs(&rule, &output, except, also, began);
-        Ok(Ran { companions: plan.companions.clone(), text: self.toolchain().readable(&output), inputs })
+        Ok(Ran {
+            companions: plan.companions.clone(),
+            text: self.toolchain().readable(&output),
+            inputs,
+            waited: Duration::ZERO,
+        })
     }
 
     /// The files that a compiler read since `began`.

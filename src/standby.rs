@@ -60,6 +60,11 @@ impl Standby {
         self.wanted
     }
 
+    /// Whether none waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.ready).is_empty()
+    }
+
     /// Sees to it that as many wait as are wanted. Starts processes and waits for none but such as are ending.
     pub(crate) fn prepare(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) {
         let ending = std::mem::take(&mut *lock(&self.ending));
@@ -107,12 +112,12 @@ impl Standby {
     ) -> Option<(Ran, PathBuf)> {
         let mut waiting = self.take(pipeline)?;
         let object = waiting.paths.staged.clone();
-        let text = pipeline.source_text(unit, Role::Object);
+        let text = pipeline.source_text(unit, Role::Object, false);
         if waiting.compiler.feed(&text, deadline).is_err() {
             waiting.finish(pipeline);
             return None;
         }
-        let unknown = Ran { companions: Vec::new(), text: String::new(), inputs: None };
+        let unknown = Ran { companions: Vec::new(), text: String::new(), inputs: None, waited: Duration::ZERO };
         // What it read it may write down last of all.
         if pipeline.toolchain().renames_objects()
             && pipeline.cache.is_none()

@@ -57,6 +57,7 @@ mod log;
 pub mod names;
 mod options;
 pub mod policy;
+mod record;
 mod slot;
 mod tiers;
 mod together;
@@ -77,6 +78,7 @@ use engine::Engine;
 use interlock::{Interlock, Status, Waited};
 use jobs::{Job, Jobs};
 use options::Options;
+use record::Record;
 use units::{Rules, Ticket, Units};
 
 /// How long a submission waits for its unit, where hosts wait.
@@ -98,6 +100,7 @@ struct Shared {
     host: Arc<dyn Host>,
     options: Options,
     environment: Environment,
+    record: Option<Record>,
     executor: Mutex<Arc<ProcessExecutor>>,
     /// None before it is set up, and for good where that failed or the worker was finished.
     engine: Mutex<Option<Arc<Engine>>>,
@@ -130,6 +133,7 @@ impl Worker {
         let shared = Shared {
             interlock,
             host,
+            record: Record::new(&options),
             options,
             environment,
             executor: Mutex::new(Arc::default()),
@@ -339,6 +343,7 @@ impl Worker {
             engine.close();
         }
         self.shared.set_engine(None);
+        self.shared.write_record();
         // The last share, which ends its watchdog.
         *lock(&self.shared.executor) = Arc::default();
         self.shared.tell(&WorkerEvent::Finish);
@@ -377,6 +382,9 @@ impl Drop for Worker {
 /// Hears what the pipeline does for one worker.
 impl Observer for Shared {
     fn event(&self, event: &Event<'_>) {
+        if let Some(record) = &self.record {
+            record.event(event);
+        }
         match *event {
             Event::PchStarted { .. } => self.tell(&WorkerEvent::PchStart),
             Event::Running { step } => self.tell(&WorkerEvent::Process(step.to_string())),

@@ -74,6 +74,7 @@ impl Run<'_> {
         if !self.batch.compact && made.library.is_none() {
             let name = library_name(self.pipeline, &self.stems[number]);
             let staged = self.staged(number, Role::Library).staged;
+            let deadline = self.pipeline.deadline_after(made.timings.compile);
             let linked = self.link(&[&made], &name, &staged, NonZero::<usize>::MIN, deadline)?;
             made.join(&name, &linked);
             if made.record.symbols.is_empty() {
@@ -170,7 +171,8 @@ impl Run<'_> {
     ) -> Result<(Ran, Duration), Failure> {
         let began = Instant::now();
         let ran = self.pipeline.compile(unit, &self.header, role, staged, deadline, self.observer)?;
-        Ok((ran, began.elapsed()))
+        let took = began.elapsed().saturating_sub(ran.waited);
+        Ok((ran, took))
     }
 
     fn staged(&self, number: usize, role: Role) -> UnitPaths {
@@ -201,12 +203,13 @@ impl Run<'_> {
         }
         let began = Instant::now();
         let ran = pipeline.link(&objects, staged, header, &symbols, threads, deadline, self.observer)?;
+        let waited = ran.waited;
         self.tell_output(name, &ran.text);
         let exported = symbols::exported_by_library(staged, &pipeline.toolchain().compiler().target)?;
         let companions = ran.companions.clone();
         let record = record(key, ran, Defined { names: exported, ..Defined::default() }, staged)?;
         store.publish(staged, &companions, name, &record)?;
-        Ok(Linked { exported: record.symbols, took: Some(began.elapsed()) })
+        Ok(Linked { exported: record.symbols, took: Some(began.elapsed().saturating_sub(waited)) })
     }
 }
 

@@ -227,6 +227,7 @@ impl Run<'_> {
         let staged = self.store.layout().staging().join(&name);
         match self.link(&objects, &name, &staged, self.batch.jobs, self.pipeline.deadline()) {
             Ok(linked) => {
+                self.observer.event(&Event::LinkFinished { library: &library, reused: linked.took.is_none() });
                 units.iter_mut().for_each(|unit| unit.join(&name, &linked));
                 Ok(())
             }

@@ -9,15 +9,18 @@ use std::time::Instant;
 
 use mjit_cc_platforms::Role;
 
+use super::host::Place;
 use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
+use crate::admission::{Admission, Memory};
 use crate::cache::ObjectCache;
 use crate::discover::{Environment, Finder, FoundLauncher};
 use crate::error::{Error, Failure};
-use crate::event::Observer;
+use crate::event::{Event, Observer, Stage};
 use crate::exec::ProcessExecutor;
 use crate::library::Library;
 use crate::pch::{self, UnitHeader};
+use crate::perf::PerfMap;
 use crate::pipeline::{Pipeline, Ran};
 use crate::scratch::{Purpose, Scratch};
 use crate::standby::Standby;
@@ -40,6 +43,8 @@ pub(crate) struct Engine {
     /// Those that make units' first code; what takes longer can wait for a compiler too.
     standby: Standby,
     names: Names,
+    /// Names for perf, where they are wanted.
+    perf: Option<Arc<PerfMap>>,
 }
 
 /// What files and entry symbols are called, and whether files stay.
@@ -85,10 +90,12 @@ impl Engine {
         tell(&WorkerEvent::TempDir(scratch.path().to_owned()));
         let finder = Finder { environment, executor: &**executor, temp_dir: scratch.path() };
         let compiler = finder.find(&options.wish)?;
+        observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
         tell(&WorkerEvent::Compiler(compiler.toolchain.compiler().program.display().to_string()));
         let runs: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), runs, scratch);
         pipeline.timeout = options.timeout;
+        pipeline.admission = Admission::new(None, Memory::per_compiler(options.memfree));
         pipeline.check_link()?;
         if let Some(launcher) = &options.launcher {
             pipeline.launcher = Some(FoundLauncher::find(std::slice::from_ref(launcher), environment)?);
@@ -99,7 +106,8 @@ impl Engine {
         let header = Self::prepare_header(&pipeline, &options.header, observer)?;
         let names = Names::of(options);
         let standby = Standby::new(options.compilers_ahead());
-        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, standby, names };
+        let perf = options.perf_map.then(Arc::default);
+        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf };
         if options.merges() && options.header != WorkerHeader::None {
             // While the header is what it was a moment ago.
             engine.macros(observer);
@@ -130,7 +138,8 @@ impl Engine {
     /// Another one for the same units.
     pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
         let standby = Standby::new(self.standby.wanted());
-        Self { pipeline, header, macros: Arc::default(), quick: None, standby, names: self.names.clone() }
+        let (names, perf) = (self.names.clone(), self.perf.clone());
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf }
     }
 
     /// The one that makes a unit's first code, where that is not this one.
@@ -142,7 +151,7 @@ impl Engine {
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
         let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
-        Self { pipeline, header, macros: Arc::default(), quick: None, standby: Standby::new(0), names }
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby: Standby::new(0), names, perf: None }
     }
 
     /// Sees to it that compilers wait for the next units.
@@ -241,12 +250,40 @@ impl Engine {
             .timeout
             .and_then(|limit| limit.checked_mul(patience))
             .and_then(|limit| Instant::now().checked_add(limit));
-        if let Some(compiled) = self.standby.compile(pipeline, header, unit, deadline) {
+        if let Some(compiled) = self.compile_ahead(unit, deadline, observer)? {
             return Ok(compiled);
         }
         let compiled = pipeline.compile(unit, header, Role::Object, &paths, deadline, observer);
         self.discard(&[self.source(stem)]);
         compiled.map(|ran| (ran, paths.staged))
+    }
+
+    /// By a compiler that waits for it, if there is one.
+    fn compile_ahead(
+        &self,
+        unit: &Unit,
+        deadline: Option<Instant>,
+        observer: &dyn Observer,
+    ) -> Result<Option<(Ran, PathBuf)>, Failure> {
+        let Self { pipeline, header, standby, .. } = self;
+        if standby.is_empty() {
+            return Ok(None);
+        }
+        let (_permit, deadline) = pipeline.admit(deadline, observer)?;
+        let _stage = Stage::Compile.on(observer);
+        Ok(standby.compile(pipeline, header, unit, deadline))
+    }
+
+    /// What the function of this name will be called for a person.
+    pub(super) fn announce(&self, entry: &str, place: &Place) {
+        if let Some(perf) = &self.perf {
+            perf.name(entry, place.to_string());
+        }
+    }
+
+    /// What was announced will not be loaded.
+    pub(super) fn forget(&self, entry: &str) {
+        self.perf.iter().for_each(|perf| perf.forget(entry));
     }
 
     /// Objects to loaded code.
@@ -261,10 +298,17 @@ impl Engine {
         let library = self.library(stem);
         // The other cores are the host's.
         let loaded = match pipeline.link_in_memory(objects, NonZero::<usize>::MIN, observer) {
-            Some(image) => self.load(&image, &library),
+            Some((image, _)) => {
+                let _stage = Stage::Load.on(observer);
+                self.load(&image, &library).and_then(|loaded| self.name_for_perf(loaded, exports, || Ok(image)))
+            }
             None => pipeline
                 .link_by_driver(objects, &library, header, exports, pipeline.deadline(), observer)
-                .and_then(|_| Ok(Library::open(&library)?)),
+                .and_then(|_| {
+                    let _stage = Stage::Load.on(observer);
+                    let image = || fs::read(&library).map_err(Failure::file("read", &library));
+                    self.name_for_perf(Library::open(&library)?, exports, image)
+                }),
         };
         self.discard(objects);
         self.discard(&[library]);
@@ -280,6 +324,19 @@ impl Engine {
         }
         fs::write(library, image).map_err(Failure::file("write", library))?;
         Ok(Library::open(library)?)
+    }
+
+    /// Names what was loaded, which nobody runs yet, where that is wanted.
+    fn name_for_perf(
+        &self,
+        loaded: Library,
+        entries: &[String],
+        image: impl FnOnce() -> Result<Vec<u8>, Failure>,
+    ) -> Result<Library, Failure> {
+        if let (Some(perf), Some(entry)) = (&self.perf, entries.first()) {
+            perf.add(&loaded, &image()?, entry)?;
+        }
+        Ok(loaded)
     }
 
     /// Removes files, unless they are to be kept.
@@ -304,14 +361,16 @@ impl Engine {
     pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
         let Dowry { scratch, header, quick } = dowry;
         let quick = self.quick.as_ref().zip(quick).map(|(old, dowry)| Box::new(old.inherit(*dowry, executor)));
-        let Pipeline { compiler, flags, timeout, cache, launcher, .. } = &self.pipeline;
+        let Pipeline { compiler, flags, timeout, cache, launcher, admission, .. } = &self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
         (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
+        pipeline.admission = admission.afresh();
         let macros = Arc::clone(&self.macros);
         let standby = Standby::new(self.standby.wanted());
-        Self { pipeline, header, macros, quick, standby, names: self.names.clone() }
+        let perf = self.perf.as_ref().map(|_| Arc::default());
+        Self { pipeline, header, macros, quick, standby, names: self.names.clone(), perf }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use mjit_cc_platforms::Flags;
 
 use super::{Host, Worker, WorkerEvent};
+use crate::admission::Memory;
 use crate::cache::CachePlace;
 use crate::discover::{Environment, Wish};
 use crate::exec::Reaper;
@@ -103,6 +104,7 @@ pub(super) struct Options {
     pub(super) environment: Option<Environment>,
     pub(super) header: WorkerHeader,
     pub(super) threads: NonZero<usize>,
+    pub(super) memfree: u64,
     pub(super) timeout: Option<Duration>,
     pub(super) max_cache_size: usize,
     pub(super) unloading: Unloading,
@@ -120,6 +122,17 @@ pub(super) struct Options {
     pub(super) launcher: Option<OsString>,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
+    pub(super) timings: Option<PathBuf>,
+    pub(super) trace: Option<PathBuf>,
+    pub(super) perf_map: bool,
+}
+
+/// More units at once than this are not made unless the host says so.
+const MOST_THREADS: usize = 4;
+
+fn default_threads() -> NonZero<usize> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    NonZero::new((processors - 1).min(MOST_THREADS)).unwrap_or(NonZero::<usize>::MIN)
 }
 
 impl Options {
@@ -161,7 +174,8 @@ impl Default for Builder {
                 flags: Flags::default(),
                 environment: None,
                 header: WorkerHeader::None,
-                threads: NonZero::<usize>::MIN,
+                threads: default_threads(),
+                memfree: Memory::DEFAULT,
                 timeout: Some(Duration::from_secs(60)),
                 max_cache_size: 10_000,
                 unloading: Unloading::default(),
@@ -179,6 +193,9 @@ impl Default for Builder {
                 launcher: None,
                 reaper: None,
                 observer: None,
+                timings: None,
+                trace: None,
+                perf_map: false,
             },
         }
     }
@@ -209,9 +226,17 @@ impl Builder {
         self
     }
 
-    /// How many units are made at once. By default one, which leaves the machine to the VM.
+    /// How many units are made at once. By default as many as leave the VM one of the processors, one at least and four at most: the hottest
+    /// come first, so that more threads would make what is colder at the cost of the VM. The host generates on as many threads.
     pub fn threads(mut self, threads: NonZero<usize>) -> Self {
         self.options.threads = threads;
+        self
+    }
+
+    /// How many bytes of memory must be free for each compiler that starts beside another one; 0 means no matter. By default
+    /// [`Memory::DEFAULT`]. Known on Linux only, control groups included.
+    pub fn memfree(mut self, bytes: u64) -> Self {
+        self.options.memfree = bytes;
         self
     }
 
@@ -322,6 +347,29 @@ impl Builder {
     /// Takes the place of printing.
     pub fn observer(mut self, observer: impl Fn(&WorkerEvent) + Send + Sync + 'static) -> Self {
         self.options.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Writes an HTML page that shows what took how long, as `mjit-cc compile --timings` does, when the worker is finished or an `exec`
+    /// prepared. The latest 10,000 units are in it, and how many are not. The child of a fork writes one of its own, with its process id
+    /// before the suffix. What goes wrong is told as a warning.
+    pub fn timings(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.timings = Some(file.into());
+        self
+    }
+
+    /// Writes the same as Chrome trace events, which Perfetto reads.
+    pub fn trace(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.trace = Some(file.into());
+        self
+    }
+
+    /// Names loaded code for Linux's `perf`, in `/tmp/perf-PID.map`: entries by the place of their unit, other functions by their symbols.
+    /// The code is taken out of its file's mapping for that, which costs its size in memory. The file stays, since perf reads it
+    /// after the process has ended; it is only ever added to, so that one of an earlier process of the same number is best removed by
+    /// whoever profiles. The child of a fork writes one of its own, for what it loads.
+    pub fn perf_map(mut self, perf_map: bool) -> Self {
+        self.options.perf_map = perf_map;
         self
     }
 

@@ -15,6 +15,8 @@ mod doctor;
 mod edges;
 mod interrupt;
 #[cfg(unix)]
+mod jobserver;
+#[cfg(unix)]
 mod launcher;
 mod link;
 mod messages;
@@ -22,5 +24,6 @@ mod paths;
 mod pch;
 mod processes;
 mod reuse;
+mod timings;
 mod unity;
 mod windows;

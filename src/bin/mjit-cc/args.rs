@@ -106,15 +106,25 @@ pub(crate) struct CompileArgs {
     /// own state is one for all of them. What fails together is compiled unit by unit.
     #[arg(long, value_name = "N|auto|off", default_value = "off", value_parser = unity)]
     pub(crate) unity: Unity,
-    /// How many compilers run at once; by default as many as there are processors.
+    /// How many compilers run at once; by default as many as there are processors. Below a make with a jobserver (make -jN, and + before
+    /// the command), as many as that allows too.
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
+    /// How much memory must be free for each compiler beside the first, as 400M, the default, or 1G; 0 for no matter. Linux only.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memfree: Option<u64>,
     /// When a unit fails, go on with the others.
     #[arg(short, long)]
     pub(crate) keep_going: bool,
     /// Print the commands and run none of them.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+    /// Write an HTML page that shows what took how long; by default timings.html in the output directory.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, value_hint = ValueHint::FilePath)]
+    pub(crate) timings: Option<Option<PathBuf>>,
+    /// Write the same as Chrome trace events, for Perfetto and chrome://tracing.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) trace: Option<PathBuf>,
     /// Keep the sources as they were compiled, and say where.
     #[arg(long)]
     pub(crate) save_temps: bool,
@@ -254,6 +264,18 @@ fn unity(word: &str) -> Result<Unity, String> {
         "auto" => Ok(Unity::Auto),
         number => number.parse().map(Unity::Of).map_err(|_| "expected auto, off, or how many units".to_owned()),
     }
+}
+
+/// Bytes: K, M and G are powers of 1024.
+fn size(word: &str) -> Result<u64, String> {
+    let (digits, unit) = match word.as_bytes().last() {
+        Some(b'K' | b'k') => (&word[..word.len() - 1], 1 << 10),
+        Some(b'M' | b'm') => (&word[..word.len() - 1], 1 << 20),
+        Some(b'G' | b'g') => (&word[..word.len() - 1], 1 << 30),
+        _ => (word, 1),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.ok_or_else(|| "expected a size such as 400M".to_owned())
 }
 
 fn seconds(word: &str) -> Result<Duration, String> {

@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -95,6 +96,14 @@ impl Human {
     /// Something that was asked for and is not a result.
     pub(crate) fn note(&self, text: &str) {
         self.print(text);
+    }
+
+    /// Where something beside the results went.
+    pub(crate) fn made(&self, what: &str, file: &Path) {
+        self.end_bar();
+        if self.says(Level::Normal) {
+            self.print(format_args!("{what}: {}", file.display()));
+        }
     }
 
     /// Why the command ends here.

@@ -51,7 +51,7 @@ impl Engine {
     /// Nothing where there is no cache for it. Where people look at names, units keep their own.
     fn kept(&self, source: &Source<'_>, entry: &str) -> Option<Kept<'_>> {
         let Self { pipeline, header, names: Names { entry_prefix, save_temps, .. }, .. } = self;
-        if pipeline.cache.is_none() || pipeline.flags.debug || *save_temps {
+        if pipeline.cache.is_none() || pipeline.flags.debug || *save_temps || self.perf.is_some() {
             return None;
         }
         let Renamed { text, entry, source } = content::rename(entry_prefix, entry, source.text)?;
