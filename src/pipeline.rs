@@ -308,7 +308,8 @@ impl Pipeline {
 
     /// Links objects inside this process, on so many threads or what make's jobserver leaves of them; nothing where that does not serve,
     /// and the driver has to. With the image comes how long it was held back before.
-    pub(crate) fn link_in_memory(
+    #[must_use]
+    pub fn link_in_memory(
         &self,
         objects: &[PathBuf],
         threads: NonZero<usize>,

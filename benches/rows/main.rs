@@ -8,6 +8,7 @@
     reason = "a bench runs compilers and prints"
 )]
 #![allow(unsafe_code, reason = "a library of stand-ins is loaded, and code is called")]
+#![allow(unused_macros, unused_imports, reason = "what the tests share is more than a bench wants")]
 #![allow(unreachable_pub, reason = "modules of a bench share what they like")]
 
 #[path = "../../tests/support/ruby.rs"]

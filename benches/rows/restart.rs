@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mjitcc::cache::{CachePlace, DEFAULT_MAX_SIZE};
+use mjitcc::cache::{CachePlace, DEFAULT_MAX_SIZE, Size};
 use mjitcc::library::Library;
 use mjitcc::worker::{Slot, SlotState};
 
@@ -39,7 +39,7 @@ pub fn a_thousand_units(work: &Work, table: &mut Table) {
 
 /// How long until all are callable, from when the first is: then the worker is set up.
 fn run(texts: &[String], cache: &Path) -> Duration {
-    let place = CachePlace { dir: cache.to_owned(), max_size: DEFAULT_MAX_SIZE };
+    let place = CachePlace { dir: cache.to_owned(), max_size: Size(DEFAULT_MAX_SIZE) };
     let worker = builder("gcc", &fixture("vm.h")).cache(place).start(std::sync::Arc::new(Texts(texts.to_vec())));
     let all = |slots: &[Slot]| {
         while slots.iter().any(|slot| slot.state() == SlotState::NotReady) {

@@ -52,7 +52,7 @@ pub(crate) enum Command {
     BuildPch(BuildPchArgs),
     /// Compile units into libraries.
     #[command(after_help = format!("{LIBRARIES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
-    Compile(CompileArgs),
+    Compile(Box<CompileArgs>),
     /// Look after the object cache, which compile --cache fills.
     Cache(CacheArgs),
     /// Say which compilers this machine has, whether they work, and what is missing.
