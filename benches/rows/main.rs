@@ -34,7 +34,7 @@ fn main() {
     let wanted: Vec<&String> = words.iter().filter(|word| *word != "--short").collect();
     let Some(header) = generated::min_header() else { return };
     let work = Work { short, header, dir: tempfile::tempdir().expect("a temporary directory") };
-    let rows: [(&str, fn(&Work, &mut Table)); 8] = [
+    let rows: [(&str, Row); 8] = [
         ("gcc", callable::tiny_behind_ruby),
         ("clang", callable::tiny_behind_clang),
         ("units", callable::all_units),
@@ -58,6 +58,9 @@ fn main() {
         std::fs::write(path, text).expect("the table can be written");
     }
 }
+
+/// Runs, and adds what it found.
+type Row = fn(&Work, &mut Table);
 
 /// What rows work with.
 pub struct Work {

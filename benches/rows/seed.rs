@@ -83,7 +83,7 @@ impl Seed {
         let assembly = object.with_extension("s");
         let lines = said.lines().filter(|line| line.starts_with(' '));
         lines
-            .filter_map(|line| shlex::split(line))
+            .filter_map(shlex::split)
             .map(|mut words| {
                 // Through a file, not a pipe: one after the other.
                 if words[0].ends_with("cc1") {
