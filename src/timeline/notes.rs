@@ -258,6 +258,7 @@ mod tests {
             symbols: Vec::new(),
             timings: crate::batch::report::Timings::default(),
             error: None,
+            cached: false,
         };
         for unit in ["a", "b", "c"] {
             notes.begin(Kind::Unit, unit.into(), None);
