@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_number_is_nowhere_and_everything_else_is_as_it_was() {
         let text = |entry: &str| {
-            format!("static int {entry}_x; int _jit31, x{entry};\nint {entry}(void) {{ return {entry}_x; }} // {entry}")
+            format!("static int {entry}_x; int _jit31, x_jit3;\nint {entry}(void) {{ return {entry}_x; }} // {entry}")
         };
         let (three, entry) = of("_jit3", &text("_jit3")).unwrap();
         assert_eq!(three, text(&entry));

@@ -257,7 +257,7 @@ fn units_json_has_these_fields_and_no_others() {
         assert_eq!(keys(&report), ["units", "version"]);
         assert_eq!(report["version"], 1);
         let [good, bad, missing] = report["units"].as_array().unwrap().as_slice() else { panic!("{report}") };
-        assert_eq!(keys(good), ["library", "status", "symbols", "timings", "unit"]);
+        assert_eq!(keys(good), ["cached", "library", "status", "symbols", "timings", "unit"]);
         assert_eq!(good["unit"], "good.c");
         assert_eq!(good["status"], "built");
         assert_eq!(good["library"], library(if compact { "units" } else { "good" }));
@@ -269,7 +269,7 @@ fn units_json_has_these_fields_and_no_others() {
         for (unit, name, error) in
             [(bad, "bad.c", "the compiler failed (exit code 1)"), (missing, "missing.c", "no such file")]
         {
-            assert_eq!(keys(unit), ["error", "library", "status", "symbols", "timings", "unit"]);
+            assert_eq!(keys(unit), ["cached", "error", "library", "status", "symbols", "timings", "unit"]);
             assert_eq!(unit["unit"], name);
             assert_eq!(unit["status"], "failed");
             assert_eq!(unit["library"], Value::Null);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
 #![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
+#![allow(unsafe_code, reason = "what was built is called")]
 
 #[path = "../support/mod.rs"]
 mod support;
