@@ -3,6 +3,8 @@
 use std::num::NonZero;
 use std::time::{Duration, Instant};
 
+use mjitcc::worker::Unity;
+
 use crate::host::{Bench, Counter, PLAIN, call, fill, quiet};
 use crate::support::need;
 use crate::timings::{of_kind, rows};
@@ -14,7 +16,8 @@ fn one_compiler_runs_at_a_time_where_there_is_no_memory_for_two() {
     for (memfree, alone) in [(u64::MAX, true), (0, false)] {
         let page = files.path().join(format!("{memfree}.html"));
         let threads = NonZero::new(3).unwrap();
-        let mut bench = Bench::of_text(PLAIN, quiet().threads(threads).memfree(memfree).timings(&page));
+        let mut bench =
+            Bench::of_text(PLAIN, quiet().unity(Unity::Off).threads(threads).memfree(memfree).timings(&page));
         let slots: Vec<_> = (1..=9).map(|owner| bench.submit(owner, 0)).collect();
         assert_eq!(slots.iter().map(call).sum::<i64>(), 45);
         bench.finish();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mjitcc::worker::{Compaction, SlotState, Worker};
+use mjitcc::worker::{Compaction, SlotState, Standby, Unity, Worker};
 use serde_json::Value;
 
 use crate::host::{Bench, PLAIN, call, fill, quiet, settled};
@@ -39,6 +39,8 @@ fn the_page_and_the_trace_tell_what_each_thread_did() {
     let builder = Worker::builder()
         .threads(std::num::NonZero::new(2).unwrap())
         .compaction(Compaction::Throttled)
+        .unity(Unity::Off)
+        .standby(Standby::Off)
         .header(mjitcc::worker::WorkerHeader::File(fixture("vm.h")))
         .timings(&page)
         .trace(&trace);
