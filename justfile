@@ -28,6 +28,7 @@ soak:
 bench:
     cargo bench --bench overhead
     cargo bench --bench latency
+    cargo bench --bench rows
     cargo bench --bench queue
     cargo bench --bench tiers
 

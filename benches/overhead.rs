@@ -44,6 +44,7 @@ fn main() {
             header: HeaderSource::Pch(pch.clone()),
             out_dir: dir.path().join(format!("out{round}")),
             compact: false,
+            unity: mjitcc::batch::Unity::Off,
             jobs: NonZero::<usize>::MIN,
             keep_going: false,
         };

@@ -205,7 +205,9 @@ enum {
     MJITCC_EVENT_NOT_IMPROVED = 23,  /* there is none, and it keeps what it has: place, ms, detail */
     MJITCC_EVENT_NOT_QUICK = 24,     /* the first tier could not make a unit, and the other one does: place, detail */
     MJITCC_EVENT_QUICK = 25,         /* what makes the first code of units */
-    MJITCC_EVENT_LINK_LEFT = 26      /* the driver links, since the linker inside this process did not serve: detail */
+    MJITCC_EVENT_LINK_LEFT = 26,     /* the driver links, since the linker inside this process did not serve: detail */
+    MJITCC_EVENT_CACHE_HIT = 27,     /* a unit's object is taken from the object cache */
+    MJITCC_EVENT_CACHE_UNUSABLE = 28 /* the object cache does not serve, units are compiled all the same: file (its directory) */
 };
 
 typedef struct mjitcc_event {

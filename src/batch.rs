@@ -16,9 +16,13 @@ mod make;
 mod names;
 pub mod report;
 mod run;
+mod unity;
+
+pub use unity::Unity;
 
 use report::Report;
 use run::Run;
+use unity::Task;
 
 /// The library of all units is called this, before the platform's suffix.
 const COMPACT_STEM: &str = "units";
@@ -46,6 +50,8 @@ pub struct Batch {
     pub out_dir: PathBuf,
     /// Whether all units go into one library.
     pub compact: bool,
+    /// Whether units are compiled several at a time.
+    pub unity: Unity,
     /// How many compilers run at once.
     pub jobs: NonZero<usize>,
     /// Whether the others go on when a unit fails.
@@ -76,6 +82,7 @@ impl Batch {
             header,
             role,
             stems,
+            macros: std::sync::OnceLock::new(),
             used: std::sync::Mutex::default(),
             stop: std::sync::OnceLock::new(),
         };
@@ -105,10 +112,13 @@ impl Batch {
         let mut text = None;
         match &self.header {
             HeaderSource::None => {}
-            HeaderSource::Pch(file) => pch = Some(pch::recorded(pipeline, file, &|_: &Event<'_>| {})?),
+            HeaderSource::Pch(file) => match pch::recorded(pipeline, file, &|_: &Event<'_>| {})? {
+                recorded if pipeline.carries_pch() => pch = Some(recorded),
+                recorded => text = Some(recorded.header),
+            },
             HeaderSource::Header(header) => {
                 let header = std::path::absolute(header).map_err(Error::file("find", header))?;
-                match pipeline.toolchain().capabilities().pch_suffix {
+                match pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.carries_pch()) {
                     None => text = Some(header),
                     Some(suffix) => pch = Some(Pch { file: layout.pch(&header, suffix), header }),
                 }
@@ -125,10 +135,21 @@ impl Batch {
 
         let role = self.role(pipeline);
         let mut objects = Vec::new();
-        for (number, (unit, stem)) in self.units.iter().zip(names::library_stems(&self.units)).enumerate() {
-            let paths = self.paths(pipeline, &layout, number, role);
+        let stems = names::library_stems(&self.units);
+        for task in unity::tasks(&self.units, self.unity, self.jobs) {
+            let (number, stem, role) = match &task {
+                Task::Unit(number) => (*number, stems[*number].clone(), role),
+                // Under the name of its first member, without a list of the others.
+                Task::Group(group) => (group[0].number, unity::group_stem(group, &stems), Role::Object),
+            };
+            let unit = &self.units[number];
+            let paths = match &task {
+                Task::Unit(_) => self.paths(pipeline, &layout, number, role),
+                Task::Group(_) => self.group_paths(pipeline, &layout, number),
+            };
             let dir = std::path::absolute(unit).ok().and_then(|path| path.parent().map(Path::to_owned));
-            plans.push(pipeline.plan_unit(&paths, dir.as_deref(), header, role)?);
+            let plan = pipeline.plan_unit(&paths, dir.as_deref(), header, role)?;
+            plans.push(if role == Role::Object { pipeline.launched(plan) } else { plan });
             if role == Role::Object && !self.compact {
                 let library = layout.library(&library_name(pipeline, &stem));
                 plans.push(pipeline.plan_link(&[paths.staged], &library, header, &[])?);
@@ -143,13 +164,22 @@ impl Batch {
         Ok(plans)
     }
 
+    /// The files of a group whose first unit has this number.
+    fn group_paths(&self, pipeline: &Pipeline, layout: &Layout, number: usize) -> UnitPaths {
+        let suffix = pipeline.toolchain().compiler().target.object_suffix();
+        pipeline.paths(&names::scratch_stem(number, Path::new("unity")), &layout.staging(), suffix)
+    }
+
     fn layout(&self) -> Result<Layout, Error> {
         Layout::new(&self.out_dir).map_err(Error::file("find", &self.out_dir))
     }
 
-    /// Objects, so that they can be linked together; libraries at once where that is asked for and one process does it.
+    /// Objects, so that they can be linked together; libraries at once where that is asked for and one process does it. What is kept
+    /// in a cache, and what launchers know, are objects.
     fn role(&self, pipeline: &Pipeline) -> Role {
-        if !self.compact && pipeline.toolchain().capabilities().one_step { Role::Library } else { Role::Object }
+        let Pipeline { cache, launcher, .. } = pipeline;
+        let at_once = !self.compact && pipeline.toolchain().capabilities().one_step;
+        if at_once && cache.is_none() && launcher.is_none() { Role::Library } else { Role::Object }
     }
 
     fn paths(&self, pipeline: &Pipeline, layout: &Layout, number: usize, role: Role) -> UnitPaths {

@@ -61,18 +61,35 @@ fn replaced(metadata: &fs::Metadata) -> Option<SystemTime> {
     metadata.created().ok()
 }
 
-/// The digests of files, each read once a run: a thousand units share the same headers.
+/// The digests of files, each read once as long as it is the same file: a thousand units share the same headers.
 #[derive(Debug, Default)]
-pub(crate) struct FileDigests(Mutex<HashMap<PathBuf, Option<Digest>>>);
+pub(crate) struct FileDigests(Mutex<HashMap<PathBuf, (Stamp, Digest)>>);
+
+/// What is different once a file was changed, unless that was within a tick of the clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+    replaced: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// Of a file that is there.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self { length: metadata.len(), modified: metadata.modified().ok(), replaced: replaced(&metadata) })
+    }
+}
 
 impl FileDigests {
     pub(crate) fn of(&self, path: &Path) -> Option<Digest> {
+        let stamp = Stamp::of(path)?;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(digest) = known.get(path) {
-            return digest.clone();
+        if let Some((_, digest)) = known.get(path).filter(|(known, _)| *known == stamp) {
+            return Some(digest.clone());
         }
-        let digest = Digest::of_file(path).ok();
-        known.insert(path.to_owned(), digest.clone());
-        digest
+        let digest = Digest::of_file(path).ok()?;
+        known.insert(path.to_owned(), (stamp, digest.clone()));
+        Some(digest)
     }
 }

@@ -9,22 +9,20 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{
-    Arch, Choice, Compiler, Family, Os, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
+    Arch, Choice, Compiler, Family, Launcher, Os, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
 };
 
 use crate::exec::{ExecError, Executor, Exit, Invocation};
 use crate::key::{Digest, KeyBuilder};
 
 mod environment;
+mod launchers;
 
 pub use environment::Environment;
+pub use launchers::{FoundLauncher, LauncherError};
 
 /// How long a compiler may take to say who it is.
 const PROBE_TIME: Duration = Duration::from_secs(60);
-
-/// Programs that stand before a compiler and are none: a PCH that they carry along badly is worth nothing, so the compiler behind
-/// them is called itself (Ruby 27fae1d4, 6f5ee1f0).
-const LAUNCHERS: [&str; 6] = ["ccache", "sccache", "distcc", "icecc", "icerun", "buildcache"];
 
 /// What kind of compiler is wanted.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +42,8 @@ pub struct Found {
     pub toolchain: Arc<dyn Toolchain>,
     /// What changes when the compiler does.
     pub identity: Digest,
+    /// What changes when its release, its first words or the variables that it reads do, wherever it lies.
+    pub surroundings: Digest,
     /// What came before it and would not do.
     pub passed_over: Vec<Rejected>,
 }
@@ -208,8 +208,9 @@ impl Finder<'_> {
         if compiler.family == Family::ClangCl && !self.hears_cl(&compiler) {
             compiler.family = Family::Clang;
         }
-        let identity = identity(&compiler, self.environment);
-        Ok(Found { toolchain: toolchain(compiler), identity, passed_over: Vec::new() })
+        let surroundings = surroundings(&compiler, self.environment);
+        let identity = identity(&compiler, &surroundings);
+        Ok(Found { toolchain: toolchain(compiler), identity, surroundings, passed_over: Vec::new() })
     }
 
     fn probe(
@@ -283,8 +284,10 @@ fn visual_studio(_program: &OsStr, _arch: Option<&Arch>) -> Option<(PathBuf, Vec
     None
 }
 
+/// A PCH that they carry along badly is worth nothing, so the compiler behind them is called itself (Ruby 27fae1d4, 6f5ee1f0), unless
+/// they are asked for as launchers.
 fn is_launcher(program: &Path) -> bool {
-    program.file_stem().and_then(OsStr::to_str).is_some_and(|name| LAUNCHERS.contains(&name))
+    program.file_stem().and_then(OsStr::to_str).is_some_and(|name| Launcher::NAMES.contains(&name))
 }
 
 fn unfit(compiler: &Compiler, choice: Option<Choice>, target: Option<(&str, &Target)>) -> Option<String> {
@@ -297,7 +300,7 @@ fn unfit(compiler: &Compiler, choice: Option<Choice>, target: Option<(&str, &Tar
 }
 
 /// Changes when the compiler is replaced or updated: distributions rebuild a release without a new number.
-fn identity(compiler: &Compiler, environment: &Environment) -> Digest {
+fn identity(compiler: &Compiler, surroundings: &Digest) -> Digest {
     let real = fs::canonicalize(&compiler.program).unwrap_or_else(|_| compiler.program.clone());
     let metadata = fs::metadata(&real).ok();
     let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
@@ -307,6 +310,14 @@ fn identity(compiler: &Compiler, environment: &Environment) -> Digest {
         .field(metadata.map_or(0, |metadata| metadata.len()).to_le_bytes())
         .field(modified.as_nanos().to_le_bytes())
         .field(compiler.to_string())
+        .field(surroundings.as_str())
+        .finish()
+}
+
+fn surroundings(compiler: &Compiler, environment: &Environment) -> Digest {
+    let Compiler { family, version, target, .. } = compiler;
+    KeyBuilder::new("compiler's surroundings")
+        .field(format!("{family} {version} {target}"))
         .field(&compiler.version_text)
         .fields(compiler.leading.iter().map(|word| word.as_encoded_bytes()))
         .fields(compiler.env.iter().flat_map(|(name, value)| [name.as_encoded_bytes(), value.as_encoded_bytes()]))

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mjit_cc_platforms::{Diagnostic, PlanError, advice};
 
-use crate::discover::DiscoverError;
+use crate::cache::CacheSettingError;
+use crate::discover::{DiscoverError, LauncherError};
 use crate::exec::Exit;
 use crate::imports::ImportLibraryError;
 use crate::library::LoadError;
@@ -21,6 +22,12 @@ pub enum Error {
     /// There is no compiler.
     #[error(transparent)]
     Discover(#[from] DiscoverError),
+    /// There is no such launcher.
+    #[error(transparent)]
+    Launcher(#[from] LauncherError),
+    /// What is said of the object cache makes no sense.
+    #[error(transparent)]
+    CacheSetting(#[from] CacheSettingError),
     /// There is no place for temporary files.
     #[error(transparent)]
     Scratch(#[from] ScratchError),

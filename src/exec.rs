@@ -110,6 +110,11 @@ pub trait Executor: Send + Sync {
     /// [`ExecError`], also where the host waits for children itself.
     fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<Ahead, ExecError>;
 
+    /// Waits for something else than a process, as it waits for processes: [`Waiting`] is told.
+    fn rest(&self, wait: &mut dyn FnMut()) {
+        wait();
+    }
+
     /// Ends every process that runs, and starts no more. May be called from any thread, any number of times.
     fn cancel(&self);
 
@@ -135,8 +140,8 @@ pub trait Reaper: Send + Sync {
     fn forked(&self) {}
 }
 
-/// Told when a thread begins to wait for its process and when it goes on. In between it holds no lock and touches nothing, so
-/// that the process may be forked.
+/// Told when a thread begins to wait, for its process or for its turn to start one, and when it goes on. In between it holds no lock of
+/// anybody else's and touches nothing, so that the process may be forked.
 pub trait Waiting: Send + Sync {
     /// It waits from now on.
     fn begins(&self);
@@ -543,6 +548,11 @@ impl Executor for ProcessExecutor {
         let (reader, writer) = io::pipe().map_err(failed)?;
         let started = self.start(invocation, Some(reader.try_clone().map_err(failed)?))?;
         Ok(Ahead { started: Some(started), input: Some((reader, writer)) })
+    }
+
+    fn rest(&self, wait: &mut dyn FnMut()) {
+        let _waits = Waits::new(self.shared.waiting.clone());
+        wait();
     }
 
     fn cancel(&self) {

@@ -23,6 +23,11 @@ impl Digest {
         Ok(Self(hasher.finalize().to_hex().to_string()))
     }
 
+    /// The hash of bytes.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(blake3::hash(bytes).to_hex().to_string())
+    }
+
     /// The hash of nothing: no key is ever equal to it.
     pub(crate) fn never() -> Self {
         Self(String::new())

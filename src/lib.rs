@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use mjitcc::batch::{Batch, HeaderSource};
+//! use mjitcc::batch::{Batch, HeaderSource, Unity};
 //! use mjitcc::discover::{Environment, Finder, Wish};
 //! use mjitcc::event::Event;
 //! use mjitcc::exec::ProcessExecutor;
@@ -26,6 +26,7 @@
 //!     header: HeaderSource::Header("vm.h".into()),
 //!     out_dir: "out".into(),
 //!     compact: true,
+//!     unity: Unity::Off,
 //!     jobs: std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN),
 //!     keep_going: false,
 //! };
@@ -34,7 +35,9 @@
 //! # }
 //! ```
 
+pub mod admission;
 pub mod batch;
+pub mod cache;
 mod depend;
 pub mod discover;
 mod error;
@@ -48,14 +51,17 @@ pub mod library;
 mod link;
 mod lock;
 pub mod pch;
+mod perf;
 pub mod pipeline;
 pub mod scratch;
 mod standby;
 mod store;
 pub mod symbols;
 mod sync;
+pub mod timeline;
 pub mod unit;
 pub mod unity;
+mod whole;
 pub mod worker;
 
 pub use error::{Error, Failure, Phase};

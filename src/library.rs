@@ -115,6 +115,45 @@ impl Library {
         Ok(Self { library, path: path.to_owned() })
     }
 
+    /// Puts the code that a symbol is in, which nobody runs yet, into memory that is no file's: perf asks the map that a process writes only
+    /// about such memory (`is_anon_memory` in its `util/map.c`), also where the file is long gone. Where that cannot be done the code
+    /// stays where it is.
+    ///
+    /// # Errors
+    /// [`LoadError::Open`] where the system does not let the code be run in its new place.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn leave_file(&self, symbol: &str) -> Result<(), LoadError> {
+        use rustix::mm::{MapFlags, MprotectFlags, MremapFlags, ProtFlags, mmap_anonymous, mprotect, mremap_fixed};
+        let address = self.address(symbol)?.as_ptr();
+        let Some(range) = mapping_of(address as usize) else { return Ok(()) };
+        let (code, size) = (address.with_addr(range.start), range.len());
+        let writable = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a mapping of its own.
+        let Ok(fresh) = (unsafe { mmap_anonymous(std::ptr::null_mut(), size, writable, MapFlags::PRIVATE) }) else {
+            return Ok(());
+        };
+        // SAFETY: the range is one readable mapping of the library's, which lives as long as this; the other is as long and nobody else's.
+        // Nobody has an address of the code yet, so that nobody runs it while it may not be run.
+        let moved = unsafe {
+            std::ptr::copy_nonoverlapping(code.cast::<u8>(), fresh.cast::<u8>(), size);
+            let moved = mremap_fixed(fresh, size, size, MremapFlags::MAYMOVE, code);
+            if moved.is_err() {
+                let _ = rustix::mm::munmap(fresh, size);
+                return Ok(());
+            }
+            // Only now, since this is what perf is told of.
+            mprotect(code, size, MprotectFlags::READ | MprotectFlags::EXEC)
+        };
+        moved.map_err(|error| LoadError::Open { path: self.path.clone(), reason: error.to_string() })
+    }
+
+    /// Only Linux has perf.
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux")]
+    pub(crate) fn leave_file(&self, _symbol: &str) -> Result<(), LoadError> {
+        Ok(())
+    }
+
     /// Gives the loader's own handle away, as `dlopen` or `LoadLibrary` gives it. Whoever has it unloads the library.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn into_raw(self) -> *mut c_void {
@@ -150,6 +189,20 @@ impl Library {
         let address = found.ok().and_then(|found| NonNull::new(*found));
         address.ok_or_else(|| LoadError::NoSymbol { path: self.path.clone(), symbol: symbol.to_owned() })
     }
+}
+
+/// Code in memory that is a file's: where it begins and ends.
+#[cfg(target_os = "linux")]
+fn mapping_of(address: usize) -> Option<std::ops::Range<usize>> {
+    // proc(5): `BEGIN-END PERMISSIONS OFFSET DEVICE INODE PATH`; no inode, no file.
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (begin, end) = words.next()?.split_once('-')?;
+        let range = usize::from_str_radix(begin, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
+        let is_code = words.next()? == "r-xp" && words.nth(2)? != "0";
+        (range.contains(&address) && is_code).then_some(range)
+    })
 }
 
 /// Finds out by trying whether libraries can be loaded from a directory: maps a file of it as code, which is what the loader

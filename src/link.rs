@@ -8,6 +8,9 @@ mod linker;
 #[path = "link/none.rs"]
 mod linker;
 
+#[cfg(all(feature = "wild", target_os = "linux", not(loom)))]
+mod segments;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -10,7 +10,7 @@ use mjit_cc_platforms::{Header, Job, Pch, Plan, PlanError};
 use crate::depend::{FileDigests, Inputs};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer};
-use crate::key::Digest;
+use crate::key::{Digest, KeyBuilder};
 use crate::lock;
 use crate::pipeline::{Pipeline, Reading};
 use crate::scratch;
@@ -37,6 +37,8 @@ pub enum UnitHeader {
 pub struct ReadyPch {
     pch: Pch,
     content: Digest,
+    /// The same wherever the PCH lies and whichever run built it; none where it is not known what it was made of.
+    portable: Option<Digest>,
     reused: bool,
     took: Duration,
     /// Locked for sharing, unless nobody else can get at it.
@@ -80,6 +82,20 @@ impl UnitHeader {
         }
     }
 
+    /// The same with the names and digests that it has anywhere: for keys. None where it is not known what it was made of.
+    pub(crate) fn anywhere(&self) -> Option<Self> {
+        Some(match self {
+            Self::None => Self::None,
+            Self::Text(path) => Self::Text(path.clone()),
+            Self::Pch(ready) => {
+                let file = Path::new("header").with_added_extension(ready.pch.file.extension().unwrap_or_default());
+                let pch = Pch { header: ready.pch.header.clone(), file };
+                let content = ready.portable.clone()?;
+                Self::Pch(ReadyPch { pch, content, portable: None, _record: None, ..*ready })
+            }
+        })
+    }
+
     pub(crate) fn pch_file(&self) -> Option<&Path> {
         match self {
             Self::Pch(ready) => Some(&ready.pch.file),
@@ -108,7 +124,8 @@ impl UnitHeader {
         let file = dir.join(name);
         fs::hard_link(from, &file).or_else(|_| fs::copy(from, &file).map(drop))?;
         let pch = Pch { header: ready.pch.header.clone(), file };
-        Ok(Self::Pch(ReadyPch { pch, content: ready.content.clone(), _record: None, ..*ready }))
+        let (content, portable) = (ready.content.clone(), ready.portable.clone());
+        Ok(Self::Pch(ReadyPch { pch, content, portable, _record: None, ..*ready }))
     }
 }
 
@@ -124,6 +141,9 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
     if metadata.is_dir() {
         return Err(Error::unreadable(&header)(std::io::ErrorKind::IsADirectory.into()));
     }
+    if !pipeline.carries_pch() {
+        return as_text(pipeline, header, observer);
+    }
     let Some(suffix) = pipeline.toolchain().capabilities().pch_suffix else {
         let compiler = pipeline.toolchain().compiler();
         let text = format!("{} has no precompiled headers: every unit compiles the header as text", compiler.family);
@@ -135,8 +155,16 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
     }
     let file = std::path::absolute(file).map_err(Error::file("find", file))?;
     let pch = Pch { header, file };
-    match ensure(pipeline, &pch, observer) {
+    let ready = ensure(pipeline, &pch, observer);
+    if ready.is_err() {
+        observer.event(&Event::PchFailed { header: &pch.header });
+    }
+    match ready {
         Ok(ready) => {
+            if let (Some(_), Some(content)) = (&pipeline.launcher, &ready.portable) {
+                // ccache goes by this instead of the PCH, which is another file each time that it is built. Without, it finds less.
+                let _ = fs::write(pch.file.with_added_extension("sum"), content.as_str());
+            }
             observer.event(&Event::PchReady { file: &pch.file, reused: ready.reused, took: ready.took });
             Ok(UnitHeader::Pch(ready))
         }
@@ -150,6 +178,46 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
             );
             observer.event(&Event::Warning { text: text.trim_end() });
             Ok(text_header)
+        }
+    }
+}
+
+/// As [`prepare`] for a file in a private directory, which needs no lock. Where there is a cache, the next process finds the PCH there.
+pub(crate) fn prepare_private(
+    pipeline: &Pipeline,
+    header: &Path,
+    file: &Path,
+    observer: &dyn Observer,
+) -> Result<UnitHeader, Error> {
+    let header = std::path::absolute(header).map_err(Error::file("find", header))?;
+    if let Some(kept) = keep(pipeline, &header, observer) {
+        match prepare(pipeline, &header, &kept, observer) {
+            Ok(ready) => {
+                let dir = file.parent().unwrap_or(Path::new(""));
+                if let Ok(own) = ready.moved_to(dir) {
+                    return Ok(own);
+                }
+            }
+            // The cache is in the way, and not the header.
+            Err(Error::File { source, .. }) => pipeline.cache.iter().for_each(|cache| cache.tell(observer, &source)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(prepare(pipeline, &header, file, observer)?.unshared())
+}
+
+/// The place of a header's PCH in the cache. One that has an object beside it (MSVC's) is not kept.
+fn keep(pipeline: &Pipeline, header: &Path, observer: &dyn Observer) -> Option<PathBuf> {
+    let cache = pipeline.cache.as_deref()?;
+    let suffix = pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.carries_pch())?;
+    let plan = plan_anywhere(pipeline, header).ok().filter(|plan| plan.companions.is_empty())?;
+    let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
+    let key = KeyBuilder::new("kept pch").fields(words).fields(pipeline.processor().map(Digest::as_str));
+    match cache.pch_dir(key) {
+        Ok(dir) => Some(dir.join(default_name(Path::new("header"), suffix))),
+        Err(error) => {
+            cache.tell(observer, &error);
+            None
         }
     }
 }
@@ -264,8 +332,9 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
         lock::release(&record_file, &path)?;
         lock::shared(&record_file, &path, &*pipeline.executor, observer)?;
         if let Some(record) = record::read(&mut record_file).filter(|now| Some(now) == record.as_ref()) {
-            let (content, took) = (record.content(), began.elapsed());
-            return Ok(ReadyPch { pch: pch.clone(), content, reused: !built, took, _record: Some(record_file) });
+            let (content, portable) = (record.content(), portable(pipeline, pch, &record));
+            let (pch, took) = (pch.clone(), began.elapsed());
+            return Ok(ReadyPch { pch, content, portable, reused: !built, took, _record: Some(record_file) });
         }
     }
 }
@@ -285,6 +354,7 @@ fn as_it_is(
     Ok(record.map(|record| ReadyPch {
         pch: pch.clone(),
         content: record.content(),
+        portable: portable(pipeline, pch, &record),
         reused: true,
         took: began.elapsed(),
         _record: Some(file),
@@ -296,6 +366,21 @@ fn key(pipeline: &Pipeline, pch: &Pch) -> Result<Digest, PlanError> {
     // The depfile lies in a directory of its own each run.
     let plan = pipeline.toolchain().plan(&pipeline.flags, &Job::BuildPch { pch, depfile: Path::new("depfile") })?;
     Ok(pipeline.plan_key("pch", &plan).finish())
+}
+
+/// Stands for what units see of a PCH, for whoever knows the compiler already.
+fn portable(pipeline: &Pipeline, pch: &Pch, record: &Record) -> Option<Digest> {
+    let plan = plan_anywhere(pipeline, &pch.header).ok()?;
+    let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
+    let inputs = serde_json::to_vec(record.made_of()?).ok()?;
+    Some(KeyBuilder::new("portable pch").fields(words).field(inputs).finish())
+}
+
+/// The plan for a PCH with names that are the same in each run.
+fn plan_anywhere(pipeline: &Pipeline, header: &Path) -> Result<Plan, PlanError> {
+    let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
+    let pch = Pch { header: header.to_owned(), file: Path::new("header").with_added_extension(suffix) };
+    pipeline.toolchain().plan(&pipeline.flags, &Job::BuildPch { pch: &pch, depfile: Path::new("depfile") })
 }
 
 /// Builds in a directory beside the PCH, proves it there, and only then puts it in its place.

@@ -5,18 +5,20 @@ use std::fs;
 use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{
-    Diagnostic, Flags, Header, Job, Linker, Plan, PlanError, Role, Severity, Toolchain, quote::line_directive,
-    tells_of_crash,
+    Diagnostic, Flags, Header, Job, Linker, Plan, PlanError, Role, Severity, Toolchain, ask_processor, processor,
+    quote::line_directive, tells_of_crash,
 };
 
+use crate::admission::{Admission, Memory, Permit};
+use crate::cache::ObjectCache;
 use crate::depend::{FileDigests, Inputs};
-use crate::discover::Found;
+use crate::discover::{Found, FoundLauncher};
 use crate::error::{Error, Failure, Phase};
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, Stage};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
 use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
@@ -40,7 +42,15 @@ pub struct Pipeline {
     pub scratch: Scratch,
     /// How long the processes of one unit may take together.
     pub timeout: Option<Duration>,
+    /// Where objects are kept for other output directories and other processes.
+    pub cache: Option<Arc<ObjectCache>>,
+    /// What starts the compiler of a unit.
+    pub launcher: Option<FoundLauncher>,
+    /// Holds compilers back where there are too many.
+    pub admission: Admission,
     digests: FileDigests,
+    /// What the processor is where the flags leave that open, once somebody asked.
+    processor: OnceLock<Option<Digest>>,
     linker: InProcess,
 }
 
@@ -53,6 +63,8 @@ pub(crate) struct Ran {
     pub(crate) text: String,
     /// The files that the compiler read; none when that is not known.
     pub(crate) inputs: Option<Inputs>,
+    /// How long it was held back before.
+    pub(crate) waited: Duration,
 }
 
 /// What is to be remembered of the files that a compiler read.
@@ -76,16 +88,21 @@ pub(crate) struct UnitPaths {
 }
 
 impl Pipeline {
-    /// A pipeline whose processes may take as long as they like.
+    /// A pipeline whose processes may take as long as they like, and as many run as there are threads and memory for.
     #[must_use]
     pub fn new(compiler: Found, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
+        let admission = Admission::new(None, Memory::per_compiler(Memory::DEFAULT));
         Self {
             compiler,
             flags,
             executor,
             scratch,
             timeout: None,
+            cache: None,
+            launcher: None,
+            admission,
             digests: FileDigests::default(),
+            processor: OnceLock::new(),
             linker: InProcess::default(),
         }
     }
@@ -100,6 +117,22 @@ impl Pipeline {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         // A limit past the end of time is none.
         self.timeout.and_then(|limit| Instant::now().checked_add(limit))
+    }
+
+    /// When what is in the middle of it must be through, after it took so long. What it was held back for does not count.
+    pub(crate) fn deadline_after(&self, spent: Duration) -> Option<Instant> {
+        self.timeout.and_then(|limit| Instant::now().checked_add(limit.saturating_sub(spent)))
+    }
+
+    /// Waits until one more compiler may run, and gives the work so much more time.
+    pub(crate) fn admit(
+        &self,
+        deadline: Option<Instant>,
+        observer: &dyn Observer,
+    ) -> Result<(Permit<'_>, Option<Instant>), Failure> {
+        let permit = self.admission.enter(&*self.executor, observer).ok_or(Failure::Interrupted)?;
+        let deadline = deadline.and_then(|deadline| deadline.checked_add(permit.waited()));
+        Ok((permit, deadline))
     }
 
     /// Says no where no link can succeed: no host's import library in that file, or no such thing or linker on that platform.
@@ -138,8 +171,10 @@ impl Pipeline {
     /// `stem` must be no other unit's; `staging` is on the file system that the result stays on.
     pub(crate) fn paths(&self, stem: &str, staging: &Path, suffix: &str) -> UnitPaths {
         let scratch = self.scratch.path();
+        // The directory is another one in each run, and a launcher that remembers goes by the source's path too.
+        let stable = self.launcher.as_ref().is_some_and(|found| found.launcher().remembers());
         UnitPaths {
-            source: scratch.join(format!("{stem}.c")),
+            source: if stable { staging } else { scratch }.join(format!("{stem}.c")),
             depfile: scratch.join(format!("{stem}.d")),
             staged: staging.join(format!("{stem}.{suffix}")),
         }
@@ -150,13 +185,18 @@ impl Pipeline {
         // The same everywhere but for what matters.
         let paths = UnitPaths { source: "unit.c".into(), depfile: "unit.d".into(), staged: "unit.out".into() };
         let plan = self.plan_unit(&paths, unit.dir(), header.as_job(), role)?;
-        Ok(self
-            .plan_key("unit", &plan)
-            .field(self.toolchain().prelude(role))
-            .field(header.content())
-            .field(unit.name())
-            .field(unit.text())
-            .finish())
+        Ok(self.unit_fields(self.plan_key("unit", &plan), unit, header, role).finish())
+    }
+
+    /// As [`unit_key`](Self::unit_key) for an object, for whoever knows the compiler in another way.
+    pub(crate) fn object_key(&self, key: KeyBuilder, unit: &Unit, header: &UnitHeader) -> Result<Digest, PlanError> {
+        let paths = UnitPaths { source: "unit.c".into(), depfile: "unit.d".into(), staged: "unit.out".into() };
+        let plan = self.plan_unit(&paths, unit.dir(), header.as_job(), Role::Object)?;
+        Ok(self.unit_fields(self.plan_fields(key, &plan), unit, header, Role::Object).finish())
+    }
+
+    fn unit_fields(&self, key: KeyBuilder, unit: &Unit, header: &UnitHeader, role: Role) -> KeyBuilder {
+        key.field(self.toolchain().prelude(role)).field(header.content()).field(unit.name()).field(unit.text())
     }
 
     /// Names what linking these objects would give, but for the objects' own contents.
@@ -173,9 +213,38 @@ impl Pipeline {
     }
 
     pub(crate) fn plan_key(&self, kind: &str, plan: &Plan) -> KeyBuilder {
+        self.plan_fields(KeyBuilder::new(kind).field(self.compiler.identity.as_str()), plan)
+    }
+
+    fn plan_fields(&self, key: KeyBuilder, plan: &Plan) -> KeyBuilder {
         let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
         let writes = plan.writes.iter().map(|file| file.text.as_bytes());
-        KeyBuilder::new(kind).field(self.compiler.identity.as_str()).fields(words).fields(writes)
+        key.fields(words).fields(writes).fields(self.processor().map(Digest::as_str))
+    }
+
+    /// What the flags' `native` means here; nothing where they do not say it, and where the compiler does not tell.
+    pub(crate) fn processor(&self) -> Option<&Digest> {
+        let ask = || {
+            let step = ask_processor(self.toolchain().compiler(), &self.flags)?;
+            let invocation = Invocation { step: &step, deadline: self.deadline(), temp_dir: self.scratch.path() };
+            let words = processor(&self.executor.run(&invocation).ok()?.output);
+            (!words.is_empty()).then(|| KeyBuilder::new("processor").fields(words).finish())
+        };
+        self.processor.get_or_init(ask).as_ref()
+    }
+
+    /// Whether a precompiled header gets to where units are compiled.
+    pub(crate) fn carries_pch(&self) -> bool {
+        let family = self.toolchain().compiler().family;
+        self.launcher.as_ref().is_none_or(|found| found.launcher().carries_pch(family))
+    }
+
+    /// A plan for a unit's object as it is run.
+    pub(crate) fn launched(&self, plan: Plan) -> Plan {
+        let Some(launcher) = &self.launcher else { return plan };
+        let family = self.toolchain().compiler().family;
+        let steps = plan.steps.into_iter().map(|step| launcher.before(step, family)).collect();
+        Plan { steps, ..plan }
     }
 
     pub(crate) fn plan_unit(
@@ -213,7 +282,10 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
+        let (permit, deadline) = self.admit(deadline, observer)?;
+        let _stage = Stage::Compile.on(observer);
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
+        let plan = if role == Role::Object { self.launched(plan) } else { plan };
         self.write_source(unit, role, &paths.source)?;
         let except = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
         let also = match role {
@@ -223,25 +295,36 @@ impl Pipeline {
         let reading = Reading { depfile: Some(&paths.depfile), except: &except, also: &also };
         let mut result = self.run(&plan, Phase::Compile, reading, deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
-        let wrong = format!("{}/{}", self.scratch.path().display(), unit.name());
+        let wrong = format!("{}/{}", paths.source.parent().unwrap_or(Path::new("")).display(), unit.name());
         match &mut result {
-            Ok(Ran { text, .. }) => *text = text.replace(&wrong, unit.name()),
+            Ok(Ran { text, waited, .. }) => {
+                *text = text.replace(&wrong, unit.name());
+                *waited = permit.waited();
+            }
             Err(failure) => failure.rewrite_output(|text| text.replace(&wrong, unit.name())),
         }
         result
     }
 
-    /// Links objects inside this process, on so many threads; nothing where that does not serve, and the driver has to.
-    pub(crate) fn link_in_memory(
+    /// Links objects inside this process, on so many threads or what make's jobserver leaves of them; nothing where that does not serve,
+    /// and the driver has to. With the image comes how long it was held back before.
+    #[must_use]
+    pub fn link_in_memory(
         &self,
         objects: &[PathBuf],
         threads: NonZero<usize>,
         observer: &dyn Observer,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<(Vec<u8>, Duration)> {
         let words = self.link_words()?;
+        let permit = self.admission.enter(&*self.executor, observer)?;
+        let further = self.admission.further_threads(threads.get() - 1);
+        let _stage = Stage::Link.on(observer);
         let linked = Objects::read(objects)
-            .and_then(|objects| self.linker.link(&words, objects, threads.get(), || self.find_runtime()));
-        linked.inspect_err(|why: &NotLinked| observer.event(&Event::LinkLeft { why: &why.to_string() })).ok()
+            .and_then(|objects| self.linker.link(&words, objects, 1 + further.len(), || self.find_runtime()));
+        linked
+            .inspect_err(|why: &NotLinked| observer.event(&Event::LinkLeft { why: &why.to_string() }))
+            .map(|image| (image, permit.waited()))
+            .ok()
     }
 
     fn find_runtime(&self) -> Option<PathBuf> {
@@ -268,9 +351,9 @@ impl Pipeline {
         if self.executor.is_cancelled() {
             return Err(Failure::Interrupted);
         }
-        if let Some(image) = self.link_in_memory(objects, threads, observer) {
+        if let Some((image, waited)) = self.link_in_memory(objects, threads, observer) {
             fs::write(library, image).map_err(Failure::file("write", library))?;
-            return Ok(Ran { companions: Vec::new(), text: String::new(), inputs: Some(Inputs::default()) });
+            return Ok(Ran { companions: Vec::new(), text: String::new(), inputs: Some(Inputs::default()), waited });
         }
         self.link_by_driver(objects, library, header, exports, deadline, observer)
     }
@@ -285,20 +368,27 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
+        let (permit, deadline) = self.admit(deadline, observer)?;
+        let _stage = Stage::Link.on(observer);
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
         let also = &self.linked_files();
-        self.run(&plan, Phase::Link, Reading { depfile: None, except: &[], also }, deadline, observer)
+        let reading = Reading { depfile: None, except: &[], also };
+        let ran = self.run(&plan, Phase::Link, reading, deadline, observer)?;
+        Ok(Ran { waited: permit.waited(), ..ran })
     }
 
-    /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name.
+    /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name. A file that goes by its own
+    /// name needs no directive, and a debugger that reads it finds the lines where they are.
     fn write_source(&self, unit: &Unit, role: Role, path: &Path) -> Result<(), Failure> {
-        fs::write(path, self.source_text(unit, role)).map_err(Failure::file("write", path))
+        let named = Path::new(unit.name()) == path;
+        fs::write(path, self.source_text(unit, role, named)).map_err(Failure::file("write", path))
     }
 
-    /// What the compiler is given for a unit.
-    pub(crate) fn source_text(&self, unit: &Unit, role: Role) -> Vec<u8> {
+    /// What the compiler is given for a unit; `named` where its file is called as the unit is.
+    pub(crate) fn source_text(&self, unit: &Unit, role: Role, named: bool) -> Vec<u8> {
         let prelude = self.toolchain().prelude(role);
-        let line = line_directive(unit.name());
+        let is_named = prelude.is_empty() && named;
+        let line = if is_named { String::new() } else { line_directive(unit.name()) };
         [prelude.as_bytes(), line.as_bytes(), unit.text(), b"\n"].concat()
     }
 
@@ -324,15 +414,32 @@ impl Pipeline {
                 return Err(failure);
             }
         };
-        let read = self.toolchain().dependencies(&rule, &output);
+        let inputs = self.inputs(&rule, &output, except, also, began);
+        Ok(Ran {
+            companions: plan.companions.clone(),
+            text: self.toolchain().readable(&output),
+            inputs,
+            waited: Duration::ZERO,
+        })
+    }
+
+    /// The files that a compiler read since `began`.
+    pub(crate) fn inputs(
+        &self,
+        rule: &[u8],
+        output: &[u8],
+        except: &[&Path],
+        also: &[&Path],
+        began: SystemTime,
+    ) -> Option<Inputs> {
+        let read = self.toolchain().dependencies(rule, output);
         let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
         let read = read.chain(also.iter().map(|&path| path.to_owned()));
-        let inputs = Inputs::record(read, began, &self.digests);
-        Ok(Ran { companions: plan.companions.clone(), text: self.toolchain().readable(&output), inputs })
+        Inputs::record(read, began, &self.digests)
     }
 
     /// The time as files are stamped with it: by the kernel's own clock, which may be some milliseconds late.
-    fn stamp(&self) -> io::Result<SystemTime> {
+    pub(crate) fn stamp(&self) -> io::Result<SystemTime> {
         tempfile::tempfile_in(self.scratch.path())?.metadata()?.modified()
     }
 

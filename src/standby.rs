@@ -2,23 +2,26 @@
 //! neither units' order nor what becomes of an object; whatever goes wrong here, the unit is compiled as if this were not there.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::Role;
 
 use crate::event::{Event, Observer};
 use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation};
 use crate::pch::UnitHeader;
-use crate::pipeline::{Pipeline, UnitPaths};
+use crate::pipeline::{Pipeline, Ran, UnitPaths};
 use crate::symbols;
 use crate::sync::lock;
 use crate::unit::Unit;
 
 /// How long a compiler waits in vain: what it has loaded takes memory.
 const IDLE: Duration = Duration::from_secs(20);
+
+/// What the planners' [`standby_source`](mjit_cc_platforms::Toolchain::standby_source) names.
+const STDIN: &str = "/dev/stdin";
 
 /// Compilers that wait, as many as are wanted. They end with this, and with the process, however that ends: what they read ends then.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(crate) struct Standby {
 struct Waiting {
     compiler: Ahead,
     paths: UnitPaths,
+    /// When it was started, as files are stamped.
+    began: SystemTime,
 }
 
 impl Standby {
@@ -55,6 +60,11 @@ impl Standby {
         self.wanted
     }
 
+    /// Whether none waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.ready).is_empty()
+    }
+
     /// Sees to it that as many wait as are wanted. Starts processes and waits for none but such as are ending.
     pub(crate) fn prepare(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) {
         let ending = std::mem::take(&mut *lock(&self.ending));
@@ -70,7 +80,9 @@ impl Standby {
     }
 
     fn start(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) -> Option<Waiting> {
-        let text = pipeline.toolchain().standby_source()?;
+        // A launcher has to see the unit.
+        let text = pipeline.toolchain().standby_source().filter(|_| pipeline.launcher.is_none())?;
+        let began = pipeline.stamp().ok()?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let paths = pipeline.paths(&format!("standby-{number}"), pipeline.scratch.path(), suffix);
@@ -81,7 +93,7 @@ impl Standby {
             Invocation { step, deadline: Instant::now().checked_add(IDLE), temp_dir: pipeline.scratch.path() };
         observer.event(&Event::Running { step });
         match pipeline.executor.start_ahead(&invocation) {
-            Ok(compiler) => Some(Waiting { compiler, paths }),
+            Ok(compiler) => Some(Waiting { compiler, paths, began }),
             Err(_) => {
                 pipeline.scratch.remove(&paths.source);
                 None
@@ -91,23 +103,33 @@ impl Standby {
 
     /// Has a unit compiled by one that waits. None where none does, or it does not succeed: why, only a compiler that gets the unit by its own
     /// name can say.
-    pub(crate) fn compile(&self, pipeline: &Pipeline, unit: &Unit, deadline: Option<Instant>) -> Option<PathBuf> {
+    pub(crate) fn compile(
+        &self,
+        pipeline: &Pipeline,
+        header: &UnitHeader,
+        unit: &Unit,
+        deadline: Option<Instant>,
+    ) -> Option<(Ran, PathBuf)> {
         let mut waiting = self.take(pipeline)?;
         let object = waiting.paths.staged.clone();
-        let text = pipeline.source_text(unit, Role::Object);
+        let text = pipeline.source_text(unit, Role::Object, false);
         if waiting.compiler.feed(&text, deadline).is_err() {
             waiting.finish(pipeline);
             return None;
         }
+        let unknown = Ran { companions: Vec::new(), text: String::new(), inputs: None, waited: Duration::ZERO };
+        // What it read it may write down last of all.
         if pipeline.toolchain().renames_objects()
+            && pipeline.cache.is_none()
             && waiting.compiler.wait_until(&|| object.exists())
             && symbols::is_whole(&object)
         {
             lock(&self.ending).push(waiting);
-            return Some(object);
+            return Some((unknown, object));
         }
-        let Waiting { compiler, paths } = waiting;
+        let Waiting { compiler, paths, began } = waiting;
         let finished = compiler.wait();
+        let rule = fs::read(&paths.depfile).unwrap_or_default();
         pipeline.scratch.remove(&paths.source);
         pipeline.scratch.remove(&paths.depfile);
         let good = match &finished {
@@ -125,7 +147,9 @@ impl Standby {
         if !good {
             pipeline.scratch.remove(&object);
         }
-        good.then_some(object)
+        let except = [paths.source.as_path(), Path::new(STDIN), header.pch_file().unwrap_or(Path::new(""))];
+        let ran = || Ran { inputs: pipeline.inputs(&rule, &[], &except, &[], began), ..unknown };
+        good.then(|| (ran(), object))
     }
 
     /// One that still waits.
@@ -158,7 +182,7 @@ impl Standby {
 impl Waiting {
     /// Ends it, if it does not end by itself just now.
     fn finish(self, pipeline: &Pipeline) {
-        let Self { compiler, paths } = self;
+        let Self { compiler, paths, .. } = self;
         drop(compiler);
         pipeline.scratch.remove(&paths.source);
         pipeline.scratch.remove(&paths.depfile);

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::exec::Executor;
 use crate::key::{Digest, KeyBuilder};
-use crate::{lock, pch, scratch};
+use crate::{lock, pch, scratch, whole};
 
 const DIR: &str = ".mjit-cc";
 
@@ -172,19 +172,7 @@ impl Store {
     }
 
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let staging = self.layout.staging();
-        let builder = tempfile::Builder::new();
-        // For whoever may read the directory, as far as the user's umask goes; tempfile's own are private.
-        #[cfg(unix)]
-        let builder = {
-            let mut builder = builder;
-            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-            builder
-        };
-        let mut file = builder.tempfile_in(&staging).map_err(Error::file("write", &staging))?;
-        file.write_all(bytes).map_err(Error::file("write", path))?;
-        file.persist(path).map_err(|error| Error::file("write", path)(error.error))?;
-        Ok(())
+        whole::write(path, &self.layout.staging(), bytes)
     }
 }
 

@@ -73,6 +73,12 @@ impl Unit {
         Ok(Self { dir, ..Self::from_text(path.to_string_lossy(), text)? })
     }
 
+    /// The same text in a folder, where its `#include "…"` are looked for.
+    #[must_use]
+    pub(crate) fn beside(self, dir: Option<&Path>) -> Self {
+        Self { dir: dir.map(Path::to_owned), ..self }
+    }
+
     /// What diagnostics call it.
     #[must_use]
     pub fn name(&self) -> &str {

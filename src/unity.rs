@@ -115,6 +115,12 @@ pub fn merge(members: &[Member<'_>], header: &HeaderMacros) -> Merged {
     merge.merged
 }
 
+/// What a unit defines for others, in order, as far as its text says; nothing where it cannot be understood for sure.
+#[must_use]
+pub fn defines(text: &[u8], header: &HeaderMacros) -> Vec<String> {
+    lex::lex(text).and_then(|lexed| plan::defines(text, &lexed, header)).unwrap_or_default()
+}
+
 /// What a unit includes.
 #[derive(PartialEq, Eq, Hash, Debug)]
 struct Includes<'a> {

@@ -46,6 +46,7 @@ use crate::library::Library;
 use crate::sync::{Mutex, lock};
 
 mod compact;
+mod content;
 mod crew;
 mod engine;
 mod fork;
@@ -56,6 +57,7 @@ mod log;
 pub mod names;
 mod options;
 pub mod policy;
+mod record;
 mod slot;
 mod tiers;
 mod together;
@@ -76,6 +78,7 @@ use engine::Engine;
 use interlock::{Interlock, Status, Waited};
 use jobs::{Job, Jobs};
 use options::Options;
+use record::Record;
 use units::{Rules, Ticket, Units};
 
 /// How long a submission waits for its unit, where hosts wait.
@@ -97,6 +100,7 @@ struct Shared {
     host: Arc<dyn Host>,
     options: Options,
     environment: Environment,
+    record: Option<Record>,
     executor: Mutex<Arc<ProcessExecutor>>,
     /// None before it is set up, and for good where that failed or the worker was finished.
     engine: Mutex<Option<Arc<Engine>>>,
@@ -121,7 +125,7 @@ impl Worker {
             wait: options.wait,
             unload: options.unloading == Unloading::Coldest,
             compact: options.compaction == Compaction::Throttled,
-            together: options.unity.at_most(),
+            together: options.together(),
             threads: options.threads.get(),
         };
         let environment = options.environment.take().unwrap_or_else(Environment::read);
@@ -129,6 +133,7 @@ impl Worker {
         let shared = Shared {
             interlock,
             host,
+            record: Record::new(&options),
             options,
             environment,
             executor: Mutex::new(Arc::default()),
@@ -338,6 +343,7 @@ impl Worker {
             engine.close();
         }
         self.shared.set_engine(None);
+        self.shared.write_record();
         // The last share, which ends its watchdog.
         *lock(&self.shared.executor) = Arc::default();
         self.shared.tell(&WorkerEvent::Finish);
@@ -376,9 +382,16 @@ impl Drop for Worker {
 /// Hears what the pipeline does for one worker.
 impl Observer for Shared {
     fn event(&self, event: &Event<'_>) {
+        if let Some(record) = &self.record {
+            record.event(event);
+        }
         match *event {
             Event::PchStarted { .. } => self.tell(&WorkerEvent::PchStart),
             Event::Running { step } => self.tell(&WorkerEvent::Process(step.to_string())),
+            Event::CacheHit { unit } => self.tell(&WorkerEvent::CacheHit(unit.to_owned())),
+            Event::CacheUnusable { dir, error } => {
+                self.tell(&WorkerEvent::CacheUnusable { dir: dir.to_owned(), why: error.to_string() });
+            }
             Event::LinkLeft { why } => self.tell(&WorkerEvent::LinkLeft(why.to_owned())),
             Event::Warning { text } => self.tell(&WorkerEvent::Warning(text.to_owned())),
             _ => {}

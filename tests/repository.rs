@@ -31,7 +31,7 @@ fn planners_touch_nothing_and_ask_nothing() {
 }
 
 #[test]
-fn unsafe_code_stays_on_its_two_islands() {
+fn unsafe_code_stays_where_it_was_let_in() {
     let mut places = Vec::new();
     let mut dirs = vec![root().join("src"), root().join("platforms/src")];
     while let Some(dir) = dirs.pop() {
@@ -49,6 +49,10 @@ fn unsafe_code_stays_on_its_two_islands() {
             }
         }
     }
+    // One call, which only the program can vouch for.
+    let jobserver = fs::read_to_string(root().join("src/bin/mjit-cc/jobserver.rs")).unwrap();
+    assert_eq!(jobserver.matches("unsafe {").count(), 1);
+    places.retain(|place| place != "src/bin/mjit-cc/jobserver.rs");
     places.retain(|place| place != "src/library.rs" && place != "src/ffi.rs" && !place.starts_with("src/ffi/"));
     assert_eq!(places, [] as [String; 0]);
 }

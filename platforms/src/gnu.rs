@@ -40,7 +40,7 @@ pub(crate) trait Dialect: Debug + Send + Sync {
         if target.os == Os::Windows { mingw::ENTRY } else { "" }
     }
     /// Whether one process makes a library of a unit.
-    fn one_step(&self, _target: &Target) -> bool {
+    fn at_once(&self, _target: &Target) -> bool {
         false
     }
     /// Words for the link, before the objects.
@@ -241,7 +241,11 @@ impl<D: Dialect> Toolchain for Gnu<D> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pch_suffix: self.dialect.pch_suffix(), one_step: self.dialect.one_step(&self.compiler.target) }
+        Capabilities {
+            pch_suffix: self.dialect.pch_suffix(),
+            one_step: false,
+            at_once: self.dialect.at_once(&self.compiler.target),
+        }
     }
 
     fn prelude(&self, role: Role) -> &'static str {
@@ -291,9 +295,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                     companions: Vec::new(),
                 })
             }
-            Job::CompileAndLink { source, library, header, quote_dir, depfile, .. }
-                if self.dialect.one_step(target) =>
-            {
+            Job::CompileAndLink { source, library, header, quote_dir, depfile, .. } if self.dialect.at_once(target) => {
                 let args = self.unit(flags, header, quote_dir, depfile)?;
                 let step = self.linked(args, flags, &[source.to_owned()], library);
                 Ok(Plan { steps: vec![step], outputs: vec![library.to_owned()], ..Plan::default() })

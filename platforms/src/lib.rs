@@ -39,6 +39,8 @@ mod diagnostic;
 mod gcc;
 mod gnu;
 mod job;
+mod keep;
+mod launcher;
 mod link;
 mod mingw;
 mod msvc;
@@ -54,6 +56,8 @@ pub use candidates::{Choice, LINKERS, PackageManager, candidates, install_hint, 
 pub use compiler::{Compiler, Family, Version};
 pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
+pub use keep::{CompilerParts, ask_processor, possible_files, processor, tells_directory, why_private};
+pub use launcher::Launcher;
 pub use link::Linker;
 pub use plan::{Plan, PlanError, Step, TextFile};
 pub use target::{Arch, Env, Os, Target, UnknownTarget};
@@ -74,6 +78,9 @@ pub struct Capabilities {
     pub pch_suffix: Option<&'static str>,
     /// Whether one process makes a library of a unit, so that [`Job::CompileAndLink`] is the quick way.
     pub one_step: bool,
+    /// Whether [`Job::CompileAndLink`] is one process and its library exports all that the unit defines: the quick way for whoever wants one
+    /// unit soon and has no use for its object.
+    pub at_once: bool,
 }
 
 /// One compiler on one platform: a pure planner, shared by any number of threads.

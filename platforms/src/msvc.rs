@@ -176,7 +176,7 @@ impl Toolchain for Msvc {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pch_suffix: Some("pch"), one_step: true }
+        Capabilities { pch_suffix: Some("pch"), one_step: true, at_once: false }
     }
 
     fn prelude(&self, role: Role) -> &'static str {

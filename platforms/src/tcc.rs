@@ -60,13 +60,13 @@ impl Dialect for Tcc {
         false
     }
 
-    fn takes_linkers(&self) -> bool {
-        false
+    /// Half of what it takes is its start. On PE what a library exports has to be said at a link of its own.
+    fn at_once(&self, target: &Target) -> bool {
+        !target.is_pe()
     }
 
-    /// Half of what it takes is its start. On PE what a library exports has to be said at a link of its own.
-    fn one_step(&self, target: &Target) -> bool {
-        !target.is_pe()
+    fn takes_linkers(&self) -> bool {
+        false
     }
 
     fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {

@@ -244,7 +244,7 @@ fn write_plan(out: &mut String, plan: &Plan) {
 }
 
 fn render(toolchain: &dyn Toolchain) -> String {
-    let Capabilities { pch_suffix, one_step } = toolchain.capabilities();
+    let Capabilities { pch_suffix, one_step, at_once: _ } = toolchain.capabilities();
     let mut out = format!("PCH suffix: {}\none step: {one_step}\n", pch_suffix.unwrap_or("none"));
     for role in [Role::Object, Role::Library] {
         write_list(&mut out, &format!("\n== prelude of {role:?}"), toolchain.prelude(role).lines());

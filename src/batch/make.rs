@@ -1,5 +1,7 @@
 //! One unit of a batch: taken from the store where it is known, compiled and linked where not.
 
+use std::collections::HashSet;
+use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -10,6 +12,7 @@ use mjit_cc_platforms::Role;
 use super::library_name;
 use super::report::Timings;
 use super::run::Run;
+use crate::cache::Shelf;
 use crate::depend::Inputs;
 use crate::error::Failure;
 use crate::event::Event;
@@ -24,10 +27,21 @@ pub(super) struct Made {
     pub(super) record: Record,
     /// The object, or in one step the library.
     pub(super) file: PathBuf,
-    pub(super) reused: bool,
+    pub(super) origin: Origin,
     pub(super) timings: Timings,
     /// The library that it is in; not yet known where all units go into one.
     pub(super) library: Option<String>,
+}
+
+/// Where an object came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was made now.
+    Compiler,
+    /// It was in the output directory.
+    Store,
+    /// It was in the cache.
+    Cache,
 }
 
 /// A library that objects were linked into.
@@ -55,11 +69,12 @@ impl Run<'_> {
             Role::Object => None,
         };
         let mut made = in_one_step.map_or_else(|| self.to_object(number, &unit, deadline), Ok)?;
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(made.file.with_extension(""));
+        self.use_object(&made.file);
         self.tell_output(name, &made.record.output);
         if !self.batch.compact && made.library.is_none() {
             let name = library_name(self.pipeline, &self.stems[number]);
             let staged = self.staged(number, Role::Library).staged;
+            let deadline = self.pipeline.deadline_after(made.timings.compile);
             let linked = self.link(&[&made], &name, &staged, NonZero::<usize>::MIN, deadline)?;
             made.join(&name, &linked);
             if made.record.symbols.is_empty() {
@@ -68,6 +83,11 @@ impl Run<'_> {
             }
         }
         Ok(made)
+    }
+
+    /// The next run may have a use for it too.
+    pub(super) fn use_object(&self, file: &Path) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(file.with_extension(""));
     }
 
     /// What a compiler or linker said although it succeeded.
@@ -87,7 +107,7 @@ impl Run<'_> {
         let key = pipeline.unit_key(unit, header, Role::Library)?;
         if let Some(record) = store.library(&name, &key, pipeline.digests()) {
             let (file, library) = (store.layout().library(&name), Some(name));
-            return Ok(Some(Made { record, file, reused: true, timings: Timings::default(), library }));
+            return Ok(Some(Made { record, file, origin: Origin::Store, timings: Timings::default(), library }));
         }
         let object_key = pipeline.unit_key(unit, header, Role::Object)?;
         if store.object(&object_key, target.object_suffix(), pipeline.digests()).is_some() {
@@ -104,7 +124,7 @@ impl Run<'_> {
         let record = record(key, ran, defined, &staged.staged)?;
         store.publish(&staged.staged, &companions, &name, &record)?;
         let (file, timings) = (store.layout().library(&name), Timings { compile: took, ..Timings::default() });
-        Ok(Some(Made { record, file, reused: false, timings, library: Some(name) }))
+        Ok(Some(Made { record, file, origin: Origin::Compiler, timings, library: Some(name) }))
     }
 
     /// To an object, or to none where that was done before.
@@ -115,14 +135,31 @@ impl Run<'_> {
         let key = pipeline.unit_key(unit, header, Role::Object)?;
         let library = None;
         if let Some((file, record)) = store.object(&key, suffix, pipeline.digests()) {
-            return Ok(Made { record, file, reused: true, timings: Timings::default(), library });
+            return Ok(Made { record, file, origin: Origin::Store, timings: Timings::default(), library });
         }
         let staged = self.staged(number, Role::Object);
+        let shelf = Shelf::of(pipeline, unit, header);
+        if let Some(taken) = shelf.as_ref().and_then(Shelf::take) {
+            self.observer.event(&Event::CacheHit { unit: unit.name() });
+            fs::write(&staged.staged, taken.object()).map_err(Failure::file("write", &staged.staged))?;
+            let record = taken.into_record(key);
+            let file = store.keep_object(&staged.staged, suffix, &record)?;
+            return Ok(Made { record, file, origin: Origin::Cache, timings: Timings::default(), library });
+        }
         let (ran, took) = self.compile(unit, Role::Object, &staged, deadline)?;
         let defined = symbols::defined_by_object(&staged.staged, target)?;
         let record = record(key, ran, defined, &staged.staged)?;
         let file = store.keep_object(&staged.staged, suffix, &record)?;
-        Ok(Made { record, file, reused: false, timings: Timings { compile: took, ..Timings::default() }, library })
+        if let Some(shelf) = shelf {
+            shelf.put(&record, &file, self.observer);
+        }
+        Ok(Made {
+            record,
+            file,
+            origin: Origin::Compiler,
+            timings: Timings { compile: took, ..Timings::default() },
+            library,
+        })
     }
 
     fn compile(
@@ -134,7 +171,8 @@ impl Run<'_> {
     ) -> Result<(Ran, Duration), Failure> {
         let began = Instant::now();
         let ran = self.pipeline.compile(unit, &self.header, role, staged, deadline, self.observer)?;
-        Ok((ran, began.elapsed()))
+        let took = began.elapsed().saturating_sub(ran.waited);
+        Ok((ran, took))
     }
 
     fn staged(&self, number: usize, role: Role) -> UnitPaths {
@@ -153,6 +191,9 @@ impl Run<'_> {
         let Self { pipeline, store, header, .. } = self;
         let mut symbols: Vec<String> = units.iter().flat_map(|made| &made.record.symbols).cloned().collect();
         symbols.sort_unstable();
+        // Units that were compiled together are in one object.
+        let mut seen = HashSet::new();
+        let units: Vec<&Made> = units.iter().copied().filter(|made| seen.insert(&made.file)).collect();
         let objects: Vec<PathBuf> = units.iter().map(|made| made.file.clone()).collect();
         let digests: Vec<Digest> = units.iter().map(|made| made.record.file.clone()).collect();
         let key = pipeline.link_key(&digests, header, &symbols)?;
@@ -162,16 +203,17 @@ impl Run<'_> {
         }
         let began = Instant::now();
         let ran = pipeline.link(&objects, staged, header, &symbols, threads, deadline, self.observer)?;
+        let waited = ran.waited;
         self.tell_output(name, &ran.text);
         let exported = symbols::exported_by_library(staged, &pipeline.toolchain().compiler().target)?;
         let companions = ran.companions.clone();
         let record = record(key, ran, Defined { names: exported, ..Defined::default() }, staged)?;
         store.publish(staged, &companions, name, &record)?;
-        Ok(Linked { exported: record.symbols, took: Some(began.elapsed()) })
+        Ok(Linked { exported: record.symbols, took: Some(began.elapsed().saturating_sub(waited)) })
     }
 }
 
-fn record(key: Digest, ran: Ran, defined: Defined, file: &Path) -> Result<Record, Failure> {
+pub(super) fn record(key: Digest, ran: Ran, defined: Defined, file: &Path) -> Result<Record, Failure> {
     // A file that went away while it was compiled: made anew each time, until it stays.
     let (key, inputs) = ran.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key, inputs));
     let Defined { names: symbols, shared } = defined;

@@ -26,6 +26,8 @@ pub struct UnitReport {
     pub unit: String,
     /// What became of it.
     pub status: Status,
+    /// Whether it was reused from the object cache, and not from the output directory.
+    pub cached: bool,
     /// The library that holds it, relative to the directory of `units.json`; none where there is none.
     pub library: Option<String>,
     /// The names that it defines for others, sorted.
@@ -43,6 +45,7 @@ impl UnitReport {
         Self {
             unit,
             status: Status::from(&failure),
+            cached: false,
             library: None,
             symbols: Vec::new(),
             timings: Timings::default(),

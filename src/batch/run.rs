@@ -9,14 +9,16 @@ use std::thread;
 
 use mjit_cc_platforms::Role;
 
-use super::make::Made;
+use super::make::{Made, Origin};
 use super::report::{self, Report, Status, UnitReport};
+use super::unity::{self, Grouped, Task};
 use super::{Batch, COMPACT_STEM, library_name};
 use crate::error::{Error, Failure};
 use crate::event::{Event, Observer};
 use crate::pch::UnitHeader;
 use crate::pipeline::Pipeline;
 use crate::store::{Record, Store};
+use crate::unity::HeaderMacros;
 
 const REPORT_NAME: &str = "units.json";
 
@@ -46,6 +48,8 @@ pub(super) struct Run<'a> {
     pub(super) header: UnitHeader,
     pub(super) role: Role,
     pub(super) stems: Vec<String>,
+    /// Of the header, once they are wanted.
+    pub(super) macros: OnceLock<HeaderMacros>,
     /// The objects that this run has a use for, without their suffixes, which their records share.
     pub(super) used: Mutex<HashSet<PathBuf>>,
     /// Why no further unit is started.
@@ -80,12 +84,18 @@ impl Run<'_> {
         let count = self.batch.units.len();
         self.observer.event(&Event::BatchStarted { units: count });
         let next = AtomicUsize::new(0);
+        let tasks = unity::tasks(&self.batch.units, self.batch.unity, self.batch.jobs);
         let slots: Vec<OnceLock<Turn>> = (0..count).map(|_| OnceLock::new()).collect();
         let work = || {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(slot) = slots.get(number) else { break };
-                let _ = slot.set(self.take_turn(number));
+            while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match task {
+                    Task::Unit(number) => drop(slots[*number].set(self.take_turn(*number))),
+                    Task::Group(group) => {
+                        for (number, turn) in self.take_turns(group) {
+                            let _ = slots[number].set(turn);
+                        }
+                    }
+                }
             }
         };
         thread::scope(|scope| {
@@ -118,17 +128,47 @@ impl Run<'_> {
 
     /// A unit's turn on one of the threads.
     fn take_turn(&self, number: usize) -> Turn {
-        if let Some(stop) = self.stop.get() {
-            let why = match stop {
-                Stop::Failed => Failure::Skipped,
-                Stop::Interrupted => Failure::Interrupted,
-                Stop::CompilerGone { .. } => Failure::NoCompiler,
-            };
+        if let Some(why) = self.why_not_started() {
             return Turn::Over(self.report(number, Err(why)));
         }
         let name = self.name(number);
         self.observer.event(&Event::UnitStarted { unit: &name });
-        match self.make(number, &name) {
+        self.turn(number, self.make(number, &name))
+    }
+
+    /// The same for units that are compiled together.
+    fn take_turns(&self, group: &[Grouped]) -> Vec<(usize, Turn)> {
+        if self.stop.get().is_some() {
+            return group.iter().map(|one| (one.number, self.take_turn(one.number))).collect();
+        }
+        for one in group {
+            self.observer.event(&Event::UnitStarted { unit: &self.name(one.number) });
+        }
+        // What is wrong with the group is told unit by unit, of units that are made alone.
+        let mut together = self.make_together(group).unwrap_or_default();
+        let turn = |one: &Grouped| {
+            let number = one.number;
+            let made = match (together.remove(&number), self.why_not_started()) {
+                (Some(made), _) => Ok(made),
+                (None, Some(why)) => return (number, Turn::Over(self.report(number, Err(why)))),
+                (None, None) => self.make(number, &self.name(number)),
+            };
+            (number, self.turn(number, made))
+        };
+        group.iter().map(turn).collect()
+    }
+
+    fn why_not_started(&self) -> Option<Failure> {
+        Some(match self.stop.get()? {
+            Stop::Failed => Failure::Skipped,
+            Stop::Interrupted => Failure::Interrupted,
+            Stop::CompilerGone { .. } => Failure::NoCompiler,
+        })
+    }
+
+    fn turn(&self, number: usize, made: Result<Made, Failure>) -> Turn {
+        let name = self.name(number);
+        match made {
             Ok(made) => {
                 self.observer.event(&Event::UnitCompiled { unit: &name });
                 if self.batch.compact { Turn::Compiled(made) } else { Turn::Over(self.report(number, Ok(made))) }
@@ -187,6 +227,7 @@ impl Run<'_> {
         let staged = self.store.layout().staging().join(&name);
         match self.link(&objects, &name, &staged, self.batch.jobs, self.pipeline.deadline()) {
             Ok(linked) => {
+                self.observer.event(&Event::LinkFinished { library: &library, reused: linked.took.is_none() });
                 units.iter_mut().for_each(|unit| unit.join(&name, &linked));
                 Ok(())
             }
@@ -224,9 +265,10 @@ impl Run<'_> {
     fn report(&self, number: usize, made: Result<Made, Failure>) -> UnitReport {
         let unit = self.name(number);
         let report = match made {
-            Ok(Made { record, reused, timings, library, .. }) => UnitReport {
+            Ok(Made { record, origin, timings, library, .. }) => UnitReport {
                 unit,
-                status: if reused { Status::Reused } else { Status::Built },
+                status: if origin == Origin::Compiler { Status::Built } else { Status::Reused },
+                cached: origin == Origin::Cache,
                 library,
                 symbols: record.symbols,
                 timings,

@@ -6,6 +6,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use etcetera::BaseStrategy as _;
 use mjit_cc_platforms::PackageManager;
 
 /// What gcc (its manual, "Environment Variables"), clang, Apple's tools, cl and link read. Other values make other code.
@@ -39,6 +40,16 @@ pub struct Environment {
     pub temp_dirs: Vec<PathBuf>,
     /// The variables that compilers and linkers take directories and options from, where they are set.
     pub compiler_variables: Vec<(&'static str, OsString)>,
+    /// `MJIT_CC_CACHE`: `on`, `off` or a directory.
+    pub cache: Option<OsString>,
+    /// `MJIT_CC_CACHE_SIZE`, such as `5G`.
+    pub cache_size: Option<OsString>,
+    /// Where a program of this user's keeps what it can make again, by the system's custom.
+    pub cache_home: Option<PathBuf>,
+    /// `MJIT_CC_LAUNCHER`, at most one.
+    pub launcher: Option<OsString>,
+    /// `CCACHE_SLOPPINESS`, to which this crate adds what a PCH takes.
+    pub ccache_sloppiness: Option<OsString>,
 }
 
 impl Environment {
@@ -70,6 +81,11 @@ impl Environment {
                 .into_iter()
                 .filter_map(|name| set(name).map(|value| (name, value)))
                 .collect(),
+            cache: set("MJIT_CC_CACHE"),
+            cache_size: set("MJIT_CC_CACHE_SIZE"),
+            cache_home: etcetera::base_strategy::choose_native_strategy().ok().map(|places| places.cache_dir()),
+            launcher: set("MJIT_CC_LAUNCHER"),
+            ccache_sloppiness: set("CCACHE_SLOPPINESS"),
         }
     }
 

@@ -36,6 +36,8 @@ pub const EVENT_NOT_IMPROVED: u32 = 23;
 pub const EVENT_NOT_QUICK: u32 = 24;
 pub const EVENT_QUICK: u32 = 25;
 pub const EVENT_LINK_LEFT: u32 = 26;
+pub const EVENT_CACHE_HIT: u32 = 27;
+pub const EVENT_CACHE_UNUSABLE: u32 = 28;
 
 /// What an event has beside its line.
 #[derive(Default)]
@@ -87,6 +89,8 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
         }
         WorkerEvent::PchStart => Facts { kind: EVENT_PCH_START, ..facts },
         WorkerEvent::Process(_) => Facts { kind: EVENT_PROCESS, ..facts },
+        WorkerEvent::CacheHit(_) => Facts { kind: EVENT_CACHE_HIT, ..facts },
+        WorkerEvent::CacheUnusable { dir, .. } => Facts { kind: EVENT_CACHE_UNUSABLE, file: Some(dir), ..facts },
         WorkerEvent::NoLibrary(path) => Facts { kind: EVENT_NO_LIBRARY, file: Some(path), ..facts },
         WorkerEvent::Unloading { id, place } => {
             Facts { kind: EVENT_UNLOADING, place: Some(place), count: *id, ..facts }

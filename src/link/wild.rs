@@ -13,7 +13,7 @@ use libwild::error::Result;
 use libwild::{Args, FileSystem, FileType, InputFileData, Linker, OutputFileData, OutputOptions};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::NotLinked;
+use super::{NotLinked, segments};
 use crate::sync;
 
 const LIBRARY: &str = "library.so";
@@ -102,7 +102,9 @@ fn link(words: &[&str], objects: Vec<Vec<u8>>, archive: Option<Vec<u8>>) -> Resu
     let linker = Linker::with_file_system(memory.clone());
     linker.run(&args).map_err(refused)?;
     let library = sync::lock(&memory.0.library).take();
-    library.ok_or_else(|| NotLinked::Refused("it made no library".to_owned()))
+    let mut library = library.ok_or_else(|| NotLinked::Refused("it made no library".to_owned()))?;
+    segments::align_empty(&mut library)?;
+    Ok(library)
 }
 
 /// A file system that is none: the inputs, and the library once it is there.

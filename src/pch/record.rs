@@ -38,6 +38,11 @@ impl Record {
         key.field(made_from.unwrap_or_default()).finish()
     }
 
+    /// What it was made of, where that is known.
+    pub(super) fn made_of(&self) -> Option<&Inputs> {
+        (self.key != Digest::never()).then_some(&self.inputs)
+    }
+
     /// JSON has no other names than UTF-8's. What is lost of one is not found again, and built anew.
     pub(super) fn new(header: &Path, key: Digest, inputs: Inputs, files: Vec<(PathBuf, Digest)>) -> Self {
         let utf8 = |path: &Path| PathBuf::from(path.to_string_lossy().into_owned());

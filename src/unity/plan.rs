@@ -202,6 +202,20 @@ fn includes_stand_above(text: &[u8], lexed: &Lexed) -> Result<(), Reason> {
     }
 }
 
+/// The names that a unit defines for others, each once.
+pub(super) fn defines(text: &[u8], lexed: &Lexed, header: &HeaderMacros) -> Result<Vec<String>, Reason> {
+    let own = own_macros(text, lexed)?;
+    let scan = scan(text, lexed, &own.definitions, header.table())?;
+    let mut names: Vec<String> = Vec::new();
+    for defined in scan.chunks.iter().flat_map(|chunk| &chunk.defines).filter(|defined| !defined.is_static) {
+        let name = lossy(defined.name);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 fn entry_is_defined(scan: &Scan<'_>, entry: &str) -> Result<(), Reason> {
     let definitions = scan.chunks.iter().flat_map(|chunk| &chunk.defines);
     let mut entries = definitions.filter(|defined| defined.name == entry.as_bytes());

@@ -10,8 +10,10 @@ use super::engine::{Engine, Source};
 use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::Part;
+use crate::batch::report::Status;
 use crate::error::Failure;
 use crate::library::Library;
+use crate::timeline::Kind;
 use crate::unity::{self, Member, Merged};
 
 /// How many units become one translation unit. What they have in common is compiled once for all of them, but nobody can use any of it
@@ -69,6 +71,7 @@ impl Shared {
     /// Puts loaded units together. New ones go first all the same.
     pub(super) fn compact(&self, engine: &Engine, parts: &[Part]) {
         let began = Instant::now();
+        let record = self.record(Kind::Compaction, format_args!("{} units", parts.len()), None);
         let id = self.interlock.with(|state| state.units.new_id());
         let stem = engine.stem(id);
         let compacted = self.build_compacted(engine, &stem, parts);
@@ -90,12 +93,14 @@ impl Shared {
         let took = began.elapsed();
         match outcome {
             Ok(moved) => {
+                record.ends(Status::Built);
                 let library = engine.library(&stem);
                 self.tell(&WorkerEvent::Compacted { units: moved.len(), took, library });
                 moved.into_iter().for_each(|(id, address)| self.tell_host(id, address));
             }
             Err(None) => {}
             Err(Some(why)) => {
+                record.fails(&why);
                 self.tell(&WorkerEvent::NoLibrary(engine.library(&stem)));
                 self.tell(&WorkerEvent::NotCompacted { took, why });
             }
@@ -128,7 +133,12 @@ impl Shared {
             });
         }
         let entries: Vec<String> = units.iter().map(|unit| unit.entry.clone()).collect();
-        let library = engine.link(stem, &objects, &entries, self)?;
+        units.iter().for_each(|unit| engine.announce(&unit.entry, &unit.part.place));
+        let library = engine.link(stem, &objects, &entries, self);
+        if library.is_err() {
+            entries.iter().for_each(|entry| engine.forget(entry));
+        }
+        let library = library?;
         let address = |unit: &&Named<'_>| Ok((unit.part.id, library.address(&unit.entry)?.into()));
         let addresses: Vec<(u64, Address)> = units.iter().map(address).collect::<Result<_, Failure>>()?;
         Ok(Compacted { addresses, library: Arc::new(library) })

@@ -15,8 +15,11 @@ use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::{Candidate, Loaded, Premises, Ticket, Tier, Unwanted, Work};
 use super::{Shared, State, names};
+use crate::batch::report::Status;
 use crate::error::Failure;
+use crate::event::Stage;
 use crate::library::Library;
+use crate::timeline::Kind;
 
 /// What became of a unit.
 pub(super) enum Outcome {
@@ -153,9 +156,15 @@ impl Shared {
         let stem = engine.stem(ticket.id);
         let source = engine.source(&stem);
         let place = ticket.place.clone();
+        let record = self.record(Kind::Unit, &place, Some(ticket.since.elapsed()));
         self.tell(&WorkerEvent::Start { place: place.clone(), source: source.clone() });
         let entry = self.entry(ticket.id, &place);
         let outcome = self.try_to_make(engine, ticket, &stem, &source, &entry);
+        match &outcome {
+            Outcome::Published => record.ends(Status::Built),
+            Outcome::Failed(why) => record.has_no_code(why),
+            Outcome::Superseded | Outcome::PutBack => drop(record),
+        }
         self.tell_outcome(place, source, began.elapsed(), outcome);
     }
 
@@ -173,6 +182,7 @@ impl Shared {
             Err(why) => return self.not_generated(ticket, why),
         };
         let source = Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes(), units: 1 };
+        engine.announce(entry, &ticket.place);
         let (tier, built) = self.build_first(engine, &ticket.place, stem, &source, entry);
         match built {
             Ok(loaded) => self.publish_code(ticket, tier, loaded, &text),
@@ -194,6 +204,7 @@ impl Shared {
 
     /// There is text and no code.
     pub(super) fn not_built(&self, engine: &Engine, ticket: &Ticket, stem: &str, failure: Failure) -> Outcome {
+        engine.forget(&self.entry(ticket.id, &ticket.place));
         self.tell(&WorkerEvent::NoLibrary(engine.library(stem)));
         let why = match failure {
             Failure::Interrupted => NoCode::Finished,
@@ -235,6 +246,8 @@ impl Shared {
 
     /// Asks the host for the C text, with its collector held off.
     pub(super) fn generate(&self, ticket: &Ticket, entry: &str) -> Result<String, NotGenerated> {
+        // With the wait for the host's collector.
+        let _stage = Stage::Generate.on(self);
         let mut unwanted = None;
         let owner = self.interlock.begin_generating(|state| {
             unwanted = state.units.unwanted(ticket.id);

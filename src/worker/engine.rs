@@ -9,19 +9,25 @@ use std::time::Instant;
 
 use mjit_cc_platforms::Role;
 
+use super::host::Place;
 use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
-use crate::discover::{Environment, Finder};
+use crate::admission::{Admission, Memory};
+use crate::cache::ObjectCache;
+use crate::discover::{Environment, Finder, FoundLauncher};
 use crate::error::{Error, Failure};
-use crate::event::Observer;
+use crate::event::{Event, Observer, Stage};
 use crate::exec::ProcessExecutor;
 use crate::library::Library;
 use crate::pch::{self, UnitHeader};
-use crate::pipeline::Pipeline;
+use crate::perf::PerfMap;
+use crate::pipeline::{Pipeline, Ran};
 use crate::scratch::{Purpose, Scratch};
 use crate::standby::Standby;
 use crate::unit::Unit;
 use crate::unity::HeaderMacros;
+
+mod cached;
 
 /// How many times as long as one unit a translation unit of many may take.
 const MOST_PATIENCE: u32 = 4;
@@ -36,8 +42,24 @@ pub(crate) struct Engine {
     quick: Option<Box<Engine>>,
     /// Those that make units' first code; what takes longer can wait for a compiler too.
     standby: Standby,
+    names: Names,
+    /// Names for perf, where they are wanted.
+    perf: Option<Arc<PerfMap>>,
+}
+
+/// What files and entry symbols are called, and whether files stay.
+#[derive(Clone)]
+struct Names {
     prefix: String,
+    entry_prefix: String,
     save_temps: bool,
+}
+
+impl Names {
+    fn of(options: &Options) -> Self {
+        let (prefix, entry_prefix) = (options.prefix.clone(), options.entry_prefix.clone());
+        Self { prefix, entry_prefix, save_temps: options.save_temps }
+    }
 }
 
 /// A translation unit: what diagnostics call it, and its C text.
@@ -68,15 +90,24 @@ impl Engine {
         tell(&WorkerEvent::TempDir(scratch.path().to_owned()));
         let finder = Finder { environment, executor: &**executor, temp_dir: scratch.path() };
         let compiler = finder.find(&options.wish)?;
+        observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
         tell(&WorkerEvent::Compiler(compiler.toolchain.compiler().program.display().to_string()));
         let runs: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), runs, scratch);
         pipeline.timeout = options.timeout;
+        pipeline.admission = Admission::new(None, Memory::per_compiler(options.memfree));
         pipeline.check_link()?;
+        if let Some(launcher) = &options.launcher {
+            pipeline.launcher = Some(FoundLauncher::find(std::slice::from_ref(launcher), environment)?);
+        }
+        if let Some(place) = &options.cache {
+            pipeline.cache = ObjectCache::open(place.clone(), &pipeline, environment, observer);
+        }
         let header = Self::prepare_header(&pipeline, &options.header, observer)?;
-        let (prefix, save_temps) = (options.prefix.clone(), options.save_temps);
+        let names = Names::of(options);
         let standby = Standby::new(options.compilers_ahead());
-        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps };
+        let perf = options.perf_map.then(Arc::default);
+        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf };
         if options.merges() && options.header != WorkerHeader::None {
             // While the header is what it was a moment ago.
             engine.macros(observer);
@@ -101,14 +132,14 @@ impl Engine {
         let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
         let name = pch::default_name(header, suffix);
         let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
-        Ok(pch::prepare(pipeline, header, &file, observer)?.unshared())
+        pch::prepare_private(pipeline, header, &file, observer)
     }
 
     /// Another one for the same units.
     pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
-        let (prefix, save_temps) = (self.prefix.clone(), self.save_temps);
         let standby = Standby::new(self.standby.wanted());
-        Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps }
+        let (names, perf) = (self.names.clone(), self.perf.clone());
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf }
     }
 
     /// The one that makes a unit's first code, where that is not this one.
@@ -119,8 +150,8 @@ impl Engine {
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
-        let standby = Standby::new(0);
-        Self { pipeline, header, macros: Arc::default(), quick: None, standby, prefix, save_temps }
+        let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby: Standby::new(0), names, perf: None }
     }
 
     /// Sees to it that compilers wait for the next units.
@@ -157,7 +188,7 @@ impl Engine {
 
     /// What this process calls the files of a unit.
     pub(crate) fn stem(&self, id: u64) -> String {
-        names::file_stem(&self.prefix, std::process::id(), id)
+        names::file_stem(&self.names.prefix, std::process::id(), id)
     }
 
     /// Where the C text of a unit goes.
@@ -172,16 +203,8 @@ impl Engine {
     }
 
     /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
-    pub(super) fn build(
-        &self,
-        stem: &str,
-        source: &Source<'_>,
-        entry: &str,
-        observer: &dyn Observer,
-    ) -> Result<Library, Failure> {
-        let toolchain = self.pipeline.toolchain();
-        // A PE library has to be told what it exports, which only the link is.
-        if toolchain.capabilities().one_step && !toolchain.compiler().target.is_pe() {
+    fn build(&self, stem: &str, source: &Source<'_>, entry: &str, observer: &dyn Observer) -> Result<Library, Failure> {
+        if self.pipeline.toolchain().capabilities().at_once {
             return self.build_at_once(stem, source, observer);
         }
         let object = self.compile(stem, source, observer)?;
@@ -202,22 +225,65 @@ impl Engine {
 
     /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
     pub(crate) fn compile(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<PathBuf, Failure> {
+        let unit = Unit::from_text(&source.name, source.text)?;
+        self.compile_unit(stem, &unit, source.units, observer).map(|(_, object)| object)
+    }
+
+    fn object(&self, stem: &str) -> PathBuf {
+        let suffix = self.pipeline.toolchain().compiler().target.object_suffix();
+        self.pipeline.scratch.path().join(stem).with_added_extension(suffix)
+    }
+
+    fn compile_unit(
+        &self,
+        stem: &str,
+        unit: &Unit,
+        units: u32,
+        observer: &dyn Observer,
+    ) -> Result<(Ran, PathBuf), Failure> {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
-        let unit = Unit::from_text(&source.name, source.text)?;
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
         // What many units are in may take longer than one, and not so long that a compiler that hangs stops everything.
-        let patience = source.units.clamp(1, MOST_PATIENCE);
+        let patience = units.clamp(1, MOST_PATIENCE);
         let deadline = pipeline
             .timeout
             .and_then(|limit| limit.checked_mul(patience))
             .and_then(|limit| Instant::now().checked_add(limit));
-        if let Some(object) = self.standby.compile(pipeline, &unit, deadline) {
-            return Ok(object);
+        if let Some(compiled) = self.compile_ahead(unit, deadline, observer)? {
+            return Ok(compiled);
         }
-        let compiled = pipeline.compile(&unit, header, Role::Object, &paths, deadline, observer);
+        let compiled = pipeline.compile(unit, header, Role::Object, &paths, deadline, observer);
         self.discard(&[self.source(stem)]);
-        compiled.map(|_| paths.staged)
+        compiled.map(|ran| (ran, paths.staged))
+    }
+
+    /// By a compiler that waits for it, if there is one.
+    fn compile_ahead(
+        &self,
+        unit: &Unit,
+        deadline: Option<Instant>,
+        observer: &dyn Observer,
+    ) -> Result<Option<(Ran, PathBuf)>, Failure> {
+        let Self { pipeline, header, standby, .. } = self;
+        if standby.is_empty() {
+            return Ok(None);
+        }
+        let (_permit, deadline) = pipeline.admit(deadline, observer)?;
+        let _stage = Stage::Compile.on(observer);
+        Ok(standby.compile(pipeline, header, unit, deadline))
+    }
+
+    /// What the function of this name will be called for a person.
+    pub(super) fn announce(&self, entry: &str, place: &Place) {
+        if let Some(perf) = &self.perf {
+            perf.name(entry, place.to_string());
+        }
+    }
+
+    /// What was announced will not be loaded.
+    pub(super) fn forget(&self, entry: &str) {
+        self.perf.iter().for_each(|perf| perf.forget(entry));
     }
 
     /// Objects to loaded code.
@@ -232,10 +298,17 @@ impl Engine {
         let library = self.library(stem);
         // The other cores are the host's.
         let loaded = match pipeline.link_in_memory(objects, NonZero::<usize>::MIN, observer) {
-            Some(image) => self.load(&image, &library),
+            Some((image, _)) => {
+                let _stage = Stage::Load.on(observer);
+                self.load(&image, &library).and_then(|loaded| self.name_for_perf(loaded, exports, || Ok(image)))
+            }
             None => pipeline
                 .link_by_driver(objects, &library, header, exports, pipeline.deadline(), observer)
-                .and_then(|_| Ok(Library::open(&library)?)),
+                .and_then(|_| {
+                    let _stage = Stage::Load.on(observer);
+                    let image = || fs::read(&library).map_err(Failure::file("read", &library));
+                    self.name_for_perf(Library::open(&library)?, exports, image)
+                }),
         };
         self.discard(objects);
         self.discard(&[library]);
@@ -244,7 +317,7 @@ impl Engine {
 
     /// From memory where the system can; a file is what a debugger or a person may look into.
     fn load(&self, image: &[u8], library: &Path) -> Result<Library, Failure> {
-        if !self.save_temps
+        if !self.names.save_temps
             && let Ok(loaded) = Library::from_memory(image, library)
         {
             return Ok(loaded);
@@ -253,9 +326,22 @@ impl Engine {
         Ok(Library::open(library)?)
     }
 
+    /// Names what was loaded, which nobody runs yet, where that is wanted.
+    fn name_for_perf(
+        &self,
+        loaded: Library,
+        entries: &[String],
+        image: impl FnOnce() -> Result<Vec<u8>, Failure>,
+    ) -> Result<Library, Failure> {
+        if let (Some(perf), Some(entry)) = (&self.perf, entries.first()) {
+            perf.add(&loaded, &image()?, entry)?;
+        }
+        Ok(loaded)
+    }
+
     /// Removes files, unless they are to be kept.
     pub(super) fn discard(&self, files: &[PathBuf]) {
-        if !self.save_temps {
+        if !self.names.save_temps {
             files.iter().for_each(|file| self.pipeline.scratch.remove(file));
         }
     }
@@ -275,13 +361,16 @@ impl Engine {
     pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
         let Dowry { scratch, header, quick } = dowry;
         let quick = self.quick.as_ref().zip(quick).map(|(old, dowry)| Box::new(old.inherit(*dowry, executor)));
-        let Pipeline { compiler, flags, timeout, .. } = &self.pipeline;
+        let Pipeline { compiler, flags, timeout, cache, launcher, admission, .. } = &self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
+        (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
+        pipeline.admission = admission.afresh();
         let macros = Arc::clone(&self.macros);
-        let (standby, prefix) = (Standby::new(self.standby.wanted()), self.prefix.clone());
-        Self { pipeline, header, macros, quick, standby, prefix, save_temps: self.save_temps }
+        let standby = Standby::new(self.standby.wanted());
+        let perf = self.perf.as_ref().map(|_| Arc::default());
+        Self { pipeline, header, macros, quick, standby, names: self.names.clone(), perf }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.
@@ -294,7 +383,7 @@ impl Engine {
     /// Removes the directory, or keeps it, if a person wants to look into it.
     pub(crate) fn close(&self) {
         self.standby.close(&self.pipeline);
-        if self.save_temps {
+        if self.names.save_temps {
             self.pipeline.scratch.keep();
         } else {
             self.pipeline.scratch.close();

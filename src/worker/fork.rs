@@ -53,6 +53,9 @@ impl Fork<'_> {
         }
         shared.executor().abandon();
         shared.renew_executor();
+        if let Some(record) = &shared.record {
+            record.restart();
+        }
         if let Some(reaper) = &shared.options.reaper {
             reaper.forked();
         }

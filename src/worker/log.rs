@@ -120,6 +120,15 @@ pub enum WorkerEvent {
     PchStart,
     /// A process is about to start: its command line.
     Process(String),
+    /// A unit's object is taken from the cache, where it has this name.
+    CacheHit(String),
+    /// The object cache cannot be used as it should be; units are compiled all the same.
+    CacheUnusable {
+        /// Its directory.
+        dir: PathBuf,
+        /// What the system said.
+        why: String,
+    },
     /// The linker inside this process did not serve, and why: the compiler's driver links.
     LinkLeft(String),
     /// A library was not made.
@@ -157,6 +166,7 @@ impl WorkerEvent {
             | Self::Recompiled(_)
             | Self::Inlined { .. }
             | Self::Warning(_)
+            | Self::CacheUnusable { .. }
             | Self::LinkLeft(_)
             | Self::Finish => 1,
             Self::Compiler(_)
@@ -170,7 +180,7 @@ impl WorkerEvent {
             | Self::NoLibrary(_)
             | Self::Unloading { .. }
             | Self::Stopping => 2,
-            Self::GcWaited(_) => 3,
+            Self::GcWaited(_) | Self::CacheHit(_) => 3,
         }
     }
 
@@ -228,6 +238,8 @@ impl fmt::Display for WorkerEvent {
             }
             Self::PchStart => f.write_str("Creating precompiled header"),
             Self::Process(command) => write!(f, "Starting process: {command}"),
+            Self::CacheHit(name) => write!(f, "Taken from the cache: {name}"),
+            Self::CacheUnusable { dir, why } => write!(f, "Object cache {}: {why}", dir.display()),
             Self::LinkLeft(why) => write!(f, "Linked by the compiler's driver instead of wild: {why}"),
             Self::NoLibrary(path) => write!(f, "Failed to generate so: {}", path.display()),
             Self::Unloading { id, place } => write!(f, "Unloading unit {id}: {place}"),

@@ -1,5 +1,6 @@
 //! How a worker works, and starting one. Knows no threads.
 
+use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use mjit_cc_platforms::Flags;
 
 use super::{Host, Worker, WorkerEvent};
+use crate::admission::Memory;
+use crate::cache::CachePlace;
 use crate::discover::{Environment, Wish};
 use crate::exec::Reaper;
 
@@ -101,6 +104,7 @@ pub(super) struct Options {
     pub(super) environment: Option<Environment>,
     pub(super) header: WorkerHeader,
     pub(super) threads: NonZero<usize>,
+    pub(super) memfree: u64,
     pub(super) timeout: Option<Duration>,
     pub(super) max_cache_size: usize,
     pub(super) unloading: Unloading,
@@ -114,8 +118,21 @@ pub(super) struct Options {
     pub(super) warnings: bool,
     pub(super) save_temps: bool,
     pub(super) wait: bool,
+    pub(super) cache: Option<CachePlace>,
+    pub(super) launcher: Option<OsString>,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
+    pub(super) timings: Option<PathBuf>,
+    pub(super) trace: Option<PathBuf>,
+    pub(super) perf_map: bool,
+}
+
+/// More units at once than this are not made unless the host says so.
+const MOST_THREADS: usize = 4;
+
+fn default_threads() -> NonZero<usize> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    NonZero::new((processors - 1).min(MOST_THREADS)).unwrap_or(NonZero::<usize>::MIN)
 }
 
 impl Options {
@@ -128,9 +145,18 @@ impl Options {
         }
     }
 
+    /// How many units go into one translation unit at most. An object cache keeps units one by one: a merged one would be compiled again by
+    /// the next process.
+    pub(super) fn together(&self) -> usize {
+        match self.unity {
+            Unity::Auto if self.cache.is_some() => 1,
+            unity => unity.at_most(),
+        }
+    }
+
     /// Whether units ever share a translation unit.
     pub(super) fn merges(&self) -> bool {
-        self.compaction == Compaction::Throttled || self.unity.at_most() > 1
+        self.compaction == Compaction::Throttled || self.together() > 1
     }
 }
 
@@ -148,7 +174,8 @@ impl Default for Builder {
                 flags: Flags::default(),
                 environment: None,
                 header: WorkerHeader::None,
-                threads: NonZero::<usize>::MIN,
+                threads: default_threads(),
+                memfree: Memory::DEFAULT,
                 timeout: Some(Duration::from_secs(60)),
                 max_cache_size: 10_000,
                 unloading: Unloading::default(),
@@ -162,8 +189,13 @@ impl Default for Builder {
                 warnings: false,
                 save_temps: false,
                 wait: false,
+                cache: None,
+                launcher: None,
                 reaper: None,
                 observer: None,
+                timings: None,
+                trace: None,
+                perf_map: false,
             },
         }
     }
@@ -194,9 +226,17 @@ impl Builder {
         self
     }
 
-    /// How many units are made at once. By default one, which leaves the machine to the VM.
+    /// How many units are made at once. By default as many as leave the VM one of the processors, one at least and four at most: the hottest
+    /// come first, so that more threads would make what is colder at the cost of the VM. The host generates on as many threads.
     pub fn threads(mut self, threads: NonZero<usize>) -> Self {
         self.options.threads = threads;
+        self
+    }
+
+    /// How many bytes of memory must be free for each compiler that starts beside another one; 0 means no matter. By default
+    /// [`Memory::DEFAULT`]. Known on Linux only, control groups included.
+    pub fn memfree(mut self, bytes: u64) -> Self {
+        self.options.memfree = bytes;
         self
     }
 
@@ -278,6 +318,25 @@ impl Builder {
         self
     }
 
+    /// Keeps objects in a directory that survives the process and is shared with others, and takes from there what was compiled
+    /// before: see [`CachePlace::choose`] for what users may want. By default none.
+    ///
+    /// A unit is looked for by its text, in which its entry is called by another name than [`Request::entry`](super::Request::entry),
+    /// which is made of the text itself; so is what is called after it, such as `ENTRY_helper`. With [`Flags::debug`] and
+    /// [`save_temps`](Self::save_temps) names are kept, and nothing is looked for. What is in the directory is run: nobody else is to
+    /// have it.
+    pub fn cache(mut self, place: CachePlace) -> Self {
+        self.options.cache = Some(place);
+        self
+    }
+
+    /// Lets another program start the compilers of units, such as `distcc`, with its first words if any. One that cannot carry a
+    /// precompiled header gets the header as text. One that is not there disables compiling.
+    pub fn launcher(mut self, command: impl Into<OsString>) -> Self {
+        self.options.launcher = Some(command.into());
+        self
+    }
+
     /// Lets the host wait for compilers, for one that would otherwise take their exit status away. Without, a status that was taken
     /// is found out from what the compiler left.
     pub fn reaper(mut self, reaper: Arc<dyn Reaper>) -> Self {
@@ -288,6 +347,29 @@ impl Builder {
     /// Takes the place of printing.
     pub fn observer(mut self, observer: impl Fn(&WorkerEvent) + Send + Sync + 'static) -> Self {
         self.options.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Writes an HTML page that shows what took how long, as `mjit-cc compile --timings` does, when the worker is finished or an `exec`
+    /// prepared. The latest 10,000 units are in it, and how many are not. The child of a fork writes one of its own, with its process id
+    /// before the suffix. What goes wrong is told as a warning.
+    pub fn timings(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.timings = Some(file.into());
+        self
+    }
+
+    /// Writes the same as Chrome trace events, which Perfetto reads.
+    pub fn trace(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.trace = Some(file.into());
+        self
+    }
+
+    /// Names loaded code for Linux's `perf`, in `/tmp/perf-PID.map`: entries by the place of their unit, other functions by their symbols.
+    /// The code is taken out of its file's mapping for that, which costs its size in memory. The file stays, since perf reads it
+    /// after the process has ended; it is only ever added to, so that one of an earlier process of the same number is best removed by
+    /// whoever profiles. The child of a fork writes one of its own, for what it loads.
+    pub fn perf_map(mut self, perf_map: bool) -> Self {
+        self.options.perf_map = perf_map;
         self
     }
 

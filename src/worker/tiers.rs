@@ -14,6 +14,7 @@ use super::log::WorkerEvent;
 use super::options::{Options, Tiers, WorkerHeader};
 use super::together::{Built, Texted};
 use super::units::{Part, Tier};
+use crate::batch::report::Status;
 use crate::discover::{Environment, Finder, Found, Wish};
 use crate::error::Failure;
 use crate::event::Event;
@@ -21,6 +22,7 @@ use crate::exec::ProcessExecutor;
 use crate::pch::UnitHeader;
 use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
+use crate::timeline::Kind;
 
 /// How hard the same compiler tries for the first tier.
 const HURRIED: OptLevel = OptLevel::O1;
@@ -130,13 +132,16 @@ impl Shared {
             return self.interlock.with(|state| state.units.improve_later(&ids));
         }
         let began = Instant::now();
+        let record = self.record(Kind::Unit, format_args!("{} units, optimised", parts.len()), None);
         let texted = parts.into_iter().map(|Part { id, place, text }| {
             let stem = engine.stem(id);
             let source = engine.source(&stem);
             let (name, entry) = (source.to_string_lossy().into_owned(), self.entry(id, &place));
+            engine.announce(&entry, &place);
             Texted { what: Better { id, place, source, began }, stem, name, entry, text }
         });
         self.build_together(engine, texted.collect(), &|unit, built| self.improved(unit.what, built));
+        record.ends(Status::Built);
     }
 
     fn improved(&self, unit: Better, built: Built) {

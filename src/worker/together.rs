@@ -12,8 +12,10 @@ use super::crew::NotGenerated;
 use super::engine::{Engine, Source};
 use super::log::WorkerEvent;
 use super::units::{Loaded, Ticket, Tier};
+use crate::batch::report::Status;
 use crate::error::Failure;
 use crate::library::Library;
+use crate::timeline::Kind;
 use crate::unity::{self, Member, Merged};
 
 /// A unit whose C text is there. `T` is what its caller knows it by.
@@ -42,6 +44,8 @@ pub(super) type Built = Result<Loaded<Library>, Failure>;
 impl Shared {
     /// Makes units, hottest first: all texts, then the code. What a pause interrupts waits again, since many take long.
     pub(super) fn make_together(&self, engine: &Engine, tickets: Vec<Ticket>) {
+        let queued = tickets.first().map(|ticket| ticket.since.elapsed());
+        let record = self.record(Kind::Unit, format_args!("{} units", tickets.len()), queued);
         let mut texted = Vec::with_capacity(tickets.len());
         let mut tickets = tickets.into_iter();
         while let Some(ticket) = tickets.next() {
@@ -57,6 +61,7 @@ impl Shared {
             };
             match generated {
                 Ok(text) => {
+                    engine.announce(&entry, &ticket.place);
                     let name = source.to_string_lossy().into_owned();
                     texted.push(Texted { what: (ticket, began), stem, name, entry, text: text.into() });
                 }
@@ -74,6 +79,7 @@ impl Shared {
         }
         let (tier, by) = engine.quick().map_or((Tier::Optimized, engine), |quick| (Tier::Quick, quick));
         self.build_together(by, texted, &|unit, built| self.made(engine, unit, tier, built));
+        record.ends(Status::Built);
     }
 
     fn wait_again(&self, texted: Vec<Texted<(Ticket, Instant)>>, others: impl Iterator<Item = Ticket>) {
@@ -133,8 +139,8 @@ impl Shared {
     }
 
     pub(super) fn build_alone(&self, engine: &Engine, stem: &str, source: &Source<'_>, entry: &str) -> Built {
-        let library = engine.build(stem, source, entry, self)?;
-        Ok(Loaded { address: library.address(entry)?.into(), library: Arc::new(library) })
+        let (address, library) = engine.make(stem, source, entry, self)?;
+        Ok(Loaded { address, library: Arc::new(library) })
     }
 
     /// One translation unit, one library, and each unit's code in it.

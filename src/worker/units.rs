@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::policy::{self, Census};
 use super::slot::{Address, Generation, Slot};
@@ -19,6 +20,8 @@ pub(super) struct Ticket {
     pub(super) hotness: Arc<AtomicU64>,
     pub(super) switches: Switches,
     pub(super) slot: Slot,
+    /// When it was submitted.
+    pub(super) since: Instant,
 }
 
 impl Ticket {
@@ -222,7 +225,7 @@ impl<L> Units<L> {
     /// Puts a unit into the queue, unless nothing is compiled any more: then its slot says so at once.
     pub(super) fn submit(&mut self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>, switches: Switches) -> Slot {
         let slot = Slot::new();
-        self.enqueue(Ticket { id: 0, owner, place, hotness, switches, slot: slot.clone() });
+        self.enqueue(Ticket { id: 0, owner, place, hotness, switches, slot: slot.clone(), since: Instant::now() });
         slot
     }
 
@@ -495,7 +498,7 @@ impl<L> Units<L> {
             );
         let ticket = in_flight.or_else(|| self.retire(|unit| unit.ticket.slot.is_same(slot), Slot::empty).pop())?;
         let place = ticket.place.clone();
-        self.enqueue(Ticket { switches, ..ticket });
+        self.enqueue(Ticket { switches, since: Instant::now(), ..ticket });
         Some(place)
     }
 

@@ -133,14 +133,14 @@ pub(crate) fn fields(out_dir: &Path, field: &str) -> Vec<Value> {
 }
 
 /// The fixtures' symbols and what they answer.
-fn expected() -> BTreeMap<String, String> {
+pub(crate) fn expected() -> BTreeMap<String, String> {
     let text = fs::read_to_string(support::fixture("expected.txt")).unwrap();
     let pair = |line: &str| line.split_once([' ', '=']).map(|(symbol, value)| (symbol.to_owned(), value.to_owned()));
     text.lines().filter_map(pair).collect()
 }
 
 /// A program that loads libraries of the fixtures' units.
-fn host(place: &Place) -> PathBuf {
+pub(crate) fn host(place: &Place) -> PathBuf {
     let program = place.join("host").with_extension(std::env::consts::EXE_EXTENSION);
     let mut command = Command::new("gcc");
     run(command.arg("-I").arg(support::fixture("")).arg(support::fixture("host.c")).arg("-o").arg(&program), 0);
@@ -149,7 +149,7 @@ fn host(place: &Place) -> PathBuf {
 
 /// What the units in a library answer, asked in a process of its own.
 #[track_caller]
-fn answers(host: &Path, library: &Path, symbols: &[String]) -> BTreeMap<String, String> {
+pub(crate) fn answers(host: &Path, library: &Path, symbols: &[String]) -> BTreeMap<String, String> {
     let output = text(&run(Command::new(host).arg(library).args(symbols), 0).stdout);
     output.lines().filter_map(|line| line.split_once('=')).map(|(key, value)| (key.into(), value.into())).collect()
 }
@@ -257,7 +257,7 @@ fn units_json_has_these_fields_and_no_others() {
         assert_eq!(keys(&report), ["units", "version"]);
         assert_eq!(report["version"], 1);
         let [good, bad, missing] = report["units"].as_array().unwrap().as_slice() else { panic!("{report}") };
-        assert_eq!(keys(good), ["library", "status", "symbols", "timings", "unit"]);
+        assert_eq!(keys(good), ["cached", "library", "status", "symbols", "timings", "unit"]);
         assert_eq!(good["unit"], "good.c");
         assert_eq!(good["status"], "built");
         assert_eq!(good["library"], library(if compact { "units" } else { "good" }));
@@ -269,7 +269,7 @@ fn units_json_has_these_fields_and_no_others() {
         for (unit, name, error) in
             [(bad, "bad.c", "the compiler failed (exit code 1)"), (missing, "missing.c", "no such file")]
         {
-            assert_eq!(keys(unit), ["error", "library", "status", "symbols", "timings", "unit"]);
+            assert_eq!(keys(unit), ["cached", "error", "library", "status", "symbols", "timings", "unit"]);
             assert_eq!(unit["unit"], name);
             assert_eq!(unit["status"], "failed");
             assert_eq!(unit["library"], Value::Null);

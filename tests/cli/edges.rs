@@ -13,7 +13,7 @@ use crate::support::{self, need, run, text};
 /// A compiler that changes a file after the real one has read it.
 fn meddling_cc(place: &Place, then: &str) -> String {
     let path = place.join("meddling-cc");
-    let script = format!("#!/bin/sh\ngcc \"$@\" || exit\ncase \"$*\" in *-E*) ;; *) {then} ;; esac\n");
+    let script = format!("#!/bin/sh\ngcc \"$@\" || exit\ncase \" $* \" in *' -E '*) ;; *) {then} ;; esac\n");
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path.to_str().unwrap().to_owned()

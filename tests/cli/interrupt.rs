@@ -221,3 +221,21 @@ fn runs_at_once_in_one_directory_all_succeed() {
     }
     assert_eq!(place.leavings(), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn an_interrupted_run_has_its_timings_written() {
+    need!("gcc", CTRL_C);
+    let place = Place::new();
+    place.units(&["first", "stuck", "last"]);
+    let words = "first.c stuck.c last.c --timings=t.html --trace=t.json";
+    let (tool, hanging) = Running::start_hanging(&place, place.with_mischief("hang", "stuck.c", words));
+    send(&tool, Signal::Int);
+    let (code, said) = tool.end();
+    assert_eq!(code, Some(130), "{said}");
+    hanging.are_gone();
+    let page = std::fs::read_to_string(place.path("t.html")).unwrap();
+    for (unit, outcome) in [("first", "built"), ("stuck", "interrupted"), ("last", "interrupted")] {
+        assert!(page.contains(&format!("\"name\":\"{unit}.c\",\"outcome\":\"{outcome}\"")), "{unit}: {page}");
+    }
+    serde_json::from_slice::<serde_json::Value>(&std::fs::read(place.path("t.json")).unwrap()).unwrap();
+}

@@ -82,6 +82,28 @@ fn what_the_linker_inside_the_tool_does_not_serve_goes_to_the_driver() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn a_library_with_nothing_but_zeros_to_write_to_is_loaded() {
+    need!("gcc");
+    let place = Place::new();
+    for align in [1, 8, 32, 4096] {
+        let line = format!(
+            "static __attribute__((aligned({align}))) char room[16000]; char *u(int n) {{ return room + n; }}\n"
+        );
+        place.write("u.c", line);
+        place.good(&["compile", "u.c", "--cc", "gcc"]);
+        let library = mjitcc::library::Library::open(&place.join("out").join(support::library("u"))).unwrap();
+        let address = library.address("u").unwrap().as_ptr();
+        // SAFETY: the text says what it is, and the library is loaded.
+        let room = unsafe { std::mem::transmute::<*mut std::ffi::c_void, extern "C" fn(i32) -> *mut u8>(address) };
+        for at in 0..16_000 {
+            // SAFETY: within the array.
+            assert_eq!(unsafe { room(at).replace(1) }, 0, "{align} {at}");
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn what_the_compiler_calls_by_itself_is_found() {
     need!("gcc");
     for cc in ["gcc", "clang-19"].into_iter().filter(|cc| support::has(cc)) {

@@ -2,21 +2,29 @@
 
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
 #![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
+#![allow(unsafe_code, reason = "what was built is called")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod bad_input;
+mod cache;
 mod compile;
 mod discovery;
 mod doctor;
 #[cfg(unix)]
 mod edges;
 mod interrupt;
+#[cfg(unix)]
+mod jobserver;
+#[cfg(unix)]
+mod launcher;
 mod link;
 mod messages;
 mod paths;
 mod pch;
 mod processes;
 mod reuse;
+mod timings;
+mod unity;
 mod windows;

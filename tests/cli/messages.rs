@@ -58,7 +58,7 @@ fn json_tells_all_of_a_unit_that_fails_and_of_one_that_warns() {
                 "column": bad_column, "severity": "error", "text": error,
             }),
             json!({
-                "version": 1, "event": "unit_finished", "unit": "./sub/bad.c", "status": "failed", "library": null,
+                "version": 1, "event": "unit_finished", "unit": "./sub/bad.c", "status": "failed", "cached": false, "library": null,
                 "symbols": [], "timings": {"compile_ms": "time", "link_ms": "time"},
                 "error": "the compiler failed (exit code 1)", "help": null,
             }),
@@ -68,10 +68,10 @@ fn json_tells_all_of_a_unit_that_fails_and_of_one_that_warns() {
                 "column": 2, "severity": "warning", "text": warning,
             }),
             json!({
-                "version": 1, "event": "unit_finished", "unit": "sub/warns.c", "status": "built", "library": library("warns"),
+                "version": 1, "event": "unit_finished", "unit": "sub/warns.c", "status": "built", "cached": false, "library": library("warns"),
                 "symbols": ["warns"], "timings": {"compile_ms": "time", "link_ms": "time"}, "error": null, "help": null,
             }),
-            json!({"version": 1, "event": "summary", "units": 2, "built": 1, "reused": 0, "failed": 1, "skipped": 0}),
+            json!({"version": 1, "event": "summary", "units": 2, "built": 1, "reused": 0, "cached": 0, "failed": 1, "skipped": 0}),
         ];
         let (outputs, rest): (Vec<_>, Vec<_>) = messages.iter().cloned().partition(|one| one["event"] == "output");
         assert_eq!(rest, expected, "{messages:#?}");
@@ -149,8 +149,7 @@ fn a_unit_whose_turn_never_came_is_finished_as_skipped() {
     assert_eq!(finished[1]["unit"], "good.c");
     assert_eq!(finished[1]["status"], "skipped");
     assert_eq!(finished[1]["error"], "not compiled because another unit failed");
-    let summary =
-        json!({"version": 1, "event": "summary", "units": 2, "built": 0, "reused": 0, "failed": 1, "skipped": 1});
+    let summary = json!({"version": 1, "event": "summary", "units": 2, "built": 0, "reused": 0, "cached": 0, "failed": 1, "skipped": 1});
     assert_eq!(*messages.last().unwrap(), summary);
 }
 

@@ -8,6 +8,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(not(windows))]
+#[path = "../support/ruby.rs"]
+mod generated;
+
 // Not on Windows: Lua's units call the C library of whoever loads them, which no library of Windows leaves open, and Ruby's
 // header is one of the system that Ruby is installed on.
 #[cfg(not(windows))]

@@ -6,26 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::generated::{min_header, script};
 use crate::support::{self, need, run, text};
-
-/// A file beside this one.
-pub fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real").join(name)
-}
-
-/// Debian's package of Ruby's headers puts it into a folder of the machine's architecture.
-pub fn min_header() -> Option<PathBuf> {
-    let found = glob::glob("/usr/include/*/ruby-3.1.0/rb_mjit_min_header-3.1.*.h").unwrap().find_map(Result::ok);
-    if found.is_none() {
-        let required = std::env::var("MJIT_CC_REQUIRE").unwrap_or_default();
-        assert!(
-            !required.contains("ruby3.1"),
-            "MJIT_CC_REQUIRE names ruby3.1, and ruby3.1-dev's MJIT header is not here"
-        );
-        support::skip("the MJIT header of ruby3.1-dev is not here");
-    }
-    found
-}
 
 /// Lets Ruby generate units into `dir`, and gives them as Ruby wrote them.
 fn generate(dir: &Path) -> Vec<PathBuf> {

@@ -4,99 +4,21 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZero;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use mjitcc::discover::{Environment, Wish};
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::worker::{
-    Code, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Worker, WorkerEvent, WorkerHeader,
+    Code, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Unity, Worker, WorkerEvent, WorkerHeader,
 };
-use object::{Object, ObjectSymbol, SymbolKind};
 
-use crate::ruby::{min_header, script};
-use crate::support::{need, run, text};
+use crate::generated::{generate, min_header, stand_ins};
+use crate::support::need;
 
-const METHODS: u64 = 1_050;
-
-/// Instead of gcc's own: Ruby is to generate units and not to compile them.
-const NO_CC1: &str = r#"#!/bin/sh
-for word; do
-    case $word in *.gch) : > "$word"; exit 0 ;; esac
-done
-exit 1
-"#;
-
-/// Lets Ruby generate units. It runs the gcc that it was built with; that is told where to look for its parts first.
-fn generate(dir: &Path) -> Vec<String> {
-    let parts = dir.join("parts");
-    fs::create_dir(&parts).unwrap();
-    fs::write(parts.join("cc1"), NO_CC1).unwrap();
-    fs::set_permissions(parts.join("cc1"), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut ruby = Command::new("ruby3.1");
-    ruby.args(["--disable-all", "--mjit", "--mjit-wait", "--mjit-save-temps", "--mjit-min-calls=2"])
-        .args(["--mjit-max-cache=5000", "--mjit-verbose=1"])
-        .arg(script("many_methods.rb"))
-        .args(["0", &METHODS.to_string()])
-        .env("TMPDIR", dir)
-        .env("COMPILER_PATH", &parts)
-        .env_remove("RUBYOPT");
-    let said = text(&run(&mut ruby, 0).stderr);
-    let files = glob::glob(dir.join("_ruby_mjit_p*u*.c").to_str().unwrap()).unwrap().map(Result::unwrap);
-    let units: Vec<String> = files.map(|file| unit(&file)).collect();
-    assert!(units.len() >= 1_000, "{} units\n{said}", units.len());
-    units
-}
-
-/// A unit as Ruby wrote it, without its header's `#include` and with `{entry}` for its function's name.
-fn unit(file: &Path) -> String {
-    let text = fs::read_to_string(file).unwrap();
-    let (include, rest) = text.split_once('\n').unwrap();
-    assert!(include.starts_with("#include "), "{include}");
-    let number = file.file_stem().unwrap().to_str().unwrap().rsplit_once('u').unwrap().1;
-    let name = format!("_mjit{number}");
-    assert!(rest.contains(&format!("{name}(")), "{}", file.display());
-    let mut pieces = rest.split(&name);
-    let mut filled = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        // A longer number is another name.
-        filled += if piece.starts_with(|next: char| next.is_ascii_digit()) { &name } else { "{entry}" };
-        filled += piece;
-    }
-    filled
-}
-
-/// A library with all that Ruby's exports, and nothing behind it.
-fn stand_ins(dir: &Path) -> Library {
-    let found = "puts File.readlines('/proc/self/maps').grep(/libruby/).first.split.last";
-    let ruby = text(&run(Command::new("ruby3.1").args(["--disable-all", "-e", found]), 0).stdout);
-    let bytes = fs::read(ruby.trim()).unwrap();
-    let file = object::File::parse(&*bytes).unwrap();
-    let mut source = String::new();
-    for symbol in file.dynamic_symbols().filter(|symbol| !symbol.is_undefined()) {
-        let name = symbol.name().unwrap();
-        // Not what it has in place of the C library's.
-        if !(name.starts_with("rb_") || name.starts_with("ruby_") || name.starts_with("mjit_")) {
-            continue;
-        }
-        source += &match symbol.kind() {
-            SymbolKind::Text => format!("void {name}(void) {{}}\n"),
-            SymbolKind::Tls => format!("__thread char {name}[{}];\n", symbol.size().max(1)),
-            _ => format!("char {name}[{}];\n", symbol.size().max(1)),
-        };
-    }
-    assert!(source.lines().count() > 1_000, "{source}");
-    let (c, library) = (dir.join("stand_ins.c"), dir.join("stand_ins.so"));
-    fs::write(&c, source).unwrap();
-    run(Command::new("gcc").args(["-w", "-O0", "-fno-builtin", "-fPIC", "-shared", "-o"]).arg(&library).arg(&c), 0);
-    // SAFETY: it was made just now, of functions that do nothing and that nobody calls.
-    unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) }.unwrap()
-}
+const METHODS: usize = 1_050;
 
 /// Gives Ruby's texts as its own.
 struct Ruby(Vec<String>);
@@ -131,12 +53,14 @@ fn mapped() -> BTreeMap<String, u64> {
 struct Heard {
     lines: Vec<String>,
     loaded: usize,
-    /// How many units each compaction put together, how long it took, and what was mapped then: the new library and the old ones.
-    compactions: Vec<(usize, Duration, BTreeMap<String, u64>)>,
+    /// What was mapped when all were loaded, each by itself.
+    alone: BTreeMap<String, u64>,
+    /// How many units each compaction put together, and how long it took.
+    compactions: Vec<(usize, Duration)>,
 }
 
 fn start(dir: PathBuf, header: PathBuf, units: Vec<String>, heard: &Arc<Mutex<Heard>>) -> Worker {
-    let heard = Arc::clone(heard);
+    let (heard, count) = (Arc::clone(heard), units.len());
     Worker::builder()
         .wish(Wish { cc: Some("gcc".into()), ..Wish::default() })
         .environment(Environment { temp_dirs: vec![dir.clone()], ..Environment::read() })
@@ -144,13 +68,20 @@ fn start(dir: PathBuf, header: PathBuf, units: Vec<String>, heard: &Arc<Mutex<He
         .flags(Flags { optimize: OptLevel::O1, ..Flags::default() })
         .header(WorkerHeader::File(header))
         .prefix(PREFIX)
+        // A library each, to see what putting them together saves.
+        .unity(Unity::Off)
         .threads(NonZero::new(2).unwrap())
         .timeout(Some(Duration::from_secs(300)))
         .observer(move |event| {
             let mut heard = heard.lock().unwrap();
             match event {
-                WorkerEvent::Success { .. } => heard.loaded += 1,
-                WorkerEvent::Compacted { units, took, .. } => heard.compactions.push((*units, *took, mapped())),
+                WorkerEvent::Success { .. } => {
+                    heard.loaded += 1;
+                    if heard.loaded == count {
+                        heard.alone = mapped();
+                    }
+                }
+                WorkerEvent::Compacted { units, took, .. } => heard.compactions.push((*units, *took)),
                 WorkerEvent::Failure { .. } | WorkerEvent::NotCompacted { .. } | WorkerEvent::Warning(_) => {
                     heard.lines.push(format!("{event} {}", event.detail().unwrap_or_default()));
                 }
@@ -166,7 +97,7 @@ fn a_thousand_units_of_ruby_load_compact_and_unload_in_one_process() {
     let Some(header) = min_header() else { return };
     let began = Instant::now();
     let (generated, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let units = generate(generated.path());
+    let units = generate(generated.path(), METHODS);
     let count = units.len();
     let _stand_ins = stand_ins(generated.path());
     let ready = began.elapsed();
@@ -191,14 +122,16 @@ fn a_thousand_units_of_ruby_load_compact_and_unload_in_one_process() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(worker.pause(true));
-    let Heard { lines, loaded, compactions } = std::mem::take(&mut *heard.lock().unwrap());
+    let Heard { lines, loaded, alone, compactions } = std::mem::take(&mut *heard.lock().unwrap());
     assert!(lines.is_empty(), "{}", lines.join("\n"));
     assert_eq!(loaded, count);
-    let [(compacted, took, mapped_then)] = &compactions[..] else { panic!("{} compactions", compactions.len()) };
-    assert_eq!((*compacted, mapped_then.len()), (count, count + 1));
-    let together = mapped_then.values().max().unwrap();
-    let alone = mapped_then.values().sum::<u64>() - together;
-    assert!(*together * 5 < alone, "{together} bytes together, {alone} alone");
+    let [(compacted, took)] = compactions[..] else { panic!("{} compactions", compactions.len()) };
+    assert_eq!((compacted, alone.len()), (count, count));
+    let alone = alone.values().sum::<u64>();
+    // All lead to the one library that is left.
+    let left: Vec<u64> = mapped().into_values().collect();
+    let [together] = left[..] else { panic!("{} libraries are left", left.len()) };
+    assert!(together * 5 < alone, "{together} bytes together, {alone} alone");
     eprintln!(
         "{count} units of Ruby: generated in {ready:.1?}, loaded and compacted in {:.1?} (compacted in {took:.1?}); {} KiB of \
          memory alone, {} KiB together",
@@ -206,8 +139,6 @@ fn a_thousand_units_of_ruby_load_compact_and_unload_in_one_process() {
         alone >> 10,
         together >> 10
     );
-    // All lead to the one library that is left.
-    assert_eq!(mapped().len(), 1);
     assert!(slots.iter().all(|slot| matches!(slot.state(), SlotState::Callable(_))));
 
     worker.resume();

@@ -658,6 +658,7 @@ mod library {
             header: HeaderSource::Header(place.join("answer.h")),
             out_dir: place.out(),
             compact: false,
+            unity: mjitcc::batch::Unity::Off,
             jobs: NonZero::<usize>::MIN,
             keep_going: false,
         };

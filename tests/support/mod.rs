@@ -27,7 +27,20 @@ pub fn fixture_units() -> Vec<PathBuf> {
 /// The tool, with nothing in its environment that would steer it.
 pub fn mjit_cc() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mjit-cc"));
-    for name in ["CC", "CPATH", "C_INCLUDE_PATH", "LIBRARY_PATH", "NO_COLOR", "CLICOLOR_FORCE"] {
+    for name in [
+        "CC",
+        "CPATH",
+        "C_INCLUDE_PATH",
+        "LIBRARY_PATH",
+        "NO_COLOR",
+        "CLICOLOR_FORCE",
+        "MAKEFLAGS",
+        "MFLAGS",
+        "CARGO_MAKEFLAGS",
+    ] {
+        command.env_remove(name);
+    }
+    for name in ["MJIT_CC_CACHE", "MJIT_CC_CACHE_SIZE", "MJIT_CC_LAUNCHER", "CCACHE_SLOPPINESS", "DISTCC_HOSTS"] {
         command.env_remove(name);
     }
     command

@@ -435,3 +435,68 @@ fn a_finished_worker_can_be_forked_around() {
     bench.worker().prepare_exec();
     bench.worker().before_fork().in_parent();
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_child_of_a_fork_has_a_perf_map_of_its_own() {
+    need!("gcc");
+    scenario("perf_maps");
+}
+
+#[test]
+#[ignore = "a process of its own"]
+fn perf_maps() {
+    let bench = Bench::of_text(PLAIN, quiet().perf_map(true));
+    assert_eq!(call(&bench.submit(1, 0)), 1);
+    let map = |process: String| {
+        let file = format!("/tmp/perf-{process}.map");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        [1, 2].map(|owner| text.contains(&format!(" m{owner}@test.rb:7\n")))
+    };
+    let pid = fork(&bench, || {
+        assert_eq!(call(&bench.submit(2, 0)), 2);
+        assert_eq!(call(&bench.submit(1, 0)), 1);
+    });
+    reap(pid);
+    assert_eq!(map(pid.to_string()), [true, true]);
+    assert_eq!(map(std::process::id().to_string()), [true, false]);
+}
+
+#[test]
+fn the_child_of_a_fork_has_timings_of_its_own() {
+    need!("gcc");
+    scenario("timings_in_both");
+}
+
+#[test]
+#[ignore = "a process of its own"]
+fn timings_in_both() {
+    let files = tempfile::tempdir().unwrap();
+    let page = files.path().join("t.html");
+    let mut bench = Bench::of_text(PLAIN, quiet().timings(&page));
+    assert_eq!(call(&bench.submit(1, 0)), 1);
+    let fork = bench.worker().before_fork();
+    // SAFETY: the worker is held still, and this process has no other threads that hold locks.
+    let pid = match unsafe { libc::fork() } {
+        0 => {
+            fork.in_child();
+            let ok = call(&bench.submit(2, 0)) == 2;
+            drop(bench.worker.take());
+            // SAFETY: ends this process and nothing else: what the parent has on its stack is the parent's.
+            unsafe { libc::_exit(i32::from(!ok)) }
+        }
+        pid => pid,
+    };
+    fork.in_parent();
+    reap(pid);
+    assert_eq!(call(&bench.submit(3, 0)), 3);
+    bench.finish();
+    for (page, units) in [(page.clone(), &["m1", "m3"] as &[_]), (page.with_extension(format!("{pid}.html")), &["m2"])]
+    {
+        let rows = crate::timings::rows(&page);
+        let names =
+            crate::timings::of_kind(&rows, "unit").into_iter().map(|row| row["name"].as_str().unwrap()[..2].to_owned());
+        assert_eq!(names.collect::<Vec<_>>(), units);
+    }
+}

@@ -15,9 +15,10 @@ pub const PLAIN: &str = "long {entry}(void) { return {owner}; }";
 
 pub type Generate = Box<dyn Fn(&Request<'_>) -> Result<Generated, String> + Send + Sync>;
 
-/// A worker that does not compact, for tests of everything else.
+/// A worker that does not compact, for tests of everything else. What is made after what does not depend on the machine.
 pub fn quiet() -> Builder {
-    Worker::builder().compaction(Compaction::Never).standby(Standby::Off)
+    let builder = Worker::builder().compaction(Compaction::Never).standby(Standby::Off);
+    builder.threads(std::num::NonZero::<usize>::MIN)
 }
 
 /// Generates as it is told.

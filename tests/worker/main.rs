@@ -7,6 +7,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(target_os = "linux")]
+mod admission;
+mod cache;
 mod change;
 #[cfg(unix)]
 mod forks;
@@ -19,4 +22,7 @@ mod rows;
 #[cfg(target_os = "linux")]
 mod standby;
 mod tiers;
+mod timings;
+#[cfg(target_os = "linux")]
+mod tools;
 mod unity;

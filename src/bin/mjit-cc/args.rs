@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use mjitcc::batch::Unity;
+use mjitcc::cache::Size;
 use mjitcc::platforms::{Choice, Linker, OptLevel};
 
 use crate::exit::{self, Exit, Trouble};
@@ -50,7 +52,9 @@ pub(crate) enum Command {
     BuildPch(BuildPchArgs),
     /// Compile units into libraries.
     #[command(after_help = format!("{LIBRARIES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
-    Compile(CompileArgs),
+    Compile(Box<CompileArgs>),
+    /// Look after the object cache, which compile --cache fills.
+    Cache(CacheArgs),
     /// Say which compilers this machine has, whether they work, and what is missing.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.
@@ -61,7 +65,7 @@ pub(crate) enum Command {
     /// Print the manual page, or a command's.
     Man {
         /// The command.
-        #[arg(value_parser = PossibleValuesParser::new(["build-pch", "compile", "doctor", "completions", "man"]))]
+        #[arg(value_parser = PossibleValuesParser::new(["build-pch", "compile", "cache", "doctor", "completions", "man"]))]
         command: Option<String>,
     },
 }
@@ -98,15 +102,29 @@ pub(crate) struct CompileArgs {
     /// Put all units into one library.
     #[arg(long)]
     pub(crate) compact: bool,
-    /// How many compilers run at once; by default as many as there are processors.
+    /// Compile N units at a time, so that what they have in common is compiled once; auto: as many as keep all jobs busy. A header's
+    /// own state is one for all of them. What fails together is compiled unit by unit.
+    #[arg(long, value_name = "N|auto|off", default_value = "off", value_parser = unity)]
+    pub(crate) unity: Unity,
+    /// How many compilers run at once; by default as many as there are processors. Below a make with a jobserver (make -jN, and + before
+    /// the command), as many as that allows too.
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
+    /// How much memory must be free for each compiler beside the first, as 400M, the default, or 1G; 0 for no matter. Linux only.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memfree: Option<u64>,
     /// When a unit fails, go on with the others.
     #[arg(short, long)]
     pub(crate) keep_going: bool,
     /// Print the commands and run none of them.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+    /// Write an HTML page that shows what took how long; by default timings.html in the output directory.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, value_hint = ValueHint::FilePath)]
+    pub(crate) timings: Option<Option<PathBuf>>,
+    /// Write the same as Chrome trace events, for Perfetto and chrome://tracing.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) trace: Option<PathBuf>,
     /// Keep the sources as they were compiled, and say where.
     #[arg(long)]
     pub(crate) save_temps: bool,
@@ -117,7 +135,53 @@ pub(crate) struct CompileArgs {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) message_format: MessageFormat,
     #[command(flatten)]
+    pub(crate) cache: CacheWhere,
+    /// Start the compiler of each unit by another program, such as ccache or distcc, with its own words if any; given several times,
+    /// one stands before the other. By default $MJIT_CC_LAUNCHER. Those that cannot carry a PCH get the header as text.
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandName)]
+    pub(crate) launcher: Vec<OsString>,
+    #[command(flatten)]
     pub(crate) compiler: CompilerArgs,
+}
+
+/// Where the object cache is.
+#[derive(Debug, Args)]
+pub(crate) struct CacheWhere {
+    /// Keep objects for other output directories and later runs: 'on' (in the system's usual directory for caches), 'off', or a
+    /// directory; by default $MJIT_CC_CACHE, else off.
+    #[arg(long, value_name = "DIR|on|off", value_hint = ValueHint::DirPath)]
+    pub(crate) cache: Option<OsString>,
+    /// How much the cache may have, such as 500M or 5G; by default $MJIT_CC_CACHE_SIZE, else 5Gi. What was not used for longest goes.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<Size>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    #[command(subcommand)]
+    pub(crate) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Say how many objects there are and how much they take.
+    Stats {
+        #[command(flatten)]
+        place: CacheWhere,
+        /// For people, or one JSON object on standard output.
+        #[arg(long, value_name = "FORMAT", default_value = "human")]
+        message_format: MessageFormat,
+    },
+    /// Throw away what was not used for longest, down to the size.
+    Gc {
+        #[command(flatten)]
+        place: CacheWhere,
+    },
+    /// Throw away everything.
+    Clear {
+        #[command(flatten)]
+        place: CacheWhere,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -192,6 +256,26 @@ fn linker(word: &str) -> Result<Linker, String> {
 
 fn level(word: &str) -> Result<OptLevel, String> {
     OptLevel::from_name(word).ok_or_else(|| "expected 0, 1, 2, 3 or s".to_owned())
+}
+
+fn unity(word: &str) -> Result<Unity, String> {
+    match word {
+        "off" => Ok(Unity::Off),
+        "auto" => Ok(Unity::Auto),
+        number => number.parse().map(Unity::Of).map_err(|_| "expected auto, off, or how many units".to_owned()),
+    }
+}
+
+/// Bytes: K, M and G are powers of 1024.
+fn size(word: &str) -> Result<u64, String> {
+    let (digits, unit) = match word.as_bytes().last() {
+        Some(b'K' | b'k') => (&word[..word.len() - 1], 1 << 10),
+        Some(b'M' | b'm') => (&word[..word.len() - 1], 1 << 20),
+        Some(b'G' | b'g') => (&word[..word.len() - 1], 1 << 30),
+        _ => (word, 1),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.ok_or_else(|| "expected a size such as 400M".to_owned())
 }
 
 fn seconds(word: &str) -> Result<Duration, String> {

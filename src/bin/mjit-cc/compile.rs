@@ -5,27 +5,33 @@ use std::path::Path;
 
 use mjitcc::batch::report::Report;
 use mjitcc::batch::{Batch, HeaderSource};
-use mjitcc::event::Observer;
+use mjitcc::event::{Event, Observer};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::Plan;
+use mjitcc::timeline::{self, Keep, Recorder};
 
 use crate::args::{CompileArgs, MessageFormat};
 use crate::exit::{Exit, Trouble};
 use crate::human::Human;
+use crate::jobserver::Inherited;
 use crate::json::{self, Json};
 use crate::setup;
 
-pub(crate) fn run(args: &CompileArgs, talk: &Human) -> Result<Exit, Trouble> {
+pub(crate) fn run(args: &CompileArgs, inherited: Inherited, talk: &Human) -> Result<Exit, Trouble> {
     let json = (args.message_format == MessageFormat::Json).then(|| Json::new(talk));
-    compile(args, talk, json.as_ref()).inspect_err(|trouble| {
+    compile(args, inherited, talk, json.as_ref()).inspect_err(|trouble| {
         if json.is_some() {
             json::trouble(trouble);
         }
     })
 }
 
-fn compile(args: &CompileArgs, talk: &Human, json: Option<&Json<'_>>) -> Result<Exit, Trouble> {
-    let observer: &dyn Observer = json.map_or(talk as &dyn Observer, |json| json);
+fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<&Json<'_>>) -> Result<Exit, Trouble> {
+    let listener: &dyn Observer = json.map_or(talk as &dyn Observer, |json| json);
+    let recorder = (args.timings.is_some() || args.trace.is_some()).then(|| Recorder::new(Keep::All));
+    let recording = recorder.as_ref().map(|recorder| recorder.beside(listener));
+    let observer = recording.as_ref().map_or(listener, |recording| recording);
+    let (jobs, admission) = setup::parallelism(args.jobs, args.memfree, inherited, observer);
     let batch = Batch {
         units: setup::units(&args.units)?,
         header: match (&args.header, &args.pch) {
@@ -35,10 +41,13 @@ fn compile(args: &CompileArgs, talk: &Human, json: Option<&Json<'_>>) -> Result<
         },
         out_dir: args.out_dir.clone(),
         compact: args.compact,
-        jobs: setup::jobs(args.jobs),
+        unity: args.unity,
+        jobs,
         keep_going: args.keep_going,
     };
     let mut pipeline = setup::pipeline(&args.compiler, args.timeout, observer)?;
+    pipeline.admission = admission;
+    setup::speed_up(&mut pipeline, args, observer)?;
     if args.dry_run {
         print_commands(&batch.plan(&pipeline)?)?;
         return Ok(Exit::Good);
@@ -47,14 +56,40 @@ fn compile(args: &CompileArgs, talk: &Human, json: Option<&Json<'_>>) -> Result<
     if args.save_temps {
         keep_temps(&mut pipeline, talk);
     }
-    let report = result?;
+    let written = recorder.map_or(Ok(()), |recorder| write_timeline(&recorder, args, talk));
+    let report = match result {
+        Ok(report) => report,
+        // What ended the work is the trouble then.
+        Err(error) => {
+            if let Err(error) = written {
+                listener.event(&Event::Warning { text: &error.to_string() });
+            }
+            return Err(error.into());
+        }
+    };
     talk.summary(&report);
     match json {
         Some(json) => json.summary(&report)?,
         None => print_result(&report, &args.out_dir, args.compact)?,
     }
+    written?;
     let good = report.units.iter().all(|unit| unit.status.is_good());
     Ok(if good { Exit::Good } else { Exit::UnitsFailed })
+}
+
+/// Whatever became of the units: those that failed took their time too.
+fn write_timeline(recorder: &Recorder, args: &CompileArgs, talk: &Human) -> Result<(), mjitcc::Error> {
+    let timeline = recorder.timeline();
+    if let Some(file) = &args.timings {
+        let file = file.clone().unwrap_or_else(|| args.out_dir.join("timings.html"));
+        timeline::write(&file, &timeline.html())?;
+        talk.made("timings", &file);
+    }
+    if let Some(file) = &args.trace {
+        timeline::write(file, &timeline.trace())?;
+        talk.made("trace", file);
+    }
+    Ok(())
 }
 
 fn keep_temps(pipeline: &mut Pipeline, talk: &Human) {

@@ -168,6 +168,7 @@ fn try_out(found: Found, environment: &Environment, executor: &Arc<ProcessExecut
         header: HeaderSource::Header(header),
         out_dir,
         compact: false,
+        unity: mjitcc::batch::Unity::Off,
         jobs: NonZero::<usize>::MIN,
         keep_going: false,
     };

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use mjitcc::Error;
-use mjitcc::discover::DiscoverError;
+use mjitcc::discover::{DiscoverError, LauncherError};
 use mjitcc::platforms::advice;
 
 /// How a command ended.
@@ -76,11 +76,13 @@ impl Trouble {
             Self::Work(error) => match error {
                 Error::Discover(DiscoverError::Interrupted) | Error::Interrupted => Exit::Interrupted,
                 Error::Discover(DiscoverError::UnknownTarget(_))
+                | Error::CacheSetting(_)
+                | Error::Launcher(LauncherError::NoCommand(_))
                 | Error::PchName { .. }
                 | Error::UnknownPch(_)
                 | Error::ImportLibrary(_)
                 | Error::Plan(_) => Exit::Usage,
-                Error::Discover(_) | Error::CompilerGone { .. } => Exit::NoCompiler,
+                Error::Discover(_) | Error::Launcher(_) | Error::CompilerGone { .. } => Exit::NoCompiler,
                 Error::Header { .. } | Error::Unreadable { .. } => Exit::UnitsFailed,
                 _ => Exit::Internal,
             },

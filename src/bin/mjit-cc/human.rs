@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -97,6 +98,14 @@ impl Human {
         self.print(text);
     }
 
+    /// Where something beside the results went.
+    pub(crate) fn made(&self, what: &str, file: &Path) {
+        self.end_bar();
+        if self.says(Level::Normal) {
+            self.print(format_args!("{what}: {}", file.display()));
+        }
+    }
+
     /// Why the command ends here.
     pub(crate) fn trouble(&self, trouble: &Trouble) -> Exit {
         self.end_bar();
@@ -124,6 +133,13 @@ impl Human {
         .filter(|&(number, _)| number > 0)
         .map(|(number, word)| format!("{number} {word}"))
         .collect();
+        let cached = report.units.iter().filter(|unit| unit.cached).count();
+        let parts: Vec<String> = parts
+            .into_iter()
+            .map(|part| {
+                if cached > 0 && part.ends_with("reused") { format!("{part} ({cached} from the cache)") } else { part }
+            })
+            .collect();
         let good = report.units.iter().all(|unit| unit.status.is_good());
         if self.says(Level::Normal) || !good {
             let (style, word) = if good { (DONE, "done") } else { (ERROR, "failed") };
@@ -196,7 +212,11 @@ impl Human {
             // The compiler's lines came when they were there.
             Some(failure) => self.error(format_args!("{}: {failure}", report.unit), "", failure.hint()),
             None if self.says(Level::Verbose) => {
-                let how = if report.status == Status::Reused { "reused" } else { "built" };
+                let how = match report.status {
+                    _ if report.cached => "taken from the cache",
+                    Status::Reused => "reused",
+                    _ => "built",
+                };
                 let milliseconds = (report.timings.compile + report.timings.link).as_secs_f64() * 1e3;
                 let library = report.library.as_deref().unwrap_or_default();
                 self.print(format_args!("{}: {how} in {milliseconds:.0} ms: {library}", report.unit));
@@ -237,6 +257,9 @@ impl Observer for Human {
             }
             Event::Warning { text } if self.says(Level::Normal) => {
                 self.print(format_args!("{WARNING}warning{WARNING:#}: {text}"));
+            }
+            Event::CacheUnusable { dir, error } if self.says(Level::Verbose) => {
+                self.print(format_args!("object cache {}: {error}", dir.display()));
             }
             Event::BatchStarted { units } => {
                 self.start_bar(units);

@@ -42,6 +42,7 @@ enum Body<'a> {
     UnitFinished {
         unit: &'a str,
         status: Status,
+        cached: bool,
         library: Option<&'a str>,
         symbols: &'a [String],
         timings: Timings,
@@ -67,6 +68,8 @@ enum Body<'a> {
         units: usize,
         built: usize,
         reused: usize,
+        /// Those of the reused ones that came from the object cache.
+        cached: usize,
         failed: usize,
         skipped: usize,
     },
@@ -88,6 +91,7 @@ impl<'a> Json<'a> {
             units: report.units.len(),
             built: count(&[Status::Built]),
             reused: count(&[Status::Reused]),
+            cached: report.units.iter().filter(|unit| unit.cached).count(),
             failed: count(&[Status::Failed, Status::TimedOut]),
             skipped: count(&[Status::Skipped, Status::Interrupted]),
         })
@@ -130,6 +134,7 @@ impl Observer for Json<'_> {
             Event::UnitFinished { report } => write(Body::UnitFinished {
                 unit: &report.unit,
                 status: report.status,
+                cached: report.cached,
                 library: report.library.as_deref(),
                 symbols: &report.symbols,
                 timings: report.timings,

@@ -4,19 +4,23 @@ use clap::Parser;
 
 mod args;
 mod build_pch;
+mod cache;
 mod compile;
 mod doctor;
 mod exit;
 mod human;
+mod jobserver;
 mod json;
 mod setup;
 
 fn main() -> std::process::ExitCode {
+    let inherited = jobserver::inherit();
     let cli = args::Cli::parse();
     let talk = human::Human::new(cli.quiet, cli.verbose);
     let result = match cli.command {
         args::Command::BuildPch(args) => build_pch::run(&args, &talk),
-        args::Command::Compile(args) => compile::run(&args, &talk),
+        args::Command::Compile(args) => compile::run(&args, inherited, &talk),
+        args::Command::Cache(args) => cache::run(&args),
         args::Command::Doctor(args) => doctor::run(&args, &talk),
         args::Command::Completions { shell } => args::print_completions(shell),
         args::Command::Man { command } => args::print_manual(command.as_deref()),

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mjitcc::discover::{Environment, Finder, Wish};
+use mjitcc::admission::{Admission, Memory, Tokens};
+use mjitcc::cache::{CachePlace, ObjectCache};
+use mjitcc::discover::{Environment, Finder, FoundLauncher, Wish};
 use mjitcc::event::{Event, Observer};
 use mjitcc::exec::{Executor, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::scratch::{Purpose, Scratch};
 
-use crate::args::CompilerArgs;
+use crate::args::{CacheWhere, CompileArgs, CompilerArgs};
 use crate::exit::Trouble;
+use crate::jobserver::{Inherited, OfMake};
 
 /// An executor that Ctrl-C ends.
 pub(crate) fn executor() -> Arc<ProcessExecutor> {
@@ -74,9 +77,51 @@ fn flags(args: &CompilerArgs) -> Flags {
     }
 }
 
-/// As many compilers as there are processors, unless the user says otherwise.
-pub(crate) fn jobs(wished: Option<NonZero<usize>>) -> NonZero<usize> {
-    wished.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN)
+/// The launcher and the object cache of a pipeline that compiles units. What is wrong with a launcher is said before anything is built.
+pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &dyn Observer) -> Result<(), Trouble> {
+    let environment = Environment::read();
+    let launcher = if args.launcher.is_empty() { environment.launcher.as_slice() } else { &args.launcher };
+    if !launcher.is_empty() {
+        pipeline.launcher = Some(FoundLauncher::find(launcher, &environment).map_err(mjitcc::Error::from)?);
+    }
+    if let Some(place) = cache(&args.cache, &environment)? {
+        pipeline.cache = ObjectCache::open(place, pipeline, &environment, observer);
+    }
+    Ok(())
+}
+
+/// Where the cache is that was asked for.
+pub(crate) fn cache(args: &CacheWhere, environment: &Environment) -> Result<Option<CachePlace>, Trouble> {
+    Ok(CachePlace::choose(args.cache.as_deref(), args.max_size, environment).map_err(mjitcc::Error::from)?)
+}
+
+/// How many threads compile, and what holds their compilers back: as many as there are processors unless the user says otherwise, within
+/// what make's jobserver and memory allow in either case.
+pub(crate) fn parallelism(
+    wished: Option<NonZero<usize>>,
+    memfree: Option<u64>,
+    inherited: Inherited,
+    observer: &dyn Observer,
+) -> (NonZero<usize>, Admission) {
+    let processors = || std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let mut default = None;
+    let tokens = match inherited {
+        Inherited::Nothing => None,
+        Inherited::Jobserver(client) => Some(Arc::new(OfMake(client)) as Arc<dyn Tokens>),
+        Inherited::OutOfReach(why) => {
+            // As make itself does: others of its children fill the machine already.
+            default = Some(NonZero::<usize>::MIN);
+            if wished.is_none() {
+                let text = format!(
+                    "make's jobserver is out of reach, so that one compiler runs at a time: put + before the command in the makefile, or give -j ({why})"
+                );
+                observer.event(&Event::Warning { text: &text });
+            }
+            None
+        }
+    };
+    let memory = Memory::per_compiler(memfree.unwrap_or(Memory::DEFAULT));
+    (wished.or(default).unwrap_or_else(processors), Admission::new(tokens, memory))
 }
 
 /// Files as they are named, patterns as what they match: Windows shells expand none. A file that is there is no pattern,

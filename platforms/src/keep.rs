@@ -1,0 +1,188 @@
+//! What an object depends on beyond its command line, text and included files, for whoever keeps objects for other builds: parts of
+//! the compiler, the processor that `native` means, and flags and words that make an object good for one build only.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use crate::compiler::{Compiler, Family};
+use crate::job::{Flags, Header};
+use crate::plan::Step;
+use crate::response::Syntax;
+
+/// The files, beside the driver, that decide what a compiler makes of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompilerParts {
+    /// Programs that the driver starts; it says where they are when asked with `-print-prog-name=NAME`.
+    pub programs: &'static [&'static str],
+    /// Libraries that the driver's own code is in: a folder relative to the driver's, and what their names begin with.
+    pub libraries: &'static [(&'static str, &'static str)],
+}
+
+impl CompilerParts {
+    /// Those of a family. gcc's driver is the same program for years; clang's may be a small one before `libclang-cpp` and `libLLVM`
+    /// (Debian, Fedora), as `cl` is before `c1.dll` and `c2.dll`.
+    #[must_use]
+    pub fn of(family: Family) -> Self {
+        let none: &[&str] = &[];
+        let (programs, libraries): (_, &[_]) = match family {
+            Family::Gcc => (&["cc1", "as"] as &[_], &[]),
+            Family::Clang | Family::ClangCl => (
+                none,
+                &[
+                    ("../lib", "libLLVM"),
+                    ("../lib", "libclang-cpp"),
+                    ("../lib64", "libLLVM"),
+                    ("../lib64", "libclang-cpp"),
+                    ("", "libLLVM"),
+                    ("", "libclang-cpp"),
+                ],
+            ),
+            Family::Msvc => (none, &[("", "c1.dll"), ("", "c2.dll")]),
+            Family::Tcc => (none, &[]),
+        };
+        Self { programs, libraries }
+    }
+}
+
+/// Flags whose objects belong to one build: they name files beside the object, or read some that no list of dependencies has.
+const PRIVATE: [&str; 15] = [
+    "-save-temps",
+    "--save-temps",
+    "-gsplit-dwarf",
+    "--coverage",
+    "-coverage",
+    "-fprofile",
+    "-fauto-profile",
+    "-ftest-coverage",
+    "-fplugin",
+    "-fdump",
+    "-fstack-usage",
+    "-fcallgraph-info",
+    "-ftime-trace",
+    "-frepo",
+    "-fmodules",
+];
+
+/// Words in a unit's text that make other code at another time or in another place, or read a file that no list of dependencies has.
+const FLEETING: [&[u8]; 5] = [b"__DATE__", b"__TIME__", b"__TIMESTAMP__", b"__BASE_FILE__", b".incbin"];
+
+/// Why an object made so is good for one build only; none where it may serve others.
+#[must_use]
+pub fn why_private(compiler: &Compiler, flags: &Flags, header: Header<'_>, text: &[u8]) -> Option<&'static str> {
+    if words(compiler, flags).any(|word| PRIVATE.iter().any(|flag| word.starts_with(flag))) {
+        return Some("a flag makes objects that belong to one build");
+    }
+    if compiler.family == Family::Msvc && matches!(header, Header::Pch(_)) {
+        // The linker compares a mark in the object with one in the PCH's own object (LNK2011).
+        return Some("an object of cl belongs to its precompiled header");
+    }
+    if names_processor(compiler, flags) && ask_processor(compiler, flags).is_none() {
+        return Some("the compiler does not say what processor it compiles for");
+    }
+    let begins = |at: usize| FLEETING.iter().any(|word| text[at..].starts_with(word));
+    let fleeting = (0..text.len()).any(|at| matches!(text[at], b'_' | b'.') && begins(at));
+    fleeting.then_some("the unit asks for the time, or reads a file that the compiler does not note")
+}
+
+/// Whether the working directory is in the object.
+#[must_use]
+pub fn tells_directory(compiler: &Compiler, flags: &Flags) -> bool {
+    flags.debug || words(compiler, flags).any(|word| word.starts_with("-g") || word.starts_with("-Z"))
+}
+
+/// Words of the flags that may name files which the compiler reads, such as `-specs=FILE`.
+pub fn possible_files<'a>(compiler: &'a Compiler, flags: &'a Flags) -> impl Iterator<Item = &'a Path> {
+    words(compiler, flags).map(|word| {
+        let word = word.strip_prefix('@').unwrap_or(word);
+        Path::new(word.split_once('=').map_or(word, |(_, value)| value))
+    })
+}
+
+/// Whether the flags leave it to the compiler's own processor what code is made.
+fn names_processor(compiler: &Compiler, flags: &Flags) -> bool {
+    words(compiler, flags).any(|word| word.ends_with("=native"))
+}
+
+/// The process whose output says what `native` means on this machine ([`processor`] reads it); none where the flags do not say
+/// `native`, and where the compiler cannot be asked.
+#[must_use]
+pub fn ask_processor(compiler: &Compiler, flags: &Flags) -> Option<Step> {
+    let heard = matches!(compiler.family, Family::Gcc | Family::Clang);
+    (heard && names_processor(compiler, flags)).then(|| Step {
+        program: compiler.program.clone(),
+        leading: compiler.leading.clone(),
+        args: flags.cflags.iter().cloned().chain(["-###", "-E", "-"].map(Into::into)).collect(),
+        env: compiler.env.iter().cloned().chain([("LC_ALL".into(), "C".into())]).collect(),
+        response: Syntax::Gnu,
+    })
+}
+
+/// The processor out of the answer: the words for it on the command line of the compiler proper, sorted. Empty where it has none.
+#[must_use]
+pub fn processor(answer: &[u8]) -> Vec<String> {
+    let answer = String::from_utf8_lossy(answer);
+    let mut found = Vec::new();
+    for line in answer.lines().filter(|line| line.contains("cc1")) {
+        let mut words = line.split_whitespace().map(|word| word.trim_matches('"'));
+        while let Some(word) = words.next() {
+            match word {
+                "-target-cpu" | "-tune-cpu" | "-target-feature" | "--param" => {
+                    found.push(format!("{word} {}", words.next().unwrap_or_default()));
+                }
+                word if word.starts_with("-m") && !word.starts_with("-main") => found.push(word.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+fn words<'a>(compiler: &'a Compiler, flags: &'a Flags) -> impl Iterator<Item = &'a str> {
+    compiler.leading.iter().chain(&flags.cflags).filter_map(|word| OsStr::to_str(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe;
+
+    fn gcc() -> Compiler {
+        let answer = "mjitcc_family \"gcc\"\nmjitcc_version 12 2 0\nmjitcc_os \"linux\"\nmjitcc_env \"gnu\"\nmjitcc_arch \"x86_64\"";
+        probe::read_answer("/usr/bin/gcc".into(), Vec::new(), answer.as_bytes()).unwrap()
+    }
+
+    fn flags(words: &[&str]) -> Flags {
+        Flags { cflags: words.iter().map(Into::into).collect(), ..Flags::default() }
+    }
+
+    #[test]
+    fn what_makes_an_object_private() {
+        let private =
+            |words: &[&str], text: &str| why_private(&gcc(), &flags(words), Header::None, text.as_bytes()).is_some();
+        assert!(!private(&["-march=native", "-ffast-math"], "int x;"));
+        assert!(private(&["-fprofile-use"], "int x;"));
+        assert!(private(&[], "char *when = __DATE__;"));
+        let native =
+            why_private(&Compiler { family: Family::Msvc, ..gcc() }, &flags(&["-march=native"]), Header::None, b"");
+        assert!(native.is_some());
+    }
+
+    #[test]
+    fn files_in_flags() {
+        let (gcc, flags) = (gcc(), flags(&["-specs=a.specs", "@more", "b.x"]));
+        let files: Vec<&Path> = possible_files(&gcc, &flags).collect();
+        assert_eq!(files, [Path::new("a.specs"), Path::new("more"), Path::new("b.x")]);
+    }
+
+    #[test]
+    fn the_processor_is_read_from_what_the_driver_would_run() {
+        assert!(ask_processor(&gcc(), &flags(&["-O2"])).is_none());
+        let step = ask_processor(&gcc(), &flags(&["-march=native"])).unwrap();
+        assert_eq!(step.args, ["-march=native", "-###", "-E", "-"]);
+        let of_gcc = b"COLLECT_GCC_OPTIONS='-march=native'\n /usr/lib/cc1 -E -quiet - \"-march=znver3\" -mavx --param \"l1-cache-size=32\" -dumpbase -\n";
+        assert_eq!(processor(of_gcc), ["--param l1-cache-size=32", "-march=znver3", "-mavx"]);
+        let of_clang = b" \"/usr/bin/clang\" \"-cc1\" \"-main-file-name\" \"-\" \"-target-cpu\" \"znver4\" \"-target-feature\" \"+avx\"\n";
+        assert_eq!(processor(of_clang), ["-target-cpu znver4", "-target-feature +avx"]);
+    }
+}

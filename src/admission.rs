@@ -1,0 +1,253 @@
+//! Whether one more compiler may run now. The caller has threads for as many as it wants; what holds them back here is GNU make's
+//! jobserver and memory. The first compiler always may, so that work ends. Knows neither units nor compilers.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::event::{Observer, Stage};
+use crate::exec::Executor;
+
+mod memory;
+
+pub use memory::Memory;
+
+/// How often a thread that waits looks again, beside each time a compiler of this process ends: tokens and memory come back without a
+/// word. Blocking would not end on Ctrl-C.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How long a compiler is taken to have most of its memory still to ask for.
+const GROWTH: Duration = Duration::from_secs(1);
+
+/// A right to run one more process, until it is dropped.
+pub type Token = Box<dyn Send + Sync>;
+
+/// Rights to run processes, shared with other programs.
+pub trait Tokens: Send + Sync {
+    /// Takes one, if there is one.
+    ///
+    /// # Errors
+    /// What the system said. Then no more than one process runs, which needs no token.
+    fn try_take(&self) -> io::Result<Option<Token>>;
+}
+
+/// Lets compilers run. Shared by threads.
+#[derive(Default)]
+pub struct Admission {
+    tokens: Option<Arc<dyn Tokens>>,
+    memory: Option<Memory>,
+    gate: Mutex<Gate>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Gate {
+    next: u64,
+    running: Vec<Running>,
+}
+
+struct Running {
+    number: u64,
+    since: Instant,
+    /// None for the one that needs none: whoever was started has the right to run one process.
+    token: Option<Token>,
+}
+
+/// A compiler may run as long as this lives.
+#[must_use = "the compiler may run as long as this lives"]
+pub(crate) struct Permit<'a> {
+    admission: &'a Admission,
+    number: u64,
+    waited: Duration,
+}
+
+impl Admission {
+    /// Holds compilers back by these; without either, by nothing.
+    #[must_use]
+    pub fn new(tokens: Option<Arc<dyn Tokens>>, memory: Option<Memory>) -> Self {
+        Self { tokens, memory, ..Self::default() }
+    }
+
+    /// For another process, which has no compiler running: the child of a fork.
+    pub(crate) fn afresh(&self) -> Self {
+        Self::new(self.tokens.clone(), self.memory.clone())
+    }
+
+    /// Waits until one more compiler may run; none where the work is cancelled first. Take nothing else that others may wait for
+    /// while this is held.
+    pub(crate) fn enter(&self, executor: &dyn Executor, observer: &dyn Observer) -> Option<Permit<'_>> {
+        if let Some(number) = self.try_enter() {
+            return Some(Permit { admission: self, number, waited: Duration::ZERO });
+        }
+        let _stage = Stage::Wait.on(observer);
+        let began = Instant::now();
+        loop {
+            if executor.is_cancelled() {
+                return None;
+            }
+            executor.rest(&mut || {
+                drop(self.ended.wait_timeout(self.gate(), PAUSE));
+            });
+            if let Some(number) = self.try_enter() {
+                return Some(Permit { admission: self, number, waited: began.elapsed() });
+            }
+        }
+    }
+
+    /// Rights to so many further threads of something that may run already, or to as many as there are right now; where nobody
+    /// counts, they are nothing.
+    pub(crate) fn further_threads(&self, most: usize) -> Vec<Option<Token>> {
+        let take = || match &self.tokens {
+            None => Some(None),
+            Some(tokens) => tokens.try_take().ok().flatten().map(Some),
+        };
+        std::iter::repeat_with(take).take(most).map_while(|token| token).collect()
+    }
+
+    fn try_enter(&self) -> Option<u64> {
+        let mut gate = self.gate();
+        let now = Instant::now();
+        if !gate.running.is_empty() && !self.has_memory(&gate, now) {
+            return None;
+        }
+        let needs_token = gate.running.iter().any(|running| running.token.is_none());
+        let token = match &self.tokens {
+            Some(tokens) if needs_token => Some(tokens.try_take().ok()??),
+            _ => None,
+        };
+        let number = gate.next;
+        gate.next += 1;
+        gate.running.push(Running { number, since: now, token });
+        Some(number)
+    }
+
+    fn has_memory(&self, gate: &Gate, now: Instant) -> bool {
+        let young = gate.running.iter().filter(|running| now.saturating_duration_since(running.since) < GROWTH).count();
+        self.memory.as_ref().is_none_or(|memory| memory.has_room(young))
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit<'_> {
+    /// How long it took to get.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let ended = {
+            let mut gate = self.admission.gate();
+            let at = gate.running.iter().position(|running| running.number == self.number);
+            at.map(|at| gate.running.swap_remove(at))
+        };
+        // Given back before anybody is woken to look for it.
+        drop(ended.and_then(|running| running.token));
+        self.admission.ended.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::exec::ProcessExecutor;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    /// So many tokens, which come back when they are dropped.
+    struct Jar(Arc<AtomicUsize>);
+
+    struct FromJar(Arc<AtomicUsize>);
+
+    impl Drop for FromJar {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Tokens for Jar {
+        fn try_take(&self) -> io::Result<Option<Token>> {
+            let taken = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            Ok(taken.ok().map(|_| Box::new(FromJar(Arc::clone(&self.0))) as Token))
+        }
+    }
+
+    struct Broken;
+
+    impl Tokens for Broken {
+        fn try_take(&self) -> io::Result<Option<Token>> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    fn enter(admission: &Admission) -> Option<Permit<'_>> {
+        admission.enter(&ProcessExecutor::default(), &|_: &Event<'_>| {})
+    }
+
+    fn is_full(admission: &Admission) -> bool {
+        let executor = ProcessExecutor::default();
+        executor.cancel();
+        admission.enter(&executor, &|_: &Event<'_>| {}).is_none()
+    }
+
+    #[test]
+    fn the_first_needs_no_token_and_every_further_one_does() {
+        let left = Arc::new(AtomicUsize::new(2));
+        let admission = Admission::new(Some(Arc::new(Jar(Arc::clone(&left)))), None);
+        let first = enter(&admission).unwrap();
+        assert_eq!(left.load(Ordering::SeqCst), 2);
+        let others = [enter(&admission).unwrap(), enter(&admission).unwrap()];
+        assert!(left.load(Ordering::SeqCst) == 0 && is_full(&admission));
+        // The right that needs no token is free again: the next takes none.
+        drop(first);
+        let next = enter(&admission).unwrap();
+        assert_eq!(left.load(Ordering::SeqCst), 0);
+        drop((others, next));
+        assert_eq!(left.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn further_threads_are_as_many_as_there_are_tokens_for() {
+        let left = Arc::new(AtomicUsize::new(2));
+        let admission = Admission::new(Some(Arc::new(Jar(Arc::clone(&left)))), None);
+        let one = admission.further_threads(1);
+        assert_eq!((one.len(), admission.further_threads(5).len()), (1, 1));
+        drop(one);
+        assert_eq!((left.load(Ordering::SeqCst), admission.further_threads(0).len()), (2, 0));
+        assert_eq!(Admission::default().further_threads(3).len(), 3);
+    }
+
+    #[test]
+    fn tokens_that_cannot_be_asked_for_leave_one_at_a_time() {
+        let admission = Admission::new(Some(Arc::new(Broken)), None);
+        let first = enter(&admission).unwrap();
+        assert!(is_full(&admission));
+        drop(first);
+        assert!(enter(&admission).is_some());
+    }
+
+    #[test]
+    fn whoever_waits_goes_on_when_another_ends() {
+        let admission = Admission::new(Some(Arc::new(Jar(Arc::default()))), None);
+        let first = enter(&admission).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| enter(&admission).unwrap().waited());
+            thread::sleep(Duration::from_millis(50));
+            assert!(!waiting.is_finished());
+            drop(first);
+            assert!(waiting.join().unwrap() >= Duration::from_millis(20));
+        });
+    }
+
+    #[test]
+    fn without_bounds_nobody_waits() {
+        let admission = Admission::default();
+        let all: Vec<_> = (0..100).map(|_| enter(&admission).unwrap()).collect();
+        assert!(all.iter().all(|permit| permit.waited().is_zero()));
+    }
+}

@@ -1,0 +1,205 @@
+//! Units of a batch that are compiled together: which, in what groups, and what becomes of a group. How texts are merged is `crate::unity`'s
+//! business; a unit that cannot be merged, or whose group fails, is made by itself.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use mjit_cc_platforms::Role;
+
+use super::make::{Made, Origin, record};
+use super::report::Timings;
+use super::run::Run;
+use super::{library_name, names};
+use crate::error::Failure;
+use crate::event::Event;
+use crate::key::{Digest, KeyBuilder};
+use crate::store::Record;
+use crate::symbols::{self, Defined};
+use crate::unit::Unit;
+use crate::unity::{self, HeaderMacros, Member, Merged};
+
+/// Whether units are compiled several at a time, so that what they have in common is compiled once. Each keeps its static names and its
+/// macros to itself; state that the header defines is one for all of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unity {
+    /// Each by itself.
+    #[default]
+    Off,
+    /// As many as give every job one group, and not more than have paid off.
+    Auto,
+    /// So many.
+    Of(NonZero<usize>),
+}
+
+/// More units than that in one group gain little, and end up in few hands.
+const MOST: usize = 32;
+
+/// What a thread takes up at once.
+pub(super) enum Task {
+    /// A unit, by its number.
+    Unit(usize),
+    /// Units that are to be one translation unit.
+    Group(Vec<Grouped>),
+}
+
+/// A unit that can be compiled with others, as far as its own text says.
+pub(super) struct Grouped {
+    pub(super) number: usize,
+    unit: Unit,
+    /// The one name that it defines for others.
+    entry: String,
+}
+
+impl Grouped {
+    fn member(&self) -> Member<'_> {
+        Member { name: self.unit.name(), entry: &self.entry, folder: self.unit.dir(), text: self.unit.text() }
+    }
+}
+
+/// Puts units into groups, in their order: those of one folder that define one name each, which no other unit has.
+pub(super) fn tasks(units: &[PathBuf], unity: Unity, jobs: NonZero<usize>) -> Vec<Task> {
+    if unity == Unity::Off {
+        return (0..units.len()).map(Task::Unit).collect();
+    }
+    let read: Vec<Option<Unit>> = units.iter().map(|path| Unit::read(path).ok()).collect();
+    // What the header's macros are does not matter for what a unit seems to define.
+    let unknown = HeaderMacros::unknown();
+    let names: Vec<Vec<String>> = read
+        .iter()
+        .map(|unit| unit.as_ref().map_or_else(Vec::new, |unit| unity::defines(unit.text(), &unknown)))
+        .collect();
+    let mut count: HashMap<&str, usize> = HashMap::new();
+    names.iter().flatten().for_each(|name| *count.entry(name).or_default() += 1);
+    let mut folders: Vec<(Option<PathBuf>, Vec<Grouped>)> = Vec::new();
+    let mut tasks = Vec::new();
+    for (number, (unit, names)) in read.into_iter().zip(&names).enumerate() {
+        let (Some(unit), [entry]) = (unit, &names[..]) else {
+            tasks.push(Task::Unit(number));
+            continue;
+        };
+        if count[entry.as_str()] > 1 {
+            tasks.push(Task::Unit(number));
+            continue;
+        }
+        let folder = unit.dir().map(Path::to_owned);
+        let grouped = Grouped { number, unit, entry: entry.clone() };
+        match folders.iter_mut().find(|(other, _)| *other == folder) {
+            Some((_, members)) => members.push(grouped),
+            None => folders.push((folder, vec![grouped])),
+        }
+    }
+    let all: usize = folders.iter().map(|(_, members)| members.len()).sum();
+    let size = match unity {
+        Unity::Off => 1,
+        Unity::Auto => all.div_ceil(jobs.get()).clamp(1, MOST),
+        Unity::Of(size) => size.get(),
+    };
+    for (_, members) in folders {
+        let mut members = members.into_iter();
+        loop {
+            let group: Vec<Grouped> = members.by_ref().take(size).collect();
+            match &group[..] {
+                [] => break,
+                [one] => tasks.push(Task::Unit(one.number)),
+                _ => tasks.push(Task::Group(group)),
+            }
+        }
+    }
+    // The big ones first, so that no job is left with one of them at the end.
+    tasks.sort_by_key(|task| match task {
+        Task::Group(group) => (0, group[0].number),
+        Task::Unit(number) => (1, *number),
+    });
+    tasks
+}
+
+/// The name of a group's library, before the platform's suffix: made of its members' names, and no unit's.
+pub(super) fn group_stem(group: &[Grouped], stems: &[String]) -> String {
+    let key = KeyBuilder::new("group").fields(group.iter().map(|one| &stems[one.number])).finish();
+    let mut stem = format!("unity-{}", &key.as_str()[..16]);
+    while stems.iter().any(|other| other.eq_ignore_ascii_case(&stem)) {
+        stem.push('_');
+    }
+    stem
+}
+
+impl Run<'_> {
+    /// The units of a group that are in its object, by their numbers; none where they are there one by one.
+    pub(super) fn make_together(&self, group: &[Grouped]) -> Result<HashMap<usize, Made>, Failure> {
+        let Self { pipeline, store, header, .. } = self;
+        let target = &pipeline.toolchain().compiler().target;
+        let suffix = target.object_suffix();
+        let keys: Vec<Digest> =
+            group.iter().map(|one| pipeline.unit_key(&one.unit, header, Role::Object)).collect::<Result<_, _>>()?;
+        let key = KeyBuilder::new("group").fields(keys.iter().map(Digest::as_str)).finish();
+        let (record, file, origin, timings) =
+            if let Some((file, record)) = store.object(&key, suffix, pipeline.digests()) {
+                (record, file, Origin::Store, Timings::default())
+            } else {
+                if keys.iter().all(|key| store.object(key, suffix, pipeline.digests()).is_some()) {
+                    return Ok(HashMap::new());
+                }
+                let began = Instant::now();
+                let (record, staged) = self.compile_group(group, key)?;
+                let file = store.keep_object(&staged, suffix, &record)?;
+                (record, file, Origin::Compiler, Timings { compile: began.elapsed(), ..Timings::default() })
+            };
+        let members: Vec<&Grouped> = group.iter().filter(|one| record.symbols.contains(&one.entry)).collect();
+        let mut made: Vec<(usize, Made)> = members
+            .iter()
+            .map(|one| {
+                let symbols = vec![one.entry.clone()];
+                let record = Record { symbols, output: String::new(), ..record.clone() };
+                (one.number, Made { record, file: file.clone(), origin, timings, library: None })
+            })
+            .collect();
+        self.use_object(&file);
+        if let Some(first) = members.first() {
+            self.tell_output(first.unit.name(), &record.output);
+        }
+        if !self.batch.compact {
+            let name = library_name(pipeline, &group_stem(group, &self.stems));
+            let staged = store.layout().staging().join(&name);
+            let units: Vec<&Made> = made.iter().map(|(_, made)| made).collect();
+            let linked = self.link(&units, &name, &staged, NonZero::<usize>::MIN, pipeline.deadline())?;
+            made.iter_mut().for_each(|(_, made)| made.join(&name, &linked));
+        }
+        Ok(made.into_iter().collect())
+    }
+
+    /// The record of a group's object, whose symbols are its members' entries, and where the object is.
+    fn compile_group(&self, group: &[Grouped], key: Digest) -> Result<(Record, PathBuf), Failure> {
+        let Self { pipeline, header, .. } = self;
+        let members: Vec<Member<'_>> = group.iter().map(Grouped::member).collect();
+        let Merged { text, members, .. } = unity::merge(&members, self.macros());
+        if members.len() < 2 {
+            return Err(Failure::Skipped);
+        }
+        let first = group[0].number;
+        let name = names::scratch_stem(first, Path::new("unity"));
+        let unit = Unit::from_text(format!("{name}.c"), text)?.beside(group[0].unit.dir());
+        let suffix = pipeline.toolchain().compiler().target.object_suffix();
+        let staged = pipeline.paths(&name, &self.store.layout().staging(), suffix);
+        // Many may take longer than one, and not so long that a compiler that hangs stops everything.
+        let patience = u32::try_from(members.len()).unwrap_or(u32::MAX).min(4);
+        let limit = pipeline.timeout.and_then(|limit| limit.checked_mul(patience));
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let ran = pipeline.compile(&unit, header, Role::Object, &staged, deadline, self.observer)?;
+        let defined = symbols::defined_by_object(&staged.staged, &pipeline.toolchain().compiler().target)?;
+        // An object of -flto does not say.
+        let entries = members.iter().map(|&at| group[at].entry.clone());
+        let names: Vec<String> =
+            entries.filter(|entry| defined.names.is_empty() || defined.names.contains(entry)).collect();
+        Ok((record(key, ran, Defined { names, shared: Vec::new() }, &staged.staged)?, staged.staged))
+    }
+
+    /// The macros that stand before every unit, as far as they are known. Found out once.
+    fn macros(&self) -> &HeaderMacros {
+        self.macros.get_or_init(|| match self.pipeline.list_macros(&self.header, &|_: &Event<'_>| {}) {
+            Ok(list) => HeaderMacros::from_definitions(&list),
+            Err(_) => HeaderMacros::unknown(),
+        })
+    }
+}

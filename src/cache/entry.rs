@@ -1,0 +1,71 @@
+//! An entry's file: the hash of its record, the record as JSON, the object. Bytes in, bytes out.
+
+use std::io;
+
+use crate::key::Digest;
+use crate::store::Record;
+
+/// An object that was kept, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) record: Record,
+    bytes: Vec<u8>,
+    object: usize,
+}
+
+impl Entry {
+    /// One file: a hit opens, reads and hashes once.
+    pub(super) fn encode(record: &Record, object: &[u8]) -> io::Result<Vec<u8>> {
+        // JSON has a newline of its own nowhere.
+        let json = serde_json::to_vec(record)?;
+        Ok([Digest::of_bytes(&json).as_str().as_bytes(), b"\n", &json, b"\n", object].concat())
+    }
+
+    /// Nothing where the bytes are not what was written for this key.
+    pub(super) fn decode(bytes: Vec<u8>, key: &Digest) -> Option<Self> {
+        let line = |from: usize| Some(from + bytes.get(from..)?.iter().position(|&byte| byte == b'\n')?);
+        let hash = line(0)?;
+        let json = line(hash + 1)?;
+        if bytes[..hash] != *Digest::of_bytes(&bytes[hash + 1..json]).as_str().as_bytes() {
+            return None;
+        }
+        let record: Record = serde_json::from_slice(&bytes[hash + 1..json]).ok()?;
+        let object = json + 1;
+        let whole = record.key == *key && record.file == Digest::of_bytes(&bytes[object..]);
+        whole.then_some(Self { record, bytes, object })
+    }
+
+    pub(super) fn object(&self) -> &[u8] {
+        &self.bytes[self.object..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::depend::Inputs;
+    use crate::key::KeyBuilder;
+
+    #[test]
+    fn every_byte_counts() {
+        let key = KeyBuilder::new("test").finish();
+        let object = b"\x7fELF\n and more\n";
+        let record = Record {
+            key: key.clone(),
+            file: Digest::of_bytes(object),
+            inputs: Inputs::default(),
+            symbols: vec!["f".into()],
+            shared: Vec::new(),
+            output: "u.c:1: warning\n".into(),
+        };
+        let bytes = Entry::encode(&record, object).unwrap();
+        assert_eq!(Entry::decode(bytes.clone(), &key).unwrap().object(), object);
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert!(Entry::decode(damaged, &key).is_none(), "byte {at}");
+            assert!(Entry::decode(bytes[..at].to_vec(), &key).is_none(), "cut at {at}");
+        }
+        assert!(Entry::decode(bytes, &KeyBuilder::new("another").finish()).is_none());
+    }
+}

@@ -1,0 +1,143 @@
+//! Where a cache is and how big it may get, out of what users write. Touches no file.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::DEFAULT_MAX_SIZE;
+use crate::discover::Environment;
+
+/// A cache's directory and size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachePlace {
+    /// The directory. Made when something is put in.
+    pub dir: PathBuf,
+    /// How much it may have; passed for a moment before the oldest entries go.
+    pub max_size: Size,
+}
+
+/// What a user wrote is no setting of a cache.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CacheSettingError {
+    /// There is no directory that it could be in.
+    #[error("this user has no directory for caches (no home directory): name one with --cache DIR")]
+    Nowhere,
+    /// A size is no size.
+    #[error("'{0}' is no size: expected a number and k, M, G or T, such as 5G; or Ki, Mi, Gi or Ti")]
+    Size(String),
+}
+
+impl CachePlace {
+    /// What `wish` and `size` say, or else the environment: `on` is the system's usual directory, `off` and nothing none, anything else
+    /// a directory.
+    ///
+    /// # Errors
+    /// [`CacheSettingError`].
+    pub fn choose(
+        wish: Option<&OsStr>,
+        size: Option<Size>,
+        environment: &Environment,
+    ) -> Result<Option<Self>, CacheSettingError> {
+        let Some(wish) = wish.or(environment.cache.as_deref()).filter(|wish| *wish != "off") else { return Ok(None) };
+        let dir = match wish {
+            wish if wish == "on" => usual_dir(environment)?,
+            // Relative to where the process is now, wherever it goes.
+            dir => std::path::absolute(dir).unwrap_or_else(|_| dir.into()),
+        };
+        let set = || environment.cache_size.as_deref().map(|text| text.to_string_lossy().parse()).transpose();
+        let max_size = size.map_or_else(set, |size| Ok(Some(size)))?.unwrap_or_default();
+        Ok(Some(Self { dir, max_size }))
+    }
+}
+
+/// `~/.cache/mjit-cc`, `~/Library/Caches/mjit-cc`, `%LOCALAPPDATA%\mjit-cc`.
+fn usual_dir(environment: &Environment) -> Result<PathBuf, CacheSettingError> {
+    environment.cache_home.as_ref().map(|home| home.join("mjit-cc")).ok_or(CacheSettingError::Nowhere)
+}
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub u64);
+
+impl Default for Size {
+    fn default() -> Self {
+        Self(DEFAULT_MAX_SIZE)
+    }
+}
+
+const UNITS: [(&str, u64); 8] = [
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("k", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("T", 1_000_000_000_000),
+];
+
+impl FromStr for Size {
+    type Err = CacheSettingError;
+
+    fn from_str(text: &str) -> Result<Self, CacheSettingError> {
+        let wrong = || CacheSettingError::Size(text.to_owned());
+        let lower = text.trim().to_lowercase();
+        let plain = lower.strip_suffix('b').unwrap_or(&lower);
+        let unit = UNITS.iter().find_map(|(name, bytes)| Some((plain.strip_suffix(&name.to_lowercase())?, *bytes)));
+        let (number, unit) = unit.unwrap_or((plain, 1));
+        let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+        let bytes = number * unit as f64;
+        // NaN too.
+        if !(1.0..1e18).contains(&bytes) {
+            return Err(wrong());
+        }
+        Ok(Self(bytes as u64))
+    }
+}
+
+/// As `du -h` has it.
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, unit) = UNITS[..4].iter().rev().find(|(_, unit)| self.0 >= *unit).unwrap_or(&("", 1));
+        if *unit == 1 { write!(f, "{} B", self.0) } else { write!(f, "{:.1} {name}B", self.0 as f64 / *unit as f64) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("5G", 5_000_000_000),
+            ("5GiB", 5 << 30),
+            ("1.5 k", 1500),
+            ("10mb", 10_000_000),
+            ("2Ti", 2 << 40),
+        ] {
+            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+        }
+        for text in ["", "G", "0", "-1", "5X", "nan", "1e30"] {
+            assert_eq!(text.parse::<Size>(), Err(CacheSettingError::Size(text.into())), "{text}");
+        }
+        assert_eq!([Size(5 << 30), Size(1536), Size(3)].map(|size| size.to_string()), ["5.0 GiB", "1.5 KiB", "3 B"]);
+    }
+
+    #[test]
+    fn a_cache_is_asked_for() {
+        let silent = Environment { cache_home: Some("/home/u/.cache".into()), ..Environment::default() };
+        let choose = |wish: Option<&str>, environment: &Environment| {
+            CachePlace::choose(wish.map(OsStr::new), None, environment).map(|place| place.map(|place| place.dir))
+        };
+        assert_eq!(choose(None, &silent), Ok(None));
+        assert_eq!(choose(Some("on"), &silent), Ok(Some("/home/u/.cache/mjit-cc".into())));
+        let set = Environment { cache: Some("on".into()), cache_size: Some("1M".into()), ..silent.clone() };
+        let place = CachePlace::choose(None, None, &set).unwrap().unwrap();
+        assert_eq!(place.max_size, Size(1_000_000));
+        assert_eq!(choose(Some("off"), &set), Ok(None));
+        assert_eq!(choose(Some("on"), &Environment::default()), Err(CacheSettingError::Nowhere));
+    }
+}

@@ -1,0 +1,173 @@
+//! How much a cache has, and what goes when that is too much: what was not used for longest, by the time that its file is stamped with.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::scratch;
+
+/// What files are called before they are renamed into their places.
+pub(super) const UNFINISHED: &str = ".new-";
+
+/// Where precompiled headers are, each in a directory of its own with what belongs to it.
+pub(super) const HEADERS: &str = "headers";
+
+/// The file that says when a precompiled header was used.
+const STAMP: &str = "used";
+
+/// An unfinished file of this age is nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// What most file systems give a file at least.
+const BLOCK: u64 = 4096;
+
+/// What a cache has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// How many objects.
+    pub entries: u64,
+    /// How many precompiled headers of workers.
+    pub headers: u64,
+    /// How many bytes they take on disk, in blocks of 4096.
+    pub bytes: u64,
+}
+
+/// What was removed of a cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// How many objects.
+    pub entries: u64,
+    /// How many precompiled headers.
+    pub headers: u64,
+    /// How many bytes they took on disk.
+    pub bytes: u64,
+}
+
+struct Kept {
+    path: PathBuf,
+    bytes: u64,
+    used: SystemTime,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Object,
+    Unfinished,
+    Header,
+}
+
+/// Notes that a precompiled header is used. Where that cannot be, it is thrown away earlier.
+pub(super) fn stamp_header(dir: &Path) {
+    let _ = fs::write(dir.join(STAMP), "");
+}
+
+pub(super) fn on_disk(bytes: u64) -> u64 {
+    bytes.next_multiple_of(BLOCK)
+}
+
+pub(super) fn stats(dir: &Path) -> io::Result<Stats> {
+    let mut stats = Stats::default();
+    each(dir, |kept| {
+        match kept.kind {
+            Kind::Object => stats.entries += 1,
+            Kind::Header => stats.headers += 1,
+            Kind::Unfinished => {}
+        }
+        stats.bytes += kept.bytes;
+    })?;
+    Ok(stats)
+}
+
+/// Where there is more than `limit`, brings it to nine tenths of that, so that the next entry does not begin the same again. While
+/// another process does so, this one need not.
+pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
+    let mut removed = Removed::default();
+    let lock = match File::create(dir.join("lock")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(removed),
+        lock => lock?,
+    };
+    if lock.try_lock().is_err() {
+        return Ok(removed);
+    }
+    let mut all = Vec::new();
+    let mut total = 0;
+    each(dir, |kept| {
+        total += kept.bytes;
+        all.push(kept);
+    })?;
+    if total <= limit {
+        return Ok(removed);
+    }
+    all.sort_unstable_by_key(|kept| kept.used);
+    for Kept { path, bytes, kind, .. } in all {
+        if total <= limit / 10 * 9 {
+            break;
+        }
+        if kind == Kind::Header {
+            if !remove_header(&path) {
+                continue;
+            }
+            removed.headers += 1;
+        } else {
+            scratch::remove_file(&path);
+            removed.entries += 1;
+        }
+        total -= bytes;
+        removed.bytes += bytes;
+    }
+    Ok(removed)
+}
+
+/// Unless somebody builds it, or takes it, right now.
+fn remove_header(dir: &Path) -> bool {
+    let mut records = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let record = records.find(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let record = record.and_then(|path| File::open(path).ok());
+    record.is_none_or(|record| record.try_lock().is_ok()) && scratch::remove_dir(dir).is_ok()
+}
+
+/// Removes what was never finished.
+pub(super) fn sweep(dir: &Path) -> io::Result<()> {
+    each(dir, |kept| {
+        let age = kept.used.elapsed().unwrap_or_default();
+        if kept.kind == Kind::Unfinished && age > ABANDONED {
+            scratch::remove_file(&kept.path);
+        }
+    })
+}
+
+/// Everything in the directory's shards, and every precompiled header. What goes meanwhile does not matter.
+fn each(dir: &Path, mut see: impl FnMut(Kept)) -> io::Result<()> {
+    let parts = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        parts => parts?,
+    };
+    for part in parts.flatten() {
+        let name = part.file_name();
+        if name != HEADERS && name.len() != 2 {
+            continue;
+        }
+        for entry in fs::read_dir(part.path())?.flatten() {
+            let path = entry.path();
+            if name == HEADERS {
+                let files = || fs::read_dir(&path).into_iter().flatten().flatten();
+                let bytes = files().filter_map(|file| file.metadata().ok()).map(|file| on_disk(file.len())).sum();
+                see(Kept { used: modified(fs::metadata(path.join(STAMP))), bytes, path, kind: Kind::Header });
+            } else if let Ok(metadata) = entry.metadata() {
+                let unfinished = entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+                let kind = if unfinished { Kind::Unfinished } else { Kind::Object };
+                let bytes = on_disk(metadata.len());
+                see(Kept { path, bytes, used: modified(Ok(metadata)), kind });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn modified(metadata: io::Result<fs::Metadata>) -> SystemTime {
+    metadata.and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+}

@@ -1,0 +1,108 @@
+//! Names for `perf`: a line for each loaded function in `/tmp/perf-PID.map` (the kernel's `tools/perf/Documentation/jit-interface.txt`).
+//! Knows libraries as bytes and as loaded code, not where they come from. Does nothing but on Linux.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+
+use object::{Object, ObjectSymbol, SymbolKind};
+
+use crate::library::{Library, LoadError};
+use crate::sync::{Mutex, lock};
+
+/// The map of this process, or of the one that it is a child of: each has its own.
+#[derive(Debug, Default)]
+pub(crate) struct PerfMap {
+    file: Mutex<Option<(u32, File)>>,
+    /// What entries are called for a person, until they are loaded.
+    names: Mutex<HashMap<String, String>>,
+}
+
+/// A function in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Function {
+    start: u64,
+    size: u64,
+    symbol: String,
+}
+
+impl PerfMap {
+    /// The function that will be loaded under this symbol is called so.
+    pub(crate) fn name(&self, symbol: &str, name: String) {
+        lock(&self.names).insert(symbol.to_owned(), name);
+    }
+
+    /// What was announced will not be loaded.
+    pub(crate) fn forget(&self, symbol: &str) {
+        lock(&self.names).remove(symbol);
+    }
+
+    /// Notes the functions of a library that was loaded just now from these bytes. `entry` is one of its symbols. perf reads the map
+    /// for code that is in no file, so that the code is taken out of its file.
+    ///
+    /// # Errors
+    /// [`LoadError`] where the code cannot be run any more. That there is no map is none: perf is a convenience.
+    pub(crate) fn add(&self, library: &Library, image: &[u8], entry: &str) -> Result<(), LoadError> {
+        let address = library.address(entry)?.as_ptr() as u64;
+        library.leave_file(entry)?;
+        let functions = functions(image, entry, address).unwrap_or_default();
+        let mut names = lock(&self.names);
+        let line = |Function { start, size, symbol }: Function| match names.remove(&symbol) {
+            Some(name) => format!("{start:x} {size:x} {}\n", one_line(&name)),
+            None => format!("{start:x} {size:x} {}\n", one_line(&symbol)),
+        };
+        let lines: String = functions.into_iter().map(line).collect();
+        let _ = self.append(&lines);
+        Ok(())
+    }
+
+    /// One write, since others may write there too: a VM with another compiler of its own.
+    fn append(&self, lines: &str) -> io::Result<()> {
+        let process = std::process::id();
+        let mut file = lock(&self.file);
+        if file.as_ref().is_none_or(|(owner, _)| *owner != process) {
+            *file = Some((process, open(process)?));
+        }
+        file.as_mut().map_or(Ok(()), |(_, file)| file.write_all(lines.as_bytes()))
+    }
+}
+
+/// Anybody may put a link there before us.
+#[cfg(target_os = "linux")]
+fn open(process: u32) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(no_link)
+        .open(format!("/tmp/perf-{process}.map"))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open(_process: u32) -> io::Result<File> {
+    OpenOptions::new().open("")
+}
+
+/// The functions of a library, which are as far from each other in memory as in the file.
+fn functions(image: &[u8], entry: &str, address: u64) -> Option<Vec<Function>> {
+    let file = object::File::parse(image).ok()?;
+    let all = || file.symbols().chain(file.dynamic_symbols()).filter(|symbol| symbol.is_definition());
+    let base = address.checked_sub(all().find(|symbol| symbol.name() == Ok(entry))?.address())?;
+    let mut functions: Vec<Function> = all()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+        .filter_map(|symbol| {
+            let start = base.checked_add(symbol.address())?;
+            Some(Function { start, size: symbol.size(), symbol: symbol.name().ok()?.to_owned() })
+        })
+        .collect();
+    functions.sort_unstable_by(|a, b| (a.start, &a.symbol).cmp(&(b.start, &b.symbol)));
+    functions.dedup();
+    Some(functions)
+}
+
+/// A name ends with its line.
+fn one_line(name: &str) -> String {
+    name.replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,85 @@
+//! A timeline as Chrome trace events (the "Trace Event Format" document of the Chromium project), which Perfetto reads too.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Bar, Timeline, Turn};
+
+/// One process is all there is to see.
+const PROCESS: u32 = 1;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Trace<'a> {
+    trace_events: Vec<Event<'a>>,
+    display_time_unit: &'static str,
+    other_data: OtherData<'a>,
+}
+
+#[derive(Serialize)]
+struct OtherData<'a> {
+    version: &'static str,
+    compiler: &'a str,
+    dropped: u64,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "ph")]
+enum Event<'a> {
+    /// Complete: begins at `ts` and takes `dur`, in microseconds. What lies within it on the same thread is its child.
+    #[serde(rename = "X")]
+    Complete { name: &'a str, cat: &'static str, pid: u32, tid: usize, ts: u64, dur: u64, args: Option<Args<'a>> },
+    /// Metadata: what a process or thread is called, where it stands.
+    #[serde(rename = "M")]
+    Metadata { name: &'static str, pid: u32, tid: usize, args: Named<'a> },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Named<'a> {
+    Name { name: &'a str },
+    Order { sort_index: usize },
+}
+
+#[derive(Serialize)]
+struct Args<'a> {
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    note: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queued_us: Option<u64>,
+}
+
+pub(super) fn events(timeline: &Timeline) -> String {
+    let Timeline { compiler, lanes, bars, dropped, .. } = timeline;
+    let metadata = |name, tid, args| Event::Metadata { name, pid: PROCESS, tid, args };
+    let mut trace_events = vec![metadata("process_name", 0, Named::Name { name: "mjit-cc" })];
+    for (lane, name) in lanes.iter().enumerate() {
+        trace_events.push(metadata("thread_name", lane, Named::Name { name }));
+        trace_events.push(metadata("thread_sort_index", lane, Named::Order { sort_index: lane }));
+    }
+    for bar in bars {
+        let Bar { kind, name, outcome, note, queued, turn: Some(turn) } = bar else { continue };
+        let Turn { lane: tid, start, end, stages } = turn;
+        let complete = |name, cat, start: &Duration, end: &Duration, args| {
+            let ts = microseconds(*start);
+            let dur = microseconds(*end).saturating_sub(ts);
+            Event::Complete { name, cat, pid: PROCESS, tid: *tid, ts, dur, args }
+        };
+        let args = Args { outcome: outcome.name(), note, queued_us: queued.map(microseconds) };
+        trace_events.push(complete(name, kind.name(), start, end, Some(args)));
+        for span in stages {
+            trace_events.push(complete(span.stage.name(), "stage", &span.start, &span.end, None));
+        }
+    }
+    let other_data = OtherData { version: env!("CARGO_PKG_VERSION"), compiler, dropped: *dropped };
+    let trace = Trace { trace_events, display_time_unit: "ms", other_data };
+    // Numbers and text: there is nothing that JSON could not express.
+    serde_json::to_string(&trace).unwrap_or_default()
+}
+
+/// Whole ones: two ends of one moment stay one, so that nothing sticks out of what it is within.
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

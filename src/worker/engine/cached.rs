@@ -1,0 +1,89 @@
+//! Making a unit with the object cache: under names that depend on its text alone, it is taken from there, or made and put there. Where
+//! that does not work, it is made under its own names, as without a cache.
+
+use std::fs;
+
+use super::{Engine, Names, Source};
+use crate::cache::Shelf;
+use crate::error::Failure;
+use crate::event::{Event, Observer};
+use crate::library::Library;
+use crate::unit::Unit;
+use crate::worker::content::{self, Renamed};
+use crate::worker::slot::Address;
+
+/// A unit under its names in the cache, and its place there.
+struct Kept<'a> {
+    unit: Unit,
+    entry: String,
+    shelf: Shelf<'a>,
+}
+
+impl Engine {
+    /// C text to loaded code and where it begins.
+    pub(in crate::worker) fn make(
+        &self,
+        stem: &str,
+        source: &Source<'_>,
+        entry: &str,
+        observer: &dyn Observer,
+    ) -> Result<(Address, Library), Failure> {
+        if let Some(kept) = self.kept(source, entry) {
+            if let Some(made) = self.take(stem, &kept, observer) {
+                return Ok(made);
+            }
+            match self.make_to_keep(stem, &kept, source.units, observer) {
+                // What is the unit's fault is to be told by its own name, and may be the new name's.
+                Err(
+                    Failure::Refused { .. }
+                    | Failure::Crashed { .. }
+                    | Failure::NoOutput { .. }
+                    | Failure::Symbols(_)
+                    | Failure::Load(_),
+                ) => {}
+                made => return made,
+            }
+        }
+        let library = self.build(stem, source, entry, observer)?;
+        Ok((library.address(entry)?.into(), library))
+    }
+
+    /// Nothing where there is no cache for it. Where people look at names, units keep their own.
+    fn kept(&self, source: &Source<'_>, entry: &str) -> Option<Kept<'_>> {
+        let Self { pipeline, header, names: Names { entry_prefix, save_temps, .. }, .. } = self;
+        if pipeline.cache.is_none() || pipeline.flags.debug || *save_temps || self.perf.is_some() {
+            return None;
+        }
+        let Renamed { text, entry, source } = content::rename(entry_prefix, entry, source.text)?;
+        let unit = Unit::from_text(source, text).ok()?;
+        let shelf = Shelf::of(pipeline, &unit, header)?;
+        Some(Kept { unit, entry, shelf })
+    }
+
+    /// The code, if its object is in the cache and can be linked. What goes wrong here goes wrong where it is made, too, if it matters.
+    fn take(&self, stem: &str, kept: &Kept<'_>, observer: &dyn Observer) -> Option<(Address, Library)> {
+        let taken = kept.shelf.take()?;
+        observer.event(&Event::CacheHit { unit: kept.unit.name() });
+        let object = self.object(stem);
+        if fs::write(&object, taken.object()).is_err() {
+            self.discard(&[object]);
+            return None;
+        }
+        let library = self.link(stem, &[object], std::slice::from_ref(&kept.entry), observer).ok()?;
+        Some((library.address(&kept.entry).ok()?.into(), library))
+    }
+
+    fn make_to_keep(
+        &self,
+        stem: &str,
+        kept: &Kept<'_>,
+        units: u32,
+        observer: &dyn Observer,
+    ) -> Result<(Address, Library), Failure> {
+        let Kept { unit, entry, shelf } = kept;
+        let (ran, object) = self.compile_unit(stem, unit, units, observer)?;
+        shelf.put_made(ran, &object, observer);
+        let library = self.link(stem, &[object], std::slice::from_ref(entry), observer)?;
+        Ok((library.address(entry)?.into(), library))
+    }
+}
