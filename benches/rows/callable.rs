@@ -128,7 +128,6 @@ impl Repl {
         let said = BufReader::new(process.stdout.take().expect("its output"));
         let mut repl = Self { process, said };
         repl.say(&format!("#include \"{}\"", header.display()));
-        repl.say("int puts(const char *); int fflush(void *);");
         repl.define_and_call(1_000_000);
         repl
     }

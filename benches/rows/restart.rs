@@ -14,7 +14,7 @@ use super::support::fixture;
 use super::table::Table;
 
 fn text(number: usize) -> String {
-    format!("VM_ENTRY vm_value_t {{entry}}(vm_state_t *vm, vm_frame_t *frame) {{ return VM_INT({number}); }}\n")
+    format!("VM_EXPORT vm_value_t {{entry}}(vm_state_t *vm, vm_frame_t *frame) {{ return VM_INT({number}); }}\n")
 }
 
 pub fn a_thousand_units(work: &Work, table: &mut Table) {
@@ -45,7 +45,7 @@ fn run(texts: &[String], cache: &Path) -> Duration {
         while slots.iter().any(|slot| slot.state() == SlotState::NotReady) {
             std::thread::sleep(Duration::from_micros(200));
         }
-        assert!(slots.iter().all(|slot| slot.failure().is_none()));
+        assert!(slots.iter().all(|slot| slot.failure().is_none()), "{:?}", slots[0].failure());
     };
     all(&[submit(&worker, 0)]);
     worker.pause(true);

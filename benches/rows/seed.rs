@@ -85,6 +85,8 @@ impl Seed {
         lines
             .filter_map(shlex::split)
             .map(|mut words| {
+                // Where the driver would connect it with the next.
+                words.retain(|word| word != "|");
                 // Through a file, not a pipe: one after the other.
                 if words[0].ends_with("cc1") {
                     if let Some(at) = words.iter().position(|word| word == "-o") {
