@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use mjitcc::discover::Wish;
-use mjitcc::worker::{Generated, Host, OwnerId, Place, Request, SlotState, Worker};
+use mjitcc::worker::{Generated, Host, OwnerId, Place, Request, SlotState, Standby, Unity, Worker};
 
 struct Vm;
 
@@ -29,7 +29,8 @@ fn main() {
     std::fs::set_permissions(&compiler, PermissionsExt::from_mode(0o700)).expect("and made a program");
 
     let wish = Wish { cc: Some(compiler.into_os_string()), ..Wish::default() };
-    let worker = Worker::builder().wish(wish).start(Arc::new(Vm));
+    // The compiler is slow with a unit of its own name.
+    let worker = Worker::builder().wish(wish).standby(Standby::Off).unity(Unity::Off).start(Arc::new(Vm));
     let place = || Place { label: "Object#method".to_owned(), path: "lib/program.rb".to_owned(), line: 1 };
     let first = worker.submit(OwnerId(0), place(), Arc::new(AtomicU64::new(u64::MAX)));
     // By then the compiler has the first unit.

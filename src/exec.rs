@@ -301,7 +301,7 @@ impl Ahead {
     pub fn wait_until(&mut self, is_done: &dyn Fn() -> bool) -> bool {
         let Some(started) = &mut self.started else { return false };
         let _waits = Waits::new(started.shared.waiting.clone());
-        let mut pause = FIRST_LOOK;
+        let began = Instant::now();
         loop {
             if is_done() {
                 return true;
@@ -309,8 +309,8 @@ impl Ahead {
             if started.process.has_ended() {
                 return is_done();
             }
-            thread::sleep(pause);
-            pause = (pause * 9 / 8).min(LAST_LOOK);
+            // Late by a thirtieth of the time it took.
+            thread::sleep((began.elapsed() / 30).clamp(FIRST_LOOK, LAST_LOOK));
         }
     }
 
@@ -341,7 +341,7 @@ impl Drop for Ahead {
 }
 
 /// How soon somebody who waits for a file looks for it again, at first and in the end.
-const FIRST_LOOK: Duration = Duration::from_micros(200);
+const FIRST_LOOK: Duration = Duration::from_micros(100);
 const LAST_LOOK: Duration = Duration::from_millis(2);
 
 /// A process to start.

@@ -408,7 +408,7 @@ fn build_in(
     let depfile = pipeline.scratch.path().join("header.d");
     let own: Vec<&Path> = plan.writes.iter().map(|file| file.path.as_path()).collect();
     // clang-cl does not count the header itself among its includes.
-    let reading = Reading { depfile: Some(&depfile), except: &own, also: &[&pch.header] };
+    let reading = Reading { depfile: Some(&depfile), except: &own, also: &[&pch.header], records: true };
     let ran = pipeline.run(&plan, Phase::Compile, reading, pipeline.deadline(), observer)?;
     // A toolchain whose words make a misfit an error, and no header of that name beside it to fall back on: a compilation that
     // succeeds has used the PCH.

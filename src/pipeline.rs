@@ -48,6 +48,8 @@ pub struct Pipeline {
     pub launcher: Option<FoundLauncher>,
     /// Holds compilers back where there are too many.
     pub admission: Admission,
+    /// Whether what units were made of is found out: whoever keeps no objects has no use for it.
+    pub(crate) records_units: bool,
     digests: FileDigests,
     /// What the processor is where the flags leave that open, once somebody asked.
     processor: OnceLock<Option<Digest>>,
@@ -76,6 +78,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) except: &'a [&'a Path],
     /// What it reads without noting it.
     pub(crate) also: &'a [&'a Path],
+    /// Whether it is.
+    pub(crate) records: bool,
 }
 
 /// Where one unit's files lie. All begin with the same stem, which is the unit's own.
@@ -101,6 +105,7 @@ impl Pipeline {
             cache: None,
             launcher: None,
             admission,
+            records_units: true,
             digests: FileDigests::default(),
             processor: OnceLock::new(),
             linker: InProcess::default(),
@@ -292,7 +297,8 @@ impl Pipeline {
             Role::Object => Vec::new(),
             Role::Library => self.linked_files(),
         };
-        let reading = Reading { depfile: Some(&paths.depfile), except: &except, also: &also };
+        let reading =
+            Reading { depfile: Some(&paths.depfile), except: &except, also: &also, records: self.records_units };
         let mut result = self.run(&plan, Phase::Compile, reading, deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
         let wrong = format!("{}/{}", paths.source.parent().unwrap_or(Path::new("")).display(), unit.name());
@@ -372,7 +378,7 @@ impl Pipeline {
         let _stage = Stage::Link.on(observer);
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
         let also = &self.linked_files();
-        let reading = Reading { depfile: None, except: &[], also };
+        let reading = Reading { depfile: None, except: &[], also, records: self.records_units };
         let ran = self.run(&plan, Phase::Link, reading, deadline, observer)?;
         Ok(Ran { waited: permit.waited(), ..ran })
     }
@@ -397,11 +403,11 @@ impl Pipeline {
         &self,
         plan: &Plan,
         phase: Phase,
-        Reading { depfile, except, also }: Reading<'_>,
+        Reading { depfile, except, also, records }: Reading<'_>,
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
-        let began = self.stamp().map_err(Failure::file("write", self.scratch.path()))?;
+        let began = records.then(|| self.stamp().map_err(Failure::file("write", self.scratch.path()))).transpose()?;
         let result = self.run_steps(plan, phase, deadline, observer);
         // Compilers write it also where they fail.
         let rule = depfile.map(|depfile| fs::read(depfile).unwrap_or_default()).unwrap_or_default();
@@ -414,7 +420,7 @@ impl Pipeline {
                 return Err(failure);
             }
         };
-        let inputs = self.inputs(&rule, &output, except, also, began);
+        let inputs = began.and_then(|began| self.inputs(&rule, &output, except, also, began));
         Ok(Ran {
             companions: plan.companions.clone(),
             text: self.toolchain().readable(&output),
@@ -519,7 +525,7 @@ impl Pipeline {
         let UnitPaths { source, depfile, staged } = &paths;
         let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile };
         let plan = self.toolchain().plan(&self.flags, &job)?;
-        let reading = Reading { depfile: Some(depfile), except: &[], also: &[] };
+        let reading = Reading { depfile: Some(depfile), except: &[], also: &[], records: false };
         self.run(&plan, Phase::Compile, reading, self.deadline(), observer)?;
         self.scratch.remove(staged);
         self.scratch.remove(source);

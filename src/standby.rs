@@ -40,8 +40,8 @@ pub(crate) struct Standby {
 struct Waiting {
     compiler: Ahead,
     paths: UnitPaths,
-    /// When it was started, as files are stamped.
-    began: SystemTime,
+    /// When it was started, as files are stamped, where what it reads is to be known.
+    began: Option<SystemTime>,
 }
 
 impl Standby {
@@ -82,7 +82,7 @@ impl Standby {
     fn start(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) -> Option<Waiting> {
         // A launcher has to see the unit.
         let text = pipeline.toolchain().standby_source().filter(|_| pipeline.launcher.is_none())?;
-        let began = pipeline.stamp().ok()?;
+        let began = if pipeline.records_units { Some(pipeline.stamp().ok()?) } else { None };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let paths = pipeline.paths(&format!("standby-{number}"), pipeline.scratch.path(), suffix);
@@ -148,7 +148,8 @@ impl Standby {
             pipeline.scratch.remove(&object);
         }
         let except = [paths.source.as_path(), Path::new(STDIN), header.pch_file().unwrap_or(Path::new(""))];
-        let ran = || Ran { inputs: pipeline.inputs(&rule, &[], &except, &[], began), ..unknown };
+        let ran =
+            || Ran { inputs: began.and_then(|began| pipeline.inputs(&rule, &[], &except, &[], began)), ..unknown };
         good.then(|| (ran(), object))
     }
 

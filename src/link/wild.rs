@@ -16,6 +16,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::{NotLinked, segments};
 use crate::sync;
 
+/// So many objects are worth several threads: starting those takes longer than linking fifty.
+const MANY: usize = 250;
+
 const LIBRARY: &str = "library.so";
 const ARCHIVE: &str = "runtime.a";
 
@@ -44,7 +47,7 @@ impl Wild {
         archive: Option<Vec<u8>>,
         threads: usize,
     ) -> Result<Vec<u8>, NotLinked> {
-        if threads > 1 {
+        if threads > 1 && objects.len() >= MANY {
             let pool = pool(threads)?;
             return pool.install(|| guarded(|| link(words, objects, archive)));
         }

@@ -103,6 +103,7 @@ impl Engine {
         if let Some(place) = &options.cache {
             pipeline.cache = ObjectCache::open(place.clone(), &pipeline, environment, observer);
         }
+        pipeline.records_units = pipeline.cache.is_some();
         let header = Self::prepare_header(&pipeline, &options.header, observer)?;
         let names = Names::of(options);
         let standby = Standby::new(options.compilers_ahead());
@@ -367,6 +368,7 @@ impl Engine {
         pipeline.timeout = *timeout;
         (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
         pipeline.admission = admission.afresh();
+        pipeline.records_units = pipeline.cache.is_some();
         let macros = Arc::clone(&self.macros);
         let standby = Standby::new(self.standby.wanted());
         let perf = self.perf.as_ref().map(|_| Arc::default());

@@ -91,6 +91,7 @@ impl Engine {
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(found, flags, executor, scratch);
         pipeline.timeout = options.timeout;
+        pipeline.records_units = false;
         Some(pipeline)
     }
 }

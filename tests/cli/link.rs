@@ -15,7 +15,6 @@ fn linkers() -> Vec<&'static str> {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn every_linker_makes_libraries_that_answer_alike() {
     need!("gcc", "ld.gold");
     let place = Place::new();
@@ -37,7 +36,7 @@ fn every_linker_makes_libraries_that_answer_alike() {
 }
 
 #[test]
-#[cfg(all(target_os = "linux", feature = "wild"))]
+#[cfg(feature = "wild")]
 fn a_library_of_the_linker_inside_the_tool_starts_no_process_and_is_reused() {
     need!("gcc");
     for (words, links) in [(&[] as &[&str], 2), (&["--compact"], 1)] {
@@ -61,7 +60,7 @@ fn a_library_of_the_linker_inside_the_tool_starts_no_process_and_is_reused() {
 }
 
 #[test]
-#[cfg(all(target_os = "linux", feature = "wild"))]
+#[cfg(feature = "wild")]
 fn what_the_linker_inside_the_tool_does_not_serve_goes_to_the_driver() {
     need!("gcc");
     let place = Place::new();
@@ -81,7 +80,6 @@ fn what_the_linker_inside_the_tool_does_not_serve_goes_to_the_driver() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_library_with_nothing_but_zeros_to_write_to_is_loaded() {
     need!("gcc");
     let place = Place::new();
@@ -103,7 +101,6 @@ fn a_library_with_nothing_but_zeros_to_write_to_is_loaded() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn what_the_compiler_calls_by_itself_is_found() {
     need!("gcc");
     for cc in ["gcc", "clang-19"].into_iter().filter(|cc| support::has(cc)) {
@@ -139,7 +136,6 @@ fn a_linker_that_cannot_be_is_refused_before_anything_runs() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_linker_that_is_not_there_is_the_driver_s_to_tell() {
     need!("gcc");
     if which::which("mold").is_ok() {

@@ -19,6 +19,7 @@ mod interrupt;
 mod jobserver;
 #[cfg(unix)]
 mod launcher;
+#[cfg(target_os = "linux")]
 mod link;
 mod messages;
 mod paths;

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
 #![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
 #![allow(unsafe_code, reason = "a host calls what the worker published")]
+#![cfg_attr(windows, allow(unused_imports, dead_code, reason = "a compiler behind a gate is a script for a shell"))]
 
 #[path = "../support/mod.rs"]
 mod support;
