@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +13,7 @@ use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation};
 use crate::pch::UnitHeader;
 use crate::pipeline::{Pipeline, Ran, UnitPaths};
 use crate::symbols;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::unit::Unit;
 
 /// How long a compiler waits in vain: what it has loaded takes memory.
