@@ -164,7 +164,10 @@ fn what_is_good_for_one_build_only_is_not_kept() {
     project.place.write("b.c", "const char *b(void) { return __TIME__; }\n");
     assert_eq!(project.anew(&[]).compile.len(), 2);
     assert_eq!(project.anew(&[]).compile.len(), 1);
-    assert_eq!(project.anew(&["--cflag=-fprofile-arcs", "--ldflag=-lgcov", "--ldflag=-lc"]).compile.len(), 2);
+    // MinGW's has other libraries behind it.
+    if cfg!(unix) {
+        assert_eq!(project.anew(&["--cflag=-fprofile-arcs", "--ldflag=-lgcov", "--ldflag=-lc"]).compile.len(), 2);
+    }
     assert_eq!(project.entries().len(), 1);
 }
 
