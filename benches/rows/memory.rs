@@ -13,7 +13,10 @@ use super::table::Table;
 pub fn ten_thousand(work: &Work, table: &mut Table) {
     let texts = |count: usize| (0..count).map(|n| format!("long {{entry}}(long n) {{ return n + {n}; }}\n")).collect();
     let start = |texts: Vec<String>, unity| {
-        let worker = builder("gcc", &fixture("vm.h")).unity(unity).start(std::sync::Arc::new(Texts(texts)));
+        let worker = builder("gcc", &fixture("vm.h"))
+            .unity(unity)
+            .max_cache_size(20_000)
+            .start(std::sync::Arc::new(Texts(texts)));
         callable(&submit(&worker, 0));
         worker.pause(true);
         worker
