@@ -153,13 +153,13 @@ impl InProcess {
         threads: usize,
         find_runtime: impl FnOnce() -> Option<PathBuf>,
     ) -> Result<Vec<u8>, NotLinked> {
-        let Objects { mut texts, reserved, .. } = objects;
+        let Objects { texts, reserved, .. } = objects;
         let mut archive = None;
         if !reserved.is_empty() {
             let runtime = self.runtime.get_or_init(|| Runtime::read(&find_runtime()?));
             let wanted = runtime.as_ref().filter(|runtime| reserved.iter().any(|name| runtime.has(name)));
             archive = wanted.map(|runtime| fs::read(&runtime.archive)).transpose()?;
         }
-        self.wild.link(words, std::mem::take(&mut texts), archive, threads)
+        self.wild.link(words, texts, archive, threads)
     }
 }

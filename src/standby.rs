@@ -166,16 +166,18 @@ impl Standby {
 
     /// Ends all that wait.
     pub(crate) fn close(&self, pipeline: &Pipeline) {
-        let ready = std::mem::take(&mut *lock(&self.ready));
-        let ending = std::mem::take(&mut *lock(&self.ending));
-        ready.into_iter().chain(ending).for_each(|waiting| waiting.finish(pipeline));
+        self.drain().for_each(|waiting| waiting.finish(pipeline));
     }
 
     /// In the child of a fork: they are the parent's.
     pub(crate) fn abandon(&self) {
+        self.drain().for_each(|waiting| waiting.compiler.abandon());
+    }
+
+    fn drain(&self) -> impl Iterator<Item = Waiting> {
         let ready = std::mem::take(&mut *lock(&self.ready));
         let ending = std::mem::take(&mut *lock(&self.ending));
-        ready.into_iter().chain(ending).for_each(|waiting| waiting.compiler.abandon());
+        ready.into_iter().chain(ending)
     }
 }
 
