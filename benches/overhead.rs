@@ -2,22 +2,23 @@
 //! one run, one at a time, behind the same PCH. Prints medians a unit; `--short` only checks that it works.
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench runs a shell and prints")]
+#![allow(unreachable_pub, reason = "benches share what they like")]
 
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mjitcc::batch::{Batch, HeaderSource};
-use mjitcc::discover::{Environment, Finder, Wish};
 use mjitcc::event::Event;
-use mjitcc::exec::ProcessExecutor;
 use mjitcc::pch;
-use mjitcc::pipeline::Pipeline;
-use mjitcc::platforms::{Flags, Plan};
-use mjitcc::scratch::{Purpose, Scratch};
+use mjitcc::platforms::Plan;
+
+#[path = "shared/pipeline.rs"]
+mod shared;
+
+use shared::pipeline;
 
 fn main() {
     let short = std::env::args().any(|arg| arg == "--short");
@@ -72,16 +73,6 @@ fn main() {
     println!("| shell loop, wall | {shell:.2} |");
     println!("| ratio | {:.3} |", ours / shell);
     println!("| this tool, its own CPU | {own_cpu:.2} (reach: 2) |");
-}
-
-fn pipeline() -> Pipeline {
-    let environment = Environment::read();
-    let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).expect("a temporary directory");
-    let executor = Arc::new(ProcessExecutor::default());
-    let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-    let wish = Wish { cc: Some("gcc".into()), ..Wish::default() };
-    let compiler = finder.find(&wish).expect("gcc is there");
-    Pipeline::new(compiler, Flags::default(), executor, scratch)
 }
 
 /// The same commands, on sources that lie where this tool wrote its own.

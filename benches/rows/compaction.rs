@@ -4,17 +4,12 @@ use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mjitcc::discover::{Environment, Finder, Wish};
 use mjitcc::event::Event;
-use mjitcc::exec::ProcessExecutor;
-use mjitcc::pipeline::Pipeline;
-use mjitcc::platforms::Flags;
-use mjitcc::scratch::{Purpose, Scratch};
 
 use super::seed::Seed;
+use super::shared::pipeline;
 use super::table::{Table, median};
 use super::{Work, generated};
 
@@ -97,13 +92,4 @@ fn objects(work: &Work, dir: &Path, count: usize) -> Vec<PathBuf> {
 
 fn places(bytes: &[u8]) -> impl Iterator<Item = usize> {
     bytes.windows(ENTRY.len()).enumerate().filter(|(_, part)| *part == ENTRY.as_bytes()).map(|(at, _)| at)
-}
-
-fn pipeline() -> Pipeline {
-    let environment = Environment::read();
-    let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).expect("a temporary directory");
-    let executor = Arc::new(ProcessExecutor::default());
-    let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-    let wish = Wish { cc: Some("gcc".into()), ..Wish::default() };
-    Pipeline::new(finder.find(&wish).expect("gcc is there"), Flags::default(), executor, scratch)
 }

@@ -16,6 +16,9 @@ mod generated;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+#[path = "../shared/pipeline.rs"]
+mod shared;
+
 mod batch;
 mod callable;
 mod calls;
