@@ -79,7 +79,7 @@ use interlock::{Interlock, Status, Waited};
 use jobs::{Job, Jobs};
 use options::Options;
 use record::Record;
-use units::{Rules, Ticket, Units};
+use units::{Rules, Units};
 
 /// How long a submission waits for its unit, where hosts wait.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -274,11 +274,11 @@ impl Worker {
         self.cancelled(self.shared.interlock.with(|state| state.units.cancel_all()))
     }
 
-    fn cancelled(&self, tickets: Vec<Ticket>) -> Vec<OwnerId> {
-        let mut owners = Vec::with_capacity(tickets.len());
-        for ticket in tickets {
-            owners.push(ticket.owner);
-            self.shared.tell(&WorkerEvent::Cancelled(ticket.place));
+    fn cancelled(&self, units: Vec<(OwnerId, Place)>) -> Vec<OwnerId> {
+        let mut owners = Vec::with_capacity(units.len());
+        for (owner, place) in units {
+            owners.push(owner);
+            self.shared.tell(&WorkerEvent::Cancelled(place));
         }
         owners
     }

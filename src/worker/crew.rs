@@ -63,7 +63,7 @@ impl Shared {
             }));
             if served.is_err() {
                 self.interlock.with(|state| {
-                    units.iter().for_each(|ticket| drop(state.units.fail(ticket, NoCode::Panicked)));
+                    units.iter().for_each(|ticket| drop(state.units.fail(ticket.id, NoCode::Panicked)));
                     improves.iter().for_each(|&id| state.units.improve_never(id));
                     if compacts {
                         state.units.compacted();
@@ -128,7 +128,7 @@ impl Shared {
 
     /// Unloads what no slot leads to and nobody is inside of.
     fn sweep(&self) {
-        if self.interlock.with(|state| state.units.retired_code().is_empty()) {
+        if !self.interlock.with(|state| state.units.may_close()) {
             return;
         }
         let code = self.scan_stacks(|state| state.units.retired_code());
@@ -194,7 +194,7 @@ impl Shared {
     pub(super) fn not_generated(&self, ticket: &Ticket, why: NotGenerated) -> Outcome {
         match why {
             NotGenerated::Later => {
-                self.interlock.publish(|state| state.units.put_back(ticket));
+                self.interlock.publish(|state| state.units.put_back(ticket.id));
                 Outcome::PutBack
             }
             NotGenerated::Superseded => self.fail(ticket, NoCode::Cancelled),
@@ -214,7 +214,7 @@ impl Shared {
     }
 
     fn fail(&self, ticket: &Ticket, why: NoCode) -> Outcome {
-        match self.interlock.publish(|state| state.units.fail(ticket, why)) {
+        match self.interlock.publish(|state| state.units.fail(ticket.id, why)) {
             Unwanted::Superseded => Outcome::Superseded,
             Unwanted::Failed(why) => Outcome::Failed(why),
         }
@@ -228,7 +228,7 @@ impl Shared {
         text: &Arc<str>,
     ) -> Outcome {
         let (address, text) = (loaded.address, Arc::clone(text));
-        let published = self.interlock.publish(|state| state.units.publish(ticket.clone(), tier, loaded, text));
+        let published = self.interlock.publish(|state| state.units.publish(ticket.id, tier, loaded, text));
         match published {
             Ok(()) => {
                 self.tell_host(ticket.id, address);

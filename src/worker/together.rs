@@ -85,7 +85,7 @@ impl Shared {
     fn wait_again(&self, texted: Vec<Texted<(Ticket, Instant)>>, others: impl Iterator<Item = Ticket>) {
         let tickets: Vec<Ticket> = texted.into_iter().map(|unit| unit.what.0).chain(others).collect();
         // Each goes before all others.
-        self.interlock.publish(|state| tickets.iter().rev().for_each(|ticket| state.units.put_back(ticket)));
+        self.interlock.publish(|state| tickets.iter().rev().for_each(|ticket| state.units.put_back(ticket.id)));
     }
 
     fn made(&self, engine: &Engine, unit: Texted<(Ticket, Instant)>, tier: Tier, built: Built) {

@@ -1,0 +1,79 @@
+//! The units that wait, and in which order they are taken. Knows nothing of what becomes of them.
+
+use std::cmp::Reverse;
+
+use super::by_owner::{ByOwner, Position};
+use super::unit::Unit;
+use crate::worker::slot::Slot;
+use crate::worker::{OwnerId, Place, Switches};
+
+/// Units that wait, the first first.
+#[derive(Debug, Default)]
+pub(super) struct Queue(ByOwner<Unit>);
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn push(&mut self, owner: OwnerId, unit: Unit) {
+        self.0.push_back(owner.into(), unit);
+    }
+
+    /// Before all others that are as hot.
+    pub(super) fn push_first(&mut self, owner: OwnerId, unit: Unit) {
+        self.0.push_front(owner.into(), unit);
+    }
+
+    /// How hot the hottest is.
+    pub(super) fn heat(&self) -> Option<u64> {
+        self.0.things().map(Unit::heat).max()
+    }
+
+    /// Takes units out, hottest first by what the host's counters say now, of equals those that came first.
+    pub(super) fn take_hottest(&mut self, count: usize) -> Vec<(OwnerId, Unit)> {
+        // Hotness may change at any moment: it is read once.
+        let mut order: Vec<(Reverse<u64>, Position)> =
+            self.0.iter().map(|(at, _, unit)| (Reverse(unit.heat()), at)).collect();
+        if count < order.len() {
+            order.select_nth_unstable(count);
+            order.truncate(count);
+        }
+        order.sort_unstable();
+        order.into_iter().filter_map(|(_, at)| self.take(at)).collect()
+    }
+
+    /// The unit of this slot is wanted with other switches.
+    pub(super) fn switch(&mut self, slot: &Slot, switches: Switches) -> Option<Place> {
+        let unit = self.0.things_mut().find(|unit| unit.slot.is_same(slot))?;
+        unit.ticket.switches = switches;
+        Some(unit.ticket.place.clone())
+    }
+
+    /// Drops the unit of this slot.
+    pub(super) fn forget(&mut self, slot: &Slot) {
+        let found = self.0.iter().find(|(_, _, unit)| unit.slot.is_same(slot)).map(|(at, ..)| at);
+        found.and_then(|at| self.0.remove(at));
+    }
+
+    /// Takes out what is of an owner that died.
+    pub(super) fn take_own(&mut self, owner: OwnerId) -> Vec<Unit> {
+        self.0.own(owner).into_iter().filter_map(|at| self.take(at)).map(|(_, unit)| unit).collect()
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Unit> + use<> {
+        self.0.drain().map(|(_, unit)| unit)
+    }
+
+    pub(super) fn rename(&mut self, old: OwnerId, new: OwnerId) {
+        self.0.rename(old, new);
+    }
+
+    pub(super) fn owners(&self) -> impl Iterator<Item = OwnerId> {
+        self.0.iter().map(|(_, owners, _)| owners.own)
+    }
+
+    fn take(&mut self, at: Position) -> Option<(OwnerId, Unit)> {
+        self.0.remove(at).map(|(owners, unit)| (owners.own, unit))
+    }
+}

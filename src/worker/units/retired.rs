@@ -1,0 +1,78 @@
+//! Code that no slot leads to any more, until nobody is inside. Its owner may be dead: the name is still what the host is asked by.
+//! Knows nothing of why the code was given up.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::by_owner::{ByOwner, Owners};
+use super::unit::{Loaded, Unit};
+use crate::worker::slot::{Generation, Slot};
+use crate::worker::{Code, OwnerId, Place};
+
+#[derive(Debug)]
+struct RetiredCode<L> {
+    id: u64,
+    place: Place,
+    slot: Slot,
+    generation: Generation,
+    loaded: Loaded<L>,
+}
+
+impl<L> RetiredCode<L> {
+    fn is_entered(&self) -> bool {
+        self.slot.is_entered(self.generation)
+    }
+
+    fn code(&self, owners: &Owners) -> Code {
+        Code { owner: owners.own, address: self.loaded.address.pointer(), on_stack: false }
+    }
+}
+
+/// Code that no slot leads to any more.
+#[derive(Debug)]
+pub(super) struct Retired<L>(ByOwner<RetiredCode<L>>);
+
+impl<L> Default for Retired<L> {
+    fn default() -> Self {
+        Self(ByOwner::default())
+    }
+}
+
+impl<L> Retired<L> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The unit's slot has been told.
+    pub(super) fn push(&mut self, owners: Owners, unit: &Unit, generation: Generation, loaded: Loaded<L>) {
+        let (id, place, slot) = (unit.id(), unit.ticket.place.clone(), unit.slot.clone());
+        self.0.push_back(owners, RetiredCode { id, place, slot, generation, loaded });
+    }
+
+    /// That whose guards are gone, for the host to say whether it is on a stack.
+    pub(super) fn unguarded(&self) -> impl Iterator<Item = Code> {
+        self.0.iter().filter(|(_, _, one)| !one.is_entered()).map(|(_, owners, one)| one.code(owners))
+    }
+
+    /// Takes out what has no guard and was seen on no stack.
+    pub(super) fn take_free(&mut self, seen: &[Code]) -> Vec<(u64, Place, Arc<L>)> {
+        let unseen: HashSet<Code> = seen.iter().filter(|code| !code.on_stack).copied().collect();
+        let free = self.0.iter().filter(|(_, owners, one)| !one.is_entered() && unseen.contains(&one.code(owners)));
+        let free: Vec<_> = free.map(|(at, ..)| at).collect();
+        let taken = free.into_iter().filter_map(|at| self.0.remove(at));
+        taken.map(|(_, one)| (one.id, one.place, one.loaded.library)).collect()
+    }
+
+    pub(super) fn drain(&mut self) -> Vec<Arc<L>> {
+        self.0.drain().map(|(_, one)| one.loaded.library).collect()
+    }
+
+    pub(super) fn rename(&mut self, old: OwnerId, new: OwnerId) {
+        self.0.rename(old, new);
+    }
+
+    /// Whose code is inside: they must live while anybody may be there too.
+    pub(super) fn inlined(&self) -> impl Iterator<Item = OwnerId> {
+        self.0.iter().flat_map(|(_, owners, _)| owners.inlined.iter().copied())
+    }
+}
