@@ -90,7 +90,7 @@ typedef struct mjitcc_request {
 
 /* Loaded code that the worker asks about. */
 typedef struct mjitcc_code {
-    uint64_t owner;
+    uint64_t owner; /* of code that is going it may have died, and another be called so: look into nothing by it */
     void *address; /* where its entry is */
     uint64_t on_stack; /* the answer: not zero if it may be on a stack. Zero when asked */
 } mjitcc_code;

@@ -123,7 +123,8 @@ impl From<String> for Generated {
 /// Loaded code that the worker asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code {
-    /// Whose it is. One owner may have several, old and new.
+    /// Whose it is. One owner may have several, old and new. Of code that is going it may have died, and another may be called so
+    /// by now: compare it, and look into nothing by it.
     pub owner: OwnerId,
     /// Where it begins.
     pub address: NonNull<c_void>,

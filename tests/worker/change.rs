@@ -25,7 +25,7 @@ fn recompiling_empties_the_slot_at_once_and_fills_it_with_the_new_code() {
     bench.worker().resume();
     assert_eq!(call(&slot), 101);
     assert_eq!(bench.lines("JIT recompile: "), ["JIT recompile: m1@test.rb:7"]);
-    assert_eq!(bench.lines("JIT success").len(), 2);
+    bench.wait_for_lines("JIT success", 2);
 }
 
 // Ruby's recompilation only set a flag; nobody was woken.
@@ -101,16 +101,6 @@ fn values(slots: &[mjitcc::worker::Slot]) -> Vec<i64> {
     slots.iter().map(call).collect()
 }
 
-/// Waits for so many lines.
-#[track_caller]
-fn wait_for_lines(bench: &Bench, beginning: &str, number: usize) {
-    let until = Instant::now() + Duration::from_secs(60);
-    while bench.lines(beginning).len() < number {
-        assert!(Instant::now() < until, "{:?}", bench.log.lock().unwrap());
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 // Ruby's test_pause: two methods, one compaction.
 #[test]
 fn two_units_are_compacted_once_when_the_queue_is_empty() {
@@ -156,7 +146,7 @@ fn a_guard_keeps_code_that_compaction_has_replaced() {
     let inside = first.enter().unwrap();
     let second = bench.submit(2, 0);
     call(&second);
-    wait_for_lines(&bench, "JIT compaction", 1);
+    bench.wait_for_lines("JIT compaction", 1);
     assert_ne!(first.state(), SlotState::Callable(inside.address()));
     // SAFETY: the guard keeps the code loaded.
     let old: extern "C" fn() -> i64 = unsafe { std::mem::transmute(inside.address().as_ptr()) };

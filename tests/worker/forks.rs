@@ -94,7 +94,7 @@ scenarios! {
             let child = fork(&bench, || {
                 let slot = bench.submit(2, 0);
                 assert_eq!((call(&before), call(&slot)), (1, 2));
-                assert_eq!(bench.lines("JIT success").len(), 2);
+                bench.wait_for_lines("JIT success", 2);
                 assert_eq!(bench.lines("Creating precompiled header").len(), 1, "the child has a PCH of its parent's");
                 bench.worker().prepare_exec();
                 assert_eq!(directories(&bench), 1, "the child removes its own and not its parent's");

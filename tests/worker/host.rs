@@ -97,9 +97,15 @@ impl Bench {
     /// Waits until something was logged.
     #[track_caller]
     pub fn wait_for_line(&self, beginning: &str) {
+        self.wait_for_lines(beginning, 1);
+    }
+
+    /// Waits until it was logged so many times. A slot is written before anybody is told.
+    #[track_caller]
+    pub fn wait_for_lines(&self, beginning: &str, number: usize) {
         let until = Instant::now() + Duration::from_secs(60);
-        while self.lines(beginning).is_empty() {
-            assert!(Instant::now() < until, "waited a minute for {beginning}");
+        while self.lines(beginning).len() < number {
+            assert!(Instant::now() < until, "waited a minute for {beginning}: {:?}", self.log.lock().unwrap());
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -105,7 +105,7 @@ use std::time::{Duration, Instant};
 
 use mjitcc::worker::{NoCode, OwnerId, Place, Request, SlotState, Switches};
 
-use crate::host::{Bench, PLAIN, call, failure, fill, held_back, quiet, settled, unit_files};
+use crate::host::{Bench, Counter, PLAIN, call, failure, fill, held_back, quiet, settled, unit_files};
 use crate::support::{need, run, text};
 
 #[test]
@@ -203,13 +203,17 @@ fn recompiling_what_has_no_unit_says_so() {
 #[test]
 fn an_owner_is_kept_alive_while_its_job_waits() {
     need!("gcc");
-    let generate = |request: &Request<'_>| {
+    let wanted = Counter::default();
+    let told = wanted.clone();
+    let generate = move |request: &Request<'_>| {
+        told.increment();
         request.on_vm_thread(|| ()).map_err(|error| error.to_string())?;
         Ok(fill(PLAIN, request).into())
     };
     let bench = Bench::new(quiet(), Box::new(generate));
     let slot = bench.submit(1, 0);
-    bench.wait_for_line("start compilation");
+    // Told that a unit is begun, one knows only that its text soon will be: its owner could still move before that.
+    wanted.wait_for(1);
     bench.worker().enter_gc();
     assert_eq!(bench.worker().living_owners(), [OwnerId(1)]);
     bench.worker().owner_moved(OwnerId(1), OwnerId(11));
