@@ -1,16 +1,17 @@
 //! Running compilers: the only place that starts processes. Knows steps, not what they are for.
+//!
+//! `running` is the table of the processes with its watchdog, `ahead` what becomes of one that was started before it has anything to do,
+//! `unix` and `windows` what the system does differently.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read, Seek, Write};
+use std::io::{self, PipeReader, Read, Seek, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mjit_cc_platforms::Step;
 use mjit_cc_platforms::response::{CommandLine, Host};
@@ -21,6 +22,13 @@ mod system;
 #[cfg(windows)]
 #[path = "exec/windows.rs"]
 mod system;
+
+mod ahead;
+mod running;
+
+pub use ahead::Ahead;
+
+use running::{Ended, Processes, Waits};
 
 /// The system that compilers run on.
 pub(crate) const HOST: Host = if cfg!(windows) { Host::Windows } else { Host::Unix };
@@ -153,24 +161,16 @@ pub trait Waiting: Send + Sync {
 /// Runs real processes, each in a process group of its own so that its children end with it.
 #[derive(Default)]
 pub struct ProcessExecutor {
-    shared: Arc<Shared>,
+    processes: Arc<Processes>,
     abandoned: AtomicBool,
 }
 
 /// Its watchdog ends with it.
 impl Drop for ProcessExecutor {
     fn drop(&mut self) {
-        if self.abandoned.load(Ordering::Relaxed) {
-            return;
+        if !self.abandoned.load(Ordering::Relaxed) {
+            self.processes.end_watchdog();
         }
-        let watchdog = {
-            let mut table = self.shared.table();
-            table.over = true;
-            table.watchdog.take()
-        };
-        self.shared.changed.notify_all();
-        // It cannot panic, and nobody is left to tell.
-        let _ = watchdog.map(JoinHandle::join);
     }
 }
 
@@ -178,13 +178,13 @@ impl ProcessExecutor {
     /// An executor inside a host that has ideas of its own about children, or forks.
     #[must_use]
     pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
-        Self { shared: Arc::new(Shared { reaper, waiting, ..Shared::default() }), abandoned: AtomicBool::new(false) }
+        Self { processes: Arc::new(Processes::within(reaper, waiting)), abandoned: AtomicBool::new(false) }
     }
 
     /// In the child of a fork: its watchdog does not exist here, can be neither joined nor detached, and may have held the lock.
     pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
-        std::mem::forget(Arc::clone(&self.shared));
+        std::mem::forget(Arc::clone(&self.processes));
     }
 
     /// Starts a process that reads `input`.
@@ -214,13 +214,13 @@ impl ProcessExecutor {
         env.extend(step.env.iter().cloned());
         let args = step.leading.iter().cloned().chain(args).collect();
         let launch = Launch { program: &step.program, args, env, input, output: output.try_clone().map_err(failed)? };
-        let entered = self.shared.reaper.clone().map(Entered::new);
+        let entered = self.processes.reaper.clone().map(Entered::new);
         let (process, group) =
             system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
-        let id = self.shared.register(group, deadline);
+        let id = self.processes.register(group, deadline);
         let program = step.program.clone();
         Ok(Started {
-            shared: Arc::clone(&self.shared),
+            processes: Arc::clone(&self.processes),
             id,
             process,
             program,
@@ -233,7 +233,7 @@ impl ProcessExecutor {
 
 /// A process that runs.
 struct Started {
-    shared: Arc<Shared>,
+    processes: Arc<Processes>,
     id: u64,
     process: system::Process,
     program: PathBuf,
@@ -245,13 +245,13 @@ struct Started {
 impl Started {
     /// Waits for its end.
     fn wait(self) -> Result<Finished, ExecError> {
-        let waiting = self.shared.waiting.clone();
+        let waiting = self.processes.waiting.clone();
         self.wait_telling(waiting)
     }
 
     fn wait_telling(mut self, waiting: Option<Arc<dyn Waiting>>) -> Result<Finished, ExecError> {
         let failed = |source| ExecError::Io { program: self.program.clone(), source };
-        let (exit, ended) = self.shared.wait(self.id, &mut self.process, waiting).map_err(failed)?;
+        let (exit, ended) = self.processes.wait(self.id, &mut self.process, waiting).map_err(failed)?;
         let mut text = Vec::new();
         self.output.rewind().and_then(|()| self.output.read_to_end(&mut text)).map_err(failed)?;
         match ended {
@@ -262,93 +262,6 @@ impl Started {
     }
 }
 
-/// A process that was started before there was anything for it to read. It ends with this, and when this process ends.
-pub struct Ahead {
-    /// None once it was waited for.
-    started: Option<Started>,
-    /// None once all was written. With the other end, so that a process that died is an error to whoever writes, and not a SIGPIPE,
-    /// which ends a host in C.
-    input: Option<(PipeReader, PipeWriter)>,
-}
-
-impl fmt::Debug for Ahead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ahead").finish_non_exhaustive()
-    }
-}
-
-impl Ahead {
-    /// Gives it what it waits for, all there will be, and until when it must be through.
-    ///
-    /// # Errors
-    /// What the system said; it may have ended meanwhile.
-    pub fn feed(&mut self, text: &[u8], deadline: Option<Instant>) -> io::Result<()> {
-        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let started = self.started.as_mut().ok_or_else(gone)?;
-        if !started.shared.rearm(started.id, deadline) {
-            return Err(gone());
-        }
-        let (_reader, writer) = self.input.take().ok_or_else(gone)?;
-        system::write_to_pipe(writer, text, || !started.process.has_ended())
-    }
-
-    /// Its number in the system; none once it was waited for.
-    pub(crate) fn process(&self) -> Option<u32> {
-        self.started.as_ref().map(|started| started.process.id())
-    }
-
-    /// Whether it ended, by its deadline or by itself.
-    pub fn has_ended(&mut self) -> bool {
-        self.started.as_mut().is_none_or(|started| started.process.has_ended())
-    }
-
-    /// Waits until `is_done` or the process's end: whether it is done.
-    pub fn wait_until(&mut self, is_done: &dyn Fn() -> bool) -> bool {
-        let Some(started) = &mut self.started else { return false };
-        let _waits = Waits::new(started.shared.waiting.clone());
-        let began = Instant::now();
-        loop {
-            if is_done() {
-                return true;
-            }
-            if started.process.has_ended() {
-                return is_done();
-            }
-            // Late by a thirtieth of the time it took.
-            thread::sleep((began.elapsed() / 30).clamp(FIRST_LOOK, LAST_LOOK));
-        }
-    }
-
-    /// Waits for its end.
-    ///
-    /// # Errors
-    /// As [`Executor::run`].
-    pub fn wait(mut self) -> Result<Finished, ExecError> {
-        self.input = None;
-        self.started.take().map_or(Err(ExecError::Cancelled), Started::wait)
-    }
-
-    /// In the child of a fork: the process is the parent's. What it reads ends with the parent all the same.
-    pub(crate) fn abandon(mut self) {
-        self.input = None;
-        std::mem::forget(self.started.take());
-    }
-}
-
-impl Drop for Ahead {
-    fn drop(&mut self) {
-        if let Some(started) = self.started.take() {
-            started.shared.end(started.id);
-            // Soon, and not always on a thread whose waiting interests anybody.
-            let _ = started.wait_telling(None);
-        }
-    }
-}
-
-/// How soon somebody who waits for a file looks for it again, at first and in the end.
-const FIRST_LOOK: Duration = Duration::from_micros(100);
-const LAST_LOOK: Duration = Duration::from_millis(2);
-
 /// A process to start.
 struct Launch<'a> {
     program: &'a Path,
@@ -358,13 +271,6 @@ struct Launch<'a> {
     input: Option<PipeReader>,
     /// For its standard output and its standard error.
     output: File,
-}
-
-/// Why a process ended.
-enum Ended {
-    ByItself,
-    TimedOut,
-    Cancelled,
 }
 
 /// Calls `leave` however a run ends.
@@ -383,162 +289,6 @@ impl Drop for Entered {
     }
 }
 
-/// Tells whoever wants to know that a thread waits.
-struct Waits(Option<Arc<dyn Waiting>>);
-
-impl Waits {
-    fn new(waiting: Option<Arc<dyn Waiting>>) -> Self {
-        if let Some(waiting) = &waiting {
-            waiting.begins();
-        }
-        Self(waiting)
-    }
-}
-
-impl Drop for Waits {
-    fn drop(&mut self) {
-        if let Some(waiting) = &self.0 {
-            waiting.ends();
-        }
-    }
-}
-
-#[derive(Default)]
-struct Shared {
-    table: Mutex<Table>,
-    changed: Condvar,
-    reaper: Option<Arc<dyn Reaper>>,
-    waiting: Option<Arc<dyn Waiting>>,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    cancelled: bool,
-    /// The executor is gone.
-    over: bool,
-    watchdog: Option<JoinHandle<()>>,
-    next_id: u64,
-    running: HashMap<u64, Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    group: system::Group,
-    deadline: Option<Instant>,
-    timed_out: bool,
-}
-
-impl Shared {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
-    fn register(self: &Arc<Self>, mut group: system::Group, deadline: Option<Instant>) -> u64 {
-        let mut table = self.table();
-        if table.cancelled {
-            group.end();
-        }
-        let id = table.next_id;
-        table.next_id += 1;
-        table.running.insert(id, Running { group, deadline, timed_out: false });
-        self.watch_for(&mut table, deadline);
-        id
-    }
-
-    fn watch_for(self: &Arc<Self>, table: &mut Table, deadline: Option<Instant>) {
-        if deadline.is_none() {
-            return;
-        }
-        if table.watchdog.is_none() {
-            let shared = Arc::clone(self);
-            // Without a thread for it deadlines are not kept, which is better than not to compile.
-            table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
-        }
-        self.changed.notify_all();
-    }
-
-    /// Gives a process another deadline. Not one whose time was up.
-    fn rearm(self: &Arc<Self>, id: u64, deadline: Option<Instant>) -> bool {
-        let mut table = self.table();
-        let Some(running) = table.running.get_mut(&id).filter(|running| !running.timed_out) else { return false };
-        running.deadline = deadline;
-        self.watch_for(&mut table, deadline);
-        true
-    }
-
-    fn end(&self, id: u64) {
-        if let Some(running) = self.table().running.get_mut(&id) {
-            running.group.end();
-        }
-    }
-
-    /// Waits for a process and takes it out of the table.
-    fn wait(
-        &self,
-        id: u64,
-        process: &mut system::Process,
-        waiting: Option<Arc<dyn Waiting>>,
-    ) -> io::Result<(Exit, Ended)> {
-        let waits = Waits::new(waiting);
-        let lent = self
-            .reaper
-            .as_ref()
-            .map(|reaper| catch_unwind(AssertUnwindSafe(|| reaper.wait(process.id()))).unwrap_or(Exit::Unknown));
-        if lent.is_none() {
-            // Not reaped before it left the table: until then its id cannot belong to another process.
-            process.wait_unreaped();
-        }
-        let ended = {
-            let mut table = self.table();
-            let timed_out = table.running.remove(&id).is_some_and(|running| running.timed_out);
-            if table.cancelled {
-                Ended::Cancelled
-            } else if timed_out {
-                Ended::TimedOut
-            } else {
-                Ended::ByItself
-            }
-        };
-        // After the table: a fork may take its time, and the process's id may be another's by then.
-        drop(waits);
-        let exit = match (lent, process.wait()) {
-            (Some(exit), _) => exit,
-            (None, Ok(status)) => system::exit(status),
-            (None, Err(error)) if system::was_reaped_by_another(&error) => Exit::Unknown,
-            (None, Err(error)) => return Err(error),
-        };
-        Ok((exit, ended))
-    }
-}
-
-/// Ends what is overdue.
-fn watch(shared: &Shared) {
-    let mut table = shared.table();
-    while !table.over {
-        let now = Instant::now();
-        let mut next: Option<Instant> = None;
-        for running in table.running.values_mut() {
-            match running.deadline {
-                Some(deadline) if deadline <= now => {
-                    running.timed_out = true;
-                    running.deadline = None;
-                    running.group.end();
-                }
-                Some(deadline) => next = Some(next.map_or(deadline, |next| next.min(deadline))),
-                None => {}
-            }
-        }
-        table = match next {
-            Some(next) => {
-                let waited = shared.changed.wait_timeout(table, next.saturating_duration_since(now));
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => shared.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
-        };
-    }
-}
-
 impl Executor for ProcessExecutor {
     fn run(&self, invocation: &Invocation<'_>) -> Result<Finished, ExecError> {
         self.start(invocation, None)?.wait()
@@ -546,30 +296,26 @@ impl Executor for ProcessExecutor {
 
     fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<Ahead, ExecError> {
         let failed = |source| ExecError::Io { program: invocation.step.program.clone(), source };
-        if self.shared.reaper.is_some() {
+        if self.processes.reaper.is_some() {
             // It would be between the host's `enter` and `leave` for as long as nothing is compiled.
             return Err(failed(io::ErrorKind::Unsupported.into()));
         }
         let (reader, writer) = io::pipe().map_err(failed)?;
         let started = self.start(invocation, Some(reader.try_clone().map_err(failed)?))?;
-        Ok(Ahead { started: Some(started), input: Some((reader, writer)) })
+        Ok(Ahead::new(started, reader, writer))
     }
 
     fn rest(&self, wait: &mut dyn FnMut()) {
-        let _waits = Waits::new(self.shared.waiting.clone());
+        let _waits = Waits::new(self.processes.waiting.clone());
         wait();
     }
 
     fn cancel(&self) {
-        let mut table = self.shared.table();
-        table.cancelled = true;
-        for running in table.running.values_mut() {
-            running.group.end();
-        }
+        self.processes.cancel();
     }
 
     fn is_cancelled(&self) -> bool {
-        self.shared.table().cancelled
+        self.processes.is_cancelled()
     }
 }
 
@@ -577,6 +323,7 @@ impl Executor for ProcessExecutor {
 mod tests {
     use super::*;
     use mjit_cc_platforms::response::Syntax;
+    use std::thread;
     use std::time::Duration;
 
     fn shell(script: &str) -> Step {
@@ -634,7 +381,7 @@ mod tests {
     fn the_watchdog_is_gone_with_its_executor() {
         let executor = ProcessExecutor::default();
         run(&executor, &shell("true"), Some(Duration::from_secs(600))).unwrap();
-        let watched = Arc::downgrade(&executor.shared);
+        let watched = Arc::downgrade(&executor.processes);
         assert_eq!(watched.strong_count(), 2, "nobody watches");
         drop(executor);
         assert_eq!(watched.strong_count(), 0, "the thread goes on");

@@ -157,7 +157,7 @@ mod tests {
         assert!(units.recompile(&slot, Switches(1)).is_some());
         let new = take(&mut units).unwrap();
         assert_eq!((new.switches, new.owner), (Switches(1), OwnerId(1)));
-        assert!(matches!(publish(&mut units, old.clone()), Err(Unwanted::Superseded)));
+        assert!(matches!(publish(&mut units, old), Err(Unwanted::Superseded)));
         assert_eq!(slot.state(), SlotState::NotReady);
         publish(&mut units, new).unwrap();
         units.fail(old.id, NoCode::Cancelled);

@@ -1,0 +1,100 @@
+//! A process that was started before there was anything for it to read: how it is fed, and how it ends. Starts none itself.
+
+use std::fmt;
+use std::io::{self, PipeReader, PipeWriter};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::running::Waits;
+use super::{ExecError, Finished, Started, system};
+
+/// A process that was started before there was anything for it to read. It ends with this, and when this process ends.
+pub struct Ahead {
+    /// None once it was waited for.
+    started: Option<Started>,
+    /// None once all was written. With the other end, so that a process that died is an error to whoever writes, and not a SIGPIPE,
+    /// which ends a host in C.
+    input: Option<(PipeReader, PipeWriter)>,
+}
+
+impl fmt::Debug for Ahead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ahead").finish_non_exhaustive()
+    }
+}
+
+impl Ahead {
+    pub(super) fn new(started: Started, reader: PipeReader, writer: PipeWriter) -> Self {
+        Self { started: Some(started), input: Some((reader, writer)) }
+    }
+
+    /// Gives it what it waits for, all there will be, and until when it must be through.
+    ///
+    /// # Errors
+    /// What the system said; it may have ended meanwhile.
+    pub fn feed(&mut self, text: &[u8], deadline: Option<Instant>) -> io::Result<()> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let started = self.started.as_mut().ok_or_else(gone)?;
+        if !started.processes.rearm(started.id, deadline) {
+            return Err(gone());
+        }
+        let (_reader, writer) = self.input.take().ok_or_else(gone)?;
+        system::write_to_pipe(writer, text, || !started.process.has_ended())
+    }
+
+    /// Its number in the system; none once it was waited for.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.started.as_ref().map(|started| started.process.id())
+    }
+
+    /// Whether it ended, by its deadline or by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.started.as_mut().is_none_or(|started| started.process.has_ended())
+    }
+
+    /// Waits until `is_done` or the process's end: whether it is done.
+    pub fn wait_until(&mut self, is_done: &dyn Fn() -> bool) -> bool {
+        let Some(started) = &mut self.started else { return false };
+        let _waits = Waits::new(started.processes.waiting.clone());
+        let began = Instant::now();
+        loop {
+            if is_done() {
+                return true;
+            }
+            if started.process.has_ended() {
+                return is_done();
+            }
+            // Late by a thirtieth of the time it took.
+            thread::sleep((began.elapsed() / 30).clamp(FIRST_LOOK, LAST_LOOK));
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// As [`Executor::run`].
+    pub fn wait(mut self) -> Result<Finished, ExecError> {
+        self.input = None;
+        self.started.take().map_or(Err(ExecError::Cancelled), Started::wait)
+    }
+
+    /// In the child of a fork: the process is the parent's. What it reads ends with the parent all the same.
+    pub(crate) fn abandon(mut self) {
+        self.input = None;
+        std::mem::forget(self.started.take());
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if let Some(started) = self.started.take() {
+            started.processes.end(started.id);
+            // Soon, and not always on a thread whose waiting interests anybody.
+            let _ = started.wait_telling(None);
+        }
+    }
+}
+
+/// How soon somebody who waits for a file looks for it again, at first and in the end.
+const FIRST_LOOK: Duration = Duration::from_micros(100);
+const LAST_LOOK: Duration = Duration::from_millis(2);

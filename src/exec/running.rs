@@ -1,0 +1,202 @@
+//! The processes that run, as whoever cancels them knows them, and the watchdog that ends what is overdue. Knows nothing of how they were
+//! started.
+
+use std::collections::HashMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use super::{Exit, Reaper, Waiting, system};
+
+/// Why a process ended.
+pub(super) enum Ended {
+    ByItself,
+    TimedOut,
+    Cancelled,
+}
+
+/// Tells whoever wants to know that a thread waits.
+pub(super) struct Waits(Option<Arc<dyn Waiting>>);
+
+impl Waits {
+    pub(super) fn new(waiting: Option<Arc<dyn Waiting>>) -> Self {
+        if let Some(waiting) = &waiting {
+            waiting.begins();
+        }
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        if let Some(waiting) = &self.0 {
+            waiting.ends();
+        }
+    }
+}
+
+/// The processes of one executor.
+#[derive(Default)]
+pub(super) struct Processes {
+    table: Mutex<Table>,
+    changed: Condvar,
+    pub(super) reaper: Option<Arc<dyn Reaper>>,
+    pub(super) waiting: Option<Arc<dyn Waiting>>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    cancelled: bool,
+    /// The executor is gone.
+    over: bool,
+    watchdog: Option<JoinHandle<()>>,
+    next_id: u64,
+    running: HashMap<u64, Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    group: system::Group,
+    deadline: Option<Instant>,
+    timed_out: bool,
+}
+
+impl Processes {
+    pub(super) fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
+        Self { reaper, waiting, ..Self::default() }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
+    pub(super) fn register(self: &Arc<Self>, mut group: system::Group, deadline: Option<Instant>) -> u64 {
+        let mut table = self.table();
+        if table.cancelled {
+            group.end();
+        }
+        let id = table.next_id;
+        table.next_id += 1;
+        table.running.insert(id, Running { group, deadline, timed_out: false });
+        self.watch_for(&mut table, deadline);
+        id
+    }
+
+    fn watch_for(self: &Arc<Self>, table: &mut Table, deadline: Option<Instant>) {
+        if deadline.is_none() {
+            return;
+        }
+        if table.watchdog.is_none() {
+            let shared = Arc::clone(self);
+            // Without a thread for it deadlines are not kept, which is better than not to compile.
+            table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
+        }
+        self.changed.notify_all();
+    }
+
+    /// Gives a process another deadline. Not one whose time was up.
+    pub(super) fn rearm(self: &Arc<Self>, id: u64, deadline: Option<Instant>) -> bool {
+        let mut table = self.table();
+        let Some(running) = table.running.get_mut(&id).filter(|running| !running.timed_out) else { return false };
+        running.deadline = deadline;
+        self.watch_for(&mut table, deadline);
+        true
+    }
+
+    pub(super) fn end(&self, id: u64) {
+        if let Some(running) = self.table().running.get_mut(&id) {
+            running.group.end();
+        }
+    }
+
+    /// Ends all, and those that come too late for that.
+    pub(super) fn cancel(&self) {
+        let mut table = self.table();
+        table.cancelled = true;
+        table.running.values_mut().for_each(|running| running.group.end());
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.table().cancelled
+    }
+
+    /// Ends the watchdog, and waits for that.
+    pub(super) fn end_watchdog(&self) {
+        let watchdog = {
+            let mut table = self.table();
+            table.over = true;
+            table.watchdog.take()
+        };
+        self.changed.notify_all();
+        // It cannot panic, and nobody is left to tell.
+        let _ = watchdog.map(JoinHandle::join);
+    }
+
+    /// Waits for a process and takes it out of the table.
+    pub(super) fn wait(
+        &self,
+        id: u64,
+        process: &mut system::Process,
+        waiting: Option<Arc<dyn Waiting>>,
+    ) -> io::Result<(Exit, Ended)> {
+        let waits = Waits::new(waiting);
+        let lent = self
+            .reaper
+            .as_ref()
+            .map(|reaper| catch_unwind(AssertUnwindSafe(|| reaper.wait(process.id()))).unwrap_or(Exit::Unknown));
+        if lent.is_none() {
+            // Not reaped before it left the table: until then its id cannot belong to another process.
+            process.wait_unreaped();
+        }
+        let ended = {
+            let mut table = self.table();
+            let timed_out = table.running.remove(&id).is_some_and(|running| running.timed_out);
+            if table.cancelled {
+                Ended::Cancelled
+            } else if timed_out {
+                Ended::TimedOut
+            } else {
+                Ended::ByItself
+            }
+        };
+        // After the table: a fork may take its time, and the process's id may be another's by then.
+        drop(waits);
+        let exit = match (lent, process.wait()) {
+            (Some(exit), _) => exit,
+            (None, Ok(status)) => system::exit(status),
+            (None, Err(error)) if system::was_reaped_by_another(&error) => Exit::Unknown,
+            (None, Err(error)) => return Err(error),
+        };
+        Ok((exit, ended))
+    }
+}
+
+/// Ends what is overdue.
+fn watch(shared: &Processes) {
+    let mut table = shared.table();
+    while !table.over {
+        let now = Instant::now();
+        let mut next: Option<Instant> = None;
+        for running in table.running.values_mut() {
+            match running.deadline {
+                Some(deadline) if deadline <= now => {
+                    running.timed_out = true;
+                    running.deadline = None;
+                    running.group.end();
+                }
+                Some(deadline) => next = Some(next.map_or(deadline, |next| next.min(deadline))),
+                None => {}
+            }
+        }
+        table = match next {
+            Some(next) => {
+                let waited = shared.changed.wait_timeout(table, next.saturating_duration_since(now));
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => shared.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
+        };
+    }
+}
