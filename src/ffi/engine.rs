@@ -7,8 +7,8 @@ use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
-use super::fault::{Fault, OK, Status, guarded, status, yes};
-use super::memory::{bytes, handle, path, read, row, spell, text, wanted, word, words, write};
+use super::fault::{Fault, OK, Status, status, yes};
+use super::memory::{bytes, handle, path, read, row, spelled, text, wanted, word, words, write};
 use super::worker::{Compiling, compiling, same_abi};
 use super::{Built, EngineOptions, reaper};
 use crate::discover::Finder;
@@ -147,17 +147,15 @@ impl Engine {
 
     /// Insists on a handle that this engine gave and that was not closed by it since.
     fn known(&self, handle: *mut c_void) -> Result<(), Fault> {
-        if self.handles().contains(&handle.expose_provenance()) {
-            return Ok(());
-        }
-        Err(Fault::invalid("the handle is none of this engine's"))
+        place_of(handle, &self.handles()).map(|_| ())
     }
 
-    fn forget(&self, handle: *mut c_void) {
+    /// The same, once and never again.
+    fn forget(&self, handle: *mut c_void) -> Result<(), Fault> {
         let mut handles = self.handles();
-        if let Some(at) = handles.iter().position(|&known| known == handle.expose_provenance()) {
-            handles.swap_remove(at);
-        }
+        let at = place_of(handle, &handles)?;
+        handles.swap_remove(at);
+        Ok(())
     }
 
     /// In the child of a fork: leaves everything on disk to the parent, and goes on in a directory of its own.
@@ -200,6 +198,11 @@ fn failed(error: impl Into<crate::Error>) -> Fault {
     }
 }
 
+fn place_of(handle: *mut c_void, handles: &[usize]) -> Result<usize, Fault> {
+    let place = handles.iter().position(|&known| known == handle.expose_provenance());
+    place.ok_or_else(|| Fault::invalid("the handle is none of this engine's"))
+}
+
 /// # Safety
 /// As [`handle`].
 unsafe fn open<'a>(engine: *const Engine) -> Result<&'a Engine, Fault> {
@@ -236,16 +239,14 @@ pub unsafe extern "C" fn mjitcc_engine_build_pch(engine: *mut Engine) -> Status 
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mjitcc_engine_pch_file(engine: *const Engine, buffer: *mut c_char, room: usize) -> usize {
-    guarded(
-        |_| 0,
-        || {
-            // SAFETY: as the header says.
-            let state = unsafe { open(engine) }?.state();
-            let file = state.parts.header().pch_file().map(|file| file.to_string_lossy().into_owned());
-            // SAFETY: as the header says.
-            Ok(unsafe { spell(&file.unwrap_or_default(), buffer, room) })
-        },
-    )
+    let name = || {
+        // SAFETY: as the header says.
+        let state = unsafe { open(engine) }?.state();
+        let file = state.parts.header().pch_file().map(|file| file.to_string_lossy().into_owned());
+        Ok(file.unwrap_or_default())
+    };
+    // SAFETY: as the header says.
+    unsafe { spelled(buffer, room, name) }
 }
 
 #[unsafe(no_mangle)]
@@ -305,9 +306,7 @@ pub unsafe extern "C" fn mjitcc_engine_symbol(
 pub unsafe extern "C" fn mjitcc_engine_close(engine: *mut Engine, library: *mut c_void) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        let engine = unsafe { open(engine) }?;
-        engine.known(library)?;
-        engine.forget(library);
+        unsafe { open(engine) }?.forget(library)?;
         // SAFETY: it was loaded by this engine, and the caller says that nobody is inside.
         drop(unsafe { Library::from_raw(library) });
         Ok(OK)
@@ -318,9 +317,7 @@ pub unsafe extern "C" fn mjitcc_engine_close(engine: *mut Engine, library: *mut 
 pub unsafe extern "C" fn mjitcc_engine_forget(engine: *mut Engine, library: *mut c_void) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        let engine = unsafe { open(engine) }?;
-        engine.known(library)?;
-        engine.forget(library);
+        unsafe { open(engine) }?.forget(library)?;
         Ok(OK)
     })
 }
@@ -363,17 +360,15 @@ pub unsafe extern "C" fn mjitcc_engine_file_name(
     buffer: *mut c_char,
     room: usize,
 ) -> usize {
-    guarded(
-        |_| 0,
-        || {
-            // SAFETY: as the header says.
-            let (engine, suffix) = unsafe { (open(engine)?, text(suffix).unwrap_or_default()) };
-            let state = engine.state();
-            let path = state.parts.pipeline().scratch.path().join(state.parts.stem(id) + &suffix);
-            // SAFETY: as the header says.
-            Ok(unsafe { spell(&path.to_string_lossy(), buffer, room) })
-        },
-    )
+    let name = || {
+        // SAFETY: as the header says.
+        let (engine, suffix) = unsafe { (open(engine)?, text(suffix).unwrap_or_default()) };
+        let state = engine.state();
+        let path = state.parts.pipeline().scratch.path().join(state.parts.stem(id) + &suffix);
+        Ok(path.to_string_lossy().into_owned())
+    };
+    // SAFETY: as the header says.
+    unsafe { spelled(buffer, room, name) }
 }
 
 #[unsafe(no_mangle)]
@@ -384,17 +379,14 @@ pub unsafe extern "C" fn mjitcc_engine_entry_name(
     buffer: *mut c_char,
     room: usize,
 ) -> usize {
-    guarded(
-        |_| 0,
-        || {
-            // SAFETY: as the header says.
-            let (engine, label) = unsafe { (open(engine)?, text(label)) };
-            let debug = engine.state().parts.pipeline().flags.debug;
-            let name = super::parts::entry_name(&engine.entry_prefix, id, label.filter(|_| debug));
-            // SAFETY: as the header says.
-            Ok(unsafe { spell(&name, buffer, room) })
-        },
-    )
+    let name = || {
+        // SAFETY: as the header says.
+        let (engine, label) = unsafe { (open(engine)?, text(label)) };
+        let debug = engine.state().parts.pipeline().flags.debug;
+        Ok(super::parts::entry_name(&engine.entry_prefix, id, label.filter(|_| debug)))
+    };
+    // SAFETY: as the header says.
+    unsafe { spelled(buffer, room, name) }
 }
 
 #[unsafe(no_mangle)]

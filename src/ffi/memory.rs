@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::slice;
 
-use super::fault::Fault;
+use super::fault::{Fault, guarded};
 
 /// A structure that the caller fills and that begins with its size, so that it can grow.
 ///
@@ -158,11 +158,25 @@ pub(super) fn wanted<T>(at: *mut T, name: &str) -> Result<(), Fault> {
     if at.is_null() { Err(Fault::invalid(format!("{name} is NULL"))) } else { Ok(()) }
 }
 
-/// Copies text into a buffer as `snprintf` does, with a NUL at its end, and says how long the text is.
+/// Makes text and copies it into a buffer as `snprintf` does, with a NUL at its end; says how long the text is. Where it could not be
+/// made the buffer stays as it is.
 ///
 /// # Safety
 /// `at` has room for `room` bytes, or `room` is 0.
-pub(super) unsafe fn spell(text: &str, at: *mut c_char, room: usize) -> usize {
+pub(super) unsafe fn spelled(at: *mut c_char, room: usize, text: impl FnOnce() -> Result<String, Fault>) -> usize {
+    guarded(
+        |_| 0,
+        || {
+            let text = text()?;
+            // SAFETY: the caller says so.
+            Ok(unsafe { spell(&text, at, room) })
+        },
+    )
+}
+
+/// # Safety
+/// As [`spelled`].
+unsafe fn spell(text: &str, at: *mut c_char, room: usize) -> usize {
     if room > 0 && !at.is_null() {
         let length = text.len().min(room - 1);
         // SAFETY: there is room for that and one byte more.

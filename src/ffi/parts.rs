@@ -2,8 +2,8 @@
 
 use std::ffi::c_char;
 
-use super::fault::{Fault, Status, guarded, status, yes};
-use super::memory::{read, row, spell, text, wanted};
+use super::fault::{Fault, Status, status, yes};
+use super::memory::{read, row, spelled, text, wanted};
 use super::{Census, UnitHeat};
 use crate::worker::{self, names, policy};
 
@@ -26,20 +26,18 @@ pub unsafe extern "C" fn mjitcc_file_name(
     buffer: *mut c_char,
     room: usize,
 ) -> usize {
-    guarded(
-        |_| 0,
-        || {
-            // SAFETY: as the header says.
-            let (dir, prefix, suffix) = unsafe { (text(dir), text(prefix), text(suffix)) };
-            let mut name = names::file_stem(&prefix.unwrap_or_else(|| "_mjit_".to_owned()), process, id);
-            if let Some(dir) = dir.filter(|dir| !dir.is_empty()) {
-                name = format!("{dir}/{name}");
-            }
-            name += &suffix.unwrap_or_default();
-            // SAFETY: as the header says.
-            Ok(unsafe { spell(&name, buffer, room) })
-        },
-    )
+    let name = || {
+        // SAFETY: as the header says.
+        let (dir, prefix, suffix) = unsafe { (text(dir), text(prefix), text(suffix)) };
+        let mut name = names::file_stem(&prefix.unwrap_or_else(|| "_mjit_".to_owned()), process, id);
+        if let Some(dir) = dir.filter(|dir| !dir.is_empty()) {
+            name = format!("{dir}/{name}");
+        }
+        name += &suffix.unwrap_or_default();
+        Ok(name)
+    };
+    // SAFETY: as the header says.
+    unsafe { spelled(buffer, room, name) }
 }
 
 #[unsafe(no_mangle)]
@@ -50,16 +48,13 @@ pub unsafe extern "C" fn mjitcc_entry_name(
     buffer: *mut c_char,
     room: usize,
 ) -> usize {
-    guarded(
-        |_| 0,
-        || {
-            // SAFETY: as the header says.
-            let (prefix, label) = unsafe { (text(prefix), text(label)) };
-            let name = entry_name(prefix.as_deref().unwrap_or("_mjit"), id, label);
-            // SAFETY: as the header says.
-            Ok(unsafe { spell(&name, buffer, room) })
-        },
-    )
+    let name = || {
+        // SAFETY: as the header says.
+        let (prefix, label) = unsafe { (text(prefix), text(label)) };
+        Ok(entry_name(prefix.as_deref().unwrap_or("_mjit"), id, label))
+    };
+    // SAFETY: as the header says.
+    unsafe { spelled(buffer, room, name) }
 }
 
 #[unsafe(no_mangle)]

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::Guard;
 use super::fault::{Fault, INVALID, NO, OK, Status, guarded, status};
-use super::memory::{handle, spell};
+use super::memory::{handle, spelled};
 use crate::worker::{self, Generation, SlotState};
 
 pub const SLOT_NOT_READY: i32 = 0;
@@ -111,16 +111,13 @@ pub unsafe extern "C" fn mjitcc_slot_calls(slot: *const Slot) -> *mut u64 {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mjitcc_slot_failure(slot: *const Slot, buffer: *mut c_char, room: usize) -> usize {
-    guarded(
-        |_| 0,
-        || {
-            // SAFETY: as the header says.
-            let why = unsafe { open(slot) }?.slot.failure();
-            let words = why.as_ref().map(describe).unwrap_or_default();
-            // SAFETY: as the header says.
-            Ok(unsafe { spell(&words, buffer, room) })
-        },
-    )
+    let words = || {
+        // SAFETY: as the header says.
+        let why = unsafe { open(slot) }?.slot.failure();
+        Ok(why.as_ref().map(describe).unwrap_or_default())
+    };
+    // SAFETY: as the header says.
+    unsafe { spelled(buffer, room, words) }
 }
 
 /// With the compiler's own words, where it had any.
