@@ -118,16 +118,22 @@ fn c_plus_plus_links_to_it_by_c_s_names() {
     assert!(symbols.contains("U mjitcc_abi"), "{symbols}");
 }
 
-#[test]
-fn every_function_is_declared_as_it_is() {
-    need!("gcc");
-    let island = island();
+/// C that includes the header and has a type for each callback of the Rust source's.
+fn callback_types(island: &str) -> String {
     let mut text = String::from("#include \"mjitcc.h\"\n");
-    for alias in between(&island, "pub type ", ";") {
+    for alias in between(island, "pub type ", ";") {
         if let Some((name, signature)) = alias.split_once(" = unsafe extern \"C-unwind\" fn(") {
             writeln!(text, "typedef {};", c_signature(&format!("(*{name})"), signature)).unwrap();
         }
     }
+    text
+}
+
+#[test]
+fn every_function_is_declared_as_it_is() {
+    need!("gcc");
+    let island = island();
+    let mut text = callback_types(&island);
     let mut count = 0;
     // A declaration that differs from the header's is an error.
     for function in between(&island, "extern \"C\" fn ", " {\n") {
@@ -245,12 +251,7 @@ fn every_structure_lies_in_memory_as_it_does() {
 fn every_field_has_the_type_that_it_has() {
     need!("gcc");
     let island = island();
-    let mut text = String::from("#include \"mjitcc.h\"\n");
-    for alias in between(&island, "pub type ", ";") {
-        if let Some((name, signature)) = alias.split_once(" = unsafe extern \"C-unwind\" fn(") {
-            writeln!(text, "typedef {};", c_signature(&format!("(*{name})"), signature)).unwrap();
-        }
-    }
+    let mut text = callback_types(&island);
     for structure in between(&island, "#[repr(C)]\n", "\n}\n") {
         let (head, fields) = structure.split_once(" {\n").unwrap();
         let name = c_type(head.rsplit(' ').next().unwrap());

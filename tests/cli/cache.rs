@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::compile::{Fake, Place, Runs, fields};
 use crate::support::{self, need, run, text};
 
-/// Two units behind a header, one of which includes a file; the fake compiler before gcc; and a cache.
+/// Two units; the fake compiler before gcc; and a cache.
 struct Project {
     place: Place,
     fake: Fake,
@@ -21,13 +21,7 @@ struct Project {
 
 impl Project {
     fn new() -> Self {
-        let place = Place::new();
-        place.write("h.h", "#include \"below.h\"\n");
-        place.write("below.h", "#define ONE 1\n");
-        place.write("own.h", "#define OWN 1\n");
-        place.write("a.c", "#include \"own.h\"\nint a(void) { return ONE + OWN; }\n");
-        place.write("b.c", "int b(void) { return ONE; }\n");
-        Self { place, fake: Fake::of("gcc"), cache: tempfile::tempdir().unwrap() }
+        Self { place: Place::with_two_units(), fake: Fake::of("gcc"), cache: tempfile::tempdir().unwrap() }
     }
 
     fn tool(&self, words: &[&str]) -> Command {

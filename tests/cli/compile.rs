@@ -32,6 +32,17 @@ impl Place {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
+    /// With the units `a.c` and `b.c` behind the header `h.h`, which includes `below.h`; `a.c` includes `own.h` besides.
+    pub(crate) fn with_two_units() -> Self {
+        let place = Self::new();
+        place.write("h.h", "#include \"below.h\"\n");
+        place.write("below.h", "#define ONE 1\n");
+        place.write("own.h", "#define OWN 1\n");
+        place.write("a.c", "#include \"own.h\"\nint a(void) { return ONE + OWN; }\n");
+        place.write("b.c", "int b(void) { return ONE; }\n");
+        place
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }

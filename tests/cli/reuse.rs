@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::compile::{BROKEN, Fake, Place, Runs, WARNS, fields, unit};
 use crate::support::{LINKER_FLAG, library, need, run, text};
 
-/// Two units behind a header, one of which includes a file; and the fake compiler before gcc.
+/// Two units, and the fake compiler before gcc.
 struct Project {
     place: Place,
     fake: Fake,
@@ -19,14 +19,8 @@ struct Project {
 
 impl Project {
     fn new(more: &[&'static str]) -> Self {
-        let place = Place::new();
-        place.write("h.h", "#include \"below.h\"\n");
-        place.write("below.h", "#define ONE 1\n");
-        place.write("own.h", "#define OWN 1\n");
-        place.write("a.c", "#include \"own.h\"\nint a(void) { return ONE + OWN; }\n");
-        place.write("b.c", "int b(void) { return ONE; }\n");
         let words = [&["compile", "--header", "h.h", "a.c", "b.c"], more].concat();
-        Self { place, fake: Fake::of("gcc"), words }
+        Self { place: Place::with_two_units(), fake: Fake::of("gcc"), words }
     }
 
     /// Runs the tool and says which compilers it started.

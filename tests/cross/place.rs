@@ -45,14 +45,7 @@ impl Place {
 
     /// The symbols that units.json promises of each library.
     pub fn symbols(&self) -> BTreeMap<String, BTreeSet<String>> {
-        let mut symbols: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for unit in support::report(&self.out())["units"].as_array().unwrap() {
-            if let Some(library) = unit["library"].as_str() {
-                let names = unit["symbols"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
-                symbols.entry(library.to_owned()).or_default().extend(names);
-            }
-        }
-        symbols
+        support::symbols(&self.out())
     }
 
     /// Everything that is nobody's result: in the output directory, and in the one for temporary files.

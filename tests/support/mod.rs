@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -122,4 +123,16 @@ pub fn report(out_dir: &Path) -> Value {
 pub fn statuses(out_dir: &Path) -> Vec<String> {
     let report = report(out_dir);
     report["units"].as_array().unwrap().iter().map(|unit| unit["status"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The symbols that `units.json` promises of each library.
+pub fn symbols(out_dir: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let mut symbols: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for unit in report(out_dir)["units"].as_array().unwrap() {
+        if let Some(library) = unit["library"].as_str() {
+            let names = unit["symbols"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
+            symbols.entry(library.to_owned()).or_default().extend(names);
+        }
+    }
+    symbols
 }
