@@ -72,7 +72,7 @@ impl Ahead {
     /// Waits for its end.
     ///
     /// # Errors
-    /// As [`Executor::run`].
+    /// As [`Executor::run`](super::Executor::run).
     pub fn wait(mut self) -> Result<Finished, ExecError> {
         self.input = None;
         self.started.take().map_or(Err(ExecError::Cancelled), Started::wait)

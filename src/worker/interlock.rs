@@ -556,7 +556,7 @@ mod models {
             let worker = {
                 let interlock = Arc::clone(&interlock);
                 thread::spawn(move || {
-                    if interlock.take(|(), _| Some(())).is_some() {
+                    if interlock.take(None, |(), _| Some(())) == Taken::Work(()) {
                         interlock.rest_until(|(), status| (status.paused || status.stopped).then_some(()));
                         interlock.done();
                     }
