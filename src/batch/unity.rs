@@ -48,17 +48,22 @@ pub(super) enum Task {
 pub(super) struct Grouped {
     pub(super) number: usize,
     unit: Unit,
-    /// The one name that it defines for others.
-    entry: String,
+    /// The names that it defines for others, which no other unit of the batch does; at least one.
+    entries: Vec<String>,
 }
 
 impl Grouped {
+    /// Which of its names an object of several units has: none where it is not in there.
+    fn defined_in(&self, object: &Record) -> Vec<String> {
+        self.entries.iter().filter(|entry| object.symbols.contains(entry)).cloned().collect()
+    }
+
     fn member(&self) -> Member<'_> {
-        Member { name: self.unit.name(), entry: &self.entry, folder: self.unit.dir(), text: self.unit.text() }
+        Member { name: self.unit.name(), entries: &self.entries, folder: self.unit.dir(), text: self.unit.text() }
     }
 }
 
-/// Puts units into groups, in their order: those of one folder that define one name each, which no other unit has.
+/// Puts units into groups, in their order: those of one folder that define names which no other unit has.
 pub(super) fn tasks(units: &[PathBuf], unity: Unity, jobs: NonZero<usize>) -> Vec<Task> {
     if unity == Unity::Off {
         return (0..units.len()).map(Task::Unit).collect();
@@ -75,16 +80,13 @@ pub(super) fn tasks(units: &[PathBuf], unity: Unity, jobs: NonZero<usize>) -> Ve
     let mut folders: Vec<(Option<PathBuf>, Vec<Grouped>)> = Vec::new();
     let mut tasks = Vec::new();
     for (number, (unit, names)) in read.into_iter().zip(&names).enumerate() {
-        let (Some(unit), [entry]) = (unit, &names[..]) else {
+        let own = !names.is_empty() && names.iter().all(|name| count[name.as_str()] == 1);
+        let Some(unit) = unit.filter(|_| own) else {
             tasks.push(Task::Unit(number));
             continue;
         };
-        if count[entry.as_str()] > 1 {
-            tasks.push(Task::Unit(number));
-            continue;
-        }
         let folder = unit.dir().map(Path::to_owned);
-        let grouped = Grouped { number, unit, entry: entry.clone() };
+        let grouped = Grouped { number, unit, entries: names.clone() };
         match folders.iter_mut().find(|(other, _)| *other == folder) {
             Some((_, members)) => members.push(grouped),
             None => folders.push((folder, vec![grouped])),
@@ -146,19 +148,19 @@ impl Run<'_> {
                 let file = store.keep_object(&staged, suffix, &record)?;
                 (record, file, Origin::Compiler, Timings { compile: began.elapsed(), ..Timings::default() })
             };
-        let members: Vec<&Grouped> = group.iter().filter(|one| record.symbols.contains(&one.entry)).collect();
-        let mut made: Vec<(usize, Made)> = members
-            .iter()
-            .map(|one| {
-                let symbols = vec![one.entry.clone()];
-                let record = Record { symbols, output: String::new(), ..record.clone() };
-                (one.number, Made { record, file: file.clone(), origin, timings, library: None })
-            })
-            .collect();
-        self.use_object(&file);
-        if let Some(first) = members.first() {
-            self.tell_output(first.unit.name(), &record.output);
+        let mut made = Vec::new();
+        for one in group {
+            let symbols = one.defined_in(&record);
+            if symbols.is_empty() {
+                continue;
+            }
+            if made.is_empty() {
+                self.tell_output(one.unit.name(), &record.output);
+            }
+            let record = Record { symbols, output: String::new(), ..record.clone() };
+            made.push((one.number, Made { record, file: file.clone(), origin, timings, library: None }));
         }
+        self.use_object(&file);
         if !self.batch.compact {
             let name = library_name(pipeline, &group_stem(group, &self.stems));
             let staged = store.layout().staging().join(&name);
@@ -189,7 +191,7 @@ impl Run<'_> {
         let ran = pipeline.compile(&unit, header, Role::Object, &staged, deadline, self.observer)?;
         let defined = symbols::defined_by_object(&staged.staged, &pipeline.toolchain().compiler().target)?;
         // An object of -flto does not say.
-        let entries = members.iter().map(|&at| group[at].entry.clone());
+        let entries = members.iter().flat_map(|&at| group[at].entries.iter().cloned());
         let names: Vec<String> =
             entries.filter(|entry| defined.names.is_empty() || defined.names.contains(entry)).collect();
         Ok((record(key, ran, Defined { names, shared: Vec::new() }, &staged.staged)?, staged.staged))

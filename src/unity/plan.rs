@@ -7,7 +7,7 @@ use super::groups::groups;
 use super::lex::{Kind, Lexed, Token, Verb, leading_includes, line_of};
 use super::macros::{Definition, HeaderMacros, Table, Traits, is_number_suffix};
 use super::reason::Reason;
-use super::scan::{Chunk, Class, Scan, classes, scan};
+use super::scan::{Chunk, Class, Defined, Scan, classes, scan};
 use super::words::Word;
 
 /// A hash of a definition and of all that it depends on.
@@ -105,18 +105,21 @@ pub(super) struct Planner<'p> {
 }
 
 impl Planner<'_> {
-    pub(super) fn plan<'t>(&self, text: &'t [u8], entry: &str, lexed: &'t Lexed) -> Result<Plan<'t>, Reason> {
+    /// `entries` are the unit's own.
+    pub(super) fn plan<'t>(&self, text: &'t [u8], entries: &[String], lexed: &'t Lexed) -> Result<Plan<'t>, Reason> {
+        let first_entry = entries.first().ok_or_else(|| Reason::NoEntry(String::new()))?.as_bytes();
         let own = own_macros(text, lexed)?;
         let scan = scan(text, lexed, &own.definitions, self.header.table())?;
         includes_stand_above(text, lexed)?;
-        entry_is_defined(&scan, entry)?;
-        if own.names.contains(entry.as_bytes()) {
-            return Err(Reason::MacroToo(entry.to_owned()));
+        entries_are_defined(&scan, entries)?;
+        if let Some(entry) = entries.iter().find(|entry| own.names.contains(entry.as_bytes())) {
+            return Err(Reason::MacroToo(entry.clone()));
         }
         let mut unit = Unit {
             text,
             lexed,
-            entry: entry.as_bytes(),
+            entries: entries.iter().map(String::as_bytes).collect(),
+            first_entry,
             header: self.header.table(),
             privates: HashMap::new(),
             declared: BTreeMap::new(),
@@ -125,7 +128,7 @@ impl Planner<'_> {
             own,
             reaching: HashSet::new(),
         };
-        unit.privates = privates(&unit.scan, unit.entry);
+        unit.privates = privates(&unit.scan, &unit.entries);
         unit.declared = unit.declared()?;
         unit.words(self.entries)?;
         unit.reach();
@@ -145,7 +148,10 @@ struct Own<'t> {
 struct Unit<'u, 't> {
     text: &'t [u8],
     lexed: &'t Lexed,
-    entry: &'u [u8],
+    /// What it defines for others.
+    entries: HashSet<&'u [u8]>,
+    /// One of them, which no other unit has.
+    first_entry: &'u [u8],
     header: Option<&'u Table>,
     scan: Scan<'t>,
     own: Own<'t>,
@@ -216,20 +222,26 @@ pub(super) fn defines(text: &[u8], lexed: &Lexed, header: &HeaderMacros) -> Resu
     Ok(names)
 }
 
-fn entry_is_defined(scan: &Scan<'_>, entry: &str) -> Result<(), Reason> {
-    let definitions = scan.chunks.iter().flat_map(|chunk| &chunk.defines);
-    let mut entries = definitions.filter(|defined| defined.name == entry.as_bytes());
-    match (entries.next(), entries.next()) {
-        (Some(defined), None) if !defined.is_static => Ok(()),
-        (Some(_), Some(_)) => Err(Reason::TwoEntries(entry.to_owned())),
-        _ => Err(Reason::NoEntry(entry.to_owned())),
+fn entries_are_defined(scan: &Scan<'_>, entries: &[String]) -> Result<(), Reason> {
+    let mut definitions: HashMap<&[u8], (usize, bool)> = HashMap::new();
+    for defined in scan.chunks.iter().flat_map(|chunk| &chunk.defines) {
+        let (count, is_static) = definitions.entry(defined.name).or_default();
+        (*count, *is_static) = (*count + 1, defined.is_static);
     }
+    for entry in entries {
+        match definitions.get(entry.as_bytes()) {
+            Some((1, false)) => {}
+            Some((2.., _)) => return Err(Reason::TwoEntries(entry.clone())),
+            _ => return Err(Reason::NoEntry(entry.clone())),
+        }
+    }
+    Ok(())
 }
 
-fn privates<'t>(scan: &Scan<'t>, entry: &[u8]) -> HashMap<&'t [u8], Private> {
+fn privates<'t>(scan: &Scan<'t>, entries: &HashSet<&[u8]>) -> HashMap<&'t [u8], Private> {
     let mut privates: HashMap<&[u8], Private> = HashMap::new();
     for (index, chunk) in scan.chunks.iter().enumerate() {
-        for defined in chunk.defines.iter().filter(|defined| defined.name != entry) {
+        for defined in chunk.defines.iter().filter(|defined| !entries.contains(defined.name)) {
             let private = privates.entry(defined.name).or_default();
             if private.chunks.last() != Some(&index) {
                 private.chunks.push(index);
@@ -308,7 +320,7 @@ impl<'t> Unit<'_, 't> {
     fn declared(&self) -> Result<BTreeMap<&'t [u8], Vec<Range<usize>>>, Reason> {
         let mut found: BTreeMap<&[u8], Vec<Range<usize>>> = BTreeMap::new();
         for declared in self.scan.chunks.iter().flat_map(|chunk| &chunk.declares) {
-            if declared.name == self.entry || self.privates.contains_key(declared.name) {
+            if self.entries.contains(declared.name) || self.privates.contains_key(declared.name) {
                 continue;
             }
             if declared.by_macro {
@@ -320,8 +332,8 @@ impl<'t> Unit<'_, 't> {
     }
 
     fn private_functions(&self) -> Vec<Range<usize>> {
-        let private =
-            |chunk: &&Chunk<'_>| chunk.defines.iter().any(|defined| defined.function && defined.name != self.entry);
+        let is_private = |defined: &Defined<'_>| defined.function && !self.entries.contains(defined.name);
+        let private = |chunk: &&Chunk<'_>| chunk.defines.iter().any(is_private);
         let mut bodies: Vec<_> =
             self.scan.chunks.iter().filter(private).flat_map(|chunk| chunk.bodies.iter().cloned()).collect();
         bodies.sort_by_key(|body| body.start);
@@ -347,7 +359,7 @@ impl<'t> Unit<'_, 't> {
         if let Some(private) = self.privates.get_mut(name) {
             private.murky_uses |= class == Class::Murky;
             private.foreign_uses |= !private.means(class);
-        } else if name != self.entry && class != Class::Member && entries.contains(name) {
+        } else if class != Class::Member && entries.contains(name) && !self.entries.contains(name) {
             return Err(Reason::OtherEntry(lossy(name)));
         }
         if let Some(known) = self.header.and_then(|header| header.get(name)) {
@@ -628,7 +640,7 @@ impl<'t> Unit<'_, 't> {
         // All chunks that define a name are in one group.
         identities[private.chunks[0]].unwrap_or_else(|| {
             let mut hash = Fields::new(b"own");
-            hash.field(self.entry);
+            hash.field(self.first_entry);
             hash.field(name);
             hash.finish()
         })
@@ -652,7 +664,8 @@ impl<'t> Unit<'_, 't> {
 
     fn needs(&self, chunk: &Chunk<'t>, states: &States<'t>) -> Needs<'t> {
         let mut needs = Needs { shareable: chunk.shareable && !chunk.defines.is_empty(), ..Needs::default() };
-        if self.header.is_some_and(Table::odd) || chunk.defines.iter().any(|defined| defined.name == self.entry) {
+        if self.header.is_some_and(Table::odd) || chunk.defines.iter().any(|defined| self.entries.contains(defined.name))
+        {
             needs.shareable = false;
         }
         if !needs.shareable {

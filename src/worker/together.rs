@@ -34,7 +34,7 @@ impl<T> Texted<T> {
     }
 
     fn member(&self) -> Member<'_> {
-        Member { name: &self.name, entry: &self.entry, folder: None, text: self.text.as_bytes() }
+        Member { name: &self.name, entries: std::slice::from_ref(&self.entry), folder: None, text: self.text.as_bytes() }
     }
 }
 
