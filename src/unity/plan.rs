@@ -664,7 +664,8 @@ impl<'t> Unit<'_, 't> {
 
     fn needs(&self, chunk: &Chunk<'t>, states: &States<'t>) -> Needs<'t> {
         let mut needs = Needs { shareable: chunk.shareable && !chunk.defines.is_empty(), ..Needs::default() };
-        if self.header.is_some_and(Table::odd) || chunk.defines.iter().any(|defined| self.entries.contains(defined.name))
+        if self.header.is_some_and(Table::odd)
+            || chunk.defines.iter().any(|defined| self.entries.contains(defined.name))
         {
             needs.shareable = false;
         }

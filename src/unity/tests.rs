@@ -11,8 +11,15 @@ fn merge_texts(texts: &[&str], header: &HeaderMacros) -> Merged {
         texts.iter().zip(&entries).map(|(text, entry)| text.replace("ENTRY", &format!("int {entry}(int x)"))).collect();
     let member = |(text, entry): (&'_ String, &'_ String)| (text.clone(), entry.clone());
     let owned: Vec<(String, String)> = texts.iter().zip(&entries).map(member).collect();
-    let members: Vec<Member<'_>> =
-        owned.iter().map(|(text, entry)| Member { name: entry, entries: std::slice::from_ref(entry), folder: None, text: text.as_bytes() }).collect();
+    let members: Vec<Member<'_>> = owned
+        .iter()
+        .map(|(text, entry)| Member {
+            name: entry,
+            entries: std::slice::from_ref(entry),
+            folder: None,
+            text: text.as_bytes(),
+        })
+        .collect();
     merge(&members, header)
 }
 

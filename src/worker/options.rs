@@ -145,13 +145,9 @@ impl Options {
         }
     }
 
-    /// How many units go into one translation unit at most. An object cache keeps units one by one: a merged one would be compiled again by
-    /// the next process.
+    /// How many units go into one translation unit at most.
     pub(super) fn together(&self) -> usize {
-        match self.unity {
-            Unity::Auto if self.cache.is_some() => 1,
-            unity => unity.at_most(),
-        }
+        self.unity.at_most()
     }
 
     /// Whether units ever share a translation unit.

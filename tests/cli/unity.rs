@@ -170,7 +170,10 @@ fn units_that_cannot_be_merged_are_compiled_alone() {
 fn units_of_several_names_are_compiled_together() {
     need!("gcc");
     let place = Place::new();
-    place.write("two.c", "static int n;\nlong one(void) { return ++n * 2 + 1; }\nlong two(void) { return n * 2 + 3; }\n");
+    place.write(
+        "two.c",
+        "static int n;\nlong one(void) { return ++n * 2 + 1; }\nlong two(void) { return n * 2 + 3; }\n",
+    );
     place.write("data.c", "static int n = 2;\nint table[2];\nlong three(void) { return n * 2 + 3 + table[0]; }\n");
     // What the object does not define is no symbol of the unit's.
     place.write("none.c", "long four(void) { return 9; }\n#ifdef NEVER\nint never(void) { return 0; }\n#endif\n");
@@ -182,7 +185,13 @@ fn units_of_several_names_are_compiled_together() {
     let out = place.join("out");
     assert_eq!(
         fields(&out, "symbols"),
-        [json!(["one", "two"]), json!(["table", "three"]), json!(["four"]), json!(["five", "same"]), json!(["same", "seven"])]
+        [
+            json!(["one", "two"]),
+            json!(["table", "three"]),
+            json!(["four"]),
+            json!(["five", "same"]),
+            json!(["same", "seven"])
+        ]
     );
     let libraries = fields(&out, "library");
     assert!(libraries[0] == libraries[1] && libraries[1] == libraries[2], "{libraries:?}");
