@@ -292,6 +292,11 @@ impl Ahead {
         system::write_to_pipe(writer, text, || !started.process.has_ended())
     }
 
+    /// Its number in the system; none once it was waited for.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.started.as_ref().map(|started| started.process.id())
+    }
+
     /// Whether it ended, by its deadline or by itself.
     pub fn has_ended(&mut self) -> bool {
         self.started.as_mut().is_none_or(|started| started.process.has_ended())

@@ -1,12 +1,19 @@
 //! Compilers that were started ahead: they have loaded the PCH and wait for C text on a pipe, so that a unit does not wait for either. Knows
 //! neither units' order nor what becomes of an object; whatever goes wrong here, the unit is compiled as if this were not there.
 
+#[cfg(target_os = "linux")]
+#[path = "standby/warm.rs"]
+mod warm;
+#[cfg(not(target_os = "linux"))]
+#[path = "standby/cold.rs"]
+mod warm;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use mjit_cc_platforms::Role;
+use mjit_cc_platforms::{Completion, Role};
 
 use crate::event::{Event, Observer};
 use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation};
@@ -15,6 +22,7 @@ use crate::pipeline::{Pipeline, Ran, UnitPaths};
 use crate::symbols;
 use crate::sync::{Mutex, lock};
 use crate::unit::Unit;
+use warm::Warming;
 
 /// How long a compiler waits in vain: what it has loaded takes memory.
 const IDLE: Duration = Duration::from_secs(20);
@@ -41,6 +49,7 @@ struct Waiting {
     paths: UnitPaths,
     /// When it was started, as files are stamped, where what it reads is to be known.
     began: Option<SystemTime>,
+    warming: Warming,
 }
 
 impl Standby {
@@ -92,12 +101,31 @@ impl Standby {
             Invocation { step, deadline: Instant::now().checked_add(IDLE), temp_dir: pipeline.scratch.path() };
         observer.event(&Event::Running { step });
         match pipeline.executor.start_ahead(&invocation) {
-            Ok(compiler) => Some(Waiting { compiler, paths, began }),
+            Ok(compiler) => Some(Waiting { compiler, paths, began, warming: Warming::new() }),
             Err(_) => {
                 pipeline.scratch.remove(&paths.source);
                 None
             }
         }
+    }
+
+    /// Makes those that wait quicker, a little: to be called when there is nothing else to do. In between they can be taken.
+    pub(crate) fn warm(&self, header: &UnitHeader) {
+        let Some(pch) = header.pch_file() else { return };
+        // Who is there first: each has a compiler of its own to wait for.
+        let Ok(mut ready) = self.ready.try_lock() else { return };
+        let cold = ready.iter_mut().find(|waiting| waiting.warming.next().is_some());
+        if let Some(Waiting { compiler, warming, .. }) = cold
+            && let Some(process) = compiler.process()
+        {
+            warming.go_on(process, pch);
+        }
+    }
+
+    /// How soon [`warm`](Self::warm) may have something to do; none where it will not.
+    pub(crate) fn warms_in(&self, pipeline: &Pipeline, header: &UnitHeader) -> Option<Duration> {
+        header.pch_file().filter(|_| pipeline.toolchain().copies_pch())?;
+        lock(&self.ready).iter().filter_map(|waiting| waiting.warming.next()).min()
     }
 
     /// Has a unit compiled by one that waits. None where none does, or it does not succeed: why, only a compiler that gets the unit by its own
@@ -118,15 +146,16 @@ impl Standby {
         }
         let unknown = Ran { companions: Vec::new(), text: String::new(), inputs: None, waited: Duration::ZERO };
         // What it read it may write down last of all.
-        if pipeline.toolchain().renames_objects()
-            && pipeline.cache.is_none()
-            && waiting.compiler.wait_until(&|| object.exists())
-            && symbols::is_whole(&object)
-        {
+        let is_whole: Option<&dyn Fn() -> bool> = match pipeline.toolchain().completion(&pipeline.flags) {
+            Completion::AtExit => None,
+            Completion::Renamed => Some(&|| symbols::is_whole(&object)),
+            Completion::Section(name) => Some(&|| symbols::is_whole_with(&object, name)),
+        };
+        if pipeline.cache.is_none() && is_whole.is_some_and(|is_whole| waiting.compiler.wait_until(is_whole)) {
             lock(&self.ending).push(waiting);
             return Some((unknown, object));
         }
-        let Waiting { compiler, paths, began } = waiting;
+        let Waiting { compiler, paths, began, .. } = waiting;
         let finished = compiler.wait();
         let rule = fs::read(&paths.depfile).unwrap_or_default();
         pipeline.scratch.remove(&paths.source);

@@ -106,6 +106,13 @@ pub(crate) fn is_whole(path: &Path) -> bool {
     !bytes.is_empty() && (!is_object || object::File::parse(&*bytes).is_ok())
 }
 
+/// Whether a file is a whole ELF file with a section of this name, whose tables were written last.
+pub(crate) fn is_whole_with(path: &Path, section: &str) -> bool {
+    let Ok(bytes) = fs::read(path) else { return false };
+    object::File::parse(&*bytes)
+        .is_ok_and(|file| file.format() == BinaryFormat::Elf && file.section_by_name(section).is_some())
+}
+
 fn read(
     path: &Path,
     names: impl FnOnce(&object::File<'_>) -> object::Result<Vec<String>>,

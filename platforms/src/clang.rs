@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use crate::Completion;
 use crate::compiler::Compiler;
 use crate::gnu::{self, Dialect};
 use crate::job::{Flags, Pch};
@@ -86,8 +87,8 @@ impl Dialect for Clang {
     }
 
     /// It writes under another name (LLVM's `sys::fs::TempFile`) and spends its last milliseconds on tidying up.
-    fn renames_objects(&self) -> bool {
-        true
+    fn completion(&self) -> Completion {
+        Completion::Renamed
     }
 
     /// What the compiler calls by itself: 128-bit division everywhere, every atomic on Arm. clang for Linux comes with gcc's

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use crate::Completion;
 use crate::compiler::Compiler;
 use crate::gnu::{self, Dialect};
 use crate::job::{Flags, Pch};
@@ -65,6 +66,17 @@ impl Dialect for Gcc {
             path_word(&pch.file.with_extension("")),
         ]
         .into())
+    }
+
+    /// cc1 says as the last thing of all that no stack need be executable, and only where it found no error (`compile_file` in gcc's
+    /// toplev.cc); then there are milliseconds left for giving its memory back, and the driver's own end. With -pipe the assembler ends first.
+    fn completion(&self) -> Completion {
+        Completion::Section(".note.GNU-stack")
+    }
+
+    /// Mapped privately, and written to from end to end: that was a third of what a tiny unit took behind Ruby's header.
+    fn copies_pch(&self) -> bool {
+        true
     }
 
     fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {

@@ -13,7 +13,7 @@ use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
 use crate::target::{Env, Os, Target};
 use crate::words::{Words, path_word};
-use crate::{Capabilities, Role, Toolchain, depfile, mingw};
+use crate::{Capabilities, Completion, Role, Toolchain, depfile, mingw};
 
 /// Where gcc, clang and tcc part ways.
 pub(crate) trait Dialect: Debug + Send + Sync {
@@ -53,8 +53,12 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     fn waits(&self) -> bool {
         true
     }
-    /// Whether its objects are whole as soon as they are there.
-    fn renames_objects(&self) -> bool {
+    /// What tells that its object is whole.
+    fn completion(&self) -> Completion {
+        Completion::AtExit
+    }
+    /// Whether it works in a copy of its PCH.
+    fn copies_pch(&self) -> bool {
         false
     }
     /// Libraries for the link, after the objects and the user's.
@@ -77,6 +81,12 @@ pub(crate) fn takes_nostdlib(target: &Target) -> bool {
 /// Position-independent code: a library may be mapped anywhere. PE code always is, and clang refuses the flag there.
 pub(crate) fn pic(target: &Target) -> &'static [&'static str] {
     if target.is_pe() { &[] } else { &["-fPIC"] }
+}
+
+/// Whether a word of the user's says what the code is like, and no more than that.
+fn is_about_code(word: &OsString) -> bool {
+    const ABOUT_CODE: [&str; 8] = ["-O", "-D", "-U", "-I", "-std=", "-m", "-fno-", "-ffast-math"];
+    word.to_str().is_some_and(|word| word == "-w" || ABOUT_CODE.iter().any(|prefix| word.starts_with(prefix)))
 }
 
 /// The words that make a library rather than a program.
@@ -321,8 +331,14 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         waits.then_some("#include \"/dev/stdin\"\n")
     }
 
-    fn renames_objects(&self) -> bool {
-        self.dialect.renames_objects()
+    fn completion(&self, flags: &Flags) -> Completion {
+        // What a word means for the object's last moments only the compiler knows: -gsplit-dwarf takes parts out of it, -Werror may take it back.
+        let plain = flags.cflags.iter().all(|word| is_about_code(word));
+        if plain { self.dialect.completion() } else { Completion::AtExit }
+    }
+
+    fn copies_pch(&self) -> bool {
+        self.dialect.copies_pch()
     }
 
     fn link_in_process(&self, flags: &Flags) -> Result<Vec<&'static str>, &'static str> {

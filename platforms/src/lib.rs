@@ -83,6 +83,17 @@ pub struct Capabilities {
     pub at_once: bool,
 }
 
+/// What tells that a compiler's object is whole. Many compilers spend their last milliseconds on giving memory back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// The end of its process alone.
+    AtExit,
+    /// The object's name: it is written under another.
+    Renamed,
+    /// A section of this name in an ELF file that is whole, whose tables are written last.
+    Section(&'static str),
+}
+
 /// One compiler on one platform: a pure planner, shared by any number of threads.
 pub trait Toolchain: Send + Sync + Debug {
     /// The compiler that the plans call.
@@ -120,8 +131,14 @@ pub trait Toolchain: Send + Sync + Debug {
         None
     }
 
-    /// Whether an object is whole as soon as it has its name, before the compiler's end.
-    fn renames_objects(&self) -> bool {
+    /// What tells that an object is whole before the compiler's end does.
+    fn completion(&self, _flags: &Flags) -> Completion {
+        Completion::AtExit
+    }
+
+    /// Whether it works in a copy of its PCH, of which the system makes a page when it is first written to. A compiler that waits can
+    /// have that behind it.
+    fn copies_pch(&self) -> bool {
         false
     }
 

@@ -122,12 +122,25 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     Ok(removed)
 }
 
-/// Unless somebody builds it, or takes it, right now.
+/// Unless somebody builds it, or takes it, right now. The header itself goes first: where a process has it open Windows keeps it, and then
+/// all that belongs to it has to stay.
 fn remove_header(dir: &Path) -> bool {
-    let mut records = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let record = records.find(|path| path.extension().is_some_and(|extension| extension == "json"));
-    let record = record.and_then(|path| File::open(path).ok());
-    record.is_none_or(|record| record.try_lock().is_ok()) && scratch::remove_dir(dir).is_ok()
+    let mut files = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let Some(record) = files.find(|path| path.extension().is_some_and(|extension| extension == "json")) else {
+        return scratch::remove_dir(dir).is_ok();
+    };
+    let lock = File::open(&record);
+    if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err()) {
+        return false;
+    }
+    let header = record.with_extension("");
+    scratch::remove_file(&header);
+    if header.exists() {
+        return false;
+    }
+    // What stays now is of no use to anybody, and goes the next time.
+    let _ = scratch::remove_dir(dir);
+    true
 }
 
 /// Removes what was never finished.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Source};
 use super::host::{Code, Generated, NoCode, Place, Request};
+use super::interlock::Taken;
 use super::jobs::{Desk, Job, NotRun, Progress};
 use super::log::WorkerEvent;
 use super::slot::Address;
@@ -46,7 +47,17 @@ impl Shared {
             let engine = self.engine()?;
             Some((engine, state.units.next_work()?))
         };
-        while let Some((engine, work)) = self.interlock.take(|state, _| find(state)) {
+        loop {
+            let patience = self.engine().and_then(|engine| engine.warms_in());
+            let (engine, work) = match self.interlock.take(patience, |state, _| find(state)) {
+                Taken::Work(work) => work,
+                Taken::Nothing => {
+                    self.engine().iter().for_each(|engine| engine.warm());
+                    self.interlock.end();
+                    continue;
+                }
+                Taken::Stopped => break,
+            };
             // What panics are a host's reaper and observers, or a fault of ours: it costs one unit, and not the worker.
             let units = match &work {
                 Work::Make(tickets) => tickets.clone(),

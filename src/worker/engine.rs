@@ -5,7 +5,7 @@ use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::Role;
 
@@ -168,6 +168,18 @@ impl Engine {
     pub(super) fn stand_by(&self, observer: &dyn Observer) {
         self.standby.prepare(&self.pipeline, &self.header, observer);
         self.quick.iter().for_each(|quick| quick.stand_by(observer));
+    }
+
+    /// Makes them quicker, a little: for when there is nothing else to do.
+    pub(super) fn warm(&self) {
+        self.standby.warm(&self.header);
+        self.quick.iter().for_each(|quick| quick.warm());
+    }
+
+    /// How soon [`warm`](Self::warm) may have something to do; none where it will not.
+    pub(super) fn warms_in(&self) -> Option<Duration> {
+        let quick = self.quick.as_ref().and_then(|quick| quick.warms_in());
+        self.standby.warms_in(&self.pipeline, &self.header).into_iter().chain(quick).min()
     }
 
     /// What it works with.

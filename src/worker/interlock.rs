@@ -9,7 +9,7 @@
 //!
 //! Knows nothing of units: `T` is whatever the mutex guards. Checked by loom, below.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::exec::Waiting;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
@@ -73,6 +73,14 @@ impl<T> Interlock<T> {
     fn wait<'a>(&self, mut gate: MutexGuard<'a, Gate<T>>) -> MutexGuard<'a, Gate<T>> {
         gate.waiting += 1;
         let mut gate = self.changed.wait(gate).unwrap_or_else(std::sync::PoisonError::into_inner);
+        gate.waiting -= 1;
+        gate
+    }
+
+    fn wait_for<'a>(&self, mut gate: MutexGuard<'a, Gate<T>>, time: Duration) -> MutexGuard<'a, Gate<T>> {
+        gate.waiting += 1;
+        let woken = self.changed.wait_timeout(gate, time);
+        let mut gate = woken.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         gate.waiting -= 1;
         gate
     }
@@ -146,24 +154,39 @@ impl<T> Interlock<T> {
     }
 
     /// A worker thread's wait for work: until `take` finds some, or for ever while paused, or nothing once stopped. The thread is
-    /// busy and running from then on, until [`Self::done`].
-    pub(super) fn take<U>(&self, mut take: impl FnMut(&mut T, Status) -> Option<U>) -> Option<U> {
+    /// busy and running from then on, until [`Self::done`]. Where there is none for as long as it has patience, it is running, and not busy,
+    /// until [`Self::end`].
+    pub(super) fn take<U>(
+        &self,
+        patience: Option<Duration>,
+        mut take: impl FnMut(&mut T, Status) -> Option<U>,
+    ) -> Taken<U> {
+        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut gate = lock(&self.gate);
         loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             match gate.order {
-                Order::Stop => return None,
+                Order::Stop => return Taken::Stopped,
                 // Taking reads the owners' hotness and may drop the dead.
                 Order::Run if gate.collecting == 0 && !gate.about_to_fork => {
                     let status = gate.status();
                     if let Some(work) = take(&mut gate.data, status) {
                         gate.busy += 1;
                         gate.running += 1;
-                        return Some(work);
+                        return Taken::Work(work);
+                    }
+                    if left.is_some_and(|left| left.is_zero()) {
+                        gate.running += 1;
+                        return Taken::Nothing;
                     }
                 }
                 Order::Run | Order::Pause => {}
             }
-            gate = self.wait(gate);
+            // What holds it up now takes longer than that.
+            gate = match left.filter(|left| !left.is_zero()) {
+                Some(left) => self.wait_for(gate, left),
+                None => self.wait(gate),
+            };
         }
     }
 
@@ -266,11 +289,7 @@ impl<T> Interlock<T> {
                     if left.is_zero() {
                         return Waited::TooLong;
                     }
-                    gate.waiting += 1;
-                    let woken = self.changed.wait_timeout(gate, left);
-                    let mut gate = woken.unwrap_or_else(std::sync::PoisonError::into_inner).0;
-                    gate.waiting -= 1;
-                    gate
+                    self.wait_for(gate, left)
                 }
             };
         }
@@ -367,6 +386,16 @@ impl<T> Drop for Held<'_, T> {
     }
 }
 
+/// What came of a worker thread's wait for work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken<U> {
+    Work(U),
+    /// There is none so far.
+    Nothing,
+    /// There will be none.
+    Stopped,
+}
+
 /// What came of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waited<R> {
@@ -460,7 +489,9 @@ mod models {
             let worker = {
                 let interlock = Arc::clone(&interlock);
                 thread::spawn(move || {
-                    while interlock.take(|queued, _| queued.checked_sub(1).map(|left| *queued = left)).is_some() {
+                    while let Taken::Work(()) =
+                        interlock.take(None, |queued, _| queued.checked_sub(1).map(|left| *queued = left))
+                    {
                         interlock.done();
                     }
                 })
@@ -482,7 +513,7 @@ mod models {
             let interlock = Arc::new(Interlock::new(()));
             let worker = {
                 let interlock = Arc::clone(&interlock);
-                thread::spawn(move || assert!(interlock.take(|(), _| None::<()>).is_none()))
+                thread::spawn(move || assert_eq!(interlock.take(None, |(), _| None::<()>), Taken::Stopped))
             };
             let _ = interlock.pause();
             interlock.stop();
@@ -499,7 +530,7 @@ mod models {
             let worker = {
                 let (interlock, elsewhere) = (Arc::clone(&interlock), Arc::clone(&elsewhere));
                 thread::spawn(move || {
-                    interlock.take(|(), _| Some(()));
+                    interlock.take(None, |(), _| Some(()));
                     elsewhere.0.with_mut(|_| ());
                     interlock.begins();
                     // A process runs.

@@ -83,9 +83,10 @@ fn the_next_worker_need_not_precompile_the_header() {
     assert_eq!((stats.headers, stats.entries), (1, 3));
     // It goes when room is wanted.
     let cache = Cache::new(CachePlace { max_size: Size(16384), ..place_of(dir.path()) });
+    let removed = cache.gc().unwrap().headers;
     // Windows keeps what the first worker has open.
-    assert_eq!(cache.gc().unwrap().headers == 1, !cfg!(windows));
-    assert_eq!(run(2), usize::from(!cfg!(windows)));
+    assert!(removed == 1 || cfg!(windows));
+    assert_eq!(run(2) as u64, removed, "what stays, is whole");
 }
 
 #[test]

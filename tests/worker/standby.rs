@@ -64,6 +64,58 @@ fn units_are_made_by_compilers_that_wait() {
     ["clang-14", "clang-19"].into_iter().filter(|cc| has(cc)).for_each(units_are_made_by_those_that_wait);
 }
 
+/// How many kilobytes of a PCH a process has in all, and how many pages of its own.
+#[cfg(target_os = "linux")]
+fn private_pch(pid: i32) -> Option<(u64, u64)> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).ok()?;
+    let mut of_pch = maps.lines().skip_while(|line| !line.ends_with(".gch")).skip(1);
+    let mut size = |name: &str| {
+        let line = of_pch.find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    Some((size("Size:")?, size("Anonymous:")?))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn while_there_is_nothing_to_do_they_are_given_pages_of_their_own() {
+    need!("gcc");
+    let dir = tempfile::tempdir().unwrap();
+    let header = dir.path().join("big.h");
+    let lines =
+        (0..5_000).map(|number| format!("struct s{number} {{ int a, b; }}; int f{number}(struct s{number} *);\n"));
+    fs::write(&header, lines.collect::<String>()).unwrap();
+    let bench = Bench::on("gcc", ahead().header(WorkerHeader::File(header)), host_of(PLAIN));
+    for owner in 1..=3 {
+        until("it has all of the PCH for itself", || {
+            let sizes = waiting(bench.dir.path()).into_iter().find_map(private_pch);
+            sizes.is_some_and(|(size, own)| size > 1_000 && size == own)
+        });
+        assert_eq!(call(&bench.submit(owner, 0)), owner.cast_signed());
+    }
+    assert_eq!(for_units(&bench), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_unit_does_not_wait_for_what_a_driver_does_in_the_end() {
+    use std::os::unix::fs::PermissionsExt;
+    for cc in ["gcc", "clang-19"].into_iter().filter(|cc| has(cc)) {
+        let dir = tempfile::tempdir().unwrap();
+        let slow = dir.path().join(cc);
+        let text =
+            format!("#!/bin/sh\n{cc} \"$@\"\nstatus=$?\ncase \"$*\" in *standby-*) sleep 20 ;; esac\nexit $status\n");
+        fs::write(&slow, text).unwrap();
+        fs::set_permissions(&slow, fs::Permissions::from_mode(0o755)).unwrap();
+        let bench = Bench::on(slow.to_str().unwrap(), ahead(), host_of(PLAIN));
+        until("a compiler waits", || !waiting(bench.dir.path()).is_empty());
+        let began = Instant::now();
+        assert_eq!(call(&bench.submit(3, 0)), 3);
+        assert!(began.elapsed() < Duration::from_secs(10), "{cc}: {:?}", began.elapsed());
+        assert_eq!(for_units(&bench), 0, "{cc}");
+    }
+}
+
 #[test]
 fn a_text_that_no_pipe_holds_goes_through_all_the_same() {
     need!("gcc");
