@@ -22,7 +22,7 @@ use crate::event::{Event, Observer, Stage};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
 use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
-use crate::link::{InProcess, NotLinked, Objects, Wild};
+use crate::link::{InProcess, NotLinked};
 use crate::pch::UnitHeader;
 use crate::scratch::{self, Scratch};
 use crate::symbols;
@@ -146,7 +146,7 @@ impl Pipeline {
         if let Some(path) = &self.flags.host_library {
             check_import_library(path, &self.toolchain().compiler().target)?;
         }
-        if self.flags.linker == Linker::Wild && !Wild::IS_THERE {
+        if self.flags.linker == Linker::Wild && !InProcess::IS_THERE {
             return Err(PlanError::Unsupported {
                 toolchain: "this build of mjit-cc".to_owned(),
                 what: "link with wild",
@@ -159,7 +159,7 @@ impl Pipeline {
 
     /// What to tell the linker in this process; nothing where the driver links.
     fn link_words(&self) -> Option<Vec<&'static str>> {
-        let wanted = Wild::IS_THERE && matches!(self.flags.linker, Linker::Auto | Linker::Wild);
+        let wanted = InProcess::IS_THERE && matches!(self.flags.linker, Linker::Auto | Linker::Wild);
         wanted.then(|| self.toolchain().link_in_process(&self.flags).ok()).flatten()
     }
 
@@ -325,8 +325,7 @@ impl Pipeline {
         let permit = self.admission.enter(&*self.executor, observer)?;
         let further = self.admission.further_threads(threads.get() - 1);
         let _stage = Stage::Link.on(observer);
-        let linked = Objects::read(objects)
-            .and_then(|objects| self.linker.link(&words, objects, 1 + further.len(), || self.find_runtime()));
+        let linked = self.linker.link(&words, objects, 1 + further.len(), || self.find_runtime());
         linked
             .inspect_err(|why: &NotLinked| observer.event(&Event::LinkLeft { why: &why.to_string() }))
             .map(|image| (image, permit.waited()))

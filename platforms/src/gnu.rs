@@ -333,7 +333,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
 
     fn completion(&self, flags: &Flags) -> Completion {
         // What a word means for the object's last moments only the compiler knows: -gsplit-dwarf takes parts out of it, -Werror may take it back.
-        let plain = flags.cflags.iter().all(|word| is_about_code(word));
+        let plain = flags.cflags.iter().all(is_about_code);
         if plain { self.dialect.completion() } else { Completion::AtExit }
     }
 

@@ -1,21 +1,23 @@
 //! Where there is no linker in this process: the feature is off, or wild does not know the system.
 
+use std::path::PathBuf;
+
 use super::NotLinked;
 
 /// No linker.
 #[derive(Debug, Default)]
-pub(crate) struct Wild;
+pub(crate) struct InProcess;
 
-impl Wild {
+impl InProcess {
     /// Whether there is one.
     pub(crate) const IS_THERE: bool = false;
 
     pub(crate) fn link(
         &self,
         _words: &[&str],
-        _objects: Vec<Vec<u8>>,
-        _archive: Option<Vec<u8>>,
+        _objects: &[PathBuf],
         _threads: usize,
+        _find_runtime: impl FnOnce() -> Option<PathBuf>,
     ) -> Result<Vec<u8>, NotLinked> {
         Err(NotLinked::Unserved("this build has no linker of its own"))
     }

@@ -7,12 +7,13 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use libwild::error::Result;
 use libwild::{Args, FileSystem, FileType, InputFileData, Linker, OutputFileData, OutputOptions};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::objects::{Objects, Runtime};
 use super::{NotLinked, segments};
 use crate::sync;
 
@@ -22,41 +23,55 @@ const MANY: usize = 250;
 const LIBRARY: &str = "library.so";
 const ARCHIVE: &str = "runtime.a";
 
-/// wild, with threads of its own: in the caller's it would take part in whatever else that thread does with rayon, and rayon's global ones
-/// would belong to the host, and be gone in the child of a fork. Threads rest here between links.
+/// The linker of one pipeline: wild, with threads of its own. In the caller's it would take part in whatever else that thread does with rayon,
+/// and rayon's global ones would belong to the host, and be gone in the child of a fork. Threads rest here between links. Shared by threads,
+/// each of which links by itself.
 #[derive(Default)]
-pub(crate) struct Wild {
+pub(crate) struct InProcess {
     resting: Mutex<Vec<ThreadPool>>,
+    runtime: OnceLock<Option<Runtime>>,
 }
 
-impl fmt::Debug for Wild {
+impl fmt::Debug for InProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wild").finish_non_exhaustive()
+        f.debug_struct("InProcess").finish_non_exhaustive()
     }
 }
 
-impl Wild {
+impl InProcess {
     /// Whether there is one.
     pub(crate) const IS_THERE: bool = true;
 
-    /// Links objects, and what they want of an archive, into a library.
+    /// Links objects into a library, told by `words` what kind. `find_runtime` names the compiler's own library; it is asked once, and only
+    /// when something may be in there.
     pub(crate) fn link(
         &self,
         words: &[&str],
-        objects: Vec<Vec<u8>>,
-        archive: Option<Vec<u8>>,
+        objects: &[PathBuf],
         threads: usize,
+        find_runtime: impl FnOnce() -> Option<PathBuf> + Send,
     ) -> Result<Vec<u8>, NotLinked> {
+        let link = || {
+            let objects = Objects::read(objects)?;
+            let runtime = objects.may_want_runtime().then(|| {
+                let read = || Runtime::read(&find_runtime()?);
+                self.runtime.get_or_init(read).as_ref()
+            });
+            let archive = match runtime.flatten() {
+                Some(runtime) => runtime.wanted_by(&objects)?,
+                None => None,
+            };
+            link(words, objects.texts, archive)
+        };
         if threads > 1 && objects.len() >= MANY {
-            let pool = pool(threads)?;
-            return pool.install(|| guarded(|| link(words, objects, archive)));
+            return pool(threads)?.install(|| guarded(link));
         }
         let rested = sync::lock(&self.resting).pop();
         let pool = match rested {
             Some(pool) => pool,
             None => pool(1)?,
         };
-        let linked = pool.install(|| guarded(|| link(words, objects, archive)));
+        let linked = pool.install(|| guarded(link));
         sync::lock(&self.resting).push(pool);
         linked
     }
@@ -200,9 +215,11 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused_and_the_threads_stay() {
-        let wild = Wild::default();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "no object").unwrap();
+        let wild = InProcess::default();
         for _ in 0..3 {
-            let linked = wild.link(&["-m", "elf_x86_64", "-shared"], vec![b"no object".to_vec()], None, 1);
+            let linked = wild.link(&["-m", "elf_x86_64", "-shared"], &[file.path().to_owned()], 1, || None);
             assert!(matches!(linked, Err(NotLinked::Refused(_))), "{linked:?}");
         }
         assert_eq!(sync::lock(&wild.resting).len(), 1);
