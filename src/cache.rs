@@ -32,7 +32,7 @@ mod unit;
 pub use place::{CachePlace, CacheSettingError, Size};
 pub use room::{Removed, Stats};
 pub use unit::ObjectCache;
-pub(crate) use unit::Shelf;
+pub(crate) use unit::{Shelf, Taken};
 
 use entry::Entry;
 

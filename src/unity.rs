@@ -5,10 +5,10 @@
 //!
 //! # How names are kept apart
 //!
-//! Everything that a unit defines at file scope, but its entry, gets a name of its own: `name` becomes `name__HASH`. The hash
+//! Everything that a unit defines at file scope, but its entries, gets a name of its own: `name` becomes `name__HASH`. The hash
 //! covers the definition's words and, like a Merkle tree, those of all that it depends on: other definitions, macros,
 //! declarations. So equal helpers of several units get one name, and are written once. What has state (variables that are not
-//! constant, functions with a static variable, and what uses such) hashes the unit's entry instead, and is never shared. The
+//! constant, functions with a static variable, and what uses such) hashes one of the unit's entries instead, and is never shared. The
 //! same holds for whatever this module cannot judge.
 //!
 //! A name is changed by `#define name name__HASH` around the unit's text, which also reaches what the header's macros make of
@@ -23,7 +23,7 @@
 //!
 //! - State that the *header* defines (a static variable, or an inline function with one) exists once in every translation unit,
 //!   hence once for all merged units.
-//! - A unit's definitions other than the entry cannot be looked up in the library, nor does a unit see another's.
+//! - A unit's definitions other than its entries cannot be looked up in the library, nor does a unit see another's.
 //! - Give the header's macros if you can. Where they are not known, or a unit includes files, whose macros are not known either,
 //!   only helpers of plain C are shared, units that have a name for several things are left out, and a header's macro that asks
 //!   for `__func__` in a private function sees the new name, or turns it into text by way of a second macro.
@@ -55,8 +55,8 @@ use plan::{Before, Plan, Planner};
 pub struct Member<'a> {
     /// What diagnostics call it.
     pub name: &'a str,
-    /// The symbol that it defines for others.
-    pub entry: &'a str,
+    /// The symbols that it defines for others, at least one.
+    pub entries: &'a [String],
     /// The folder that its `#include "…"` are looked for in: units are merged only if they mean the same files.
     pub folder: Option<&'a Path>,
     /// Its C text.
@@ -90,7 +90,7 @@ pub struct Merged {
 /// The text is a function of the arguments alone. It takes a few hundred microseconds a unit of 20 KB.
 #[must_use]
 pub fn merge(members: &[Member<'_>], header: &HeaderMacros) -> Merged {
-    let entries: HashSet<&[u8]> = members.iter().map(|member| member.entry.as_bytes()).collect();
+    let entries: HashSet<&[u8]> = members.iter().flat_map(|member| member.entries).map(String::as_bytes).collect();
     let mut merge =
         Merge { entries: &entries, taken: HashSet::new(), before: Before::default(), merged: Merged::default() };
     let includes: Vec<Option<Includes<'_>>> = members.iter().map(Includes::of).collect();
@@ -179,20 +179,20 @@ struct Merge<'m> {
 impl<'m> Merge<'m> {
     /// Adds a unit, behind the `includes` if there are some to be written. False where it was left out.
     fn add(&mut self, index: usize, member: &Member<'m>, header: &HeaderMacros, includes: Option<&[u8]>) -> bool {
-        if self.taken.contains(member.entry) {
-            self.leave_out(index, Reason::EntryTaken(member.entry.to_owned()));
+        if let Some(entry) = member.entries.iter().find(|entry| self.taken.contains(entry.as_str())) {
+            self.leave_out(index, Reason::EntryTaken(entry.clone()));
             return false;
         }
         let planner = Planner { header, entries: self.entries, before: &self.before };
         let planned = lex::lex(member.text).and_then(|lexed| {
-            let plan = planner.plan(member.text, member.entry, &lexed)?;
+            let plan = planner.plan(member.text, member.entries, &lexed)?;
             self.merged.text.extend_from_slice(includes.unwrap_or_default());
             write(&mut self.merged.text, member, &plan);
             Ok((plan.saved, plan.shared, plan.declared))
         });
         match planned {
             Ok((saved, shared, declared)) => {
-                self.taken.insert(member.entry);
+                self.taken.extend(member.entries.iter().map(String::as_str));
                 self.merged.members.push(index);
                 self.merged.saved += saved;
                 self.before.emitted.extend(shared);

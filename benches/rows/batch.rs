@@ -83,6 +83,13 @@ fn sizes(place: &Place, dir: &Path, table: &mut Table) {
     let size = |name: &str| fs::metadata(dir.join(name).join("units.so")).expect("a library").len() as f64 / 1024.0;
     let what = "compaction with merged helpers, size";
     table.compare(what, "KiB", size("merged"), "relinked by the driver", size("relinked"), Some(0.3));
+    let each: u64 = fs::read_dir(dir.join("out0/each"))
+        .expect("the libraries of units")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "so"))
+        .map(|path| fs::metadata(path).expect("a library").len())
+        .sum();
+    table.compare("the same, size", "KiB", size("merged"), "a library each", each as f64 / 1024.0, None);
     table.compare("the same, time with compiling", "ms", merged, "compiled and relinked", relinked, None);
 }
 

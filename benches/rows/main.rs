@@ -20,6 +20,7 @@ mod support;
 mod shared;
 
 mod batch;
+mod cached;
 mod callable;
 mod calls;
 mod compaction;
@@ -37,13 +38,14 @@ fn main() {
     let wanted: Vec<&String> = words.iter().filter(|word| *word != "--short").collect();
     let Some(header) = generated::min_header() else { return };
     let work = Work { short, header, dir: tempfile::tempdir().expect("a temporary directory") };
-    let rows: [(&str, Row); 8] = [
+    let rows: [(&str, Row); 9] = [
         ("gcc", callable::tiny_behind_ruby),
         ("clang", callable::tiny_behind_clang),
         ("units", callable::all_units),
         ("batch", batch::sixty_units),
         ("compaction", compaction::five_thousand),
         ("restart", restart::a_thousand_units),
+        ("cached", cached::together_or_alone),
         ("calls", calls::in_random_order),
         ("memory", memory::ten_thousand),
     ];

@@ -12,7 +12,7 @@ use mjit_cc_platforms::Role;
 use super::library_name;
 use super::report::Timings;
 use super::run::Run;
-use crate::cache::Shelf;
+use crate::cache::{Shelf, Taken};
 use crate::depend::Inputs;
 use crate::error::Failure;
 use crate::event::Event;
@@ -141,9 +141,7 @@ impl Run<'_> {
         let shelf = Shelf::of(pipeline, unit, header);
         if let Some(taken) = shelf.as_ref().and_then(Shelf::take) {
             self.observer.event(&Event::CacheHit { unit: unit.name() });
-            fs::write(&staged.staged, taken.object()).map_err(Failure::file("write", &staged.staged))?;
-            let record = taken.into_record(key);
-            let file = store.keep_object(&staged.staged, suffix, &record)?;
+            let (record, file) = self.take_over(taken, key, &staged.staged)?;
             return Ok(Made { record, file, origin: Origin::Cache, timings: Timings::default(), library });
         }
         let (ran, took) = self.compile(unit, Role::Object, &staged, deadline)?;
@@ -160,6 +158,15 @@ impl Run<'_> {
             timings: Timings { compile: took, ..Timings::default() },
             library,
         })
+    }
+
+    /// Puts an object from the cache into the output directory.
+    pub(super) fn take_over(&self, taken: Taken, key: Digest, staged: &Path) -> Result<(Record, PathBuf), Failure> {
+        fs::write(staged, taken.object()).map_err(Failure::file("write", staged))?;
+        let record = taken.into_record(key);
+        let suffix = self.pipeline.toolchain().compiler().target.object_suffix();
+        let file = self.store.keep_object(staged, suffix, &record)?;
+        Ok((record, file))
     }
 
     fn compile(

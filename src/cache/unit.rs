@@ -10,6 +10,7 @@ use mjit_cc_platforms::{ask_processor, possible_files, tells_directory, why_priv
 
 use super::compiler::Anatomist;
 use super::{Cache, CachePlace, Entry, room};
+use crate::depend::Inputs;
 use crate::discover::Environment;
 use crate::event::Observer;
 use crate::key::{Digest, KeyBuilder};
@@ -62,7 +63,7 @@ impl ObjectCache {
     }
 }
 
-/// The place of one unit's object in a cache.
+/// The place of an object in a cache.
 pub(crate) struct Shelf<'a> {
     pipeline: &'a Pipeline,
     cache: &'a Cache,
@@ -96,6 +97,22 @@ impl<'a> Shelf<'a> {
         Some(Self { pipeline, cache, key })
     }
 
+    /// The place of one object of several units, which goes by `name`: what is in it follows from what their own places say.
+    pub(crate) fn of_all<'s>(name: &str, units: impl IntoIterator<Item = &'s Self>) -> Option<Self>
+    where
+        'a: 's,
+    {
+        let mut units = units.into_iter().peekable();
+        let Self { pipeline, cache, .. } = **units.peek()?;
+        let key = KeyBuilder::new("cached group").field(name).fields(units.map(|unit| unit.key.as_str())).finish();
+        Some(Self { pipeline, cache, key })
+    }
+
+    /// What its object is known by.
+    pub(crate) fn key(&self) -> &Digest {
+        &self.key
+    }
+
     /// The object, if it is there, whole, and all that it included is as it was.
     pub(crate) fn take(&self) -> Option<Taken> {
         self.cache.get(&self.key, self.pipeline.digests()).map(|entry| Taken { entry })
@@ -125,7 +142,39 @@ impl<'a> Shelf<'a> {
     }
 }
 
+/// Units that are in an object with others.
+impl Shelf<'_> {
+    /// The place of the object that the unit was last noted to be in. Whether it still is there is another question.
+    pub(crate) fn noted_group(&self) -> Option<Self> {
+        let note = self.cache.get(&self.note(), self.pipeline.digests())?;
+        let Self { pipeline, cache, .. } = *self;
+        Some(Self { pipeline, cache, key: serde_json::from_slice(note.object()).ok()? })
+    }
+
+    /// Notes where the unit is, for whoever looks for it without the others.
+    pub(crate) fn note_group(&self, group: &Self, observer: &dyn Observer) {
+        let noted = serde_json::to_vec(&group.key).map_err(io::Error::from).and_then(|words| {
+            let (file, inputs) = (Digest::of_bytes(&words), Inputs::default());
+            // What the group's object includes is in its own record.
+            let (symbols, shared, output) = (Vec::new(), Vec::new(), String::new());
+            self.cache.put(&Record { key: self.note(), file, inputs, symbols, shared, output }, &words)
+        });
+        if let Err(error) = noted {
+            self.cache.tell(observer, &error);
+        }
+    }
+
+    fn note(&self) -> Digest {
+        KeyBuilder::new("where a unit is").field(self.key.as_str()).finish()
+    }
+}
+
 impl Taken {
+    /// The names that it defines.
+    pub(crate) fn symbols(&self) -> &[String] {
+        &self.entry.record.symbols
+    }
+
     /// Its bytes.
     pub(crate) fn object(&self) -> &[u8] {
         self.entry.object()

@@ -90,18 +90,21 @@ pub(super) struct Planner<'p> {
 }
 
 impl Planner<'_> {
-    pub(super) fn plan<'t>(&self, text: &'t [u8], entry: &str, lexed: &'t Lexed) -> Result<Plan<'t>, Reason> {
+    /// `entries` are the unit's own.
+    pub(super) fn plan<'t>(&self, text: &'t [u8], entries: &[String], lexed: &'t Lexed) -> Result<Plan<'t>, Reason> {
+        let first_entry = entries.first().ok_or_else(|| Reason::NoEntry(String::new()))?.as_bytes();
         let own = own_macros(text, lexed)?;
         let scan = scan(text, lexed, &own.definitions, self.header.table())?;
         includes_stand_above(text, lexed)?;
-        entry_is_defined(&scan, entry)?;
-        if own.names.contains(entry.as_bytes()) {
-            return Err(Reason::MacroToo(entry.to_owned()));
+        entries_are_defined(&scan, entries)?;
+        if let Some(entry) = entries.iter().find(|entry| own.names.contains(entry.as_bytes())) {
+            return Err(Reason::MacroToo(entry.clone()));
         }
         let mut unit = Unit {
             text,
             lexed,
-            entry: entry.as_bytes(),
+            entries: entries.iter().map(String::as_bytes).collect(),
+            first_entry,
             header: self.header.table(),
             privates: HashMap::new(),
             declared: BTreeMap::new(),
@@ -110,7 +113,7 @@ impl Planner<'_> {
             own,
             reaching: HashSet::new(),
         };
-        unit.privates = privates(&unit.scan, unit.entry);
+        unit.privates = privates(&unit.scan, &unit.entries);
         unit.declared = unit.declared()?;
         unit.words(self.entries)?;
         unit.reach();
@@ -123,7 +126,10 @@ impl Planner<'_> {
 struct Unit<'u, 't> {
     text: &'t [u8],
     lexed: &'t Lexed,
-    entry: &'u [u8],
+    /// What it defines for others.
+    entries: HashSet<&'u [u8]>,
+    /// One of them, which no other unit has.
+    first_entry: &'u [u8],
     header: Option<&'u Table>,
     scan: Scan<'t>,
     own: Own<'t>,
@@ -165,20 +171,26 @@ fn includes_stand_above(text: &[u8], lexed: &Lexed) -> Result<(), Reason> {
     }
 }
 
-fn entry_is_defined(scan: &Scan<'_>, entry: &str) -> Result<(), Reason> {
-    let definitions = scan.chunks.iter().flat_map(|chunk| &chunk.defines);
-    let mut entries = definitions.filter(|defined| defined.name == entry.as_bytes());
-    match (entries.next(), entries.next()) {
-        (Some(defined), None) if !defined.is_static => Ok(()),
-        (Some(_), Some(_)) => Err(Reason::TwoEntries(entry.to_owned())),
-        _ => Err(Reason::NoEntry(entry.to_owned())),
+fn entries_are_defined(scan: &Scan<'_>, entries: &[String]) -> Result<(), Reason> {
+    let mut definitions: HashMap<&[u8], (usize, bool)> = HashMap::new();
+    for defined in scan.chunks.iter().flat_map(|chunk| &chunk.defines) {
+        let (count, is_static) = definitions.entry(defined.name).or_default();
+        (*count, *is_static) = (*count + 1, defined.is_static);
     }
+    for entry in entries {
+        match definitions.get(entry.as_bytes()) {
+            Some((1, false)) => {}
+            Some((2.., _)) => return Err(Reason::TwoEntries(entry.clone())),
+            _ => return Err(Reason::NoEntry(entry.clone())),
+        }
+    }
+    Ok(())
 }
 
-fn privates<'t>(scan: &Scan<'t>, entry: &[u8]) -> HashMap<&'t [u8], Private> {
+fn privates<'t>(scan: &Scan<'t>, entries: &HashSet<&[u8]>) -> HashMap<&'t [u8], Private> {
     let mut privates: HashMap<&[u8], Private> = HashMap::new();
     for (index, chunk) in scan.chunks.iter().enumerate() {
-        for defined in chunk.defines.iter().filter(|defined| defined.name != entry) {
+        for defined in chunk.defines.iter().filter(|defined| !entries.contains(defined.name)) {
             let private = privates.entry(defined.name).or_default();
             if private.chunks.last() != Some(&index) {
                 private.chunks.push(index);
@@ -219,7 +231,7 @@ impl<'t> Unit<'_, 't> {
     fn declared(&self) -> Result<BTreeMap<&'t [u8], Vec<Range<usize>>>, Reason> {
         let mut found: BTreeMap<&[u8], Vec<Range<usize>>> = BTreeMap::new();
         for declared in self.scan.chunks.iter().flat_map(|chunk| &chunk.declares) {
-            if declared.name == self.entry || self.privates.contains_key(declared.name) {
+            if self.entries.contains(declared.name) || self.privates.contains_key(declared.name) {
                 continue;
             }
             if declared.by_macro {

@@ -53,13 +53,13 @@ pub enum Reason {
         /// Where.
         line: usize,
     },
-    /// It does not define its entry symbol, or only for itself.
+    /// It does not define one of its entry symbols, or only for itself.
     #[error("does not define its entry {0} for others")]
     NoEntry(String),
-    /// It defines its entry symbol more than once, or under a condition and without it.
+    /// It defines an entry symbol more than once, or under a condition and without it.
     #[error("defines its entry {0} more than once")]
     TwoEntries(String),
-    /// An earlier unit has the same entry symbol.
+    /// An earlier unit has one of its entry symbols.
     #[error("an earlier unit has the entry {0} too")]
     EntryTaken(String),
     /// It mentions the entry of another unit, and what it means by it, the host's or the other's, is not known.

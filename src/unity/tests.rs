@@ -11,8 +11,15 @@ fn merge_texts(texts: &[&str], header: &HeaderMacros) -> Merged {
         texts.iter().zip(&entries).map(|(text, entry)| text.replace("ENTRY", &format!("int {entry}(int x)"))).collect();
     let member = |(text, entry): (&'_ String, &'_ String)| (text.clone(), entry.clone());
     let owned: Vec<(String, String)> = texts.iter().zip(&entries).map(member).collect();
-    let members: Vec<Member<'_>> =
-        owned.iter().map(|(text, entry)| Member { name: entry, entry, folder: None, text: text.as_bytes() }).collect();
+    let members: Vec<Member<'_>> = owned
+        .iter()
+        .map(|(text, entry)| Member {
+            name: entry,
+            entries: std::slice::from_ref(entry),
+            folder: None,
+            text: text.as_bytes(),
+        })
+        .collect();
     merge(&members, header)
 }
 
@@ -248,11 +255,54 @@ fn a_units_lines_stay_where_they_were() {
 fn files_of_other_folders_are_other_files() {
     let text = b"#include \"a.h\"\nint entry(int x) { return x; }\n";
     let other = b"#include \"a.h\"\nint other(int x) { return x; }\n";
-    let unit = |entry, text, folder| Member { name: entry, entry, folder: Some(Path::new(folder)), text };
-    let merged = merge(&[unit("entry", text, "/a"), unit("other", other, "/b")], &no_macros());
+    fn unit<'a>(entries: &'a [String], text: &'a [u8], folder: &'a str) -> Member<'a> {
+        Member { name: &entries[0], entries, folder: Some(Path::new(folder)), text }
+    }
+    let [entry, another] = ["entry", "other"].map(|name| [name.to_owned()]);
+    let merged = merge(&[unit(&entry, text, "/a"), unit(&another, other, "/b")], &no_macros());
     assert_eq!((merged.members, merged.left_out[0].reason.clone()), (vec![0], Reason::OtherIncludes));
-    assert_eq!(merge(&[unit("entry", text, "/a"), unit("other", other, "/a")], &no_macros()).members, [0, 1]);
-    assert_eq!(merge(&[unit("entry", text, "/a"), unit("entry", text, "/a")], &no_macros()).members, [0]);
+    assert_eq!(merge(&[unit(&entry, text, "/a"), unit(&another, other, "/a")], &no_macros()).members, [0, 1]);
+    assert_eq!(merge(&[unit(&entry, text, "/a"), unit(&entry, text, "/a")], &no_macros()).members, [0]);
+}
+
+/// Merges units that define several names each.
+fn merge_entries(units: &[(&[&str], &str)]) -> Merged {
+    let entries: Vec<Vec<String>> =
+        units.iter().map(|(names, _)| names.iter().map(|&name| name.to_owned()).collect()).collect();
+    let members: Vec<Member<'_>> = units
+        .iter()
+        .zip(&entries)
+        .map(|((_, text), entries)| Member { name: "u.c", entries, folder: None, text: text.as_bytes() })
+        .collect();
+    merge(&members, &no_macros())
+}
+
+#[test]
+fn a_unit_s_entries_keep_their_names_and_what_is_behind_them_does_not() {
+    let first = "static int state;\nint b(int);\nint a(int n) { return b(n) + state++; }\nint b(int n) { return n ? a(n - 1) : state; }\n";
+    let second = "static int state, a;\nint table[2] = {1, 2};\nint c(int n) { return table[n] + a + state; }\n";
+    let text = text_of(&merge_entries(&[(&["a", "b"], first), (&["c", "table"], second)]));
+    let renamed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#define ")?.split(' ').next()).collect();
+    assert_eq!(renamed, ["state", "a", "state"], "{text}");
+    let states: Vec<&str> = text.lines().filter(|line| line.starts_with("#define state ")).collect();
+    assert_ne!(states[0], states[1]);
+}
+
+#[test]
+fn what_refuses_a_unit_of_several_entries() {
+    let one = "int a(int n) { return n; }\nint b(int n) { return n; }\n";
+    let reason = |names: &[&str], text: &str| {
+        let merged = merge_entries(&[(&["a", "b"], one), (names, text)]);
+        merged.left_out.into_iter().map(|left_out| left_out.reason).next()
+    };
+    let taken = Reason::EntryTaken("b".to_owned());
+    assert_eq!(reason(&["c", "b"], "int c(int n) { return n; }\nint b(int n) { return n; }\n"), Some(taken));
+    let other = Reason::OtherEntry("b".to_owned());
+    assert_eq!(reason(&["c"], "int b(int);\nint c(int n) { return b(n); }\n"), Some(other));
+    let none = Reason::NoEntry("d".to_owned());
+    assert_eq!(reason(&["c", "d"], "int c(int n) { return n; }\nstatic int d(int n) { return n; }\n"), Some(none));
+    assert_eq!(reason(&[], "static int state;\n"), Some(Reason::NoEntry(String::new())));
+    assert_eq!(reason(&["c", "d"], "int c(int n) { return n; }\nint d = 1;\n"), None);
 }
 
 /// Work that grows with the square of something would not end in a test's time.

@@ -35,7 +35,12 @@ struct Named<'a> {
 
 impl Named<'_> {
     fn member(&self) -> Member<'_> {
-        Member { name: &self.name, entry: &self.entry, folder: None, text: self.part.text.as_bytes() }
+        Member {
+            name: &self.name,
+            entries: std::slice::from_ref(&self.entry),
+            folder: None,
+            text: self.part.text.as_bytes(),
+        }
     }
 
     fn source(&self) -> Source<'_> {

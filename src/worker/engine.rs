@@ -28,6 +28,10 @@ use crate::unit::Unit;
 use crate::unity::HeaderMacros;
 
 mod cached;
+mod companies;
+
+pub(super) use cached::Kept;
+use companies::Companies;
 
 /// How many times as long as one unit a translation unit of many may take.
 const MOST_PATIENCE: u32 = 4;
@@ -45,6 +49,8 @@ pub(crate) struct Engine {
     names: Names,
     /// Names for perf, where they are wanted.
     perf: Option<Arc<PerfMap>>,
+    /// Where units are compiled together at all.
+    companies: Option<Companies>,
 }
 
 /// What files and entry symbols are called, and whether files stay.
@@ -108,7 +114,9 @@ impl Engine {
         let names = Names::of(options);
         let standby = Standby::new(options.compilers_ahead());
         let perf = options.perf_map.then(Arc::default);
-        let mut engine = Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf };
+        let companies = (options.together() > 1).then(Companies::default);
+        let mut engine =
+            Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf, companies };
         if options.merges() && options.header != WorkerHeader::None {
             // While the header is what it was a moment ago.
             engine.macros(observer);
@@ -140,7 +148,7 @@ impl Engine {
     pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
         let standby = Standby::new(self.standby.wanted());
         let (names, perf) = (self.names.clone(), self.perf.clone());
-        Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf }
+        Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf, companies: None }
     }
 
     /// The one that makes a unit's first code, where that is not this one.
@@ -152,7 +160,8 @@ impl Engine {
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
         let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
-        Self { pipeline, header, macros: Arc::default(), quick: None, standby: Standby::new(0), names, perf: None }
+        let (standby, macros) = (Standby::new(0), Arc::default());
+        Self { pipeline, header, macros, quick: None, standby, names, perf: None, companies: None }
     }
 
     /// Sees to it that compilers wait for the next units.
@@ -384,7 +393,8 @@ impl Engine {
         let macros = Arc::clone(&self.macros);
         let standby = Standby::new(self.standby.wanted());
         let perf = self.perf.as_ref().map(|_| Arc::default());
-        Self { pipeline, header, macros, quick, standby, names: self.names.clone(), perf }
+        let companies = self.companies.as_ref().map(|_| Companies::default());
+        Self { pipeline, header, macros, quick, standby, names: self.names.clone(), perf, companies }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.

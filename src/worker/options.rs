@@ -47,6 +47,7 @@ pub enum Compaction {
 /// Whether units that wait become one translation unit, in which what they have in common is compiled once: see [`crate::unity`] for what
 /// that means for a header's own state. The hottest come first all the same, a few units at first and more while the queue stays long
 /// ([`policy::units_at_once`](super::policy::units_at_once)). Their code lies in one library, which is unloaded when all of it is given up.
+/// With an object cache each is found there again, with the others or without, in the library that they have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unity {
     /// Each is compiled by itself.
@@ -145,13 +146,9 @@ impl Options {
         }
     }
 
-    /// How many units go into one translation unit at most. An object cache keeps units one by one: a merged one would be compiled again by
-    /// the next process.
+    /// How many units go into one translation unit at most.
     pub(super) fn together(&self) -> usize {
-        match self.unity {
-            Unity::Auto if self.cache.is_some() => 1,
-            unity => unity.at_most(),
-        }
+        self.unity.at_most()
     }
 
     /// Whether units ever share a translation unit.

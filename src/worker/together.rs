@@ -9,7 +9,7 @@ use mjit_cc_platforms::Severity;
 
 use super::Shared;
 use super::crew::NotGenerated;
-use super::engine::{Engine, Source};
+use super::engine::{Engine, Kept, Source};
 use super::log::WorkerEvent;
 use super::units::{Loaded, Ticket, Tier};
 use crate::batch::report::Status;
@@ -34,7 +34,20 @@ impl<T> Texted<T> {
     }
 
     fn member(&self) -> Member<'_> {
-        Member { name: &self.name, entry: &self.entry, folder: None, text: self.text.as_bytes() }
+        let entries = std::slice::from_ref(&self.entry);
+        Member { name: &self.name, entries, folder: None, text: self.text.as_bytes() }
+    }
+}
+
+/// A unit that is to be built yet. In company it goes by its names in the cache, if there is one.
+struct Waiting<'e, T> {
+    unit: Texted<T>,
+    kept: Option<Kept<'e>>,
+}
+
+impl<T> Waiting<'_, T> {
+    fn member(&self) -> Member<'_> {
+        self.kept.as_ref().map_or_else(|| self.unit.member(), Kept::member)
     }
 }
 
@@ -106,17 +119,25 @@ impl Shared {
 
     /// Builds units, and delivers each as soon as that is decided, hotter ones first as far as that goes.
     pub(super) fn build_together<T>(&self, engine: &Engine, units: Vec<Texted<T>>, deliver: &dyn Fn(Texted<T>, Built)) {
+        let mut waiting = Vec::with_capacity(units.len());
+        for unit in units {
+            let kept = engine.kept(&unit.source(), &unit.entry);
+            match kept.as_ref().and_then(|kept| engine.take(&unit.stem, kept, self)) {
+                Some((address, library)) => deliver(unit, Ok(Loaded { address, library })),
+                None => waiting.push(Waiting { unit, kept }),
+            }
+        }
         // What is to be built yet, last first.
-        let mut groups = vec![units];
+        let mut groups = vec![waiting];
         while let Some(mut group) = groups.pop() {
             if group.len() < 2 {
-                for unit in group {
+                for Waiting { unit, .. } in group {
                     let built = self.build_alone(engine, &unit.stem, &unit.source(), &unit.entry);
                     deliver(unit, built);
                 }
                 continue;
             }
-            let members: Vec<Member<'_>> = group.iter().map(Texted::member).collect();
+            let members: Vec<Member<'_>> = group.iter().map(Waiting::member).collect();
             let Merged { text, members, .. } = unity::merge(&members, engine.macros(self));
             let (merged, left_out) = split(group, |at, _| members.contains(&at));
             // The hottest does not wait for those it has nothing to do with.
@@ -129,7 +150,7 @@ impl Shared {
             groups.extend(singles(left_out));
             group = merged;
             match self.build_merged(engine, &text, &group) {
-                Ok(built) => group.into_iter().zip(built).for_each(|(unit, built)| deliver(unit, built)),
+                Ok(built) => group.into_iter().zip(built).for_each(|(one, built)| deliver(one.unit, built)),
                 Err(failure) => {
                     self.interlock.with(|state| state.units.company_failed());
                     groups.extend(apart(group, &failure));
@@ -140,21 +161,27 @@ impl Shared {
 
     pub(super) fn build_alone(&self, engine: &Engine, stem: &str, source: &Source<'_>, entry: &str) -> Built {
         let (address, library) = engine.make(stem, source, entry, self)?;
-        Ok(Loaded { address, library: Arc::new(library) })
+        Ok(Loaded { address, library })
     }
 
     /// One translation unit, one library, and each unit's code in it.
-    fn build_merged<T>(&self, engine: &Engine, text: &[u8], units: &[Texted<T>]) -> Result<Vec<Built>, Failure> {
+    fn build_merged<T>(&self, engine: &Engine, text: &[u8], units: &[Waiting<'_, T>]) -> Result<Vec<Built>, Failure> {
         let stem = engine.stem(self.interlock.with(|state| state.units.new_id()));
         let name = engine.source(&stem);
         self.tell(&WorkerEvent::Together { units: units.len(), source: name.clone() });
         let count = u32::try_from(units.len()).unwrap_or(u32::MAX);
         let source = Source { name: name.to_string_lossy().into_owned(), text, units: count };
-        let object = engine.compile(&stem, &source, self)?;
-        let entries: Vec<String> = units.iter().map(|unit| unit.entry.clone()).collect();
-        let library = Arc::new(engine.link(&stem, &[object], &entries, self)?);
-        let loaded = |unit: &Texted<T>| {
-            let address = library.address(&unit.entry)?.into();
+        let kept: Option<Vec<&Kept<'_>>> = units.iter().map(|one| one.kept.as_ref()).collect();
+        let library = match kept {
+            Some(kept) => engine.make_company(&stem, &source, &kept, self)?,
+            None => {
+                let object = engine.compile(&stem, &source, self)?;
+                let entries: Vec<String> = units.iter().flat_map(|one| one.member().entries).cloned().collect();
+                Arc::new(engine.link(&stem, &[object], &entries, self)?)
+            }
+        };
+        let loaded = |one: &Waiting<'_, T>| {
+            let address = library.address(&one.member().entries[0])?.into();
             Ok(Loaded { address, library: Arc::clone(&library) })
         };
         Ok(units.iter().map(loaded).collect())
@@ -177,7 +204,7 @@ fn singles<U>(units: Vec<U>) -> impl Iterator<Item = Vec<U>> {
 
 /// What to try, from the end, where all together failed: those that the compiler complains of by themselves, behind the others; where it
 /// names none, halves. A compiler that hangs is not tried in ever smaller company.
-fn apart<T>(units: Vec<Texted<T>>, failure: &Failure) -> Vec<Vec<Texted<T>>> {
+fn apart<'e, T>(units: Vec<Waiting<'e, T>>, failure: &Failure) -> Vec<Vec<Waiting<'e, T>>> {
     if matches!(failure, Failure::TimedOut { .. } | Failure::Interrupted | Failure::NotStarted { .. }) {
         return singles(units).collect();
     }
@@ -188,7 +215,7 @@ fn apart<T>(units: Vec<Texted<T>>, failure: &Failure) -> Vec<Vec<Texted<T>>> {
         }
         _ => BTreeSet::new(),
     };
-    let (bad, mut rest) = split(units, |_, unit| blamed.contains(unit.name.as_str()));
+    let (bad, mut rest) = split(units, |_, unit| blamed.contains(unit.member().name));
     if bad.is_empty() {
         let cold = rest.split_off(rest.len().div_ceil(2));
         return vec![cold, rest];

@@ -28,4 +28,5 @@ mod processes;
 mod reuse;
 mod timings;
 mod unity;
+mod unity_cache;
 mod windows;

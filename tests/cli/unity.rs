@@ -150,20 +150,56 @@ fn a_bad_unit_in_a_group_costs_only_itself() {
 fn units_that_cannot_be_merged_are_compiled_alone() {
     need!("gcc");
     let place = Place::new();
-    place.write("two.c", "int one(void) { return 1; }\nint two(void) { return 2; }\n");
+    place.write("mixed.c", "int mixed(void) { return 1; }\n__attribute__((weak)) int weak(void) { return 2; }\n");
     place.write("pragma.c", "#pragma GCC optimize(\"O1\")\nint pragma(void) { return 3; }\n");
     place.write("p.c", unit("p", 4));
     place.write("q.c", unit("q", 5));
-    place.good(&["compile", "--cc", "gcc", "--unity", "4", "two.c", "pragma.c", "p.c", "q.c"]);
+    place.good(&["compile", "--cc", "gcc", "--unity", "4", "mixed.c", "pragma.c", "p.c", "q.c"]);
     let out = place.join("out");
     let libraries = fields(&out, "library");
-    assert_eq!(libraries[..2], [json!(library("two")), json!(library("pragma"))]);
+    assert_eq!(libraries[..2], [json!(library("mixed")), json!(library("pragma"))]);
     let together = libraries[2].as_str().unwrap();
     assert!(together.starts_with("unity-") && libraries[3] == together, "{libraries:?}");
-    assert_eq!(fields(&out, "symbols"), [json!(["one", "two"]), json!(["pragma"]), json!(["p"]), json!(["q"])]);
+    assert_eq!(fields(&out, "symbols"), [json!(["mixed", "weak"]), json!(["pragma"]), json!(["p"]), json!(["q"])]);
     let symbols = ["p", "q"].map(str::to_owned);
     let defined = mjitcc::symbols::exported_by_library(&out.join(together), &target()).unwrap();
     assert!(symbols.iter().all(|symbol| defined.contains(symbol)), "{defined:?}");
+}
+
+#[test]
+fn units_of_several_names_are_compiled_together() {
+    need!("gcc");
+    let place = Place::new();
+    place.write(
+        "two.c",
+        "static int n;\nlong one(void) { return ++n * 2 + 1; }\nlong two(void) { return n * 2 + 3; }\n",
+    );
+    place.write("data.c", "static int n = 2;\nint table[2];\nlong three(void) { return n * 2 + 3 + table[0]; }\n");
+    // What the object does not define is no symbol of the unit's.
+    place.write("none.c", "long four(void) { return 9; }\n#ifdef NEVER\nint never(void) { return 0; }\n#endif\n");
+    // One name that another unit has keeps a unit alone.
+    place.write("five.c", "int five(void) { return 5; }\nint same(void) { return 6; }\n");
+    place.write("seven.c", "int seven(void) { return 7; }\nint same(void) { return 8; }\n");
+    let units = ["two.c", "data.c", "none.c", "five.c", "seven.c"];
+    place.good(&[&["compile", "--cc", "gcc", "--unity", "5"][..], &units].concat());
+    let out = place.join("out");
+    assert_eq!(
+        fields(&out, "symbols"),
+        [
+            json!(["one", "two"]),
+            json!(["table", "three"]),
+            json!(["four"]),
+            json!(["five", "same"]),
+            json!(["same", "seven"])
+        ]
+    );
+    let libraries = fields(&out, "library");
+    assert!(libraries[0] == libraries[1] && libraries[1] == libraries[2], "{libraries:?}");
+    assert_eq!(libraries[3..], [json!(library("five")), json!(library("seven"))]);
+    let together = out.join(libraries[0].as_str().unwrap());
+    let symbols = ["one", "two", "three", "four"].map(str::to_owned);
+    let answers = answers(&host(&place), &together, &symbols);
+    assert_eq!(answers.into_values().collect::<Vec<_>>(), [4, 1, 3, 2].map(|n| n.to_string()));
 }
 
 fn target() -> mjitcc::platforms::Target {

@@ -33,7 +33,12 @@ pub fn merge_sources(sources: &[Source], header: &HeaderMacros) -> Merged {
     let members: Vec<Member<'_>> = sources
         .iter()
         .zip(&names)
-        .map(|(source, name)| Member { name, entry: &source.entry, folder: None, text: source.text.as_bytes() })
+        .map(|(source, name)| Member {
+            name,
+            entries: std::slice::from_ref(&source.entry),
+            folder: None,
+            text: source.text.as_bytes(),
+        })
         .collect();
     merge(&members, header)
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use mjitcc::cache::{Cache, CachePlace, Size};
 use mjitcc::platforms::Flags;
-use mjitcc::worker::{Builder, Compaction, NoCode, SlotState, Worker, WorkerHeader};
+use mjitcc::worker::{Builder, Compaction, NoCode, SlotState, Unity, Worker, WorkerHeader};
 
 use crate::host::{Bench, PLAIN, call, fill, quiet, settled};
 use crate::support::need;
 
-fn cached(builder: Builder, dir: &Path) -> Builder {
+pub fn cached(builder: Builder, dir: &Path) -> Builder {
     builder.cache(place_of(dir))
 }
 
@@ -19,12 +19,12 @@ fn place_of(dir: &Path) -> CachePlace {
 }
 
 /// Every object that is kept.
-fn entries(dir: &Path) -> Vec<std::path::PathBuf> {
+pub fn entries(dir: &Path) -> Vec<std::path::PathBuf> {
     glob::glob(dir.join("v1/??/*").to_str().unwrap()).unwrap().map(Result::unwrap).collect()
 }
 
 /// How many units were taken from the cache, and how many compiled.
-fn counts(bench: &Bench) -> (usize, usize) {
+pub fn counts(bench: &Bench) -> (usize, usize) {
     let compiled = bench
         .lines("Starting process")
         .into_iter()
@@ -42,7 +42,7 @@ fn a_worker_that_starts_again_takes_its_units_from_the_cache_whatever_their_numb
         fs::write(&header, "#define TIMES 10\n").unwrap();
         let start = |owners: &[u64]| {
             let text = "static long {entry}_helper(void) { return {owner}; } long {entry}(void) { return {entry}_helper() * TIMES; }";
-            let builder = cached(quiet(), dir.path()).header(WorkerHeader::File(header.clone()));
+            let builder = cached(quiet().unity(Unity::Off), dir.path()).header(WorkerHeader::File(header.clone()));
             let bench = Bench::on(cc, builder, crate::host::host_of(text));
             let slots: Vec<_> = owners.iter().map(|&owner| (owner, bench.submit(owner, 1))).collect();
             slots.iter().for_each(|(owner, slot)| assert_eq!(call(slot), *owner as i64 * 10));

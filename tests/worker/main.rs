@@ -27,3 +27,4 @@ mod timings;
 #[cfg(target_os = "linux")]
 mod tools;
 mod unity;
+mod unity_cache;

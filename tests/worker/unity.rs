@@ -13,19 +13,19 @@ use crate::host::{Bench, Counter, PLAIN, TestHost, call, failure, fill, host_of,
 use crate::support::need;
 
 /// A worker that takes so many at once at most.
-fn at_most(units: usize) -> Builder {
+pub fn at_most(units: usize) -> Builder {
     quiet().unity(Unity::AtMost(NonZero::new(units).unwrap()))
 }
 
 /// Submits while nothing is taken up. The first is the hottest.
-fn queue(bench: &Bench, owners: std::ops::RangeInclusive<u64>) -> Vec<Slot> {
+pub fn queue(bench: &Bench, owners: std::ops::RangeInclusive<u64>) -> Vec<Slot> {
     bench.worker().pause(false);
     let slots = owners.map(|owner| bench.submit(owner, 1_000 - owner)).collect();
     bench.worker().resume();
     slots
 }
 
-fn companies(bench: &Bench) -> Vec<String> {
+pub fn companies(bench: &Bench) -> Vec<String> {
     let words = |line: &String| line.split_whitespace().nth(3).unwrap_or_default().to_owned();
     bench.lines("start compilation of ").iter().map(words).collect()
 }

@@ -103,7 +103,7 @@ pub(crate) struct CompileArgs {
     #[arg(long)]
     pub(crate) compact: bool,
     /// Compile N units at a time, so that what they have in common is compiled once; auto: as many as keep all jobs busy. A header's
-    /// own state is one for all of them. What fails together is compiled unit by unit.
+    /// own state is one for all of them. What fails together is compiled unit by unit; what the cache has by itself is taken from there.
     #[arg(long, value_name = "N|auto|off", default_value = "off", value_parser = unity)]
     pub(crate) unity: Unity,
     /// How many compilers run at once; by default as many as there are processors. Below a make with a jobserver (make -jN, and + before

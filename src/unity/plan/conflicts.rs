@@ -51,8 +51,9 @@ impl<'t> Unit<'_, 't> {
     }
 
     fn private_functions(&self) -> Vec<Range<usize>> {
-        let private =
-            |chunk: &&Chunk<'_>| chunk.defines.iter().any(|defined| defined.function && defined.name != self.entry);
+        let private = |chunk: &&Chunk<'_>| {
+            chunk.defines.iter().any(|defined| defined.function && !self.entries.contains(defined.name))
+        };
         let mut bodies: Vec<_> =
             self.scan.chunks.iter().filter(private).flat_map(|chunk| chunk.bodies.iter().cloned()).collect();
         bodies.sort_by_key(|body| body.start);
@@ -78,7 +79,7 @@ impl<'t> Unit<'_, 't> {
         if let Some(private) = self.privates.get_mut(name) {
             private.murky_uses |= class == Class::Murky;
             private.foreign_uses |= !private.means(class);
-        } else if name != self.entry && class != Class::Member && entries.contains(name) {
+        } else if class != Class::Member && entries.contains(name) && !self.entries.contains(name) {
             return Err(Reason::OtherEntry(lossy(name)));
         }
         if let Some(known) = self.header.and_then(|header| header.get(name)) {

@@ -95,7 +95,7 @@ impl<'t> Unit<'_, 't> {
         // All chunks that define a name are in one group.
         identities[private.chunks[0]].unwrap_or_else(|| {
             let mut hash = Fields::new(b"own");
-            hash.field(self.entry);
+            hash.field(self.first_entry);
             hash.field(name);
             hash.finish()
         })

@@ -26,7 +26,9 @@ pub(super) struct Needs<'t> {
 impl<'t> Unit<'_, 't> {
     pub(super) fn needs(&self, chunk: &Chunk<'t>, states: &States<'t>) -> Needs<'t> {
         let mut needs = Needs { shareable: chunk.shareable && !chunk.defines.is_empty(), ..Needs::default() };
-        if self.header.is_some_and(Table::odd) || chunk.defines.iter().any(|defined| defined.name == self.entry) {
+        if self.header.is_some_and(Table::odd)
+            || chunk.defines.iter().any(|defined| self.entries.contains(defined.name))
+        {
             needs.shareable = false;
         }
         if !needs.shareable {

@@ -2,21 +2,31 @@
 //! that does not work, it is made under its own names, as without a cache.
 
 use std::fs;
+use std::sync::Arc;
 
 use super::{Engine, Names, Source};
-use crate::cache::Shelf;
+use crate::cache::{Shelf, Taken};
 use crate::error::Failure;
 use crate::event::{Event, Observer};
 use crate::library::Library;
 use crate::unit::Unit;
+use crate::unity::Member;
 use crate::worker::content::{self, Renamed};
 use crate::worker::slot::Address;
 
 /// A unit under its names in the cache, and its place there.
-struct Kept<'a> {
-    unit: Unit,
-    entry: String,
-    shelf: Shelf<'a>,
+pub(in crate::worker) struct Kept<'a> {
+    pub(super) unit: Unit,
+    pub(super) entry: String,
+    pub(super) shelf: Shelf<'a>,
+}
+
+impl Kept<'_> {
+    /// The unit under these names.
+    pub(in crate::worker) fn member(&self) -> Member<'_> {
+        let Self { unit, entry, .. } = self;
+        Member { name: unit.name(), entries: std::slice::from_ref(entry), folder: None, text: unit.text() }
+    }
 }
 
 impl Engine {
@@ -27,7 +37,7 @@ impl Engine {
         source: &Source<'_>,
         entry: &str,
         observer: &dyn Observer,
-    ) -> Result<(Address, Library), Failure> {
+    ) -> Result<(Address, Arc<Library>), Failure> {
         if let Some(kept) = self.kept(source, entry) {
             if let Some(made) = self.take(stem, &kept, observer) {
                 return Ok(made);
@@ -45,11 +55,11 @@ impl Engine {
             }
         }
         let library = self.build(stem, source, entry, observer)?;
-        Ok((library.address(entry)?.into(), library))
+        Ok((library.address(entry)?.into(), Arc::new(library)))
     }
 
     /// Nothing where there is no cache for it. Where people look at names, units keep their own.
-    fn kept(&self, source: &Source<'_>, entry: &str) -> Option<Kept<'_>> {
+    pub(in crate::worker) fn kept(&self, source: &Source<'_>, entry: &str) -> Option<Kept<'_>> {
         let Self { pipeline, header, names: Names { entry_prefix, save_temps, .. }, .. } = self;
         if pipeline.cache.is_none() || pipeline.flags.debug || *save_temps || self.perf.is_some() {
             return None;
@@ -61,16 +71,29 @@ impl Engine {
     }
 
     /// The code, if its object is in the cache and can be linked. What goes wrong here goes wrong where it is made, too, if it matters.
-    fn take(&self, stem: &str, kept: &Kept<'_>, observer: &dyn Observer) -> Option<(Address, Library)> {
-        let taken = kept.shelf.take()?;
-        observer.event(&Event::CacheHit { unit: kept.unit.name() });
+    pub(in crate::worker) fn take(
+        &self,
+        stem: &str,
+        kept: &Kept<'_>,
+        observer: &dyn Observer,
+    ) -> Option<(Address, Arc<Library>)> {
+        let library = match kept.shelf.take() {
+            Some(taken) => {
+                observer.event(&Event::CacheHit { unit: kept.unit.name() });
+                Arc::new(self.link_taken(stem, &taken, observer)?)
+            }
+            None => self.take_from_company(stem, kept, observer)?,
+        };
+        Some((library.address(&kept.entry).ok()?.into(), library))
+    }
+
+    pub(super) fn link_taken(&self, stem: &str, taken: &Taken, observer: &dyn Observer) -> Option<Library> {
         let object = self.object(stem);
         if fs::write(&object, taken.object()).is_err() {
             self.discard(&[object]);
             return None;
         }
-        let library = self.link(stem, &[object], std::slice::from_ref(&kept.entry), observer).ok()?;
-        Some((library.address(&kept.entry).ok()?.into(), library))
+        self.link(stem, &[object], taken.symbols(), observer).ok()
     }
 
     fn make_to_keep(
@@ -79,11 +102,11 @@ impl Engine {
         kept: &Kept<'_>,
         units: u32,
         observer: &dyn Observer,
-    ) -> Result<(Address, Library), Failure> {
+    ) -> Result<(Address, Arc<Library>), Failure> {
         let Kept { unit, entry, shelf } = kept;
         let (ran, object) = self.compile_unit(stem, unit, units, observer)?;
         shelf.put_made(ran, &object, observer);
         let library = self.link(stem, &[object], std::slice::from_ref(entry), observer)?;
-        Ok((library.address(entry)?.into(), library))
+        Ok((library.address(entry)?.into(), Arc::new(library)))
     }
 }
