@@ -27,7 +27,6 @@ pub(crate) enum NotLinked {
     #[cfg_attr(not(all(feature = "wild", target_os = "linux", not(loom))), expect(dead_code, reason = "there is none"))]
     Refused(String),
     /// A file could not be read.
-    #[cfg_attr(not(all(feature = "wild", target_os = "linux", not(loom))), expect(dead_code, reason = "none is read"))]
     Io(io::Error),
 }
 

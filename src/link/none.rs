@@ -6,7 +6,7 @@ use super::NotLinked;
 
 /// No linker.
 #[derive(Debug, Default)]
-pub(crate) struct InProcess;
+pub(crate) struct InProcess(());
 
 impl InProcess {
     /// Whether there is one.

@@ -15,6 +15,9 @@ const LOOK: Duration = Duration::from_millis(10);
 /// A compiler that does not wait by then, will not.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The smallest that Linux has.
+const PAGE: u64 = 4096;
+
 /// How many pages are made at a time: a unit that comes waits so long, half a millisecond.
 const SLICE: usize = 256;
 
@@ -56,9 +59,8 @@ impl Warming {
                 Ok(None) => {}
             },
             Self::Going { memory, left } => {
-                let page = rustix::param::page_size();
-                let end = left.end.min(left.start + (SLICE * page) as u64);
-                let owned = (left.start..end).step_by(page).try_for_each(|at| own(memory, at));
+                let end = left.end.min(left.start + SLICE as u64 * PAGE);
+                let owned = (left.start..end).step_by(PAGE as usize).try_for_each(|at| own(memory, at));
                 left.start = end;
                 if owned.is_err() || left.is_empty() {
                     *self = Self::Over;
