@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use mjitcc::worker::{Slot, SlotState, Worker};
 
+use crate::papers;
 use crate::vm::{Held, Vm};
 use crate::watchdog::{Doing, Journal};
 
@@ -249,6 +250,7 @@ impl Stage<'_> {
         let mut status = 0;
         // SAFETY: a plain system call.
         let reaped = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        let _ = std::fs::remove_file(papers::map_of(pid.cast_unsigned()));
         if reaped != pid || status != 0 {
             self.vm.wrong(format!("the child ended with {status}"));
         }

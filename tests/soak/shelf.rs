@@ -1,0 +1,61 @@
+//! The object cache that all workers of a soak share, two of them at once: too small for what is put into it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use mjitcc::cache::{Cache, CachePlace, Size};
+
+/// Room for a header or two and some hundred objects.
+const ROOM: Size = Size(6 << 20);
+
+pub struct Shelf {
+    dir: tempfile::TempDir,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    entries: BTreeSet<PathBuf>,
+    evicted: u64,
+}
+
+impl Shelf {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), seen: Mutex::default() }
+    }
+
+    pub fn place(&self) -> CachePlace {
+        CachePlace { dir: self.dir.path().to_owned(), max_size: ROOM }
+    }
+
+    fn entries(&self, pattern: &str) -> BTreeSet<PathBuf> {
+        let pattern = self.dir.path().join("v1").join(pattern);
+        glob::glob(pattern.to_str().unwrap()).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Notes what is gone since the last time.
+    pub fn look(&self) {
+        let now = self.entries("??/[!.]*");
+        let mut seen = self.seen.lock().unwrap();
+        seen.evicted += seen.entries.difference(&now).count() as u64;
+        seen.entries = now;
+    }
+
+    /// How many entries went, at least, since this was asked last.
+    pub fn evicted(&self) -> u64 {
+        std::mem::take(&mut self.seen.lock().unwrap().evicted)
+    }
+
+    /// What must not be when nobody uses it.
+    pub fn wrongs(&self) -> Vec<String> {
+        let stats = Cache::new(self.place()).stats().unwrap();
+        let mut wrongs: Vec<String> =
+            self.entries("??/.*").iter().map(|path| format!("never finished: {}", path.display())).collect();
+        // How full it is is left to chance, a little.
+        if stats.bytes > ROOM.0 / 4 * 5 {
+            wrongs.push(format!("the cache has {} bytes of {}", stats.bytes, ROOM.0));
+        }
+        wrongs
+    }
+}
