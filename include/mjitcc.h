@@ -456,7 +456,8 @@ typedef struct mjitcc_fork mjitcc_fork;
 /*
  * To be called just before fork. Waits while C text is being generated and while a thread of the worker's runs, which is short; not for
  * compilers. Until the mjitcc_fork is given back no other function may be called on this thread with this worker, and
- * on other threads they wait. Not between mjitcc_worker_enter_gc and mjitcc_worker_leave_gc.
+ * on other threads they wait. Not between mjitcc_worker_enter_gc and mjitcc_worker_leave_gc. A process with several workers holds
+ * all of them: what another one's threads are at would be half done in the child.
  */
 mjitcc_status mjitcc_worker_before_fork(mjitcc_worker *worker, mjitcc_fork **fork);
 

@@ -34,12 +34,14 @@ pub struct Kind<'a> {
     pub header: bool,
     /// With all that makes code be there sooner. What a fake compiler does it does to units of their own name.
     pub quickly: bool,
+    pub linker: Linker,
     pub unity: Unity,
     /// Where objects are kept.
     pub shelf: Option<&'a Shelf>,
     pub perf_map: bool,
-    /// How many live at once.
-    pub workers: u64,
+    /// How many live at once, each a little later than the one before, so that it finds what that has kept. Nobody forks beside others: all
+    /// workers of a process would have to be held for it, with their hosts.
+    pub workers: u32,
 }
 
 impl Default for Kind<'_> {
@@ -51,6 +53,7 @@ impl Default for Kind<'_> {
             cache: 0,
             header: false,
             quickly: false,
+            linker: Linker::Auto,
             unity: Unity::Off,
             shelf: None,
             perf_map: false,
@@ -144,12 +147,15 @@ fn is_timed_out(why: &NoCode) -> bool {
 
 pub fn run(kind: &Kind<'_>, seed: u64, budget: &Budget, totals: &mut Totals) {
     let began = Instant::now();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = &tempfile::tempdir().unwrap();
     let before = Possessions::now();
     let lives: Vec<Life> = std::thread::scope(|scope| {
-        let live = || Life::live(kind, dir.path(), seed, budget);
-        let others: Vec<_> = (1..kind.workers).map(|_| scope.spawn(live)).collect();
-        let own = live();
+        let live = move |later: u32| {
+            std::thread::sleep(budget.time / kind.workers / 2 * later);
+            Life::live(kind, dir.path(), seed, budget)
+        };
+        let others: Vec<_> = (1..kind.workers).map(|later| scope.spawn(move || live(later))).collect();
+        let own = live(0);
         others.into_iter().map(|other| other.join().unwrap()).chain([own]).collect()
     });
     let mut wrongs = before.left(dir.path());
@@ -234,11 +240,10 @@ impl Life {
     fn start(&self, kind: &Kind<'_>, dir: PathBuf) -> Worker {
         let (journal, told, began) = (Arc::clone(&self.journal), Arc::clone(&self.told), Instant::now());
         let header = if kind.header { WorkerHeader::File(fixture("vm.h")) } else { WorkerHeader::None };
-        let linker = if kind.quickly { Linker::Wild } else { Linker::Auto };
         let builder = Worker::builder()
             .wish(Wish { cc: Some(kind.cc.clone().into()), ..Wish::default() })
             .environment(Environment { temp_dirs: vec![dir], ..Environment::read() })
-            .flags(Flags { optimize: kind.optimize, linker, ..Flags::default() })
+            .flags(Flags { optimize: kind.optimize, linker: kind.linker, ..Flags::default() })
             .header(header)
             .threads(NonZero::new(kind.threads).unwrap())
             .timeout(Some(DEADLINE))
@@ -266,7 +271,7 @@ impl Life {
         let stop = AtomicBool::new(false);
         let mut rng = fastrand::Rng::with_seed(seed);
         (0..IMMORTALS).for_each(|_| drop(vm.submit(worker, &vm.new_owner(&mut rng))));
-        let stage = &Stage { vm, worker, counts, stop: &stop, units: budget.units, journal };
+        let stage = &Stage { vm, worker, counts, stop: &stop, units: budget.units, forks: kind.workers == 1, journal };
         std::thread::scope(|scope| {
             for number in 0..MUTATORS {
                 let (mut rng, doing) = (rng.fork(), journal.enrol(format!("mutator {number}")));

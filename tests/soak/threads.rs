@@ -40,6 +40,7 @@ pub struct Stage<'a> {
     pub counts: &'a Counts,
     pub stop: &'a AtomicBool,
     pub units: u64,
+    pub forks: bool,
     pub journal: &'a Journal,
 }
 
@@ -177,7 +178,7 @@ impl Stage<'_> {
                         let _world = self.vm.world.write().unwrap();
                         self.nothing_happens_while_paused(rng);
                     }
-                    if rng.bool() {
+                    if self.forks && rng.bool() {
                         self.fork(rng, doing, true);
                     }
                     self.resume();
@@ -188,7 +189,7 @@ impl Stage<'_> {
                     doing.now("cancelling");
                     count(&self.counts.taken_back, self.vm.cancel_all(self.worker));
                 }
-                5..7 => self.fork(rng, doing, false),
+                5..7 if self.forks => self.fork(rng, doing, false),
                 _ => {}
             }
             doing.now("resting");

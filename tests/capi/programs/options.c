@@ -199,7 +199,7 @@ static void timings(void)
     options.trace = events;
     live(options, TEXT, nothing_is_written_yet);
     CHECK(has(events, "\"traceEvents\"") && has(events, "m@options.rb:7") && access(page, F_OK) != 0);
-    options.trace = in_dir("no/such/folder.json", events);
+    options.trace = in_dir("launched/is-no-folder.json", events);
     CHECK(live(options, TEXT, NULL).warnings == 1);
 }
 
