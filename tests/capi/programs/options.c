@@ -85,6 +85,7 @@ static struct life live(mjitcc_worker_options options, const char *text, void (*
     options.cc = "gcc";
     options.compaction = MJITCC_COMPACT_NEVER;
     options.unity = MJITCC_UNITY_OFF;
+    options.standby = MJITCC_STANDBY_OFF;
     options.observe = observe;
     options.observe_ctx = &life;
     options.reaper = &reaper;
@@ -154,13 +155,7 @@ static void cache(void)
     CHECK(live(options, TEXT, NULL).compiled == UNITS);
     CHECK(access(in_dir("home/mjit-cc/CACHEDIR.TAG", path), F_OK) == 0);
     CHECK(live(options, TEXT, NULL).hits == UNITS);
-    CHECK(unsetenv("XDG_CACHE_HOME") == 0 && unsetenv("HOME") == 0);
-    {
-        mjitcc_worker *worker;
-        mjitcc_host host = { sizeof host, 0, NULL, generate, NULL, NULL, NULL };
-        options.host = &host;
-        REFUSED(mjitcc_worker_start(&options, &worker), MJITCC_INVALID, "no home directory");
-    }
+    CHECK(unsetenv("XDG_CACHE_HOME") == 0);
 }
 
 static void launcher(void)
