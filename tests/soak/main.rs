@@ -111,5 +111,5 @@ fn everything_at_once() {
         round::run(kind, seed.wrapping_add(number), &budget, &mut totals);
     }
     eprintln!("soak: {totals} in {:.0} s", began.elapsed().as_secs_f64());
-    totals.check();
+    totals.check(time);
 }

@@ -23,6 +23,7 @@ use crate::watchdog::{self, Journal};
 /// How long the compiler that hangs hangs.
 const DEADLINE: Duration = Duration::from_secs(1);
 const MUTATORS: u64 = 3;
+const A_LONG_TIME: Duration = Duration::from_secs(60);
 
 /// What kind of worker.
 #[derive(Clone)]
@@ -89,9 +90,11 @@ impl Totals {
     }
 
     /// A soak in which nothing happens proves nothing.
-    pub fn check(&self) {
+    pub fn check(&self, time: Duration) {
         for (name, number) in self.numbers {
-            assert!(number > 0 || self.submitted < 1000, "nothing was {name}");
+            // What is kept is found again, and given up, once there is enough of it.
+            let takes_long = name.ends_with("the object cache") && time < A_LONG_TIME;
+            assert!(number > 0 || self.submitted < 1000 || takes_long, "nothing was {name}");
         }
     }
 }
