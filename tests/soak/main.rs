@@ -90,6 +90,7 @@ fn everything_at_once() {
             cache: 100,
             optimize: OptLevel::O2,
             header: true,
+            linker: Linker::Wild,
             unity: Unity::AtMost(FOUR),
             shelf: Some(&shelf),
             ..quick
