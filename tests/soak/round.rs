@@ -23,7 +23,7 @@ use crate::watchdog::{self, Journal};
 /// How long the compiler that hangs hangs.
 const DEADLINE: Duration = Duration::from_secs(1);
 const MUTATORS: u64 = 3;
-const A_LONG_TIME: Duration = Duration::from_secs(60);
+const A_LONG_TIME: Duration = Duration::from_secs(120);
 
 /// What kind of worker.
 #[derive(Clone)]
