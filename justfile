@@ -26,11 +26,11 @@ soak:
 
 # What this tool costs beside the compilers, and the worker a VM's threads.
 bench:
-    cargo bench --bench overhead
-    cargo bench --bench latency
-    cargo bench --bench rows
-    cargo bench --bench queue
-    cargo bench --bench tiers
+    cargo bench
+
+# Whether the benches work, not how fast.
+bench-short:
+    cargo bench -- --short
 
 # The C libraries, shared and static, in target/release; include/mjitcc.h goes with them.
 capi:

@@ -283,6 +283,9 @@ enum {
 /* For timeout_ms. */
 #define MJITCC_NO_TIMEOUT UINT64_MAX
 
+/* For memfree: however little memory is left. */
+#define MJITCC_NO_MEMFREE UINT64_MAX
+
 /* ---------------------------------------------------------------------------------------------------- the worker */
 
 /* How a worker works. Begin with MJITCC_WORKER_OPTIONS_INIT and set host. */
@@ -320,10 +323,38 @@ typedef struct mjitcc_worker_options {
     uint32_t tiers;             /* MJITCC_TIERS_* */
     uint32_t standby;           /* MJITCC_STANDBY_* */
     uint32_t linker;            /* MJITCC_LINKER_* */
+    /*
+     * Objects are kept in this directory, which survives the process and is shared with others, and are taken from there: by the text
+     * of a unit, in which its entry, and what is called after that (ENTRY_helper), has another name. "on" is the user's usual
+     * directory, "off" and NULL none, so that a host may pass on what its users say in MJIT_CC_CACHE. What is in there is run: nobody
+     * else is to write to it. Units are compiled one by one then, unless unity says how many. Nothing is kept with save_temps, debug
+     * or perf_map.
+     */
+    const char *cache;
+    uint64_t cache_size;        /* how many bytes the cache may have; what was used least lately goes. 0: 5 GiB */
+    /*
+     * Another program, with words that come first if any, that starts the compilers of units: "distcc". One that cannot carry a
+     * precompiled header gets the header as text. One that is not there disables compiling. NULL: none.
+     */
+    const char *launcher;
+    /*
+     * Where an HTML page goes that shows what took how long, when the worker is finished or an exec prepared: the latest 10000 units.
+     * The child of a fork writes one of its own, with its process id before the suffix. What goes wrong is a warning. NULL: none.
+     */
+    const char *timings;
+    const char *trace;          /* the same as Chrome trace events, which Perfetto reads */
+    uint64_t memfree;           /* bytes that must be free for each compiler beside another, on Linux; 0: 400 MiB; MJITCC_NO_MEMFREE */
+    /*
+     * Names loaded code for Linux's perf, in /tmp/perf-PID.map: entries by the place of their unit. The code is taken out of its file's
+     * mapping for that, which costs its size in memory. Who profiles removes the file.
+     */
+    uint8_t perf_map;
+    uint8_t reserved[7];
 } mjitcc_worker_options;
 
 #define MJITCC_WORKER_OPTIONS_INIT { sizeof(mjitcc_worker_options), MJITCC_ABI, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0 }
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, \
+    NULL, 0, NULL, NULL, NULL, 0, 0, {0, 0, 0, 0, 0, 0, 0} }
 
 /* Compiles in the background. Given back with mjitcc_worker_finish. */
 typedef struct mjitcc_worker mjitcc_worker;
@@ -425,7 +456,8 @@ typedef struct mjitcc_fork mjitcc_fork;
 /*
  * To be called just before fork. Waits while C text is being generated and while a thread of the worker's runs, which is short; not for
  * compilers. Until the mjitcc_fork is given back no other function may be called on this thread with this worker, and
- * on other threads they wait. Not between mjitcc_worker_enter_gc and mjitcc_worker_leave_gc.
+ * on other threads they wait. Not between mjitcc_worker_enter_gc and mjitcc_worker_leave_gc. A process with several workers holds
+ * all of them: what another one's threads are at would be half done in the child.
  */
 mjitcc_status mjitcc_worker_before_fork(mjitcc_worker *worker, mjitcc_fork **fork);
 

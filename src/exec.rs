@@ -209,9 +209,10 @@ impl ProcessExecutor {
         };
         // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
         let output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
-        let mut env: Vec<(OsString, OsString)> =
-            ["TMPDIR", "TMP", "TEMP"].map(|name| (name.into(), temp_dir.into())).into();
-        env.extend(step.env.iter().cloned());
+        let temp = ["TMPDIR", "TMP", "TEMP"].map(|name| (OsString::from(name), OsString::from(temp_dir)));
+        // Of two values of one name it is the system's business which counts.
+        let temp = temp.into_iter().filter(|(name, _)| step.env.iter().all(|(set, _)| set != name));
+        let env = step.env.iter().cloned().chain(temp).collect();
         let args = step.leading.iter().cloned().chain(args).collect();
         let launch = Launch { program: &step.program, args, env, input, output: output.try_clone().map_err(failed)? };
         let entered = self.processes.reaper.clone().map(Entered::new);

@@ -13,6 +13,17 @@ use crate::exec::Executor;
 /// How often a waiting process looks whether it may go on. Blocking would not end on Ctrl-C.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A file whose lock ends with this. By closing alone it would last as long as the child of any fork has the file open that was there
+/// meanwhile, which may be what waits for it.
+#[derive(Debug)]
+pub(crate) struct Unlocking(pub(crate) File);
+
+impl Drop for Unlocking {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 /// Waits until nobody else holds the file, or until the work is cancelled.
 pub(crate) fn exclusive(
     file: &File,
@@ -57,5 +68,26 @@ fn acquire(
                 thread::sleep(PAUSE);
             }
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_child_that_has_inherited_the_file_keeps_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let locked = Unlocking(File::create(&path).unwrap());
+        locked.0.lock().unwrap();
+        // Of the same open file, as a child's is.
+        let inherited = locked.0.try_clone().unwrap();
+        let other = File::open(&path).unwrap();
+        assert!(other.try_lock_shared().is_err());
+        drop(locked);
+        other.try_lock().unwrap();
+        drop(inherited);
     }
 }

@@ -11,7 +11,7 @@ use crate::depend::{FileDigests, Inputs};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer};
 use crate::key::{Digest, KeyBuilder};
-use crate::lock;
+use crate::lock::{self, Unlocking};
 use crate::pipeline::{Pipeline, Reading};
 use crate::scratch;
 
@@ -42,7 +42,7 @@ pub struct ReadyPch {
     reused: bool,
     took: Duration,
     /// Locked for sharing, unless nobody else can get at it.
-    _record: Option<File>,
+    _record: Option<Unlocking>,
 }
 
 impl ReadyPch {
@@ -314,24 +314,24 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
     let mut built = false;
     loop {
         let mut record_file = match record::open(&path) {
-            Ok(file) => file,
+            Ok(file) => Unlocking(file),
             // Somebody else's, to be read only.
             Err(error) => return as_it_is(pipeline, pch, &key, &path, began, observer)?.ok_or(Unready::Fatal(error)),
         };
-        lock::exclusive(&record_file, &path, &*pipeline.executor, observer)?;
-        let mut record = record::read(&mut record_file);
+        lock::exclusive(&record_file.0, &path, &*pipeline.executor, observer)?;
+        let mut record = record::read(&mut record_file.0);
         let digests = FileDigests::default();
         if !record.as_ref().is_some_and(|record| record.is_current(pch, &key, &digests)) {
             observer.event(&Event::PchStarted { header: &pch.header });
             let fresh = build(pipeline, pch, &key, observer)?;
-            record::write(&mut record_file, &fresh).map_err(Error::file("write", &path))?;
+            record::write(&mut record_file.0, &fresh).map_err(Error::file("write", &path))?;
             built = true;
             record = Some(fresh);
         }
         // Whoever uses it shares the lock. There is no changing over in one step, so look again whether it is still the same.
-        lock::release(&record_file, &path)?;
-        lock::shared(&record_file, &path, &*pipeline.executor, observer)?;
-        if let Some(record) = record::read(&mut record_file).filter(|now| Some(now) == record.as_ref()) {
+        lock::release(&record_file.0, &path)?;
+        lock::shared(&record_file.0, &path, &*pipeline.executor, observer)?;
+        if let Some(record) = record::read(&mut record_file.0).filter(|now| Some(now) == record.as_ref()) {
             let (content, portable) = (record.content(), portable(pipeline, pch, &record));
             let (pch, took) = (pch.clone(), began.elapsed());
             return Ok(ReadyPch { pch, content, portable, reused: !built, took, _record: Some(record_file) });
@@ -348,9 +348,10 @@ fn as_it_is(
     began: Instant,
     observer: &dyn Observer,
 ) -> Result<Option<ReadyPch>, Error> {
-    let Ok(mut file) = File::open(path) else { return Ok(None) };
-    lock::shared(&file, path, &*pipeline.executor, observer)?;
-    let record = record::read(&mut file).filter(|record| record.is_current(pch, key, &FileDigests::default()));
+    let Ok(file) = File::open(path) else { return Ok(None) };
+    let mut file = Unlocking(file);
+    lock::shared(&file.0, path, &*pipeline.executor, observer)?;
+    let record = record::read(&mut file.0).filter(|record| record.is_current(pch, key, &FileDigests::default()));
     Ok(record.map(|record| ReadyPch {
         pch: pch.clone(),
         content: record.content(),

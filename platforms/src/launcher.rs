@@ -14,6 +14,8 @@ enum Kind {
     Ccache,
     /// Preprocesses here, and compiles here or elsewhere: a PCH does not go through a preprocessor.
     Preprocessing,
+    /// Does so in a server that it starts where none runs, and that outlives the unit.
+    Server,
     /// Starts the compiler: `nice`, `taskset`.
     Other,
 }
@@ -23,6 +25,15 @@ enum Kind {
 pub struct Launcher {
     program: PathBuf,
     leading: Vec<OsString>,
+}
+
+/// What launchers take from the environment of their user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserSettings {
+    /// What ccache may be sloppy about already.
+    pub sloppiness: Option<OsString>,
+    /// Where temporary files go that are not this crate's.
+    pub temp_dir: Option<PathBuf>,
 }
 
 /// What makes ccache take a PCH (its manual, "Precompiled headers").
@@ -49,7 +60,8 @@ impl Launcher {
         let words = [self.program.as_os_str()].into_iter().chain(self.leading.iter().map(OsString::as_os_str));
         words.map(|word| match Path::new(word).file_stem().and_then(OsStr::to_str) {
             Some("ccache") => Kind::Ccache,
-            Some("sccache" | "distcc" | "icecc" | "buildcache") => Kind::Preprocessing,
+            Some("distcc" | "icecc" | "buildcache") => Kind::Preprocessing,
+            Some("sccache") => Kind::Server,
             _ => Kind::Other,
         })
     }
@@ -60,7 +72,7 @@ impl Launcher {
         let familiar = matches!(family, Family::Gcc | Family::Clang);
         self.kinds().all(|kind| match kind {
             Kind::Ccache => familiar,
-            Kind::Preprocessing => false,
+            Kind::Preprocessing | Kind::Server => false,
             Kind::Other => true,
         })
     }
@@ -71,15 +83,15 @@ impl Launcher {
         self.kinds().any(|kind| kind != Kind::Other)
     }
 
-    /// A step that compiles a unit, started by the launcher. `sloppiness` is what the user lets ccache be sloppy about.
+    /// A step that compiles a unit, started by the launcher, for a user who has this.
     #[must_use]
-    pub fn before(&self, step: Step, family: Family, sloppiness: Option<&OsStr>) -> Step {
+    pub fn before(&self, step: Step, family: Family, user: &UserSettings) -> Step {
         let Step { program, leading, mut args, mut env, response } = step;
         if self.kinds().any(|kind| kind == Kind::Ccache) {
             if family == Family::Gcc {
                 args.push("-fpch-preprocess".into());
             }
-            let mut words = sloppiness.unwrap_or_default().to_owned();
+            let mut words = user.sloppiness.clone().unwrap_or_default();
             if !words.is_empty() {
                 words.push(",");
             }
@@ -87,6 +99,10 @@ impl Launcher {
             env.push(("CCACHE_SLOPPINESS".into(), words));
             // A PCH that was built again is another file, and its sum says whether it is the same header.
             env.push(("CCACHE_PCH_EXTSUM".into(), "1".into()));
+        }
+        if let Some(dir) = user.temp_dir.as_ref().filter(|_| self.kinds().any(|kind| kind == Kind::Server)) {
+            // The server keeps them, and needs a directory that is still there when this one's is not.
+            env.extend(["TMPDIR", "TMP", "TEMP"].map(|name| (name.into(), dir.into())));
         }
         let leading = self.leading.iter().cloned().chain([program.into()]).chain(leading).collect();
         Step { program: self.program.clone(), leading, args, env, response }
@@ -126,9 +142,13 @@ mod tests {
             env: Vec::new(),
             response: Syntax::Gnu,
         };
-        let launched = launcher(&["nice", "-n", "5"]).before(step.clone(), Family::Gcc, None);
+        let nobody = UserSettings::default();
+        let launched = launcher(&["nice", "-n", "5"]).before(step.clone(), Family::Gcc, &nobody);
         assert_eq!(launched.to_string(), "nice -n 5 /usr/bin/gcc -m32 -c");
-        let launched = launcher(&["ccache"]).before(step, Family::Gcc, Some("locale".as_ref()));
+        let user = UserSettings { sloppiness: Some("locale".into()), temp_dir: Some("/home/u/tmp".into()) };
+        let launched = launcher(&["sccache"]).before(step.clone(), Family::Gcc, &user);
+        assert_eq!(launched.env[0], ("TMPDIR".into(), "/home/u/tmp".into()));
+        let launched = launcher(&["ccache"]).before(step, Family::Gcc, &user);
         assert_eq!(launched.to_string(), "ccache /usr/bin/gcc -m32 -c -fpch-preprocess");
         assert_eq!(launched.env[0], ("CCACHE_SLOPPINESS".into(), "locale,pch_defines,time_macros".into()));
     }

@@ -57,7 +57,7 @@ pub use compiler::{Compiler, Family, Version};
 pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
 pub use keep::{CompilerParts, ask_processor, possible_files, processor, tells_directory, why_private};
-pub use launcher::Launcher;
+pub use launcher::{Launcher, UserSettings};
 pub use link::Linker;
 pub use plan::{Plan, PlanError, Step, TextFile};
 pub use target::{Arch, Env, Os, Target, UnknownTarget};

@@ -21,7 +21,7 @@ pub struct CachePlace {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CacheSettingError {
     /// There is no directory that it could be in.
-    #[error("this user has no directory for caches (no home directory): name one with --cache DIR")]
+    #[error("this user has no directory for caches (no home directory): name one")]
     Nowhere,
     /// A size is no size.
     #[error("'{0}' is no size: expected a number and k, M, G or T, such as 5G; or Ki, Mi, Gi or Ti")]

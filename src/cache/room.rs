@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use crate::lock::Unlocking;
 use crate::scratch;
 
 /// What files are called before they are renamed into their places.
@@ -88,9 +89,9 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     let mut removed = Removed::default();
     let lock = match File::create(dir.join("lock")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(removed),
-        lock => lock?,
+        lock => Unlocking(lock?),
     };
-    if lock.try_lock().is_err() {
+    if lock.0.try_lock().is_err() {
         return Ok(removed);
     }
     let mut all = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use mjit_cc_platforms::{Family, Launcher, Step};
+use mjit_cc_platforms::{Family, Launcher, Step, UserSettings};
 
 use super::Environment;
 
@@ -21,7 +21,7 @@ pub enum LauncherError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundLauncher {
     launcher: Launcher,
-    sloppiness: Option<OsString>,
+    user: UserSettings,
 }
 
 impl FoundLauncher {
@@ -46,7 +46,8 @@ impl FoundLauncher {
         let missing = || LauncherError::Missing(first.to_string_lossy().into_owned());
         let program = environment.programs(first).next().ok_or_else(missing)?;
         let launcher = Launcher::new(program, leading.to_vec());
-        Ok(Self { launcher, sloppiness: environment.ccache_sloppiness.clone() })
+        let temp_dir = environment.temp_dirs.iter().find(|dir| dir.is_dir()).cloned();
+        Ok(Self { launcher, user: UserSettings { sloppiness: environment.ccache_sloppiness.clone(), temp_dir } })
     }
 
     /// What it is.
@@ -57,6 +58,6 @@ impl FoundLauncher {
 
     /// A step that compiles a unit, started by it.
     pub(crate) fn before(&self, step: Step, family: Family) -> Step {
-        self.launcher.before(step, family, self.sloppiness.as_deref())
+        self.launcher.before(step, family, &self.user)
     }
 }

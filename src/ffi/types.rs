@@ -142,6 +142,14 @@ pub struct WorkerOptions {
     pub tiers: u32,
     pub standby: u32,
     pub linker: u32,
+    pub cache: *const c_char,
+    pub cache_size: u64,
+    pub launcher: *const c_char,
+    pub timings: *const c_char,
+    pub trace: *const c_char,
+    pub memfree: u64,
+    pub perf_map: u8,
+    pub reserved: [u8; 7],
 }
 
 #[repr(C)]

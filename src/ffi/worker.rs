@@ -13,6 +13,7 @@ use mjit_cc_platforms::{Choice, Flags, Linker, OptLevel};
 use super::fault::{Fault, OK, Status, guarded, status, yes};
 use super::host::{self, Callbacks, Context};
 use super::memory::{handle, path, read, text, wanted, word, words};
+use super::resources::Resources;
 use super::{ABI, OwnerFn, Place, Slot, WorkerOptions, event, reaper, slot};
 use crate::discover::{Environment, Wish};
 use crate::worker::{self, Compaction, FactId, OwnerId, Standby, Switches, Tiers, Unity, Unloading, WorkerHeader};
@@ -151,6 +152,8 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
     // SAFETY: as the header says.
     let (callbacks, reaper) = unsafe { (Callbacks::read(options.host)?, reaper::lent(options.reaper)?) };
     let compiling: Compiling = compiling!(options)?;
+    // SAFETY: as the header says.
+    let resources = unsafe { Resources::read(options, &compiling.environment) }?;
     let unloading = match options.unloading {
         UNLOAD_COLDEST => Unloading::Coldest,
         UNLOAD_NEVER => Unloading::Never,
@@ -205,6 +208,7 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         .warnings(options.warnings != 0)
         .save_temps(options.save_temps != 0)
         .wait(options.wait != 0);
+    builder = resources.set(builder);
     if options.max_cache_size > 0 {
         builder = builder.max_cache_size(usize::try_from(options.max_cache_size).unwrap_or(usize::MAX));
     }

@@ -227,20 +227,28 @@ impl Engine {
     /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
     fn build(&self, stem: &str, source: &Source<'_>, entry: &str, observer: &dyn Observer) -> Result<Library, Failure> {
         if self.pipeline.toolchain().capabilities().at_once {
-            return self.build_at_once(stem, source, observer);
+            return self.build_at_once(stem, source, entry, observer);
         }
         let object = self.compile(stem, source, observer)?;
         self.link(stem, &[object], &[entry.to_owned()], observer)
     }
 
     /// C text to loaded code in one process.
-    fn build_at_once(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<Library, Failure> {
+    fn build_at_once(
+        &self,
+        stem: &str,
+        source: &Source<'_>,
+        entry: &str,
+        observer: &dyn Observer,
+    ) -> Result<Library, Failure> {
         let Self { pipeline, header, .. } = self;
         let unit = Unit::from_text(&source.name, source.text)?;
         let suffix = pipeline.toolchain().compiler().target.library_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
         let built = pipeline.compile(&unit, header, Role::Library, &paths, pipeline.deadline(), observer);
-        let loaded = built.and_then(|_| Ok(Library::open(&paths.staged)?));
+        let image = || fs::read(&paths.staged).map_err(Failure::file("read", &paths.staged));
+        let load = |_| self.name_for_perf(Library::open(&paths.staged)?, &[entry.to_owned()], image);
+        let loaded = built.and_then(load);
         self.discard(&[self.source(stem), paths.staged]);
         loaded
     }

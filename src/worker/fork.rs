@@ -20,7 +20,8 @@ pub struct Fork<'a> {
 
 impl Worker {
     /// To be called before `fork`. Waits while C text is being generated and while a thread of the worker's runs, which is short;
-    /// not for compilers. No thread is to be between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc).
+    /// not for compilers. No thread is to be between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc). A process with several
+    /// workers holds all of them: what another one's threads are at, such as loading code, would be half done in the child.
     pub fn before_fork(&self) -> Fork<'_> {
         // Before anything is held: it makes files.
         let engine = self.shared.engine();

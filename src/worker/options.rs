@@ -319,9 +319,9 @@ impl Builder {
     /// before: see [`CachePlace::choose`] for what users may want. By default none.
     ///
     /// A unit is looked for by its text, in which its entry is called by another name than [`Request::entry`](super::Request::entry),
-    /// which is made of the text itself; so is what is called after it, such as `ENTRY_helper`. With [`Flags::debug`] and
-    /// [`save_temps`](Self::save_temps) names are kept, and nothing is looked for. What is in the directory is run: nobody else is to
-    /// have it.
+    /// which is made of the text itself; so is what is called after it, such as `ENTRY_helper`. With [`Flags::debug`],
+    /// [`save_temps`](Self::save_temps) and [`perf_map`](Self::perf_map) names are kept, and nothing is looked for. What is in the directory
+    /// is run: nobody else is to have it.
     pub fn cache(mut self, place: CachePlace) -> Self {
         self.options.cache = Some(place);
         self

@@ -63,6 +63,8 @@ impl Engine {
             return None;
         }
         let pipeline = self.quick_pipeline(options, executor, found, options.flags.clone())?;
+        // It links by itself alone.
+        pipeline.check_link().ok()?;
         let header = match &options.header {
             WorkerHeader::None => UnitHeader::None,
             WorkerHeader::File(header) => UnitHeader::Text(std::path::absolute(header).ok()?),

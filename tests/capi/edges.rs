@@ -17,9 +17,11 @@ fn passes(name: &str, linking: Linking, says: &str) {
     let header = build.path().join("vm.h");
     std::fs::write(&header, "#define NUMBER 1000\n").unwrap();
     let mut command = c::command(&program, temp.path());
-    if name == "engine.c" {
-        command.arg(&header);
-    }
+    match name {
+        "engine.c" => command.arg(&header),
+        "options.c" => command.arg(build.path()),
+        _ => &mut command,
+    };
     assert_eq!(c::output(&mut command).trim(), says);
     assert_eq!(c::left_in(temp.path()), [] as [PathBuf; 0]);
 }
@@ -34,6 +36,12 @@ fn what_is_not_as_it_should_be_is_refused_in_words() {
 fn a_worker_does_all_that_it_is_asked() {
     need!("gcc");
     passes("worker.c", Linking::Shared, "worker holds");
+}
+
+#[test]
+fn what_a_host_wants_of_the_machine_around_the_compilers_is_done() {
+    need!("gcc");
+    passes("options.c", Linking::Shared, "options hold");
 }
 
 #[test]

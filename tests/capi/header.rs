@@ -165,7 +165,7 @@ fn every_constant_is_what_it_is() {
         Some(line.split(['/', ',']).next()?.trim())
     });
     let mut theirs = constants(theirs);
-    for name in ["ABI", "SLOT_FIRST_ADDRESS"] {
+    for name in ["ABI", "SLOT_FIRST_ADDRESS", "NO_TIMEOUT", "NO_MEMFREE"] {
         let value =
             between(&header, &format!("#define MJITCC_{name} "), "\n").next().unwrap().trim_end_matches('u').to_owned();
         theirs.insert(name.to_owned(), value);
@@ -174,7 +174,7 @@ fn every_constant_is_what_it_is() {
         .lines()
         .filter_map(|line| line.strip_prefix("pub const "))
         .filter_map(|line| Some(format!("{}={}", line.split_once(':')?.0, line.split_once('=')?.1)))
-        .filter(|line| !line.starts_with("NO_TIMEOUT"))
+        .map(|line| line.replace("u64::MAX", "UINT64_MAX"))
         .collect();
     let ours = constants(ours.iter().map(String::as_str));
     assert!(ours.len() > 30, "found only {}", ours.len());
@@ -211,7 +211,8 @@ fn layouts() -> Vec<Layout> {
         layout!(Reaper "mjitcc_reaper" size reserved ctx enter wait leave forked),
         layout!(WorkerOptions "mjitcc_worker_options" size abi host header cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms max_cache_size threads optimize unloading compaction verbose warnings save_temps
-            wait debug reaper observe observe_ctx unity tiers standby linker),
+            wait debug reaper observe observe_ctx unity tiers standby linker cache cache_size launcher timings trace memfree perf_map
+            reserved),
         layout!(Event "mjitcc_event" size kind level reserved line detail place inlined file ms count),
         layout!(EngineOptions "mjitcc_engine_options" size abi header pch cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms optimize verbose warnings save_temps debug reserved reaper),
@@ -270,6 +271,28 @@ fn every_field_has_the_type_that_it_has() {
     }
     assert!(text.matches("_Static_assert").count() > 70);
     compiles("gcc", &["-std=gnu11"], &text);
+}
+
+#[test]
+fn a_c_host_may_say_whatever_a_rust_host_may() {
+    let builder = fs::read_to_string(root().join("src/worker/options.rs")).unwrap();
+    let (header, mut count) = (header(), 0);
+    let options =
+        between(&header, "typedef struct mjitcc_worker_options {", "} mjitcc_worker_options;").next().unwrap();
+    for setting in between(&builder, "    pub fn ", "(mut self, ") {
+        let field = match setting {
+            "wish" => "cc",
+            "flags" => "cflags",
+            "environment" => "temp_dir",
+            "timeout" => "timeout_ms",
+            "observer" => "observe)",
+            setting => setting,
+        };
+        let declared = [';', '('].iter().any(|end| options.contains(&format!("{field}{end}")));
+        assert!(declared, "mjitcc_worker_options has nothing for Builder::{setting}");
+        count += 1;
+    }
+    assert!(count > 20, "found only {count} settings");
 }
 
 #[test]

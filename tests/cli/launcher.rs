@@ -84,6 +84,66 @@ fn ccache_gives_back_what_it_has_seen_behind_a_precompiled_header() {
     }
 }
 
+/// A server of sccache's, which the first unit starts, on a port of its own. Ends with this.
+struct Sccache {
+    dir: tempfile::TempDir,
+    port: String,
+}
+
+impl Sccache {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), port: free_port().to_string() }
+    }
+
+    fn is_for<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("SCCACHE_DIR", self.dir.path()).env("SCCACHE_SERVER_PORT", &self.port);
+        // Where nobody ends it.
+        command.env("SCCACHE_IDLE_TIMEOUT", "120").env_remove("SCCACHE_CONF")
+    }
+
+    fn ask(&self, word: &str) -> String {
+        text(&run(self.is_for(Command::new("sccache").arg(word)), 0).stdout)
+    }
+
+    /// Hits and misses so far.
+    fn counts(&self) -> (u32, u32) {
+        let stats = self.ask("--show-stats");
+        let count = |name: &str| -> u32 {
+            let line = stats.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().parse().unwrap()
+        };
+        (count("Cache hits  "), count("Cache misses  "))
+    }
+}
+
+impl Drop for Sccache {
+    fn drop(&mut self) {
+        let _ = self.is_for(Command::new("sccache").arg("--stop-server")).output();
+    }
+}
+
+#[test]
+fn sccache_gives_back_what_it_has_seen_by_a_server_that_outlives_the_run() {
+    need!("gcc", "clang", "sccache");
+    let (place, sccache) = (Place::new(), Sccache::new());
+    let build = |cc: &str| {
+        let _ = fs::remove_dir_all(place.join("out"));
+        let said = text(&run(sccache.is_for(&mut tool(&place, &["--launcher", "sccache", "--cc", cc])), 0).stderr);
+        assert!(unit_commands(&said).iter().all(|line| line.contains("/vm.h") && !line.contains("vm.pch")), "{said}");
+        sccache.counts()
+    };
+    assert_eq!(build("gcc"), (0, 24));
+    assert_eq!(build("gcc"), (24, 24));
+    // The temporary directory of the run that it was started in is gone, and it needs one for a compiler that it does not know.
+    assert_eq!(build("clang"), (24, 48));
+    assert_eq!(build("clang"), (48, 48));
+}
+
+/// Nobody gets the same port soon.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// A distccd on this machine, on a port of its own. Ends with this.
 struct Daemon {
     process: Child,
@@ -93,8 +153,7 @@ struct Daemon {
 
 impl Daemon {
     fn start(dir: &Path, name: &str) -> Self {
-        // Nobody gets the same port soon.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let log = dir.join(name);
         fs::write(&log, "").unwrap();
         open_to_all(&log, 0o666);

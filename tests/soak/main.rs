@@ -17,16 +17,25 @@ mod support;
 
 mod leaks;
 mod mischief;
+mod papers;
 mod round;
+mod shelf;
 mod threads;
 mod vm;
 mod watchdog;
 
+use std::num::NonZero;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use mjitcc::platforms::{Linker, OptLevel};
+use mjitcc::worker::Unity;
+
 use crate::round::{Budget, Kind, Totals};
+use crate::shelf::Shelf;
 use crate::support::{fake_cc, need};
+
+const FOUR: NonZero<usize> = NonZero::new(4).unwrap();
 
 fn setting(name: &str, otherwise: u64) -> u64 {
     match std::env::var(name) {
@@ -63,15 +72,29 @@ fn everything_at_once() {
     eprintln!("soak: MJIT_CC_SOAK_SEED={seed}, {} s or {units} units", time.as_secs());
     mischief::keep_wanted_panics_quiet();
     let fake = fake_cc();
+    let shelf = Shelf::new();
+    let plain = Kind { cc: fake, ..Kind::default() };
+    let quick = Kind { cc: "gcc".into(), quickly: true, ..Kind::default() };
     let kinds = [
         // Small cache: much is unloaded.
-        Kind { cc: fake.clone(), threads: 3, cache: 12, header: false, quickly: false },
-        // A header that is precompiled.
-        Kind { cc: "gcc".into(), threads: 3, cache: 60, header: true, quickly: true },
+        Kind { threads: 3, cache: 12, ..plain.clone() },
+        // Two workers on one object cache, behind a header that is precompiled.
+        Kind { threads: 2, cache: 60, header: true, workers: 2, shelf: Some(&shelf), ..quick.clone() },
         // One thread, and room for compactions.
-        Kind { cc: fake, threads: 1, cache: 400, header: false, quickly: false },
-        // Two tiers.
-        Kind { cc: "gcc".into(), threads: 2, cache: 100, header: false, quickly: true },
+        Kind { cache: 400, ..plain },
+        // Two tiers, the first by tcc where that is here, with names for perf.
+        Kind { threads: 2, cache: 100, optimize: OptLevel::O2, unity: Unity::Auto, perf_map: true, ..quick.clone() },
+        // All of it at once, but for perf's names, with which nothing is kept, and tcc, which links by itself.
+        Kind {
+            threads: 2,
+            cache: 100,
+            optimize: OptLevel::O2,
+            header: true,
+            linker: Linker::Wild,
+            unity: Unity::AtMost(FOUR),
+            shelf: Some(&shelf),
+            ..quick
+        },
     ];
     let began = Instant::now();
     let mut totals = Totals::default();
@@ -89,5 +112,5 @@ fn everything_at_once() {
         round::run(kind, seed.wrapping_add(number), &budget, &mut totals);
     }
     eprintln!("soak: {totals} in {:.0} s", began.elapsed().as_secs_f64());
-    totals.check();
+    totals.check(time);
 }

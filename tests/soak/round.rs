@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::num::NonZero;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mjitcc::Failure;
 use mjitcc::discover::{Environment, Wish};
-use mjitcc::platforms::{Flags, OptLevel};
+use mjitcc::platforms::{Flags, Linker, OptLevel};
 use mjitcc::worker::{NoCode, SlotState, Standby, Tiers, Unity, Worker, WorkerEvent, WorkerHeader};
 
 use crate::leaks::Possessions;
+use crate::papers::{self, Papers};
+use crate::shelf::Shelf;
 use crate::support::fixture;
 use crate::threads::{Counts, Stage};
 use crate::vm::{IMMORTALS, Vm};
@@ -21,15 +23,44 @@ use crate::watchdog::{self, Journal};
 /// How long the compiler that hangs hangs.
 const DEADLINE: Duration = Duration::from_secs(1);
 const MUTATORS: u64 = 3;
+const A_LONG_TIME: Duration = Duration::from_secs(120);
 
 /// What kind of worker.
-pub struct Kind {
+#[derive(Clone)]
+pub struct Kind<'a> {
     pub cc: PathBuf,
+    pub optimize: OptLevel,
     pub threads: usize,
     pub cache: usize,
     pub header: bool,
     /// With all that makes code be there sooner. What a fake compiler does it does to units of their own name.
     pub quickly: bool,
+    pub linker: Linker,
+    pub unity: Unity,
+    /// Where objects are kept.
+    pub shelf: Option<&'a Shelf>,
+    pub perf_map: bool,
+    /// How many live at once, each a little later than the one before, so that it finds what that has kept. Nobody forks beside others: all
+    /// workers of a process would have to be held for it, with their hosts.
+    pub workers: u32,
+}
+
+impl Default for Kind<'_> {
+    fn default() -> Self {
+        Self {
+            cc: PathBuf::new(),
+            optimize: OptLevel::O0,
+            threads: 1,
+            cache: 0,
+            header: false,
+            quickly: false,
+            linker: Linker::Auto,
+            unity: Unity::Off,
+            shelf: None,
+            perf_map: false,
+            workers: 1,
+        }
+    }
 }
 
 /// How long, and how much.
@@ -38,24 +69,32 @@ pub struct Budget {
     pub units: u64,
 }
 
+/// What is counted; the last two are counted by round.
+const KINDS_OF_EVENTS: usize = 18;
+const EVICTED: usize = 16;
+const ROUNDS: usize = 17;
+
 /// Over all rounds.
 #[derive(Default)]
 pub struct Totals {
     pub submitted: u64,
-    numbers: [(&'static str, u64); 14],
+    numbers: [(&'static str, u64); KINDS_OF_EVENTS],
 }
 
 impl Totals {
-    fn add(&mut self, numbers: [(&'static str, u64); 14]) {
-        for (total, (name, number)) in self.numbers.iter_mut().zip(numbers) {
+    fn add(&mut self, more: &Self) {
+        self.submitted += more.submitted;
+        for (total, (name, number)) in self.numbers.iter_mut().zip(more.numbers) {
             *total = (name, total.1 + number);
         }
     }
 
     /// A soak in which nothing happens proves nothing.
-    pub fn check(&self) {
+    pub fn check(&self, time: Duration) {
         for (name, number) in self.numbers {
-            assert!(number > 0 || self.submitted < 1000, "nothing was {name}");
+            // What is kept is found again, and given up, once there is enough of it.
+            let takes_long = name.ends_with("the object cache") && time < A_LONG_TIME;
+            assert!(number > 0 || self.submitted < 1000 || takes_long, "nothing was {name}");
         }
     }
 }
@@ -75,6 +114,10 @@ struct Told {
     timed_out: AtomicU64,
     compacted: AtomicU64,
     unloaded: AtomicU64,
+    together: AtomicU64,
+    improved: AtomicU64,
+    cache_hits: AtomicU64,
+    left_links: Mutex<Vec<String>>,
 }
 
 impl Told {
@@ -92,6 +135,10 @@ impl Told {
             }
             WorkerEvent::Compacted { .. } => one(&self.compacted),
             WorkerEvent::Unloaded { .. } => one(&self.unloaded),
+            WorkerEvent::Together { .. } => one(&self.together),
+            WorkerEvent::Improved { .. } => one(&self.improved),
+            WorkerEvent::CacheHit(_) => one(&self.cache_hits),
+            WorkerEvent::LinkLeft(_) => self.left_links.lock().unwrap().push(event.to_string()),
             _ => {}
         }
     }
@@ -101,123 +148,192 @@ fn is_timed_out(why: &NoCode) -> bool {
     matches!(why, NoCode::NotBuilt(failure) if matches!(**failure, Failure::TimedOut { .. }))
 }
 
-pub fn run(kind: &Kind, seed: u64, budget: &Budget, totals: &mut Totals) {
+pub fn run(kind: &Kind<'_>, seed: u64, budget: &Budget, totals: &mut Totals) {
     let began = Instant::now();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = &tempfile::tempdir().unwrap();
     let before = Possessions::now();
-    let journal = Arc::new(Journal::default());
-    let told = Arc::new(Told::default());
-    let vm = Arc::new(Vm::new(seed));
-    let counts = Counts::default();
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| watchdog::watch(&journal, &over, seed));
-        let worker = start(kind, dir.path().to_owned(), &vm, &journal, &told);
-        live(&vm, &worker, &journal, &counts, seed, budget);
-        end(&vm, worker, seed);
-        over.store(true, Ordering::Relaxed);
+    let lives: Vec<Life> = std::thread::scope(|scope| {
+        let live = move |later: u32| {
+            std::thread::sleep(budget.time / kind.workers / 2 * later);
+            Life::live(kind, dir.path(), seed, budget)
+        };
+        let others: Vec<_> = (1..kind.workers).map(|later| scope.spawn(move || live(later))).collect();
+        let own = live(0);
+        others.into_iter().map(|other| other.join().unwrap()).chain([own]).collect()
     });
-    let mut wrongs = vm.wrongs();
-    wrongs.extend(before.left(dir.path()));
-    let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let mut round = Totals { submitted: number(&counts.submitted), ..Totals::default() };
-    round.add([
-        ("loaded", number(&told.success)),
-        ("failed", number(&told.failure)),
-        ("timed out", number(&told.timed_out)),
-        ("compactions", number(&told.compacted)),
-        ("rounds of unloading", number(&told.unloaded)),
-        ("calls", number(&counts.calls)),
-        ("recompiled", number(&counts.recompiled)),
-        ("taken back", number(&counts.taken_back)),
-        ("collections", number(&counts.collections)),
-        ("deaths", number(&counts.died)),
-        ("pauses", number(&counts.pauses)),
-        ("forks", number(&counts.forks)),
-        ("jobs", number(&counts.jobs)),
-        ("rounds", 1),
-    ]);
+    let mut wrongs = before.left(dir.path());
+    let mut round = Totals::default();
+    for life in &lives {
+        wrongs.extend(life.wrongs());
+        round.add(&life.totals());
+    }
+    if let Some(shelf) = kind.shelf {
+        shelf.look();
+        wrongs.extend(shelf.wrongs());
+        round.numbers[EVICTED].1 += shelf.evicted();
+    }
+    round.numbers[ROUNDS].1 += 1;
+    let _ = std::fs::remove_file(papers::map_of(std::process::id()));
     eprintln!("soak: seed {seed}, {:.1} s: {round}", began.elapsed().as_secs_f64());
-    totals.submitted += round.submitted;
-    totals.add(round.numbers);
-    assert!(wrongs.is_empty(), "seed {seed}: {wrongs:#?}\n{}", journal.dump());
+    totals.add(&round);
+    let journals: String = lives.iter().map(|life| life.journal.dump()).collect();
+    assert!(wrongs.is_empty(), "seed {seed}: {wrongs:#?}\n{journals}");
 }
 
-fn start(kind: &Kind, dir: PathBuf, vm: &Arc<Vm>, journal: &Arc<Journal>, told: &Arc<Told>) -> Worker {
-    let (journal, told, began) = (Arc::clone(journal), Arc::clone(told), Instant::now());
-    let header = if kind.header { WorkerHeader::File(fixture("vm.h")) } else { WorkerHeader::None };
-    Worker::builder()
-        .wish(Wish { cc: Some(kind.cc.clone().into()), ..Wish::default() })
-        .environment(Environment { temp_dirs: vec![dir], ..Environment::read() })
-        .flags(Flags { optimize: OptLevel::O0, ..Flags::default() })
-        .header(header)
-        .threads(NonZero::new(kind.threads).unwrap())
-        .timeout(Some(DEADLINE))
-        .max_cache_size(kind.cache)
-        .standby(if kind.quickly { Standby::EveryThread } else { Standby::Off })
-        .unity(if kind.quickly { Unity::Auto } else { Unity::Off })
-        .tiers(if kind.quickly { Tiers::Quickest } else { Tiers::Off })
-        .observer(move |event| {
-            told.event(event);
-            journal.note(format!("{:8.3} {event}", began.elapsed().as_secs_f64()));
-        })
-        .start(Arc::<Vm>::clone(vm))
+/// One worker, from its builder to its end, and what is known of it.
+struct Life {
+    vm: Arc<Vm>,
+    journal: Arc<Journal>,
+    told: Arc<Told>,
+    counts: Counts,
+    papers: Papers,
 }
 
-/// The host's threads do what they do.
-fn live(vm: &Vm, worker: &Worker, journal: &Journal, counts: &Counts, seed: u64, budget: &Budget) {
-    let stop = AtomicBool::new(false);
-    let mut rng = fastrand::Rng::with_seed(seed);
-    (0..IMMORTALS).for_each(|_| drop(vm.submit(worker, &vm.new_owner(&mut rng))));
-    let stage = &Stage { vm, worker, counts, stop: &stop, units: budget.units, journal };
-    std::thread::scope(|scope| {
-        for number in 0..MUTATORS {
-            let (mut rng, doing) = (rng.fork(), journal.enrol(format!("mutator {number}")));
-            scope.spawn(move || stage.mutate(&mut rng, &doing));
-        }
-        let (mut own, doing) = (rng.fork(), journal.enrol("collector".to_owned()));
-        scope.spawn(move || stage.collect(&mut own, &doing));
-        let (mut own, doing) = (rng.fork(), journal.enrol("ruler".to_owned()));
-        scope.spawn(move || stage.rule(&mut own, &doing));
-        let until = Instant::now() + budget.time;
-        while Instant::now() < until && !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        stop.store(true, Ordering::Relaxed);
-    });
-    journal.dismiss_all();
-}
+impl Life {
+    fn live(kind: &Kind<'_>, dir: &Path, seed: u64, budget: &Budget) -> Self {
+        let (vm, journal, told) = (Arc::new(Vm::new(seed)), Arc::default(), Arc::default());
+        let life = Self { vm, journal, told, counts: Counts::default(), papers: Papers::new() };
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| watchdog::watch(&life.journal, &over, seed));
+            let worker = life.start(kind, dir.to_owned());
+            life.run(&worker, kind, seed, budget);
+            life.end(worker, kind, seed);
+            over.store(true, Ordering::Relaxed);
+        });
+        life
+    }
 
-/// Looks at every slot, ends the worker, and looks again.
-fn end(vm: &Vm, worker: Worker, seed: u64) {
-    // Half of the workers end in the middle of things.
-    if seed.is_multiple_of(2) {
-        worker.pause(true);
+    fn totals(&self) -> Totals {
+        let Self { told, counts, .. } = self;
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let submitted = number(&counts.submitted);
+        let numbers = [
+            ("loaded", number(&told.success)),
+            ("failed", number(&told.failure)),
+            ("timed out", number(&told.timed_out)),
+            ("compactions", number(&told.compacted)),
+            ("rounds of unloading", number(&told.unloaded)),
+            ("compiled together", number(&told.together)),
+            ("improved", number(&told.improved)),
+            ("taken from the object cache", number(&told.cache_hits)),
+            ("calls", number(&counts.calls)),
+            ("recompiled", number(&counts.recompiled)),
+            ("taken back", number(&counts.taken_back)),
+            ("collections", number(&counts.collections)),
+            ("deaths", number(&counts.died)),
+            ("pauses", number(&counts.pauses)),
+            ("forks", number(&counts.forks)),
+            ("jobs", number(&counts.jobs)),
+            ("evicted from the object cache", 0),
+            ("rounds", 0),
+        ];
+        Totals { submitted, numbers }
     }
-    for owner in vm.living() {
-        vm.call(&owner, 1);
+
+    fn wrongs(&self) -> Vec<String> {
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut wrongs = self.vm.wrongs();
+        let ended = number(&self.told.success) + number(&self.told.failure);
+        wrongs.extend(self.papers.wrongs(ended, number(&self.counts.forks)));
+        wrongs.extend(self.told.left_links.lock().unwrap().iter().cloned());
+        wrongs
     }
-    let slots = std::mem::take(&mut *vm.slots.lock().unwrap());
-    for (owner, slot) in &slots {
-        let is_current = owner.slot.lock().unwrap().as_ref().is_some_and(|current| current.is_same(slot));
-        if !is_current && slot.enter().is_some() {
-            vm.wrong(format!("{} has another slot, and this one can be entered", owner.key));
+
+    fn start(&self, kind: &Kind<'_>, dir: PathBuf) -> Worker {
+        let (journal, told, began) = (Arc::clone(&self.journal), Arc::clone(&self.told), Instant::now());
+        let header = if kind.header { WorkerHeader::File(fixture("vm.h")) } else { WorkerHeader::None };
+        let builder = Worker::builder()
+            .wish(Wish { cc: Some(kind.cc.clone().into()), ..Wish::default() })
+            .environment(Environment { temp_dirs: vec![dir], ..Environment::read() })
+            .flags(Flags { optimize: kind.optimize, linker: kind.linker, ..Flags::default() })
+            .header(header)
+            .threads(NonZero::new(kind.threads).unwrap())
+            .timeout(Some(DEADLINE))
+            .max_cache_size(kind.cache)
+            .standby(if kind.quickly { Standby::EveryThread } else { Standby::Off })
+            .unity(kind.unity)
+            .tiers(if kind.quickly { Tiers::Quickest } else { Tiers::Off })
+            .timings(self.papers.page())
+            .trace(self.papers.trace())
+            .perf_map(kind.perf_map)
+            .observer(move |event| {
+                told.event(event);
+                journal.note(format!("{:8.3} {event}", began.elapsed().as_secs_f64()));
+            });
+        let builder = match kind.shelf {
+            Some(shelf) => builder.cache(shelf.place()),
+            None => builder,
+        };
+        builder.start(Arc::<Vm>::clone(&self.vm))
+    }
+
+    /// The host's threads do what they do.
+    fn run(&self, worker: &Worker, kind: &Kind<'_>, seed: u64, budget: &Budget) {
+        let Self { vm, journal, counts, .. } = self;
+        let stop = AtomicBool::new(false);
+        let mut rng = fastrand::Rng::with_seed(seed);
+        (0..IMMORTALS).for_each(|_| drop(vm.submit(worker, &vm.new_owner(&mut rng))));
+        let stage = &Stage { vm, worker, counts, stop: &stop, units: budget.units, forks: kind.workers == 1, journal };
+        std::thread::scope(|scope| {
+            for number in 0..MUTATORS {
+                let (mut rng, doing) = (rng.fork(), journal.enrol(format!("mutator {number}")));
+                scope.spawn(move || stage.mutate(&mut rng, &doing));
+            }
+            let (mut own, doing) = (rng.fork(), journal.enrol("collector".to_owned()));
+            scope.spawn(move || stage.collect(&mut own, &doing));
+            let (mut own, doing) = (rng.fork(), journal.enrol("ruler".to_owned()));
+            scope.spawn(move || stage.rule(&mut own, &doing));
+            let until = Instant::now() + budget.time;
+            while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(50));
+                kind.shelf.iter().for_each(|shelf| shelf.look());
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        journal.dismiss_all();
+    }
+
+    /// Looks at every slot, ends the worker, and looks again.
+    fn end(&self, worker: Worker, kind: &Kind<'_>, seed: u64) {
+        let vm = &self.vm;
+        // Half of the workers end in the middle of things.
+        if seed.is_multiple_of(2) {
+            worker.pause(true);
         }
-    }
-    worker.finish();
-    for (owner, slot) in &slots {
-        match slot.state() {
-            SlotState::Unloaded => {}
-            SlotState::Failed => match slot.failure() {
-                None => vm.wrong(format!("{} failed for no reason", owner.key)),
-                Some(why) => {
-                    let bad = matches!(why, NoCode::NotBuilt(_) | NoCode::NotGenerated(_) | NoCode::Panicked);
-                    if bad && !is_timed_out(&why) && !owner.spoiled.load(Ordering::Relaxed) {
-                        vm.wrong(format!("{} failed: {why}, and nothing is wrong with it", owner.key));
-                    }
+        let inside: Vec<_> = vm.living().into_iter().filter_map(|owner| Some((vm.call(&owner, 1)?, owner))).collect();
+        if kind.perf_map {
+            let map = std::fs::read_to_string(papers::map_of(std::process::id())).unwrap();
+            for (held, owner) in &inside {
+                let (name, place) = (papers::perf_name(&map, held.address()), owner.place().to_string());
+                if name != Some(&*place) {
+                    vm.wrong(format!("perf calls {place} {name:?}"));
                 }
-            },
-            state => vm.wrong(format!("{} is {state:?} after the end", owner.key)),
+            }
+        }
+        drop(inside);
+        let slots = std::mem::take(&mut *vm.slots.lock().unwrap());
+        for (owner, slot) in &slots {
+            let is_current = owner.slot.lock().unwrap().as_ref().is_some_and(|current| current.is_same(slot));
+            if !is_current && slot.enter().is_some() {
+                vm.wrong(format!("{} has another slot, and this one can be entered", owner.key));
+            }
+        }
+        worker.finish();
+        for (owner, slot) in &slots {
+            match slot.state() {
+                SlotState::Unloaded => {}
+                SlotState::Failed => match slot.failure() {
+                    None => vm.wrong(format!("{} failed for no reason", owner.key)),
+                    Some(why) => {
+                        let bad = matches!(why, NoCode::NotBuilt(_) | NoCode::NotGenerated(_) | NoCode::Panicked);
+                        if bad && !is_timed_out(&why) && !owner.spoiled.load(Ordering::Relaxed) {
+                            vm.wrong(format!("{} failed: {why}, and nothing is wrong with it", owner.key));
+                        }
+                    }
+                },
+                state => vm.wrong(format!("{} is {state:?} after the end", owner.key)),
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use mjitcc::worker::{Slot, SlotState, Worker};
 
+use crate::papers;
 use crate::vm::{Held, Vm};
 use crate::watchdog::{Doing, Journal};
 
@@ -39,6 +40,7 @@ pub struct Stage<'a> {
     pub counts: &'a Counts,
     pub stop: &'a AtomicBool,
     pub units: u64,
+    pub forks: bool,
     pub journal: &'a Journal,
 }
 
@@ -176,7 +178,7 @@ impl Stage<'_> {
                         let _world = self.vm.world.write().unwrap();
                         self.nothing_happens_while_paused(rng);
                     }
-                    if rng.bool() {
+                    if self.forks && rng.bool() {
                         self.fork(rng, doing, true);
                     }
                     self.resume();
@@ -187,7 +189,7 @@ impl Stage<'_> {
                     doing.now("cancelling");
                     count(&self.counts.taken_back, self.vm.cancel_all(self.worker));
                 }
-                5..7 => self.fork(rng, doing, false),
+                5..7 if self.forks => self.fork(rng, doing, false),
                 _ => {}
             }
             doing.now("resting");
@@ -249,6 +251,7 @@ impl Stage<'_> {
         let mut status = 0;
         // SAFETY: a plain system call.
         let reaped = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        let _ = std::fs::remove_file(papers::map_of(pid.cast_unsigned()));
         if reaped != pid || status != 0 {
             self.vm.wrong(format!("the child ended with {status}"));
         }

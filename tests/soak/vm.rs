@@ -44,7 +44,7 @@ impl Owner {
         self.alive.load(Ordering::SeqCst)
     }
 
-    fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         Place { label: format!("m{}", self.key), path: "soak.rb".into(), line: 1 }
     }
 }
@@ -70,6 +70,12 @@ impl Said {
 pub struct Held {
     entered: Entered,
     said: Said,
+}
+
+impl Held {
+    pub fn address(&self) -> u64 {
+        self.entered.address().as_ptr() as u64
+    }
 }
 
 #[derive(Debug, Default)]
@@ -335,7 +341,7 @@ impl Host for Vm {
         }
         let version = self.versions[owner.fact].load(Ordering::SeqCst);
         let inlined = (rng.u8(..8) == 0).then(|| self.immortal(&mut rng)).flatten();
-        let text = text(&owner, request, version, lot, &mut rng);
+        let text = text(&owner, request, version, lot);
         self.expect(self.collecting.load(Ordering::SeqCst) == 0, || "a collection during generating".to_owned());
         Ok(Generated { text, facts: vec![fact(owner.fact, version)], inlined: inlined.into_iter().collect() })
     }
@@ -367,8 +373,10 @@ impl Vm {
     }
 }
 
-/// C text with what units have in common, what they call alike and is not, and what contradicts others'.
-fn text(owner: &Owner, request: &Request<'_>, version: u64, lot: Lot, rng: &mut fastrand::Rng) -> String {
+/// C text with what units have in common, what they call alike and is not, and what contradicts others'. It is always the same for the
+/// same owner, whoever asks, so that an object cache has some of it.
+fn text(owner: &Owner, request: &Request<'_>, version: u64, lot: Lot) -> String {
+    let rng = &mut fastrand::Rng::with_seed(owner.key);
     let key = owner.key & 0x7fff_ffff;
     let switches = request.switches.0 & 0xffff;
     let version = version & 0xffff;

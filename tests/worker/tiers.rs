@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(target_os = "linux")]
+use mjitcc::platforms::Linker;
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::worker::{
     Builder, Compaction, FactId, Generated, OwnerId, Request, SlotState, Switches, Tiers, Worker, WorkerHeader,
@@ -60,6 +62,17 @@ impl<'a, I: Iterator<Item = &'a String>> Positions for I {
     fn positions(self, beginning: &str) -> Vec<usize> {
         self.enumerate().filter(|(_, line)| line.starts_with(beginning)).map(|(at, _)| at).collect()
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_another_linker_is_wanted_the_same_compiler_hurries() {
+    need!("gcc", "tcc");
+    let bench = Bench::of_text(TELLING, tiers().flags(Flags { linker: Linker::Wild, ..Flags::default() }));
+    assert_eq!(call(&bench.submit(1, 0)), 12);
+    bench.worker().pause(true);
+    assert!(bench.lines("MJIT: first tier is ")[0].ends_with("gcc -O1"), "{:?}", bench.lines("MJIT: first tier"));
+    assert_eq!(bench.lines("JIT improved").len(), 1, "{:?}", bench.log);
 }
 
 #[test]

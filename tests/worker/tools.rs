@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::Command;
 
 use mjitcc::platforms::Flags;
-use mjitcc::worker::{Compaction, SlotState, Worker};
+use mjitcc::worker::{Compaction, SlotState, Tiers, Worker};
 
 use crate::host::{Bench, PLAIN, call, quiet};
 use crate::support::{need, run, skip, text};
@@ -71,6 +71,16 @@ fn the_perf_map_names_units_helpers_and_compacted_code() {
     assert!(map.iter().filter(|(.., name)| name.starts_with("helper")).count() >= 2, "{map:?}");
     assert_eq!(call(&slots[0]), 101);
     fs::remove_file(format!("/tmp/perf-{}.map", std::process::id())).unwrap();
+}
+
+#[test]
+fn the_perf_map_names_quick_code_too() {
+    need!("gcc", "tcc");
+    let bench = Bench::of_text(PLAIN, quiet().tiers(Tiers::Quickest).perf_map(true));
+    assert_eq!(call(&bench.submit(301, 0)), 301);
+    assert!(bench.worker().pause(true));
+    assert_eq!(bench.lines("JIT improved").len(), 1, "{:?}", bench.log);
+    assert_eq!(map().iter().filter(|(.., name)| name == "m301@test.rb:7").count(), 2, "by tcc, and by gcc");
 }
 
 #[test]

@@ -114,6 +114,14 @@ static void options(void)
     WRONG(wrong.optimize = 6, "optimize 6");
     WRONG(wrong.unloading = 2, "unloading 2");
     WRONG(wrong.compaction = 9, "compaction 9");
+    WRONG(wrong.tiers = 3, "tiers 3");
+    WRONG(wrong.standby = 2, "standby 2");
+    WRONG(wrong.linker = 7, "linker 7");
+    WRONG(wrong.cache = "", "mjitcc_worker_options.cache is empty");
+    WRONG(wrong.launcher = "", "launcher is empty");
+    WRONG(wrong.timings = "", "timings is empty");
+    WRONG(wrong.trace = "", "trace is empty");
+    WRONG(wrong.reserved[6] = 1, "reserved is not zero");
     WRONG(wrong.reaper = &reaper, "mjitcc_reaper.wait is NULL");
     host.size = 8;
     WRONG((void)0, "mjitcc_host.size is 8");
@@ -137,6 +145,13 @@ static void options(void)
     wrong.size = offsetof(mjitcc_worker_options, header);
     CHECK(mjitcc_worker_start(&wrong, &worker) == MJITCC_OK);
     CHECK(mjitcc_worker_leave_gc(worker) == MJITCC_MISUSE);
+    CHECK(mjitcc_worker_finish(worker) == MJITCC_OK);
+
+    /* One from before there was a cache. */
+    wrong = right;
+    memset(&wrong.cache, 0xff, sizeof wrong - offsetof(mjitcc_worker_options, cache));
+    wrong.size = offsetof(mjitcc_worker_options, cache);
+    CHECK(mjitcc_worker_start(&wrong, &worker) == MJITCC_OK);
     CHECK(mjitcc_worker_finish(worker) == MJITCC_OK);
 
     engine_options.abi = 77;

@@ -1,0 +1,94 @@
+//! What `mjitcc_worker_options` says of the machine around the compilers: the object cache, the launcher, memory, and the files that tell
+//! of the worker. Knows nothing of compiling.
+
+use std::ffi::{OsString, c_char};
+use std::path::PathBuf;
+
+use super::WorkerOptions;
+use super::fault::Fault;
+use super::memory::word;
+use crate::cache::{CachePlace, Size};
+use crate::discover::Environment;
+use crate::worker::Builder;
+
+pub const NO_MEMFREE: u64 = u64::MAX;
+
+#[derive(Debug)]
+pub(super) struct Resources {
+    cache: Option<CachePlace>,
+    launcher: Option<OsString>,
+    timings: Option<PathBuf>,
+    trace: Option<PathBuf>,
+    memfree: Option<u64>,
+    perf_map: bool,
+}
+
+impl Resources {
+    /// # Safety
+    /// The strings are null or strings that stay as they are.
+    pub(super) unsafe fn read(options: &WorkerOptions, environment: &Environment) -> Result<Self, Fault> {
+        if options.reserved != [0; 7] {
+            return Err(Fault::invalid("mjitcc_worker_options.reserved is not zero"));
+        }
+        // SAFETY: the caller says so.
+        let [cache, launcher, timings, trace] = unsafe {
+            [
+                filled(options.cache, "cache")?,
+                filled(options.launcher, "launcher")?,
+                filled(options.timings, "timings")?,
+                filled(options.trace, "trace")?,
+            ]
+        };
+        let cache = match cache {
+            None => None,
+            Some(wish) => {
+                let size = if options.cache_size == 0 { Size::default() } else { Size(options.cache_size) };
+                let place = CachePlace::choose(Some(&wish), Some(size), environment);
+                place.map_err(|error| Fault::invalid(format!("mjitcc_worker_options.cache: {error}")))?
+            }
+        };
+        let memfree = match options.memfree {
+            0 => None,
+            NO_MEMFREE => Some(0),
+            bytes => Some(bytes),
+        };
+        let (timings, trace) = (timings.map(Into::into), trace.map(Into::into));
+        Ok(Self { cache, launcher, timings, trace, memfree, perf_map: options.perf_map != 0 })
+    }
+
+    /// Tells the builder of them; what is not said keeps its default.
+    pub(super) fn set(self, mut builder: Builder) -> Builder {
+        let Self { cache, launcher, timings, trace, memfree, perf_map } = self;
+        builder = builder.perf_map(perf_map);
+        if let Some(place) = cache {
+            builder = builder.cache(place);
+        }
+        if let Some(command) = launcher {
+            builder = builder.launcher(command);
+        }
+        if let Some(file) = timings {
+            builder = builder.timings(file);
+        }
+        if let Some(file) = trace {
+            builder = builder.trace(file);
+        }
+        if let Some(bytes) = memfree {
+            builder = builder.memfree(bytes);
+        }
+        builder
+    }
+}
+
+/// A word that says something, if there is one.
+///
+/// # Safety
+/// As [`word`].
+unsafe fn filled(at: *const c_char, name: &str) -> Result<Option<OsString>, Fault> {
+    // SAFETY: the caller says so.
+    match unsafe { word(at) } {
+        Some(word) if word.is_empty() => {
+            Err(Fault::invalid(format!("mjitcc_worker_options.{name} is empty; NULL means none")))
+        }
+        word => Ok(word),
+    }
+}
