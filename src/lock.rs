@@ -71,12 +71,11 @@ fn acquire(
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, unix, not(loom)))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(unix)]
     fn a_child_that_has_inherited_the_file_keeps_no_lock() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
