@@ -38,8 +38,6 @@ pub(crate) struct Standby {
     /// Those whose object is there and that are about to end by themselves.
     ending: Mutex<Vec<Waiting>>,
     next: AtomicU64,
-    /// How many microseconds the quickest units took of late: before that nobody need look for an object.
-    quickest: AtomicU64,
     /// It was of no use once.
     off: AtomicBool,
 }
@@ -61,7 +59,6 @@ impl Standby {
             ready: Mutex::default(),
             ending: Mutex::default(),
             next: AtomicU64::new(0),
-            quickest: AtomicU64::new(0),
             off: AtomicBool::new(wanted == 0),
         }
     }
@@ -154,7 +151,7 @@ impl Standby {
             Completion::Renamed => Some(&|| symbols::is_whole(&object)),
             Completion::Section(name) => Some(&|| symbols::is_whole_with(&object, name)),
         };
-        if pipeline.cache.is_none() && is_whole.is_some_and(|is_whole| self.wait_for_object(&mut waiting, is_whole)) {
+        if pipeline.cache.is_none() && is_whole.is_some_and(|is_whole| waiting.compiler.wait_until(is_whole)) {
             lock(&self.ending).push(waiting);
             return Some((unknown, object));
         }
@@ -182,18 +179,6 @@ impl Standby {
         let ran =
             || Ran { inputs: began.and_then(|began| pipeline.inputs(&rule, &[], &except, &[], began)), ..unknown };
         good.then(|| (ran(), object))
-    }
-
-    /// Whether there is an object before the compiler's end. Looking for it takes time of this process's: so first there is a wait of three
-    /// quarters of what the quickest of late took, a figure that each slower unit raises a little.
-    fn wait_for_object(&self, waiting: &mut Waiting, is_whole: &dyn Fn() -> bool) -> bool {
-        let quickest = self.quickest.load(Ordering::Relaxed);
-        let began = Instant::now();
-        let is_there = waiting.compiler.wait_until(Duration::from_micros(quickest * 3 / 4), is_whole);
-        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let slower = if quickest == 0 { took } else { quickest + quickest / 8 };
-        self.quickest.store(took.min(slower), Ordering::Relaxed);
-        is_there
     }
 
     /// One that still waits.
