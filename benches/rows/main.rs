@@ -60,7 +60,8 @@ fn main() {
     println!("{text}");
     if !short && wanted.is_empty() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
-        std::fs::write(path, text).expect("the table can be written");
+        let reasons = include_str!("reasons.md");
+        std::fs::write(path, text + reasons).expect("the table can be written");
     }
 }
 

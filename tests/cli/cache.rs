@@ -298,7 +298,7 @@ fn a_cache_stays_below_its_size() {
     command.arg(project.cache.path()).arg("--header").arg(support::fixture("vm.h")).args(support::fixture_units());
     run(&mut command, 0);
     let stats = project.stats();
-    assert!((4096..=20_000).contains(&stats["bytes"].as_u64().unwrap()), "{stats}");
+    assert!((4096..=20 * 1024).contains(&stats["bytes"].as_u64().unwrap()), "{stats}");
     assert_eq!(stats["dir"], project.cache.path().to_str().unwrap());
     let mut command = project.place.tool(&["compile", "b.c", "--max-size", "big"]);
     assert!(text(&run(&mut command, 2).stderr).contains("'big' is no size"));

@@ -160,7 +160,10 @@ fn units_that_cannot_be_merged_are_compiled_alone() {
     assert_eq!(libraries[..2], [json!(library("mixed")), json!(library("pragma"))]);
     let together = libraries[2].as_str().unwrap();
     assert!(together.starts_with("unity-") && libraries[3] == together, "{libraries:?}");
-    assert_eq!(fields(&out, "symbols"), [json!(["mixed", "weak"]), json!(["pragma"]), json!(["p"]), json!(["q"])]);
+    let listed = fields(&out, "symbols");
+    // A DLL does not export its weak functions.
+    assert_eq!(listed[0], if cfg!(windows) { json!(["mixed"]) } else { json!(["mixed", "weak"]) });
+    assert_eq!(listed[1..], [json!(["pragma"]), json!(["p"]), json!(["q"])]);
     let symbols = ["p", "q"].map(str::to_owned);
     let defined = mjitcc::symbols::exported_by_library(&out.join(together), &target()).unwrap();
     assert!(symbols.iter().all(|symbol| defined.contains(symbol)), "{defined:?}");
