@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The smallest that Linux has.
 const PAGE: u64 = 4096;
 
-/// How many pages are made at a time: a unit that comes waits so long, half a millisecond.
+/// How many pages are made at a time: a unit that comes waits so long, two milliseconds.
 const SLICE: usize = 256;
 
 /// One compiler's.
