@@ -101,7 +101,10 @@ impl Standby {
             Invocation { step, deadline: Instant::now().checked_add(IDLE), temp_dir: pipeline.scratch.path() };
         observer.event(&Event::Running { step });
         match pipeline.executor.start_ahead(&invocation) {
-            Ok(compiler) => Some(Waiting { compiler, paths, began, warming: Warming::new() }),
+            Ok(compiler) => {
+                let copies_pch = header.pch_file().is_some() && pipeline.toolchain().copies_pch();
+                Some(Waiting { compiler, paths, began, warming: Warming::new(copies_pch) })
+            }
             Err(_) => {
                 pipeline.scratch.remove(&paths.source);
                 None
@@ -123,8 +126,7 @@ impl Standby {
     }
 
     /// How soon [`warm`](Self::warm) may have something to do; none where it will not.
-    pub(crate) fn warms_in(&self, pipeline: &Pipeline, header: &UnitHeader) -> Option<Duration> {
-        header.pch_file().filter(|_| pipeline.toolchain().copies_pch())?;
+    pub(crate) fn warms_in(&self) -> Option<Duration> {
         lock(&self.ready).iter().filter_map(|waiting| waiting.warming.next()).min()
     }
 

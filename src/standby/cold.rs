@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(super) struct Warming;
 
 impl Warming {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(_copies_pch: bool) -> Self {
         Self
     }
 

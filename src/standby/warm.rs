@@ -33,9 +33,9 @@ pub(super) enum Warming {
 }
 
 impl Warming {
-    /// Of a compiler that was started just now.
-    pub(super) fn new() -> Self {
-        Self::Loading { since: Instant::now() }
+    /// Of a compiler that was started just now, and works in a copy of its PCH or not.
+    pub(super) fn new(copies_pch: bool) -> Self {
+        if copies_pch { Self::Loading { since: Instant::now() } } else { Self::Over }
     }
 
     /// When to go on; none where there is nothing left to do.

@@ -179,7 +179,7 @@ impl Engine {
     /// How soon [`warm`](Self::warm) may have something to do; none where it will not.
     pub(super) fn warms_in(&self) -> Option<Duration> {
         let quick = self.quick.as_ref().and_then(|quick| quick.warms_in());
-        self.standby.warms_in(&self.pipeline, &self.header).into_iter().chain(quick).min()
+        self.standby.warms_in().into_iter().chain(quick).min()
     }
 
     /// What it works with.
