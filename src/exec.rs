@@ -23,10 +23,18 @@ mod system;
 #[path = "exec/windows.rs"]
 mod system;
 
+#[cfg(target_os = "linux")]
+#[path = "exec/inotify.rs"]
+mod watch;
+#[cfg(not(target_os = "linux"))]
+#[path = "exec/sleep.rs"]
+mod watch;
+
 mod ahead;
 mod running;
 
 pub use ahead::Ahead;
+pub(crate) use watch::Watch;
 
 use running::{Ended, Processes, Waits};
 

@@ -9,6 +9,8 @@ mod linker;
 mod linker;
 
 #[cfg(all(feature = "wild", target_os = "linux", not(loom)))]
+mod buffer;
+#[cfg(all(feature = "wild", target_os = "linux", not(loom)))]
 mod objects;
 #[cfg(all(feature = "wild", target_os = "linux", not(loom)))]
 mod segments;
@@ -16,7 +18,7 @@ mod segments;
 use std::fmt;
 use std::io;
 
-pub(crate) use linker::InProcess;
+pub(crate) use linker::{InProcess, on_this_thread};
 
 /// Why a library was not linked in this process.
 #[derive(Debug)]

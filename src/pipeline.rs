@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::num::NonZero;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -320,7 +321,7 @@ impl Pipeline {
         objects: &[PathBuf],
         threads: NonZero<usize>,
         observer: &dyn Observer,
-    ) -> Option<(Vec<u8>, Duration)> {
+    ) -> Option<(impl Deref<Target = [u8]> + use<>, Duration)> {
         let words = self.link_words()?;
         let permit = self.admission.enter(&*self.executor, observer)?;
         let further = self.admission.further_threads(threads.get() - 1);
@@ -357,7 +358,7 @@ impl Pipeline {
             return Err(Failure::Interrupted);
         }
         if let Some((image, waited)) = self.link_in_memory(objects, threads, observer) {
-            fs::write(library, image).map_err(Failure::file("write", library))?;
+            fs::write(library, &*image).map_err(Failure::file("write", library))?;
             return Ok(Ran { companions: Vec::new(), text: String::new(), inputs: Some(Inputs::default()), waited });
         }
         self.link_by_driver(objects, library, header, exports, deadline, observer)

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mjit_cc_platforms::{Completion, Role};
 
 use crate::event::{Event, Observer};
-use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation};
+use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation, Watch};
 use crate::pch::UnitHeader;
 use crate::pipeline::{Pipeline, Ran, UnitPaths};
 use crate::symbols;
@@ -37,6 +37,10 @@ pub(crate) struct Standby {
     ready: Mutex<Vec<Waiting>>,
     /// Those whose object is there and that are about to end by themselves.
     ending: Mutex<Vec<Waiting>>,
+    /// Those of the directory that objects come to, one for each thread that waited at the same time.
+    watches: Mutex<Vec<Watch>>,
+    /// What all of them are given to compile, once it is there.
+    source: Mutex<Option<PathBuf>>,
     next: AtomicU64,
     /// It was of no use once.
     off: AtomicBool,
@@ -58,6 +62,8 @@ impl Standby {
             wanted,
             ready: Mutex::default(),
             ending: Mutex::default(),
+            watches: Mutex::default(),
+            source: Mutex::default(),
             next: AtomicU64::new(0),
             off: AtomicBool::new(wanted == 0),
         }
@@ -94,9 +100,9 @@ impl Standby {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let paths = pipeline.paths(&format!("standby-{number}"), pipeline.scratch.path(), suffix);
+        let paths = UnitPaths { source: self.source(pipeline, text)?, ..paths };
         let plan = pipeline.plan_unit(&paths, None, header.as_job(), Role::Object).ok()?;
         let [step] = &plan.steps[..] else { return None };
-        fs::write(&paths.source, text).ok()?;
         let invocation =
             Invocation { step, deadline: Instant::now().checked_add(IDLE), temp_dir: pipeline.scratch.path() };
         observer.event(&Event::Running { step });
@@ -105,23 +111,30 @@ impl Standby {
                 let copies_pch = header.pch_file().is_some() && pipeline.toolchain().copies_pch();
                 Some(Waiting { compiler, paths, began, warming: Warming::new(copies_pch) })
             }
-            Err(_) => {
-                pipeline.scratch.remove(&paths.source);
-                None
-            }
+            Err(_) => None,
         }
+    }
+
+    /// The file with this text.
+    fn source(&self, pipeline: &Pipeline, text: &str) -> Option<PathBuf> {
+        let mut source = lock(&self.source);
+        if source.is_none() {
+            let path = pipeline.scratch.path().join("standby.c");
+            fs::write(&path, text).ok()?;
+            *source = Some(path);
+        }
+        source.clone()
     }
 
     /// Makes those that wait quicker, a little: to be called when there is nothing else to do. In between they can be taken.
     pub(crate) fn warm(&self, header: &UnitHeader) {
-        let Some(pch) = header.pch_file() else { return };
         // Who is there first: each has a compiler of its own to wait for.
         let Ok(mut ready) = self.ready.try_lock() else { return };
         let cold = ready.iter_mut().find(|waiting| waiting.warming.next().is_some());
         if let Some(Waiting { compiler, warming, .. }) = cold
             && let Some(process) = compiler.process()
         {
-            warming.go_on(process, pch);
+            warming.go_on(process, header.pch_file());
         }
     }
 
@@ -141,26 +154,31 @@ impl Standby {
     ) -> Option<(Ran, PathBuf)> {
         let mut waiting = self.take(pipeline)?;
         let object = waiting.paths.staged.clone();
+        // What it read it may write down last of all.
+        let is_whole: Option<&dyn Fn() -> bool> = match pipeline.toolchain().completion(&pipeline.flags) {
+            _ if pipeline.cache.is_some() => None,
+            Completion::AtExit => None,
+            Completion::Renamed => Some(&|| symbols::is_whole(&object)),
+            Completion::Section(name) => Some(&|| symbols::is_whole_with(&object, name)),
+        };
+        let early = is_whole.map(|is_whole| (is_whole, self.watch(pipeline)));
         let text = pipeline.source_text(unit, Role::Object, false);
         if waiting.compiler.feed(&text, deadline).is_err() {
             waiting.finish(pipeline);
             return None;
         }
         let unknown = Ran { companions: Vec::new(), text: String::new(), inputs: None, waited: Duration::ZERO };
-        // What it read it may write down last of all.
-        let is_whole: Option<&dyn Fn() -> bool> = match pipeline.toolchain().completion(&pipeline.flags) {
-            Completion::AtExit => None,
-            Completion::Renamed => Some(&|| symbols::is_whole(&object)),
-            Completion::Section(name) => Some(&|| symbols::is_whole_with(&object, name)),
-        };
-        if pipeline.cache.is_none() && is_whole.is_some_and(|is_whole| waiting.compiler.wait_until(is_whole)) {
-            lock(&self.ending).push(waiting);
-            return Some((unknown, object));
+        if let Some((is_whole, watch)) = early {
+            let is_there = waiting.compiler.wait_until(&watch, is_whole);
+            lock(&self.watches).push(watch);
+            if is_there {
+                lock(&self.ending).push(waiting);
+                return Some((unknown, object));
+            }
         }
         let Waiting { compiler, paths, began, .. } = waiting;
         let finished = compiler.wait();
         let rule = fs::read(&paths.depfile).unwrap_or_default();
-        pipeline.scratch.remove(&paths.source);
         pipeline.scratch.remove(&paths.depfile);
         let good = match &finished {
             Ok(Finished { exit: Exit::Code(0), .. }) => object.exists(),
@@ -183,6 +201,12 @@ impl Standby {
         good.then(|| (ran(), object))
     }
 
+    /// Before there is anything to see.
+    fn watch(&self, pipeline: &Pipeline) -> Watch {
+        let kept = lock(&self.watches).pop();
+        kept.unwrap_or_else(|| Watch::on(pipeline.scratch.path()))
+    }
+
     /// One that still waits.
     fn take(&self, pipeline: &Pipeline) -> Option<Waiting> {
         let mut ready = lock(&self.ready);
@@ -198,6 +222,7 @@ impl Standby {
     /// Ends all that wait.
     pub(crate) fn close(&self, pipeline: &Pipeline) {
         self.drain().for_each(|waiting| waiting.finish(pipeline));
+        lock(&self.source).take().iter().for_each(|source| pipeline.scratch.remove(source));
     }
 
     /// In the child of a fork: they are the parent's.
@@ -217,7 +242,6 @@ impl Waiting {
     fn finish(self, pipeline: &Pipeline) {
         let Self { compiler, paths, .. } = self;
         drop(compiler);
-        pipeline.scratch.remove(&paths.source);
         pipeline.scratch.remove(&paths.depfile);
     }
 }

@@ -43,6 +43,7 @@ use crate::discover::Environment;
 use crate::event::{Event, Observer};
 use crate::exec::{Executor as _, ProcessExecutor, Waiting};
 use crate::library::Library;
+use crate::link;
 use crate::sync::{Mutex, lock};
 
 mod compact;
@@ -149,7 +150,8 @@ impl Worker {
     fn spawn(&self) {
         let spawn = |number| {
             let shared = Arc::clone(&self.shared);
-            thread::Builder::new().name(format!("mjit-cc {number}")).spawn(move || shared.serve(number))
+            let life = move || link::on_this_thread(move || shared.serve(number));
+            thread::Builder::new().name(format!("mjit-cc {number}")).spawn(life)
         };
         let mut threads = lock(&self.threads);
         for number in 0..self.shared.options.threads.get() {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::running::Waits;
-use super::{ExecError, Finished, Started, system};
+use super::{ExecError, Finished, Started, Watch, system};
 
 /// A process that was started before there was anything for it to read. It ends with this, and when this process ends.
 pub struct Ahead {
@@ -52,10 +52,11 @@ impl Ahead {
         self.started.as_mut().is_none_or(|started| started.process.has_ended())
     }
 
-    /// Waits until `is_done` or the process's end: whether it is done.
-    pub fn wait_until(&mut self, is_done: &dyn Fn() -> bool) -> bool {
+    /// Waits until `is_done`, which may come true with any change in the watched directory, or the process's end: whether it is done.
+    pub(crate) fn wait_until(&mut self, watch: &Watch, is_done: &dyn Fn() -> bool) -> bool {
         let Some(started) = &mut self.started else { return false };
         let _waits = Waits::new(started.processes.waiting.clone());
+        let changes = watch.with(started.process.id());
         let began = Instant::now();
         loop {
             if is_done() {
@@ -64,9 +65,7 @@ impl Ahead {
             if started.process.has_ended() {
                 return is_done();
             }
-            // Late by a thirtieth of the time it took. One long wait at first would spare some of these, and was half a millisecond later in the
-            // end: a processor that slept for long takes its time to wake up.
-            thread::sleep((began.elapsed() / 30).clamp(FIRST_LOOK, LAST_LOOK));
+            changes.wait(began.elapsed());
         }
     }
 
@@ -94,6 +93,11 @@ impl Drop for Ahead {
             let _ = started.wait_telling(None);
         }
     }
+}
+
+/// Sleeps before somebody who has waited so long for a file looks for it again: it is found late by a thirtieth of the time it took.
+pub(super) fn sleep_a_while(waited: Duration) {
+    thread::sleep((waited / 30).clamp(FIRST_LOOK, LAST_LOOK));
 }
 
 /// How soon somebody who waits for a file looks for it again, at first and in the end.

@@ -22,3 +22,8 @@ impl InProcess {
         Err(NotLinked::Unserved("this build has no linker of its own"))
     }
 }
+
+/// Lives a thread's whole life.
+pub(crate) fn on_this_thread(life: impl FnOnce()) {
+    life();
+}

@@ -1,13 +1,20 @@
 //! Objects, and the compiler's own library, as a linker in this process wants them: in memory, and looked at for what wild does not serve.
 //! Links nothing.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolFlags, elf};
 use rayon::prelude::*;
 
 use super::NotLinked;
+use super::buffer::Buffer;
+
+/// As an allocator would place them.
+const ALIGN: usize = 16;
 
 /// What the compiler calls by itself: an archive, and the names in it.
 #[derive(Debug)]
@@ -16,10 +23,17 @@ pub(super) struct Runtime {
     names: Vec<String>,
 }
 
+/// One of several files that are in memory side by side.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    all: Arc<Buffer>,
+    place: Range<usize>,
+}
+
 /// Objects as they are in memory, and what of them only other parts of a library can give.
 #[derive(Debug)]
 pub(super) struct Objects {
-    pub(super) texts: Vec<Vec<u8>>,
+    pub(super) texts: Vec<Text>,
     /// Names that are reserved for the compiler and its library, and that an object leaves open.
     reserved: Vec<String>,
     /// Names that no other library may define, and that an object leaves open.
@@ -48,26 +62,29 @@ impl Runtime {
     }
 
     /// The archive itself, where objects want something of it.
-    pub(super) fn wanted_by(&self, objects: &Objects) -> Result<Option<Vec<u8>>, NotLinked> {
+    pub(super) fn wanted_by(&self, objects: &Objects) -> Result<Option<Text>, NotLinked> {
         let has = |name: &String| self.names.binary_search(name).is_ok();
         let wanted = objects.reserved.iter().any(has);
-        Ok(wanted.then(|| fs::read(&self.archive)).transpose()?)
+        let read = || Ok(read_together(std::slice::from_ref(&self.archive))?.remove(0));
+        wanted.then(read).transpose()
+    }
+}
+
+impl Text {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.all[self.place.clone()]
     }
 }
 
 impl Objects {
     /// Reads objects, on the threads of rayon's that this is called on, and refuses those that mean more than an ELF linker knows.
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, NotLinked> {
-        let read = |path: &PathBuf| {
-            let text = fs::read(path)?;
-            Ok((look_at(&text)?, text))
-        };
-        let read: Vec<(Open, Vec<u8>)> = paths.par_iter().map(read).collect::<Result<_, NotLinked>>()?;
-        let mut objects = Self { texts: Vec::with_capacity(read.len()), reserved: Vec::new(), hidden: Vec::new() };
-        for (open, text) in read {
+        let texts = read_together(paths)?;
+        let open: Vec<Open> = texts.par_iter().map(|text| look_at(text.bytes())).collect::<Result<_, NotLinked>>()?;
+        let mut objects = Self { texts, reserved: Vec::new(), hidden: Vec::new() };
+        for open in open {
             objects.reserved.extend(open.reserved);
             objects.hidden.extend(open.hidden);
-            objects.texts.push(text);
         }
         if !objects.define_the_hidden() {
             // wild would make it null.
@@ -84,12 +101,36 @@ impl Objects {
     }
 
     fn define_the_hidden(&self) -> bool {
-        let defines = |text: &Vec<u8>, name: &str| {
-            let file = object::File::parse(&**text).ok();
+        let defines = |text: &Text, name: &str| {
+            let file = object::File::parse(text.bytes()).ok();
             file.is_some_and(|file| file.symbols().any(|one| one.is_definition() && one.name() == Ok(name)))
         };
         self.hidden.iter().all(|name| self.texts.iter().any(|text| defines(text, name)))
     }
+}
+
+/// Reads files, on the threads of rayon's that this is called on.
+fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
+    let size = |path: &PathBuf| usize::try_from(fs::metadata(path)?.len()).map_err(io::Error::other);
+    let sizes: Vec<usize> = paths.par_iter().map(size).collect::<io::Result<_>>()?;
+    let mut all = Buffer::zeroed(sizes.iter().map(|size| size.next_multiple_of(ALIGN)).sum());
+    let mut rest = &mut *all;
+    let mut places = Vec::with_capacity(paths.len());
+    for &size in &sizes {
+        let (place, behind) = std::mem::take(&mut rest).split_at_mut(size.next_multiple_of(ALIGN));
+        places.push(&mut place[..size]);
+        rest = behind;
+    }
+    // One that got shorter meanwhile is an error.
+    places.into_par_iter().zip(paths).try_for_each(|(place, path)| File::open(path)?.read_exact(place))?;
+    let all = Arc::new(all);
+    let mut next = 0;
+    let text = |size: usize| {
+        let start = next;
+        next += size.next_multiple_of(ALIGN);
+        Text { all: Arc::clone(&all), place: start..start + size }
+    };
+    Ok(sizes.into_iter().map(text).collect())
 }
 
 fn look_at(text: &[u8]) -> Result<Open, NotLinked> {

@@ -1,6 +1,7 @@
 //! wild, the linker, from memory to memory: it sees names that are no files'. Knows nothing of what is linked.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
@@ -13,7 +14,8 @@ use libwild::error::Result;
 use libwild::{Args, FileSystem, FileType, InputFileData, Linker, OutputFileData, OutputOptions};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::objects::{Objects, Runtime};
+use super::buffer::Buffer;
+use super::objects::{Objects, Runtime, Text};
 use super::{NotLinked, segments};
 use crate::sync;
 
@@ -50,7 +52,7 @@ impl InProcess {
         objects: &[PathBuf],
         threads: usize,
         find_runtime: impl FnOnce() -> Option<PathBuf> + Send,
-    ) -> Result<Vec<u8>, NotLinked> {
+    ) -> Result<Buffer, NotLinked> {
         let link = || {
             let objects = Objects::read(objects)?;
             let runtime = objects.may_want_runtime().then(|| {
@@ -63,18 +65,51 @@ impl InProcess {
             };
             link(words, objects.texts, archive)
         };
-        if threads > 1 && objects.len() >= MANY {
-            return pool(threads)?.install(|| guarded(link));
+        let threads = if objects.len() >= MANY { threads } else { 1 };
+        if threads == 1 && OWN_POOL.get() {
+            return guarded(link);
         }
-        let rested = sync::lock(&self.resting).pop();
+        let rested = {
+            let mut resting = sync::lock(&self.resting);
+            let fits = resting.iter().position(|pool| pool.current_num_threads() == threads);
+            fits.map(|index| resting.swap_remove(index))
+        };
         let pool = match rested {
             Some(pool) => pool,
-            None => pool(1)?,
+            None => pool(threads)?,
         };
         let linked = pool.install(|| guarded(link));
         sync::lock(&self.resting).push(pool);
         linked
     }
+}
+
+thread_local! {
+    /// Whether this thread is a pool by itself.
+    static OWN_POOL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lives a thread's whole life in such a way that it links by itself. Elsewhere each link is handed over to a thread of the linker's, and to be
+/// woken takes longer than a fifth of what there is to do for one object.
+pub(crate) fn on_this_thread(life: impl FnOnce() + Send + 'static) {
+    let mut this = None;
+    let keep = |thread| {
+        this = Some(thread);
+        Ok(())
+    };
+    let built = ThreadPoolBuilder::new().num_threads(1).spawn_handler(keep).build();
+    let (Ok(pool), Some(this)) = (built, this) else { return life() };
+    let pool = Arc::new(pool);
+    let last = Arc::clone(&pool);
+    pool.spawn(move || {
+        OWN_POOL.set(true);
+        // rayon would end the process for it.
+        let _ = catch_unwind(AssertUnwindSafe(life));
+        // The thread ends when its pool does.
+        drop(last);
+    });
+    drop(pool);
+    this.run();
 }
 
 fn pool(threads: usize) -> Result<ThreadPool, NotLinked> {
@@ -97,18 +132,18 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("no words").to_owned()
 }
 
-fn link(words: &[&str], objects: Vec<Vec<u8>>, archive: Option<Vec<u8>>) -> Result<Vec<u8>, NotLinked> {
+fn link(words: &[&str], objects: Vec<Text>, archive: Option<Text>) -> Result<Buffer, NotLinked> {
     let refused = |error: libwild::error::Error| NotLinked::Refused(error.to_string());
     let mut files = HashMap::new();
     let mut line: Vec<String> = ["wild"].iter().chain(words).map(|&word| word.to_owned()).collect();
     line.extend(["-o".to_owned(), LIBRARY.to_owned()]);
     for (number, object) in objects.into_iter().enumerate() {
         let name = format!("{number}.o");
-        files.insert(PathBuf::from(&name), object.into());
+        files.insert(PathBuf::from(&name), object);
         line.push(name);
     }
     if let Some(archive) = archive {
-        files.insert(ARCHIVE.into(), archive.into());
+        files.insert(ARCHIVE.into(), archive);
         line.push(ARCHIVE.to_owned());
     }
     let memory = Memory(Arc::new(Shared { files, library: Mutex::default() }));
@@ -130,21 +165,18 @@ fn link(words: &[&str], objects: Vec<Vec<u8>>, archive: Option<Vec<u8>>) -> Resu
 struct Memory(Arc<Shared>);
 
 struct Shared {
-    files: HashMap<PathBuf, Arc<[u8]>>,
-    library: Mutex<Option<Vec<u8>>>,
+    files: HashMap<PathBuf, Text>,
+    library: Mutex<Option<Buffer>>,
 }
 
-#[derive(Debug)]
-struct Input(Arc<[u8]>);
-
-impl InputFileData for Input {
+impl InputFileData for Text {
     fn bytes(&self) -> &[u8] {
-        &self.0
+        self.bytes()
     }
 }
 
 struct Output {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     memory: Memory,
 }
 
@@ -164,17 +196,17 @@ impl OutputFileData for Output {
 }
 
 impl Memory {
-    fn get(&self, path: &Path) -> io::Result<&Arc<[u8]>> {
+    fn get(&self, path: &Path) -> io::Result<&Text> {
         self.0.files.get(path).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
 impl FileSystem for Memory {
-    type Input = Input;
+    type Input = Text;
     type Output = Output;
 
-    fn open_input(&self, path: &Path, _prepopulate_maps: bool) -> Result<(Input, Option<Arc<File>>)> {
-        Ok((Input(Arc::clone(self.get(path)?)), None))
+    fn open_input(&self, path: &Path, _prepopulate_maps: bool) -> Result<(Text, Option<Arc<File>>)> {
+        Ok((self.get(path)?.clone(), None))
     }
 
     fn file_type(&self, path: &Path) -> Result<FileType> {
@@ -195,7 +227,7 @@ impl FileSystem for Memory {
 
     fn create_output(&self, _path: Arc<Path>, options: OutputOptions) -> Result<Output> {
         let size = usize::try_from(options.size).map_err(io::Error::other)?;
-        Ok(Output { bytes: vec![0; size], memory: self.clone() })
+        Ok(Output { bytes: Buffer::zeroed(size), memory: self.clone() })
     }
 
     fn write_auxiliary(&self, _path: &Path, _bytes: &[u8]) -> Result {

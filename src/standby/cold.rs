@@ -16,5 +16,5 @@ impl Warming {
         None
     }
 
-    pub(super) fn go_on(&mut self, _driver: u32, _pch: &Path) {}
+    pub(super) fn go_on(&mut self, _driver: u32, _pch: Option<&Path>) {}
 }

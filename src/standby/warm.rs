@@ -1,7 +1,9 @@
-//! Making a waiting compiler's own pages of its PCH before there is a unit. gcc maps the PCH privately and writes all over it; each page that
-//! is written to is copied then, which takes some microseconds, thousands of times. A byte written back to each page from here has the same
-//! effect (proc(5), `/proc/pid/mem`). Touches only a process that is blocked in reading what nobody but this process writes.
+//! Making what a waiting compiler will need of its memory before there is a unit. Code of its that it has not run yet it gets page fault by page
+//! fault, some hundreds of them; and gcc maps the PCH privately and writes all over it, so that thousands of pages are copied, one by one.
+//! Reading its code, and writing a PCH's bytes back, from here has the same effects (proc(5), `/proc/pid/mem`). Touches only a process
+//! that is blocked in reading what nobody but this process writes.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -15,27 +17,46 @@ const LOOK: Duration = Duration::from_millis(10);
 /// A compiler that does not wait by then, will not.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The smallest that Linux has.
-const PAGE: u64 = 4096;
+/// Of a file's pages that are in memory Linux maps so many with the one that is asked for (`fault_around_bytes`).
+const AROUND: u64 = 64 << 10;
 
-/// How many pages are made at a time: a unit that comes waits so long, two milliseconds.
-const SLICE: usize = 256;
+/// How long it takes at a time: a unit that comes waits so long.
+const SLICE: Duration = Duration::from_millis(2);
+
+/// Reading a few pages of code that takes so long comes from a disk: then memory is needed for other things.
+const TOO_LONG: Duration = Duration::from_millis(100);
 
 /// One compiler's.
 #[derive(Debug)]
 pub(super) enum Warming {
     /// It may still be loading.
-    Loading { since: Instant },
-    /// It waits, and has pages that it shares with the file.
-    Going { memory: File, left: Range<u64> },
+    Loading { since: Instant, copies_pch: bool },
+    /// It waits, and has pages that it is without.
+    Going { memory: File, left: VecDeque<Part> },
     /// All is done that can be.
     Over,
+}
+
+/// A part of a process's memory.
+#[derive(Debug)]
+pub(super) struct Part {
+    place: Range<u64>,
+    lack: Lack,
+}
+
+/// What a process has not got yet.
+#[derive(Clone, Copy, Debug)]
+enum Lack {
+    /// The pages themselves.
+    Mapped,
+    /// Copies for itself.
+    Own,
 }
 
 impl Warming {
     /// Of a compiler that was started just now, and works in a copy of its PCH or not.
     pub(super) fn new(copies_pch: bool) -> Self {
-        if copies_pch { Self::Loading { since: Instant::now() } } else { Self::Over }
+        Self::Loading { since: Instant::now(), copies_pch }
     }
 
     /// When to go on; none where there is nothing left to do.
@@ -49,9 +70,9 @@ impl Warming {
 
     /// Does the next small part of it for a compiler that this process started, has not waited for, and gives nothing to read meanwhile.
     /// It may be the parent of the one that has the PCH.
-    pub(super) fn go_on(&mut self, driver: u32, pch: &Path) {
+    pub(super) fn go_on(&mut self, driver: u32, pch: Option<&Path>) {
         match self {
-            Self::Loading { since } => match waiting(driver, pch) {
+            Self::Loading { since, copies_pch } => match waiting(driver, pch.filter(|_| *copies_pch)) {
                 // Not permitted, or not as expected: then it is as slow as ever.
                 Err(_) => *self = Self::Over,
                 Ok(Some((memory, left))) => *self = Self::Going { memory, left },
@@ -59,10 +80,17 @@ impl Warming {
                 Ok(None) => {}
             },
             Self::Going { memory, left } => {
-                let end = left.end.min(left.start + SLICE as u64 * PAGE);
-                let owned = (left.start..end).step_by(PAGE as usize).try_for_each(|at| own(memory, at));
-                left.start = end;
-                if owned.is_err() || left.is_empty() {
+                let began = Instant::now();
+                let mut buffer = vec![0; AROUND as usize];
+                while let Some(part) = left.front_mut()
+                    && began.elapsed() < SLICE
+                {
+                    // What cannot be had is left as it is.
+                    if part.next(memory, &mut buffer).is_err() || part.place.is_empty() {
+                        left.pop_front();
+                    }
+                }
+                if left.is_empty() || began.elapsed() > TOO_LONG {
                     *self = Self::Over;
                 }
             }
@@ -71,29 +99,42 @@ impl Warming {
     }
 }
 
-/// Makes one page the process's own.
-fn own(memory: &File, at: u64) -> io::Result<()> {
-    let mut byte = [0];
-    memory.read_exact_at(&mut byte, at)?;
-    memory.write_all_at(&byte, at)
+impl Part {
+    /// Gives the process the next few pages.
+    fn next(&mut self, memory: &File, buffer: &mut [u8]) -> io::Result<()> {
+        let Range { start, end } = self.place;
+        // Pages come in groups that do not begin where a part does.
+        self.place.start = end.min((start / AROUND + 1) * AROUND);
+        match self.lack {
+            Lack::Mapped => memory.read_exact_at(&mut buffer[..1], start),
+            Lack::Own => {
+                let bytes = &mut buffer[..(self.place.start - start) as usize];
+                memory.read_exact_at(bytes, start)?;
+                memory.write_all_at(bytes, start)
+            }
+        }
+    }
 }
 
-/// The memory of a driver's child that waits, and where in it the PCH is. An error where that will never be.
-fn waiting(driver: u32, pch: &Path) -> io::Result<Option<(File, Range<u64>)>> {
+/// The memory of a driver or its child that waits, and what it lacks. An error where that will never be.
+fn waiting(driver: u32, copied: Option<&Path>) -> io::Result<Option<(File, VecDeque<Part>)>> {
     let children = fs::read_to_string(format!("/proc/{driver}/task/{driver}/children"))?;
-    for child in children.split_whitespace() {
-        let process = PathBuf::from("/proc").join(child);
+    let own = std::process::id().to_string();
+    let driver = driver.to_string();
+    let with_parents = children.split_whitespace().map(|child| (child, &driver)).chain([(&*driver, &own)]);
+    for (id, parent) in with_parents {
+        let process = PathBuf::from("/proc").join(id);
         // From here on it is the memory of whatever process this was, whoever gets its number.
         let memory = File::options().read(true).write(true).open(process.join("mem"))?;
         if !reads_standard_input_again(&process) {
             continue;
         }
-        let Some(range) = private_copy(&process, pch) else { continue };
+        let parts = parts(&process, copied)?;
         let stat = fs::read_to_string(process.join("stat"))?;
         // After the name, which may have spaces and parentheses in it: the state, and the parent.
         let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-        if fields.next() == Some("S") && fields.next() == Some(&driver.to_string()) {
-            return Ok(Some((memory, range)));
+        if fields.next() == Some("S") && fields.next() == Some(parent) {
+            return Ok(Some((memory, parts)));
         }
     }
     Ok(None)
@@ -107,11 +148,21 @@ fn reads_standard_input_again(process: &Path) -> bool {
     open.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == standard)).count() > 1
 }
 
-/// Where a file is mapped for writing and not for others to see.
-fn private_copy(process: &Path, file: &Path) -> Option<Range<u64>> {
-    let file = fs::canonicalize(file).ok()?;
-    let maps = fs::read_to_string(process.join("maps")).ok()?;
-    let line = maps.lines().find(|line| line.contains(" rw-p ") && line.ends_with(&*file.to_string_lossy()))?;
-    let (start, end) = line.split_once(' ')?.0.split_once('-')?;
-    Some(u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?)
+/// Its code, and where the file that it copies is mapped for writing and not for others to see.
+fn parts(process: &Path, copied: Option<&Path>) -> io::Result<VecDeque<Part>> {
+    let copied = copied.map(fs::canonicalize).transpose()?;
+    // proc(5): `BEGIN-END PERMISSIONS OFFSET DEVICE INODE PATH`; no path, no file.
+    let part = |line: &str| {
+        let (place, rest) = line.split_once(' ')?;
+        let (start, end) = place.split_once('-')?;
+        let path = Path::new(&rest[rest.find('/')?..]);
+        let lack = match rest.split(' ').next()? {
+            "r-xp" => Lack::Mapped,
+            "rw-p" if copied.as_deref() == Some(path) => Lack::Own,
+            _ => return None,
+        };
+        let place = u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?;
+        Some(Part { place, lack })
+    };
+    Ok(fs::read_to_string(process.join("maps"))?.lines().filter_map(part).collect())
 }

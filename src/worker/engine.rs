@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::num::NonZero;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -357,11 +358,11 @@ impl Engine {
     }
 
     /// Names what was loaded, which nobody runs yet, where that is wanted.
-    fn name_for_perf(
+    fn name_for_perf<I: Deref<Target = [u8]>>(
         &self,
         loaded: Library,
         entries: &[String],
-        image: impl FnOnce() -> Result<Vec<u8>, Failure>,
+        image: impl FnOnce() -> Result<I, Failure>,
     ) -> Result<Library, Failure> {
         if let (Some(perf), Some(entry)) = (&self.perf, entries.first()) {
             perf.add(&loaded, &image()?, entry)?;

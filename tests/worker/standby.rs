@@ -64,6 +64,48 @@ fn units_are_made_by_compilers_that_wait() {
     ["clang-14", "clang-19"].into_iter().filter(|cc| has(cc)).for_each(units_are_made_by_those_that_wait);
 }
 
+/// How many kilobytes of code a process has in files, and how many of them it could run at once.
+#[cfg(target_os = "linux")]
+fn mapped_code(pid: i32) -> Option<(u64, u64)> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).ok()?;
+    let (mut is_code, mut size, mut mapped) = (false, 0, 0);
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let (name, value) = (words.next()?, words.next()?);
+        match name {
+            "Size:" if is_code => size += value.parse::<u64>().ok()?,
+            "Rss:" if is_code => mapped += value.parse::<u64>().ok()?,
+            _ if name.ends_with(':') => {}
+            _ => is_code = value == "r-xp" && line.contains('/'),
+        }
+    }
+    Some((size, mapped))
+}
+
+#[cfg(target_os = "linux")]
+fn they_have_their_code_when_it_is_wanted(cc: &str) {
+    let bench = Bench::on(cc, ahead().header(WorkerHeader::File(fixture("vm.h"))), host_of(PLAIN));
+    for owner in 1..=2 {
+        until("all its code is mapped", || {
+            let sizes = waiting(bench.dir.path()).into_iter().filter_map(mapped_code).max();
+            sizes.is_some_and(|(size, mapped)| mapped * 10 > size * 9)
+        });
+        assert_eq!(call(&bench.submit(owner, 0)), owner.cast_signed(), "{cc}");
+    }
+    assert_eq!(for_units(&bench), 0, "{cc}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn while_there_is_nothing_to_do_their_code_is_mapped() {
+    need!("gcc");
+    if !may_write_to_grandchildren() {
+        return crate::support::skip("this system does not let a process look into its grandchildren's memory");
+    }
+    they_have_their_code_when_it_is_wanted("gcc");
+    ["clang-14", "clang-19"].into_iter().filter(|cc| has(cc)).for_each(they_have_their_code_when_it_is_wanted);
+}
+
 /// How many kilobytes of a PCH a process has in all, and how many pages of its own.
 #[cfg(target_os = "linux")]
 fn private_pch(pid: i32) -> Option<(u64, u64)> {

@@ -1,0 +1,52 @@
+//! Bytes that are linked from or to. Knows nothing of what is in them.
+
+use std::ops::{Deref, DerefMut};
+
+use memmap2::{Advice, MmapMut, MmapOptions};
+
+/// From here on memory comes in huge pages: tens of megabytes in small ones are as many thousand page faults.
+const LARGE: usize = 4 << 20;
+
+/// Bytes, as many as were asked for.
+#[derive(Debug)]
+pub(crate) struct Buffer(Memory);
+
+#[derive(Debug)]
+enum Memory {
+    Small(Vec<u8>),
+    Large(MmapMut),
+}
+
+impl Buffer {
+    /// All of them zero.
+    pub(crate) fn zeroed(size: usize) -> Self {
+        if size >= LARGE
+            && let Ok(map) = MmapOptions::new().len(size).map_anon()
+        {
+            // Where the system has none (`madvise(2)`, `MADV_HUGEPAGE`), small ones do.
+            let _ = map.advise(Advice::HugePage);
+            return Self(Memory::Large(map));
+        }
+        Self(Memory::Small(vec![0; size]))
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Memory::Small(bytes) => bytes,
+            Memory::Large(map) => map,
+        }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Memory::Small(bytes) => bytes,
+            Memory::Large(map) => map,
+        }
+    }
+}
