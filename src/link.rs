@@ -8,13 +8,6 @@ mod linker;
 #[path = "link/none.rs"]
 mod linker;
 
-#[cfg(all(feature = "wild", target_os = "linux", not(loom)))]
-mod buffer;
-#[cfg(all(feature = "wild", target_os = "linux", not(loom)))]
-mod objects;
-#[cfg(all(feature = "wild", target_os = "linux", not(loom)))]
-mod segments;
-
 use std::fmt;
 use std::io;
 

@@ -87,7 +87,8 @@ pub(crate) struct Reading<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct UnitPaths {
     pub(crate) source: PathBuf,
-    pub(crate) depfile: PathBuf,
+    /// None where nobody asks what the compiler read: then it does not write it down.
+    pub(crate) depfile: Option<PathBuf>,
     /// The object or library, before it is given its place.
     pub(crate) staged: PathBuf,
 }
@@ -181,7 +182,7 @@ impl Pipeline {
         let stable = self.launcher.as_ref().is_some_and(|found| found.launcher().remembers());
         UnitPaths {
             source: if stable { staging } else { scratch }.join(format!("{stem}.c")),
-            depfile: scratch.join(format!("{stem}.d")),
+            depfile: self.records_units.then(|| scratch.join(format!("{stem}.d"))),
             staged: staging.join(format!("{stem}.{suffix}")),
         }
     }
@@ -189,14 +190,14 @@ impl Pipeline {
     /// Names what compiling this unit would give: same key, same result, as long as the files it includes stay the same too.
     pub(crate) fn unit_key(&self, unit: &Unit, header: &UnitHeader, role: Role) -> Result<Digest, PlanError> {
         // The same everywhere but for what matters.
-        let paths = UnitPaths { source: "unit.c".into(), depfile: "unit.d".into(), staged: "unit.out".into() };
+        let paths = UnitPaths { source: "unit.c".into(), depfile: Some("unit.d".into()), staged: "unit.out".into() };
         let plan = self.plan_unit(&paths, unit.dir(), header.as_job(), role)?;
         Ok(self.unit_fields(self.plan_key("unit", &plan), unit, header, role).finish())
     }
 
     /// As [`unit_key`](Self::unit_key) for an object, for whoever knows the compiler in another way.
     pub(crate) fn object_key(&self, key: KeyBuilder, unit: &Unit, header: &UnitHeader) -> Result<Digest, PlanError> {
-        let paths = UnitPaths { source: "unit.c".into(), depfile: "unit.d".into(), staged: "unit.out".into() };
+        let paths = UnitPaths { source: "unit.c".into(), depfile: Some("unit.d".into()), staged: "unit.out".into() };
         let plan = self.plan_unit(&paths, unit.dir(), header.as_job(), Role::Object)?;
         Ok(self.unit_fields(self.plan_fields(key, &plan), unit, header, Role::Object).finish())
     }
@@ -261,6 +262,7 @@ impl Pipeline {
         role: Role,
     ) -> Result<Plan, PlanError> {
         let UnitPaths { source, depfile, staged } = paths;
+        let depfile = depfile.as_deref();
         let job = match role {
             Role::Object => Job::Compile { source, object: staged, header, quote_dir, depfile },
             Role::Library => Job::CompileAndLink { source, library: staged, header, quote_dir, exports: &[], depfile },
@@ -299,7 +301,7 @@ impl Pipeline {
             Role::Library => self.linked_files(),
         };
         let reading =
-            Reading { depfile: Some(&paths.depfile), except: &except, also: &also, records: self.records_units };
+            Reading { depfile: paths.depfile.as_deref(), except: &except, also: &also, records: self.records_units };
         let mut result = self.run(&plan, Phase::Compile, reading, deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
         let wrong = format!("{}/{}", paths.source.parent().unwrap_or(Path::new("")).display(), unit.name());
@@ -523,9 +525,9 @@ impl Pipeline {
         fs::write(&paths.source, "typedef int mjit_cc_header_alone;\n")
             .map_err(Failure::file("write", &paths.source))?;
         let UnitPaths { source, depfile, staged } = &paths;
-        let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile };
+        let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile: depfile.as_deref() };
         let plan = self.toolchain().plan(&self.flags, &job)?;
-        let reading = Reading { depfile: Some(depfile), except: &[], also: &[], records: false };
+        let reading = Reading { depfile: depfile.as_deref(), except: &[], also: &[], records: false };
         self.run(&plan, Phase::Compile, reading, self.deadline(), observer)?;
         self.scratch.remove(staged);
         self.scratch.remove(source);

@@ -178,8 +178,8 @@ impl Standby {
         }
         let Waiting { compiler, paths, began, .. } = waiting;
         let finished = compiler.wait();
-        let rule = fs::read(&paths.depfile).unwrap_or_default();
-        pipeline.scratch.remove(&paths.depfile);
+        let rule = paths.depfile.as_ref().and_then(|depfile| fs::read(depfile).ok()).unwrap_or_default();
+        paths.depfile.iter().for_each(|depfile| pipeline.scratch.remove(depfile));
         let good = match &finished {
             Ok(Finished { exit: Exit::Code(0), .. }) => object.exists(),
             Ok(Finished { exit: Exit::Unknown, output }) => output.is_empty() && symbols::is_whole(&object),
@@ -242,6 +242,6 @@ impl Waiting {
     fn finish(self, pipeline: &Pipeline) {
         let Self { compiler, paths, .. } = self;
         drop(compiler);
-        pipeline.scratch.remove(&paths.depfile);
+        paths.depfile.iter().for_each(|depfile| pipeline.scratch.remove(depfile));
     }
 }

@@ -108,10 +108,6 @@ pub(crate) fn is_whole(path: &Path) -> bool {
 
 /// Whether a file is a whole ELF file with a section of this name, whose tables were written last.
 pub(crate) fn is_whole_with(path: &Path, section: &str) -> bool {
-    // An assembler opens it before it has anything to write.
-    if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        return false;
-    }
     let Ok(bytes) = fs::read(path) else { return false };
     object::File::parse(&*bytes)
         .is_ok_and(|file| file.format() == BinaryFormat::Elf && file.section_by_name(section).is_some())

@@ -157,7 +157,7 @@ impl<D: Dialect> Gnu<D> {
         object: &Path,
         header: Header<'_>,
         quote_dir: Option<&Path>,
-        depfile: &Path,
+        depfile: Option<&Path>,
     ) -> Result<Step, PlanError> {
         let mut args = self.unit(flags, header, quote_dir, depfile)?;
         args.words(["-c"]).path(source).flag("-o", object);
@@ -170,7 +170,7 @@ impl<D: Dialect> Gnu<D> {
         flags: &Flags,
         header: Header<'_>,
         quote_dir: Option<&Path>,
-        depfile: &Path,
+        depfile: Option<&Path>,
     ) -> Result<Words, PlanError> {
         let mut args = Words::default();
         // First: a unit's own folder comes before the user's, also where that is said with -I.
@@ -187,7 +187,9 @@ impl<D: Dialect> Gnu<D> {
                 args.words(self.dialect.pch_use(pch)?);
             }
         }
-        args.words(["-MD"]).flag("-MF", depfile);
+        if let Some(depfile) = depfile {
+            args.words(["-MD"]).flag("-MF", depfile);
+        }
         Ok(args)
     }
 

@@ -113,8 +113,8 @@ pub enum Job<'a> {
         header: Header<'a>,
         /// The unit's own folder, for its `#include "…"`.
         quote_dir: Option<&'a Path>,
-        /// Where the compiler may write the list of files that it read.
-        depfile: &'a Path,
+        /// Where the compiler may write the list of files that it read; none where nobody wants to know.
+        depfile: Option<&'a Path>,
     },
     /// List the macros that are defined behind a header, as `#define` lines.
     Macros {
@@ -148,7 +148,7 @@ pub enum Job<'a> {
         quote_dir: Option<&'a Path>,
         /// Names to export, where the platform exports nothing by itself.
         exports: &'a [String],
-        /// Where the compiler may write the list of files that it read.
-        depfile: &'a Path,
+        /// Where the compiler may write the list of files that it read; none where nobody wants to know.
+        depfile: Option<&'a Path>,
     },
 }

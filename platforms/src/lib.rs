@@ -16,7 +16,7 @@
 //!     object: Path::new("u.o"),
 //!     header: Header::None,
 //!     quote_dir: None,
-//!     depfile: Path::new("u.d"),
+//!     depfile: Some(Path::new("u.d")),
 //! };
 //! let plan = toolchain(compiler).plan(&Flags::default(), &job).unwrap();
 //! assert_eq!(plan.outputs, [Path::new("u.o")]);

@@ -123,7 +123,7 @@ impl Files {
             object: &self.object,
             header,
             quote_dir: self.quote_dir.as_deref(),
-            depfile: &self.depfile,
+            depfile: Some(&self.depfile),
         }
     }
 
@@ -138,7 +138,7 @@ impl Files {
             header,
             quote_dir: self.quote_dir.as_deref(),
             exports: &self.exports,
-            depfile: &self.depfile,
+            depfile: Some(&self.depfile),
         }
     }
 

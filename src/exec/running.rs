@@ -52,6 +52,8 @@ struct Table {
     /// The executor is gone.
     over: bool,
     watchdog: Option<JoinHandle<()>>,
+    /// Until when the watchdog sleeps; none where it waits to be told.
+    watchdog_sleeps: Option<Instant>,
     next_id: u64,
     running: HashMap<u64, Running>,
 }
@@ -86,15 +88,16 @@ impl Processes {
     }
 
     fn watch_for(self: &Arc<Self>, table: &mut Table, deadline: Option<Instant>) {
-        if deadline.is_none() {
-            return;
-        }
+        let Some(deadline) = deadline else { return };
         if table.watchdog.is_none() {
             let shared = Arc::clone(self);
             // Without a thread for it deadlines are not kept, which is better than not to compile.
             table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
         }
-        self.changed.notify_all();
+        // To be woken for each process would be its only work, and a switch of threads for each.
+        if table.watchdog_sleeps.is_none_or(|until| deadline < until) {
+            self.changed.notify_all();
+        }
     }
 
     /// Gives a process another deadline. Not one whose time was up.
@@ -191,6 +194,7 @@ fn watch(shared: &Processes) {
                 None => {}
             }
         }
+        table.watchdog_sleeps = next;
         table = match next {
             Some(next) => {
                 let waited = shared.changed.wait_timeout(table, next.saturating_duration_since(now));

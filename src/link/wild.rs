@@ -1,7 +1,11 @@
 //! wild, the linker, from memory to memory: it sees names that are no files'. Knows nothing of what is linked.
 
+mod buffer;
+mod objects;
+mod segments;
+mod threads;
+
 use std::any::Any;
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
@@ -12,12 +16,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use libwild::error::Result;
 use libwild::{Args, FileSystem, FileType, InputFileData, Linker, OutputFileData, OutputOptions};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::buffer::Buffer;
-use super::objects::{Objects, Runtime, Text};
-use super::{NotLinked, segments};
+use super::NotLinked;
 use crate::sync;
+use buffer::Buffer;
+use objects::{Objects, Runtime, Text};
+use threads::Threads;
+
+pub(crate) use threads::on_this_thread;
 
 /// So many objects are worth several threads: starting those takes longer than linking fifty.
 const MANY: usize = 250;
@@ -25,13 +31,13 @@ const MANY: usize = 250;
 const LIBRARY: &str = "library.so";
 const ARCHIVE: &str = "runtime.a";
 
-/// The linker of one pipeline: wild, with threads of its own. In the caller's it would take part in whatever else that thread does with rayon,
-/// and rayon's global ones would belong to the host, and be gone in the child of a fork. Threads rest here between links. Shared by threads,
-/// each of which links by itself.
+/// The linker of one pipeline: wild, with threads of its own. Shared by threads, each of which links by itself.
 #[derive(Default)]
 pub(crate) struct InProcess {
-    resting: Mutex<Vec<ThreadPool>>,
+    threads: Threads,
     runtime: OnceLock<Option<Runtime>>,
+    /// The words for one object, and what they mean: to find that out anew would be a tenth of such a link.
+    usual: OnceLock<(Vec<String>, Args)>,
 }
 
 impl fmt::Debug for InProcess {
@@ -63,62 +69,58 @@ impl InProcess {
                 Some(runtime) => runtime.wanted_by(&objects)?,
                 None => None,
             };
-            link(words, objects.texts, archive)
+            self.run(words, objects.texts, archive)
         };
         let threads = if objects.len() >= MANY { threads } else { 1 };
-        if threads == 1 && OWN_POOL.get() {
-            return guarded(link);
+        self.threads.install(threads, || guarded(link))?
+    }
+
+    fn run(&self, words: &[&str], objects: Vec<Text>, archive: Option<Text>) -> Result<Buffer, NotLinked> {
+        let is_usual = objects.len() == 1 && archive.is_none();
+        let mut files = HashMap::new();
+        let mut line: Vec<String> = ["wild"].iter().chain(words).map(|&word| word.to_owned()).collect();
+        line.extend(["-o".to_owned(), LIBRARY.to_owned()]);
+        for (number, object) in objects.into_iter().enumerate() {
+            let name = format!("{number}.o");
+            files.insert(PathBuf::from(&name), object);
+            line.push(name);
         }
-        let rested = {
-            let mut resting = sync::lock(&self.resting);
-            let fits = resting.iter().position(|pool| pool.current_num_threads() == threads);
-            fits.map(|index| resting.swap_remove(index))
-        };
-        let pool = match rested {
-            Some(pool) => pool,
-            None => pool(threads)?,
-        };
-        let linked = pool.install(|| guarded(link));
-        sync::lock(&self.resting).push(pool);
-        linked
+        if let Some(archive) = archive {
+            files.insert(ARCHIVE.into(), archive);
+            line.push(ARCHIVE.to_owned());
+        }
+        let memory = Memory(Arc::new(Shared { files, library: Mutex::default() }));
+        let linker = Linker::with_file_system(memory.clone());
+        match self.usual.get() {
+            Some((known, args)) if *known == line => linker.run(args).map(drop).map_err(refused)?,
+            _ => {
+                let args = understood(&line)?;
+                linker.run(&args).map(drop).map_err(refused)?;
+                if is_usual {
+                    // Another thread may have been quicker.
+                    let _ = self.usual.set((line, args));
+                }
+            }
+        }
+        let library = sync::lock(&memory.0.library).take();
+        let mut library = library.ok_or_else(|| NotLinked::Refused("it made no library".to_owned()))?;
+        segments::align_empty(&mut library)?;
+        Ok(library)
     }
 }
 
-thread_local! {
-    /// Whether this thread is a pool by itself.
-    static OWN_POOL: Cell<bool> = const { Cell::new(false) };
+fn understood(line: &[String]) -> Result<Args, NotLinked> {
+    let words = || line.iter().map(String::as_str);
+    let mut args = Args::new(words).map_err(refused)?;
+    // It would print them; what matters is an error.
+    args.on_warning(Box::new(|_| ()));
+    args.parse(words).map_err(refused)?;
+    Ok(args)
 }
 
-/// Lives a thread's whole life in such a way that it links by itself. Elsewhere each link is handed over to a thread of the linker's, and to be
-/// woken takes longer than a fifth of what there is to do for one object.
-pub(crate) fn on_this_thread(life: impl FnOnce() + Send + 'static) {
-    let mut this = None;
-    let keep = |thread| {
-        this = Some(thread);
-        Ok(())
-    };
-    let built = ThreadPoolBuilder::new().num_threads(1).spawn_handler(keep).build();
-    let (Ok(pool), Some(this)) = (built, this) else { return life() };
-    let pool = Arc::new(pool);
-    let last = Arc::clone(&pool);
-    pool.spawn(move || {
-        OWN_POOL.set(true);
-        // rayon would end the process for it.
-        let _ = catch_unwind(AssertUnwindSafe(life));
-        // The thread ends when its pool does.
-        drop(last);
-    });
-    drop(pool);
-    this.run();
-}
-
-fn pool(threads: usize) -> Result<ThreadPool, NotLinked> {
-    let name = |_| "mjit-cc-link".to_owned();
-    ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(name)
-        .build()
-        .map_err(|error| NotLinked::Io(io::Error::other(error)))
+#[expect(clippy::needless_pass_by_value, reason = "as map_err wants it")]
+fn refused(error: libwild::error::Error) -> NotLinked {
+    NotLinked::Refused(error.to_string())
 }
 
 /// A fault of the linker's is no fault of whoever links.
@@ -130,34 +132,6 @@ fn guarded<T>(link: impl FnOnce() -> Result<T, NotLinked>) -> Result<T, NotLinke
 fn words_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("no words").to_owned()
-}
-
-fn link(words: &[&str], objects: Vec<Text>, archive: Option<Text>) -> Result<Buffer, NotLinked> {
-    let refused = |error: libwild::error::Error| NotLinked::Refused(error.to_string());
-    let mut files = HashMap::new();
-    let mut line: Vec<String> = ["wild"].iter().chain(words).map(|&word| word.to_owned()).collect();
-    line.extend(["-o".to_owned(), LIBRARY.to_owned()]);
-    for (number, object) in objects.into_iter().enumerate() {
-        let name = format!("{number}.o");
-        files.insert(PathBuf::from(&name), object);
-        line.push(name);
-    }
-    if let Some(archive) = archive {
-        files.insert(ARCHIVE.into(), archive);
-        line.push(ARCHIVE.to_owned());
-    }
-    let memory = Memory(Arc::new(Shared { files, library: Mutex::default() }));
-    let words = || line.iter().map(String::as_str);
-    let mut args = Args::new(words).map_err(refused)?;
-    // It would print them; what matters is an error.
-    args.on_warning(Box::new(|_| ()));
-    args.parse(words).map_err(refused)?;
-    let linker = Linker::with_file_system(memory.clone());
-    linker.run(&args).map_err(refused)?;
-    let library = sync::lock(&memory.0.library).take();
-    let mut library = library.ok_or_else(|| NotLinked::Refused("it made no library".to_owned()))?;
-    segments::align_empty(&mut library)?;
-    Ok(library)
 }
 
 /// A file system that is none: the inputs, and the library once it is there.
@@ -254,6 +228,6 @@ mod tests {
             let linked = wild.link(&["-m", "elf_x86_64", "-shared"], &[file.path().to_owned()], 1, || None);
             assert!(matches!(linked, Err(NotLinked::Refused(_))), "{linked:?}");
         }
-        assert_eq!(sync::lock(&wild.resting).len(), 1);
+        assert_eq!(wild.threads.resting(), 1);
     }
 }
