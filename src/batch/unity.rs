@@ -35,8 +35,8 @@ pub enum Unity {
     Of(NonZero<usize>),
 }
 
-/// More units than that in one group gain little, and end up in few hands.
-const MOST: usize = 32;
+/// What a group costs by itself, several units' worth, is a twentieth of it by then; and one bad unit costs no more than that.
+const MOST: usize = 64;
 
 /// What a thread takes up at once.
 pub(super) enum Task {
@@ -65,7 +65,7 @@ impl Grouped {
     }
 }
 
-/// Puts units into groups, in their order: those of one folder that define names which no other unit has.
+/// Puts units into groups: those of one folder that define names which no other unit has.
 pub(super) fn tasks(units: &[PathBuf], unity: Unity, jobs: NonZero<usize>) -> Vec<Task> {
     if unity == Unity::Off {
         return (0..units.len()).map(Task::Unit).collect();
@@ -97,19 +97,22 @@ pub(super) fn tasks(units: &[PathBuf], unity: Unity, jobs: NonZero<usize>) -> Ve
     let all: usize = folders.iter().map(|(_, members)| members.len()).sum();
     let size = match unity {
         Unity::Off => 1,
-        Unity::Auto => all.div_ceil(jobs.get()).clamp(1, MOST),
+        Unity::Auto => {
+            // As many groups for one job as for the next.
+            let each = all.div_ceil(jobs.get().saturating_mul(MOST)).max(1);
+            all.div_ceil(jobs.get().saturating_mul(each)).max(1)
+        }
         Unity::Of(size) => size.get(),
     };
     for (_, members) in folders {
-        let mut members = members.into_iter();
-        loop {
-            let group: Vec<Grouped> = members.by_ref().take(size).collect();
-            match &group[..] {
-                [] => break,
-                [one] => tasks.push(Task::Unit(one.number)),
-                _ => tasks.push(Task::Group(group)),
-            }
-        }
+        // Neighbours are alike, and the big ones would all be in one hand: they are dealt out.
+        let count = members.len().div_ceil(size);
+        let mut groups: Vec<Vec<Grouped>> = std::iter::repeat_with(Vec::new).take(count).collect();
+        members.into_iter().enumerate().for_each(|(place, one)| groups[place % count].push(one));
+        tasks.extend(groups.into_iter().map(|group| match &group[..] {
+            [one] => Task::Unit(one.number),
+            _ => Task::Group(group),
+        }));
     }
     // The big ones first, so that no job is left with one of them at the end.
     tasks.sort_by_key(|task| match task {
