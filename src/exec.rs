@@ -216,7 +216,7 @@ impl ProcessExecutor {
             }
         };
         // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
-        let output = tempfile::tempfile_in(temp_dir).map_err(failed)?;
+        let output = system::unnamed_file(temp_dir).map_err(failed)?;
         let temp = ["TMPDIR", "TMP", "TEMP"].map(|name| (OsString::from(name), OsString::from(temp_dir)));
         // Of two values of one name it is the system's business which counts.
         let temp = temp.into_iter().filter(|(name, _)| step.env.iter().all(|(set, _)| set != name));

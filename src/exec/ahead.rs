@@ -59,13 +59,13 @@ impl Ahead {
         let changes = watch.with(started.process.id());
         let began = Instant::now();
         loop {
+            changes.wait(began.elapsed());
             if is_done() {
                 return true;
             }
             if started.process.has_ended() {
                 return is_done();
             }
-            changes.wait(began.elapsed());
         }
     }
 

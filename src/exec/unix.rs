@@ -2,8 +2,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
+use std::fs::File;
 use std::io::{self, PipeWriter, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::thread;
 use std::time::Duration;
@@ -42,6 +44,21 @@ pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
     let process = Process(command.start()?);
     let group = Group(process.pid());
     Ok((process, group))
+}
+
+/// A file without a name, in memory where that can be: to make and remove it in a directory takes ten times as long.
+pub(super) fn unnamed_file(dir: &Path) -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{MemfdFlags, memfd_create};
+        // Before Linux 6.3 the second flag was unknown.
+        let memory = memfd_create("output", MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL)
+            .or_else(|_| memfd_create("output", MemfdFlags::CLOEXEC));
+        if let Ok(memory) = memory {
+            return Ok(memory.into());
+        }
+    }
+    tempfile::tempfile_in(dir)
 }
 
 impl Process {

@@ -2,9 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
+use std::fs::File;
 use std::io::{self, PipeWriter, Write};
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use process_wrap::std::{ChildWrapper, CommandWrap, JobObject};
@@ -20,6 +22,11 @@ pub(super) struct Group(Option<Job>);
 const CREATE_SUSPENDED: u32 = 0x4;
 /// Ctrl-C is for this process to hear: a compiler that ended by itself would look like one that failed.
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+
+/// A file without a name.
+pub(super) fn unnamed_file(dir: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(dir)
+}
 
 /// A process.
 pub(super) struct Process(Child);
