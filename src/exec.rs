@@ -27,11 +27,12 @@ mod system;
 #[path = "exec/inotify.rs"]
 mod watch;
 #[cfg(not(target_os = "linux"))]
-#[path = "exec/sleep.rs"]
+#[path = "exec/unwatched.rs"]
 mod watch;
 
 mod ahead;
 mod running;
+mod sleep;
 
 pub use ahead::Ahead;
 pub(crate) use watch::Watch;

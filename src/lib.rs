@@ -50,6 +50,10 @@ pub mod key;
 pub mod library;
 mod link;
 mod lock;
+#[cfg(target_os = "linux")]
+mod maps;
+#[cfg(target_os = "linux")]
+mod memfd;
 pub mod pch;
 mod perf;
 pub mod pipeline;

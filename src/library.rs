@@ -9,6 +9,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
+#[cfg(target_os = "linux")]
+use crate::{
+    maps,
+    memfd::{self, Holds},
+};
+
 /// A library that could not be loaded, or has no such symbol.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -60,15 +66,10 @@ impl Library {
     /// [`LoadError::Open`], also where the system has no such files, or forbids to run them (`vm.memfd_noexec`).
     #[cfg(target_os = "linux")]
     pub fn from_memory(image: &[u8], name: &Path) -> Result<Self, LoadError> {
-        use rustix::fs::{MemfdFlags, memfd_create};
         use std::os::fd::AsRawFd;
         let failed = |error: io::Error| LoadError::Open { path: name.to_owned(), reason: error.to_string() };
         let short = name.file_name().unwrap_or_default().to_string_lossy();
-        // Before Linux 6.3 the second flag was unknown, and not needed.
-        let file = memfd_create(&*short, MemfdFlags::CLOEXEC | MemfdFlags::EXEC)
-            .or_else(|_| memfd_create(&*short, MemfdFlags::CLOEXEC))
-            .map_err(|error| failed(error.into()))?;
-        let mut file = std::fs::File::from(file);
+        let mut file = memfd::create(&short, Holds::Code).map_err(failed)?;
         file.write_all(image).map_err(failed)?;
         // The mapping keeps the memory, not the descriptor.
         let loaded = Self::open(&path_of_descriptor(file.as_raw_fd()))?;
@@ -194,15 +195,10 @@ impl Library {
 /// Code in memory that is a file's: where it begins and ends.
 #[cfg(target_os = "linux")]
 fn mapping_of(address: usize) -> Option<std::ops::Range<usize>> {
-    // proc(5): `BEGIN-END PERMISSIONS OFFSET DEVICE INODE PATH`; no inode, no file.
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let (begin, end) = words.next()?.split_once('-')?;
-        let range = usize::from_str_radix(begin, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
-        let is_code = words.next()? == "r-xp" && words.nth(2)? != "0";
-        (range.contains(&address) && is_code).then_some(range)
-    })
+    let list = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let found = maps::read(&list)
+        .find(|one| one.is_file && one.permissions == "r-xp" && one.place.contains(&(address as u64)))?;
+    Some(usize::try_from(found.place.start).ok()?..usize::try_from(found.place.end).ok()?)
 }
 
 /// Finds out by trying whether libraries can be loaded from a directory: maps a file of it as code, which is what the loader

@@ -163,18 +163,18 @@ impl Standby {
         };
         let early = is_whole.map(|is_whole| (is_whole, self.watch(pipeline)));
         let text = pipeline.source_text(unit, Role::Object, false);
-        if waiting.compiler.feed(&text, deadline).is_err() {
+        let fed = waiting.compiler.feed(&text, deadline);
+        let is_there = fed.is_ok()
+            && early.as_ref().is_some_and(|(is_whole, watch)| waiting.compiler.wait_until(watch, *is_whole));
+        lock(&self.watches).extend(early.map(|(_, watch)| watch));
+        if fed.is_err() {
             waiting.finish(pipeline);
             return None;
         }
         let unknown = Ran { companions: Vec::new(), text: String::new(), inputs: None, waited: Duration::ZERO };
-        if let Some((is_whole, watch)) = early {
-            let is_there = waiting.compiler.wait_until(&watch, is_whole);
-            lock(&self.watches).push(watch);
-            if is_there {
-                lock(&self.ending).push(waiting);
-                return Some((unknown, object));
-            }
+        if is_there {
+            lock(&self.ending).push(waiting);
+            return Some((unknown, object));
         }
         let Waiting { compiler, paths, began, .. } = waiting;
         let finished = compiler.wait();

@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::running::Waits;
 use super::{ExecError, Finished, Started, Watch, system};
@@ -94,12 +93,3 @@ impl Drop for Ahead {
         }
     }
 }
-
-/// Sleeps before somebody who has waited so long for a file looks for it again: it is found late by a thirtieth of the time it took.
-pub(super) fn sleep_a_while(waited: Duration) {
-    thread::sleep((waited / 30).clamp(FIRST_LOOK, LAST_LOOK));
-}
-
-/// How soon somebody who waits for a file looks for it again, at first and in the end.
-const FIRST_LOOK: Duration = Duration::from_micros(100);
-const LAST_LOOK: Duration = Duration::from_millis(2);

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::ahead;
+use super::sleep;
 
 /// Whatever the system may have kept to itself is found out so soon.
 const AT_MOST: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -46,7 +46,7 @@ impl Watch {
 impl Changes<'_> {
     /// Waits for a change since the last one, or the process's end, or a while.
     pub(super) fn wait(&self, waited: Duration) {
-        let Some((inotify, end)) = &self.both else { return ahead::sleep_a_while(waited) };
+        let Some((inotify, end)) = &self.both else { return sleep::a_while(waited) };
         let mut both = [PollFd::new(inotify, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
         // A signal, or a mistake: whoever waits looks again.
         let _ = poll(&mut both, Some(&AT_MOST));

@@ -1,32 +1,13 @@
-//! Waiting for something to change in a directory where the system is not asked to tell: by looking again.
+//! Sleeping between one look at something and the next. Knows nothing of what is looked at.
 
-use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
-use super::ahead;
+/// How soon somebody who waits for a file looks for it again, at first and in the end.
+const FIRST_LOOK: Duration = Duration::from_micros(100);
+const LAST_LOOK: Duration = Duration::from_millis(2);
 
-/// Watches nothing.
-#[derive(Debug)]
-pub(crate) struct Watch;
-
-/// Nothing, for a while.
-pub(super) struct Changes;
-
-impl Watch {
-    pub(crate) fn on(_dir: &Path) -> Self {
-        Self
-    }
-
-    #[expect(clippy::unused_self, reason = "elsewhere there is something to ask")]
-    pub(super) fn with(&self, _process: u32) -> Changes {
-        Changes
-    }
-}
-
-impl Changes {
-    /// Waits longer, the longer was waited before.
-    #[expect(clippy::unused_self, reason = "elsewhere there is something to ask")]
-    pub(super) fn wait(&self, waited: Duration) {
-        ahead::sleep_a_while(waited);
-    }
+/// Sleeps before somebody who has waited so long for a file looks for it again: it is found late by a thirtieth of the time it took.
+pub(super) fn a_while(waited: Duration) {
+    thread::sleep((waited / 30).clamp(FIRST_LOOK, LAST_LOOK));
 }

@@ -49,14 +49,8 @@ pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
 /// A file without a name, in memory where that can be: to make and remove it in a directory takes ten times as long.
 pub(super) fn unnamed_file(dir: &Path) -> io::Result<File> {
     #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{MemfdFlags, memfd_create};
-        // Before Linux 6.3 the second flag was unknown.
-        let memory = memfd_create("output", MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL)
-            .or_else(|_| memfd_create("output", MemfdFlags::CLOEXEC));
-        if let Ok(memory) = memory {
-            return Ok(memory.into());
-        }
+    if let Ok(memory) = crate::memfd::create("output", crate::memfd::Holds::Text) {
+        return Ok(memory);
     }
     tempfile::tempfile_in(dir)
 }

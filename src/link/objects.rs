@@ -113,24 +113,25 @@ impl Objects {
 fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
     let size = |path: &PathBuf| usize::try_from(fs::metadata(path)?.len()).map_err(io::Error::other);
     let sizes: Vec<usize> = paths.par_iter().map(size).collect::<io::Result<_>>()?;
-    let mut all = Buffer::zeroed(sizes.iter().map(|size| size.next_multiple_of(ALIGN)).sum());
+    let mut end = 0;
+    let place = |size: usize| {
+        let start = end;
+        end += size.next_multiple_of(ALIGN);
+        start..start + size
+    };
+    let places: Vec<Range<usize>> = sizes.into_iter().map(place).collect();
+    let mut all = Buffer::zeroed(end);
     let mut rest = &mut *all;
-    let mut places = Vec::with_capacity(paths.len());
-    for &size in &sizes {
-        let (place, behind) = std::mem::take(&mut rest).split_at_mut(size.next_multiple_of(ALIGN));
-        places.push(&mut place[..size]);
+    let mut slots = Vec::with_capacity(places.len());
+    for place in &places {
+        let (slot, behind) = std::mem::take(&mut rest).split_at_mut(place.len().next_multiple_of(ALIGN));
+        slots.push(&mut slot[..place.len()]);
         rest = behind;
     }
     // One that got shorter meanwhile is an error.
-    places.into_par_iter().zip(paths).try_for_each(|(place, path)| File::open(path)?.read_exact(place))?;
+    slots.into_par_iter().zip(paths).try_for_each(|(slot, path)| File::open(path)?.read_exact(slot))?;
     let all = Arc::new(all);
-    let mut next = 0;
-    let text = |size: usize| {
-        let start = next;
-        next += size.next_multiple_of(ALIGN);
-        Text { all: Arc::clone(&all), place: start..start + size }
-    };
-    Ok(sizes.into_iter().map(text).collect())
+    Ok(places.into_iter().map(|place| Text { all: Arc::clone(&all), place }).collect())
 }
 
 fn look_at(text: &[u8]) -> Result<Open, NotLinked> {

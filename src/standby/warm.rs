@@ -3,13 +3,14 @@
 //! Reading its code, and writing a PCH's bytes back, from here has the same effects (proc(5), `/proc/pid/mem`). Touches only a process
 //! that is blocked in reading what nobody but this process writes.
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use crate::maps::{self, Mapping};
 
 /// How often it is looked whether the compiler waits by now.
 const LOOK: Duration = Duration::from_millis(10);
@@ -32,7 +33,7 @@ pub(super) enum Warming {
     /// It may still be loading.
     Loading { since: Instant, copies_pch: bool },
     /// It waits, and has pages that it is without.
-    Going { memory: File, left: VecDeque<Part> },
+    Going { memory: File, left: Vec<Part> },
     /// All is done that can be.
     Over,
 }
@@ -82,12 +83,12 @@ impl Warming {
             Self::Going { memory, left } => {
                 let began = Instant::now();
                 let mut buffer = vec![0; AROUND as usize];
-                while let Some(part) = left.front_mut()
+                while let Some(part) = left.last_mut()
                     && began.elapsed() < SLICE
                 {
                     // What cannot be had is left as it is.
                     if part.next(memory, &mut buffer).is_err() || part.place.is_empty() {
-                        left.pop_front();
+                        left.pop();
                     }
                 }
                 if left.is_empty() || began.elapsed() > TOO_LONG {
@@ -117,7 +118,7 @@ impl Part {
 }
 
 /// The memory of a driver or its child that waits, and what it lacks. An error where that will never be.
-fn waiting(driver: u32, copied: Option<&Path>) -> io::Result<Option<(File, VecDeque<Part>)>> {
+fn waiting(driver: u32, copied: Option<&Path>) -> io::Result<Option<(File, Vec<Part>)>> {
     let children = fs::read_to_string(format!("/proc/{driver}/task/{driver}/children"))?;
     let own = std::process::id().to_string();
     let driver = driver.to_string();
@@ -149,20 +150,15 @@ fn reads_standard_input_again(process: &Path) -> bool {
 }
 
 /// Its code, and where the file that it copies is mapped for writing and not for others to see.
-fn parts(process: &Path, copied: Option<&Path>) -> io::Result<VecDeque<Part>> {
+fn parts(process: &Path, copied: Option<&Path>) -> io::Result<Vec<Part>> {
     let copied = copied.map(fs::canonicalize).transpose()?;
-    // proc(5): `BEGIN-END PERMISSIONS OFFSET DEVICE INODE PATH`; no path, no file.
-    let part = |line: &str| {
-        let (place, rest) = line.split_once(' ')?;
-        let (start, end) = place.split_once('-')?;
-        let path = Path::new(&rest[rest.find('/')?..]);
-        let lack = match rest.split(' ').next()? {
-            "r-xp" => Lack::Mapped,
-            "rw-p" if copied.as_deref() == Some(path) => Lack::Own,
+    let part = |mapping: Mapping<'_>| {
+        let lack = match mapping.permissions {
+            "r-xp" if mapping.is_file => Lack::Mapped,
+            "rw-p" if copied.as_deref() == Some(Path::new(mapping.path)) => Lack::Own,
             _ => return None,
         };
-        let place = u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?;
-        Some(Part { place, lack })
+        Some(Part { place: mapping.place, lack })
     };
-    Ok(fs::read_to_string(process.join("maps"))?.lines().filter_map(part).collect())
+    Ok(maps::read(&fs::read_to_string(process.join("maps"))?).filter_map(part).collect())
 }
