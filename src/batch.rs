@@ -1,6 +1,7 @@
 //! Many units into libraries: in parallel, each once, with a report. Knows units and files; how one unit is made is the
 //! pipeline's, how it is shown the observer's.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -12,17 +13,18 @@ use crate::pch::{self, UnitHeader};
 use crate::pipeline::{Pipeline, UnitPaths};
 use crate::store::{Layout, Store};
 
+mod group;
 mod make;
 mod names;
 pub mod report;
 mod run;
-mod unity;
 
-pub use unity::Unity;
+
+pub use group::Unity;
 
 use report::Report;
 use run::Run;
-use unity::Task;
+use group::Task;
 
 /// The library of all units is called this, before the platform's suffix.
 const COMPACT_STEM: &str = "units";
@@ -52,6 +54,8 @@ pub struct Batch {
     pub compact: bool,
     /// Whether units are compiled several at a time.
     pub unity: Unity,
+    /// Units that are compiled alone in any case.
+    pub alone: HashSet<PathBuf>,
     /// How many compilers run at once.
     pub jobs: NonZero<usize>,
     /// Whether the others go on when a unit fails.
@@ -82,7 +86,7 @@ impl Batch {
             header,
             role,
             stems,
-            macros: std::sync::OnceLock::new(),
+            surroundings: group::AllSurroundings::default(),
             used: std::sync::Mutex::default(),
             stop: std::sync::OnceLock::new(),
         };
@@ -136,11 +140,11 @@ impl Batch {
         let role = self.role(pipeline);
         let mut objects = Vec::new();
         let stems = names::library_stems(&self.units);
-        for task in unity::tasks(&self.units, self.unity, self.jobs) {
+        for task in group::tasks(&self.units, self.unity, &self.alone) {
             let (number, stem, role) = match &task {
                 Task::Unit(number) => (*number, stems[*number].clone(), role),
                 // Under the name of its first member, without a list of the others.
-                Task::Group(group) => (group[0].number, unity::group_stem(group, &stems), Role::Object),
+                Task::Group(group) => (group[0].number, group::group_stem(group, &stems), Role::Object),
             };
             let unit = &self.units[number];
             let paths = match &task {

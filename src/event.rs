@@ -71,6 +71,13 @@ pub enum Event<'a> {
         /// What the system said.
         error: &'a io::Error,
     },
+    /// A unit is compiled alone although units are merged.
+    NotMerged {
+        /// The unit's name.
+        unit: &'a str,
+        /// Why.
+        why: &'a str,
+    },
     /// Units are about to be compiled.
     BatchStarted {
         /// How many.

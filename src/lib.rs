@@ -27,6 +27,7 @@
 //!     out_dir: "out".into(),
 //!     compact: true,
 //!     unity: Unity::Off,
+//!     alone: Default::default(),
 //!     jobs: std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN),
 //!     keep_going: false,
 //! };
@@ -64,7 +65,7 @@ pub mod symbols;
 mod sync;
 pub mod timeline;
 pub mod unit;
-pub mod unity;
+pub use mjit_cc_ctext as ctext;
 mod whole;
 pub mod worker;
 

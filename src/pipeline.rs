@@ -29,7 +29,7 @@ use crate::scratch::{self, Scratch};
 use crate::symbols;
 use crate::unit::Unit;
 
-mod macros;
+mod surroundings;
 
 /// A compiler, the flags for it, and the means to run it. Shared by threads.
 pub struct Pipeline {

@@ -30,6 +30,9 @@ pub(crate) struct Record {
     pub(crate) symbols: Vec<String>,
     /// Those of them that another unit may define too.
     pub(crate) shared: Vec<String>,
+    /// Of the object of a group, the symbols of each unit; none for a unit that is not in the object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) units: Vec<Vec<String>>,
     /// The compiler's warnings, which are told again each time.
     pub(crate) output: String,
 }

@@ -193,19 +193,31 @@ impl<D: Dialect> Gnu<D> {
         Ok(args)
     }
 
-    fn macros(&self, flags: &Flags, source: &Path, header: Header<'_>, list: &Path) -> Plan {
-        let mut args = self.code(flags);
-        args.words(["-E", "-dM"]);
-        let text = match header {
+    fn preprocess(
+        &self,
+        flags: &Flags,
+        source: &Path,
+        header: Header<'_>,
+        quote_dir: Option<&Path>,
+        text: &Path,
+    ) -> Plan {
+        let mut args = Words::default();
+        // First, as for a unit.
+        if let Some(dir) = quote_dir {
+            args.words(self.dialect.quote_dir(&path_word(dir)));
+        }
+        // GCC manual, "Preprocessor Options": -dD keeps the definitions, the predefined ones too.
+        args.words(self.code(flags)).words(["-E", "-dD"]);
+        let header = match header {
             Header::None => None,
             Header::Text(path) => Some(path),
             Header::Pch(pch) => Some(pch.header.as_path()),
         };
-        if let Some(path) = text {
+        if let Some(path) = header {
             args.flag("-include", path);
         }
-        args.path(source).flag("-o", list);
-        Plan { steps: vec![self.step(args)], outputs: vec![list.to_owned()], ..Plan::default() }
+        args.path(source).flag("-o", text);
+        Plan { steps: vec![self.step(args)], outputs: vec![text.to_owned()], ..Plan::default() }
     }
 
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
@@ -288,7 +300,9 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                 outputs: vec![object.to_owned()],
                 ..Plan::default()
             }),
-            Job::Macros { source, header, list } => Ok(self.macros(flags, source, header, list)),
+            Job::Preprocess { source, header, quote_dir, text } => {
+                Ok(self.preprocess(flags, source, header, quote_dir, text))
+            }
             Job::Link { objects, library, .. } => {
                 let mut inputs = objects.to_vec();
                 let mut writes = Vec::new();

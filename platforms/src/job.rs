@@ -116,14 +116,16 @@ pub enum Job<'a> {
         /// Where the compiler may write the list of files that it read; none where nobody wants to know.
         depfile: Option<&'a Path>,
     },
-    /// List the macros that are defined behind a header, as `#define` lines.
-    Macros {
-        /// A C file without text.
+    /// Preprocess a text behind a header, with the `#define` and `#undef` lines in order (`-E -dD`).
+    Preprocess {
+        /// A C file.
         source: &'a Path,
-        /// The header; of a PCH the header that it was made from, so that it must not have changed since.
+        /// The header. Of a PCH, the header that the PCH was made from: it must not have changed since.
         header: Header<'a>,
-        /// The list to make.
-        list: &'a Path,
+        /// The directory that `#include "…"` starts from, as for a unit.
+        quote_dir: Option<&'a Path>,
+        /// The preprocessed text to make.
+        text: &'a Path,
     },
     /// Turn objects into one library.
     Link {

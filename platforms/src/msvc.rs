@@ -206,12 +206,12 @@ impl Toolchain for Msvc {
                     ..Plan::default()
                 }
             }
-            Job::Macros { .. } => {
+            Job::Preprocess { .. } => {
                 let Compiler { family, target, .. } = &self.compiler;
                 return Err(PlanError::Unsupported {
                     toolchain: format!("{family} for {target}"),
-                    what: "list the macros of a header",
-                    instead: "go on without knowing them",
+                    what: "preprocess a header and keep its macros",
+                    instead: "compile units one by one",
                 });
             }
             Job::Link { objects, library, header, exports } => {

@@ -142,8 +142,9 @@ impl Files {
         }
     }
 
-    fn macros<'a>(&'a self, header: Header<'a>) -> Job<'a> {
-        Job::Macros { source: &self.source, header, list: &self.object }
+    fn preprocess<'a>(&'a self, header: Header<'a>) -> Job<'a> {
+        let quote_dir = self.quote_dir.as_deref();
+        Job::Preprocess { source: &self.source, header, quote_dir, text: &self.object }
     }
 
     fn text(&self) -> Header<'_> {
@@ -182,7 +183,7 @@ fn odd_jobs(odd: &Files) -> Vec<(&'static str, Flags, Job<'_>)> {
         ("odd paths: build a PCH", odd_flags(), odd.build_pch()),
         ("odd paths: compile behind a header as text", odd_flags(), odd.compile(odd.text())),
         ("odd paths: compile behind a PCH", odd_flags(), odd.compile(odd.pch())),
-        ("odd paths: list the macros behind a header as text", odd_flags(), odd.macros(odd.text())),
+        ("odd paths: preprocess a text behind a header as text", odd_flags(), odd.preprocess(odd.text())),
         ("odd paths: link three objects behind a PCH", odd_flags(), odd.link(odd.pch())),
         ("odd paths: compile and link behind a header as text", odd_flags(), odd.compile_and_link(odd.text())),
     ]
@@ -196,8 +197,8 @@ fn jobs<'a>(plain: &'a Files, odd: &'a Files) -> Vec<(&'static str, Flags, Job<'
         ("compile", Flags::default(), plain.compile(Header::None)),
         ("compile behind a header as text", Flags::default(), plain.compile(plain.text())),
         ("compile behind a PCH", Flags::default(), plain.compile(plain.pch())),
-        ("list the macros", Flags::default(), plain.macros(Header::None)),
-        ("list the macros behind a PCH", Flags::default(), plain.macros(plain.pch())),
+        ("preprocess a text", Flags::default(), plain.preprocess(Header::None)),
+        ("preprocess a text behind a PCH", Flags::default(), plain.preprocess(plain.pch())),
         ("link three objects", Flags::default(), plain.link(Header::None)),
         ("link three objects behind a PCH", Flags::default(), plain.link(plain.pch())),
         ("compile and link", Flags::default(), plain.compile_and_link(Header::None)),

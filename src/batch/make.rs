@@ -224,7 +224,7 @@ pub(super) fn record(key: Digest, ran: Ran, defined: Defined, file: &Path) -> Re
     // A file that went away while it was compiled: made anew each time, until it stays.
     let (key, inputs) = ran.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key, inputs));
     let Defined { names: symbols, shared } = defined;
-    Ok(Record { key, file: digest(file)?, inputs, symbols, shared, output: ran.text })
+    Ok(Record { key, file: digest(file)?, inputs, symbols, shared, units: Vec::new(), output: ran.text })
 }
 
 fn digest(path: &Path) -> Result<Digest, Failure> {

@@ -11,14 +11,13 @@ use mjit_cc_platforms::Role;
 
 use super::make::{Made, Origin};
 use super::report::{self, Report, Status, UnitReport};
-use super::unity::{self, Grouped, Task};
+use super::group::{self, AllSurroundings, Grouped, Task};
 use super::{Batch, COMPACT_STEM, library_name};
 use crate::error::{Error, Failure};
 use crate::event::{Event, Observer};
 use crate::pch::UnitHeader;
 use crate::pipeline::Pipeline;
 use crate::store::{Record, Store};
-use crate::unity::HeaderMacros;
 
 const REPORT_NAME: &str = "units.json";
 
@@ -48,8 +47,7 @@ pub(super) struct Run<'a> {
     pub(super) header: UnitHeader,
     pub(super) role: Role,
     pub(super) stems: Vec<String>,
-    /// Of the header, once they are wanted.
-    pub(super) macros: OnceLock<HeaderMacros>,
+    pub(super) surroundings: AllSurroundings,
     /// The objects that this run has a use for, without their suffixes, which their records share.
     pub(super) used: Mutex<HashSet<PathBuf>>,
     /// Why no further unit is started.
@@ -84,7 +82,7 @@ impl Run<'_> {
         let count = self.batch.units.len();
         self.observer.event(&Event::BatchStarted { units: count });
         let next = AtomicUsize::new(0);
-        let tasks = unity::tasks(&self.batch.units, self.batch.unity, self.batch.jobs);
+        let tasks = group::tasks(&self.batch.units, self.batch.unity, &self.batch.alone);
         let slots: Vec<OnceLock<Turn>> = (0..count).map(|_| OnceLock::new()).collect();
         let work = || {
             while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {

@@ -56,6 +56,7 @@ mod tests {
             inputs: Inputs::default(),
             symbols: vec!["f".into()],
             shared: Vec::new(),
+            units: Vec::new(),
             output: "u.c:1: warning\n".into(),
         };
         let bytes = Entry::encode(&record, object).unwrap();

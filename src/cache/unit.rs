@@ -127,7 +127,8 @@ impl<'a> Shelf<'a> {
         };
         let Ok(file) = Digest::of_file(object) else { return };
         let Defined { names: symbols, shared } = defined;
-        self.put(&Record { key: self.key.clone(), file, inputs, symbols, shared, output }, object, observer);
+        let units = Vec::new();
+        self.put(&Record { key: self.key.clone(), file, inputs, symbols, shared, units, output }, object, observer);
     }
 
     /// Puts an object there that was just made. A record that says `never` is not for keeping.
@@ -156,8 +157,8 @@ impl Shelf<'_> {
         let noted = serde_json::to_vec(&group.key).map_err(io::Error::from).and_then(|words| {
             let (file, inputs) = (Digest::of_bytes(&words), Inputs::default());
             // What the group's object includes is in its own record.
-            let (symbols, shared, output) = (Vec::new(), Vec::new(), String::new());
-            self.cache.put(&Record { key: self.note(), file, inputs, symbols, shared, output }, &words)
+            let (symbols, shared, units, output) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+            self.cache.put(&Record { key: self.note(), file, inputs, symbols, shared, units, output }, &words)
         });
         if let Err(error) = noted {
             self.cache.tell(observer, &error);

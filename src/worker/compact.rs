@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use mjit_cc_ctext::{self as ctext, Group, Member};
+
 use super::Shared;
 use super::engine::{Engine, Source};
 use super::log::WorkerEvent;
@@ -14,7 +16,6 @@ use crate::batch::report::Status;
 use crate::error::Failure;
 use crate::library::Library;
 use crate::timeline::Kind;
-use crate::unity::{self, Member, Merged};
 
 /// How many units become one translation unit. What they have in common is compiled once for all of them, but nobody can use any of it
 /// before all is compiled, and one process holds it all in memory.
@@ -37,8 +38,7 @@ impl Named<'_> {
     fn member(&self) -> Member<'_> {
         Member {
             name: &self.name,
-            entries: std::slice::from_ref(&self.entry),
-            folder: None,
+            entries: Some(std::slice::from_ref(&self.entry)),
             text: self.part.text.as_bytes(),
         }
     }
@@ -122,6 +122,8 @@ impl Shared {
             })
             .collect();
         let mut compiled = Compiled::default();
+        let mut named = named;
+        named.sort_by_cached_key(|unit| ctext::leading_includes(unit.part.text.as_bytes()).concat());
         for units in named.chunks(UNITS_A_TRANSLATION_UNIT) {
             self.compile_together(engine, stem, units, &mut compiled);
             if compiled.stops {
@@ -152,7 +154,8 @@ impl Shared {
     /// Compiles units as one translation unit; those that cannot be merged, or all if that fails, one by one.
     fn compile_together<'a>(&self, engine: &Engine, stem: &str, units: &'a [Named<'a>], compiled: &mut Compiled<'a>) {
         let members: Vec<Member<'_>> = units.iter().map(Named::member).collect();
-        let Merged { text, members, left_out, .. } = unity::merge(&members, engine.macros(self));
+        let Group { text, units: merged, left_out, .. } = engine.merge(&members, self);
+        let members: Vec<usize> = merged.iter().map(|unit| unit.index).collect();
         let mut alone: Vec<usize> = left_out.iter().map(|unit| unit.index).collect();
         let source = Source {
             name: engine.source(stem).to_string_lossy().into_owned(),

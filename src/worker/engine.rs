@@ -1,13 +1,15 @@
 //! What it takes to make code: a compiler, a directory, a header that is ready. Turns C text into loaded code; knows neither lists nor
 //! slots.
 
+use std::collections::HashMap;
 use std::fs;
 use std::num::NonZero;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
 use mjit_cc_platforms::Role;
 
 use super::host::Place;
@@ -26,7 +28,6 @@ use crate::pipeline::{Pipeline, Ran};
 use crate::scratch::{Purpose, Scratch};
 use crate::standby::Standby;
 use crate::unit::Unit;
-use crate::unity::HeaderMacros;
 
 mod cached;
 mod companies;
@@ -41,8 +42,8 @@ const MOST_PATIENCE: u32 = 4;
 pub(crate) struct Engine {
     pipeline: Pipeline,
     header: UnitHeader,
-    /// Found out when they are wanted first; a child of a fork has the same.
-    macros: Arc<OnceLock<HeaderMacros>>,
+    /// A child of a fork has the same.
+    surroundings: Arc<AllSurroundings>,
     /// The one of the first tier.
     quick: Option<Box<Engine>>,
     /// Those that make units' first code; what takes longer can wait for a compiler too.
@@ -53,6 +54,9 @@ pub(crate) struct Engine {
     /// Where units are compiled together at all.
     companies: Option<Companies>,
 }
+
+/// What stands before units, by the `#include` lines that the units begin with, or why no units can be merged there.
+type AllSurroundings = Mutex<HashMap<Vec<u8>, Arc<Result<Surroundings, Reason>>>>;
 
 /// What files and entry symbols are called, and whether files stay.
 #[derive(Clone)]
@@ -117,10 +121,10 @@ impl Engine {
         let perf = options.perf_map.then(Arc::default);
         let companies = (options.together() > 1).then(Companies::default);
         let mut engine =
-            Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf, companies };
+            Self { pipeline, header, surroundings: Arc::default(), quick: None, standby, names, perf, companies };
         if options.merges() && options.header != WorkerHeader::None {
             // While the header is what it was a moment ago.
-            engine.macros(observer);
+            engine.surroundings(b"", observer);
         }
         engine.quick = engine.set_up_quick(options, environment, executor).map(Box::new);
         if let Some(quick) = &engine.quick {
@@ -149,7 +153,7 @@ impl Engine {
     pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
         let standby = Standby::new(self.standby.wanted());
         let (names, perf) = (self.names.clone(), self.perf.clone());
-        Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf, companies: None }
+        Self { pipeline, header, surroundings: Arc::default(), quick: None, standby, names, perf, companies: None }
     }
 
     /// The one that makes a unit's first code, where that is not this one.
@@ -161,8 +165,8 @@ impl Engine {
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
         let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
-        let (standby, macros) = (Standby::new(0), Arc::default());
-        Self { pipeline, header, macros, quick: None, standby, names, perf: None, companies: None }
+        let (standby, surroundings) = (Standby::new(0), Arc::default());
+        Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, companies: None }
     }
 
     /// Sees to it that compilers wait for the next units.
@@ -198,15 +202,29 @@ impl Engine {
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn set_header(&mut self, header: UnitHeader) {
         self.header = header;
-        self.macros = Arc::default();
+        self.surroundings = Arc::default();
     }
 
-    /// The macros that stand before every unit, as far as they are known.
-    pub(super) fn macros(&self, observer: &dyn Observer) -> &HeaderMacros {
-        self.macros.get_or_init(|| match self.pipeline.list_macros(&self.header, observer) {
-            Ok(list) => HeaderMacros::from_definitions(&list),
-            Err(_) => HeaderMacros::unknown(),
-        })
+    /// What stands before units that begin with these `#include` lines. Found out once each, without a lock over the compiler's process:
+    /// two threads may both find out.
+    pub(super) fn surroundings(&self, includes: &[u8], observer: &dyn Observer) -> Arc<Result<Surroundings, Reason>> {
+        let known = || self.surroundings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(includes) {
+            return Arc::clone(found);
+        }
+        let found = Arc::new(self.pipeline.surroundings(&self.header, includes, None, observer));
+        known().insert(includes.to_owned(), Arc::clone(&found));
+        found
+    }
+
+    /// Merges units that begin with the same `#include` lines.
+    pub(super) fn merge(&self, members: &[Member<'_>], observer: &dyn Observer) -> Group {
+        let lines = ctext::leading_includes(members.first().map_or(b"", |member| member.text));
+        let includes: Vec<u8> = lines.iter().flat_map(|line| [*line, b"\n"]).flatten().copied().collect();
+        match &*self.surroundings(&includes, observer) {
+            Ok(surroundings) => ctext::merge(members, surroundings, &includes),
+            Err(reason) => Group::none_of(members.len(), reason),
+        }
     }
 
     /// What this process calls the files of a unit.
@@ -399,11 +417,11 @@ impl Engine {
         (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
         pipeline.admission = admission.afresh();
         pipeline.records_units = pipeline.cache.is_some();
-        let macros = Arc::clone(&self.macros);
+        let surroundings = Arc::clone(&self.surroundings);
         let standby = Standby::new(self.standby.wanted());
         let perf = self.perf.as_ref().map(|_| Arc::default());
         let companies = self.companies.as_ref().map(|_| Companies::default());
-        Self { pipeline, header, macros, quick, standby, names: self.names.clone(), perf, companies }
+        Self { pipeline, header, surroundings, quick, standby, names: self.names.clone(), perf, companies }
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.

@@ -44,7 +44,7 @@ pub enum Compaction {
     Never,
 }
 
-/// Whether units that wait become one translation unit, in which what they have in common is compiled once: see [`crate::unity`] for what
+/// Whether units that wait become one translation unit, in which what they have in common is compiled once: see [``mjit_cc_ctext`] for what
 /// that means for a header's own state. The hottest come first all the same, a few units at first and more while the queue stays long
 /// ([`policy::units_at_once`](super::policy::units_at_once)). Their code lies in one library, which is unloaded when all of it is given up.
 /// With an object cache each is found there again, with the others or without, in the library that they have in common.

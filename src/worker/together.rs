@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use mjit_cc_ctext::{self as ctext, Group, Member};
 use mjit_cc_platforms::Severity;
 
 use super::Shared;
@@ -16,7 +17,6 @@ use crate::batch::report::Status;
 use crate::error::Failure;
 use crate::library::Library;
 use crate::timeline::Kind;
-use crate::unity::{self, Member, Merged};
 
 /// A unit whose C text is there. `T` is what its caller knows it by.
 pub(super) struct Texted<T> {
@@ -34,8 +34,8 @@ impl<T> Texted<T> {
     }
 
     fn member(&self) -> Member<'_> {
-        let entries = std::slice::from_ref(&self.entry);
-        Member { name: &self.name, entries, folder: None, text: self.text.as_bytes() }
+        let entries = Some(std::slice::from_ref(&self.entry));
+        Member { name: &self.name, entries, text: self.text.as_bytes() }
     }
 }
 
@@ -46,6 +46,10 @@ struct Waiting<'e, T> {
 }
 
 impl<T> Waiting<'_, T> {
+    fn entry(&self) -> &str {
+        self.kept.as_ref().map_or(&self.unit.entry, |kept| kept.entry())
+    }
+
     fn member(&self) -> Member<'_> {
         self.kept.as_ref().map_or_else(|| self.unit.member(), Kept::member)
     }
@@ -127,8 +131,17 @@ impl Shared {
                 None => waiting.push(Waiting { unit, kept }),
             }
         }
-        // What is to be built yet, last first.
-        let mut groups = vec![waiting];
+        // What is to be built yet, last first: units that include the same files, and among these the hottest first.
+        let mut groups: Vec<Vec<Waiting<'_, T>>> = Vec::new();
+        for one in waiting {
+            let includes = |one: &Waiting<'_, T>| ctext::leading_includes(one.member().text).concat();
+            let own = includes(&one);
+            match groups.iter_mut().find(|group| includes(&group[0]) == own) {
+                Some(group) => group.push(one),
+                None => groups.push(vec![one]),
+            }
+        }
+        groups.reverse();
         while let Some(mut group) = groups.pop() {
             if group.len() < 2 {
                 for Waiting { unit, .. } in group {
@@ -138,7 +151,8 @@ impl Shared {
                 continue;
             }
             let members: Vec<Member<'_>> = group.iter().map(Waiting::member).collect();
-            let Merged { text, members, .. } = unity::merge(&members, engine.macros(self));
+            let Group { text, units: merged, .. } = engine.merge(&members, self);
+            let members: Vec<usize> = merged.iter().map(|unit| unit.index).collect();
             let (merged, left_out) = split(group, |at, _| members.contains(&at));
             // The hottest does not wait for those it has nothing to do with.
             let before = left_out.is_empty() || members.contains(&0);
@@ -176,12 +190,12 @@ impl Shared {
             Some(kept) => engine.make_company(&stem, &source, &kept, self)?,
             None => {
                 let object = engine.compile(&stem, &source, self)?;
-                let entries: Vec<String> = units.iter().flat_map(|one| one.member().entries).cloned().collect();
+                let entries: Vec<String> = units.iter().filter_map(|one| one.member().entries).flatten().cloned().collect();
                 Arc::new(engine.link(&stem, &[object], &entries, self)?)
             }
         };
         let loaded = |one: &Waiting<'_, T>| {
-            let address = library.address(&one.member().entries[0])?.into();
+            let address = library.address(one.entry())?.into();
             Ok(Loaded { address, library: Arc::clone(&library) })
         };
         Ok(units.iter().map(loaded).collect())

@@ -102,10 +102,14 @@ pub(crate) struct CompileArgs {
     /// Put all units into one library.
     #[arg(long)]
     pub(crate) compact: bool,
-    /// Compile N units at a time, so that what they have in common is compiled once; auto: as many as keep all jobs busy. A header's
-    /// own state is one for all of them. What fails together is compiled unit by unit; what the cache has by itself is taken from there.
+    /// Merge N units at a time into one translation unit, so that what the units have in common is compiled once; auto chooses N by the
+    /// number of units. A merged unit computes what the unit computes alone; a unit for which that is not certain is compiled alone, and
+    /// -vv says why. Debuggers show the unit's own functions under longer names.
     #[arg(long, value_name = "N|auto|off", default_value = "off", value_parser = unity)]
     pub(crate) unity: Unity,
+    /// Never merge the units that this pattern matches; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) unity_skip: Vec<glob::Pattern>,
     /// How many compilers run at once; by default as many as there are processors. Below a make with a jobserver (make -jN, and + before
     /// the command), as many as that allows too.
     #[arg(short, long, value_name = "N")]

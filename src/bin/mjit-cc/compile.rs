@@ -1,7 +1,7 @@
 //! `mjit-cc compile`.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mjitcc::batch::report::Report;
 use mjitcc::batch::{Batch, HeaderSource};
@@ -32,8 +32,11 @@ fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<
     let recording = recorder.as_ref().map(|recorder| recorder.beside(listener));
     let observer = recording.as_ref().map_or(listener, |recording| recording);
     let (jobs, admission) = setup::parallelism(args.jobs, args.memfree, inherited, observer);
+    let units = setup::units(&args.units)?;
+    let is_skipped = |unit: &&PathBuf| args.unity_skip.iter().any(|pattern| pattern.matches_path(unit));
     let batch = Batch {
-        units: setup::units(&args.units)?,
+        alone: units.iter().filter(is_skipped).cloned().collect(),
+        units,
         header: match (&args.header, &args.pch) {
             (Some(header), _) => HeaderSource::Header(header.clone()),
             (None, Some(pch)) => HeaderSource::Pch(pch.clone()),

@@ -169,6 +169,7 @@ fn try_out(found: Found, environment: &Environment, executor: &Arc<ProcessExecut
         out_dir,
         compact: false,
         unity: mjitcc::batch::Unity::Off,
+        alone: std::collections::HashSet::new(),
         jobs: NonZero::<usize>::MIN,
         keep_going: false,
     };

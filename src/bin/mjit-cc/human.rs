@@ -275,6 +275,9 @@ impl Observer for Human {
             }
             Event::UnitCompiled { unit } => self.step_bar(unit),
             Event::UnitFinished { report } => self.unit_finished(report),
+            Event::NotMerged { unit, why } if self.says(Level::Commands) => {
+                self.print(format_args!("{unit}: compiled alone: {why}"));
+            }
             Event::LinkLeft { why } if self.says(Level::Verbose) => {
                 self.print(format_args!("linked by the compiler's driver instead of wild: {why}"));
             }

@@ -26,6 +26,11 @@ enum Body<'a> {
     UnitStarted {
         unit: &'a str,
     },
+    /// The unit is compiled alone.
+    NotMerged {
+        unit: &'a str,
+        reason: &'a str,
+    },
     Diagnostic {
         unit: &'a str,
         file: &'a str,
@@ -117,6 +122,7 @@ impl Observer for Json<'_> {
         // Whoever reads may have gone; the libraries are made all the same.
         let _ = match *event {
             Event::UnitStarted { unit } => write(Body::UnitStarted { unit }),
+            Event::NotMerged { unit, why } => write(Body::NotMerged { unit, reason: why }),
             Event::UnitOutput { unit, diagnostics, text } => diagnostics
                 .iter()
                 .try_for_each(|one| {

@@ -4,13 +4,14 @@
 use std::fs;
 use std::sync::Arc;
 
+use mjit_cc_ctext::Member;
+
 use super::{Engine, Names, Source};
 use crate::cache::{Shelf, Taken};
 use crate::error::Failure;
 use crate::event::{Event, Observer};
 use crate::library::Library;
 use crate::unit::Unit;
-use crate::unity::Member;
 use crate::worker::content::{self, Renamed};
 use crate::worker::slot::Address;
 
@@ -22,10 +23,15 @@ pub(in crate::worker) struct Kept<'a> {
 }
 
 impl Kept<'_> {
+    /// The entry symbol under its name in the cache.
+    pub(in crate::worker) fn entry(&self) -> &str {
+        &self.entry
+    }
+
     /// The unit under these names.
     pub(in crate::worker) fn member(&self) -> Member<'_> {
         let Self { unit, entry, .. } = self;
-        Member { name: unit.name(), entries: std::slice::from_ref(entry), folder: None, text: unit.text() }
+        Member { name: unit.name(), entries: Some(std::slice::from_ref(entry)), text: unit.text() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tarjan's strongly connected components, without recursion. Knows numbers only.
 
-/// The groups of nodes that lead to each other. A group comes after all groups that it leads to.
-pub(super) fn groups(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
+/// The sets of nodes that lead to each other. A set comes after all sets that it leads to.
+pub(crate) fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
     const UNSEEN: usize = usize::MAX;
     let mut order = vec![UNSEEN; edges.len()];
     let mut low = vec![UNSEEN; edges.len()];
@@ -50,12 +50,12 @@ pub(super) fn groups(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::groups;
+    use super::components;
 
     #[test]
     fn what_leads_to_each_other_is_one_group_and_comes_after_what_it_leads_to() {
         // 0 -> 1 <-> 2 -> 3, 4 -> 4, 5
-        let found = groups(&[vec![1], vec![2], vec![1, 3], vec![], vec![4], vec![]]);
+        let found = components(&[vec![1], vec![2], vec![1, 3], vec![], vec![4], vec![]]);
         let mut sorted: Vec<Vec<usize>> = found
             .into_iter()
             .map(|mut group| {
@@ -65,6 +65,6 @@ mod tests {
             .collect();
         assert_eq!(sorted, [vec![3], vec![1, 2], vec![0], vec![4], vec![5]]);
         sorted.clear();
-        assert!(groups(&[]).is_empty());
+        assert!(components(&[]).is_empty());
     }
 }

@@ -1,68 +1,44 @@
 //! The words of C and of its common dialects that the scanner has to tell apart. A table, nothing more.
 
-/// Attributes that say something of the code or the type, and nothing of the symbol.
-pub(super) const HARMLESS: [&[u8]; 40] = [
-    b"always_inline",
-    b"noinline",
-    b"unused",
-    b"const",
-    b"pure",
-    b"hot",
-    b"cold",
-    b"noreturn",
-    b"aligned",
-    b"packed",
-    b"format",
-    b"nonnull",
-    b"returns_nonnull",
-    b"flatten",
-    b"warn_unused_result",
-    b"malloc",
-    b"alloc_size",
-    b"nothrow",
-    b"leaf",
-    b"may_alias",
-    b"sentinel",
-    b"__always_inline__",
-    b"__noinline__",
-    b"__unused__",
-    b"__const__",
-    b"__pure__",
-    b"__hot__",
-    b"__cold__",
-    b"__noreturn__",
-    b"__aligned__",
-    b"__packed__",
-    b"__format__",
-    b"__nonnull__",
-    b"__flatten__",
-    b"__malloc__",
-    b"__nothrow__",
-    b"__printf__",
-    b"printf",
-    b"__may_alias__",
-    b"maybe_unused",
+/// Attributes that say something of the code or the type, and nothing of the symbol or of other code. Without the underscores around.
+const HARMLESS: [&[u8]; 44] = [
+    b"access", b"aligned", b"alloc_align", b"alloc_size", b"always_inline", b"artificial", b"assume_aligned", b"cold",
+    b"const", b"deprecated", b"fallthrough", b"flatten", b"format", b"format_arg", b"gnu_printf", b"hot", b"leaf",
+    b"malloc", b"may_alias", b"maybe_unused", b"mode", b"no_sanitize", b"no_stack_protector", b"nodiscard", b"noclone",
+    b"noinline", b"nonnull", b"noreturn", b"nothrow", b"packed", b"printf", b"pure", b"returns_nonnull",
+    b"returns_twice", b"scanf", b"sentinel", b"strftime", b"transparent_union", b"unused", b"used", b"vector_size",
+    b"visibility", b"warn_unused_result", b"zero_call_used_regs",
 ];
 
 /// Attributes by which a definition may be replaced by, or is, another.
-pub(super) const REPLACEABLE: [&[u8]; 12] = [
-    b"weak",
-    b"__weak__",
-    b"weakref",
-    b"__weakref__",
-    b"alias",
-    b"__alias__",
-    b"ifunc",
-    b"__ifunc__",
-    b"symver",
-    b"__symver__",
-    b"gnu_inline",
-    b"__gnu_inline__",
-];
+const REPLACEABLE: [&[u8]; 9] =
+    [b"weak", b"weakref", b"alias", b"ifunc", b"symver", b"gnu_inline", b"copy", b"selectany", b"weak_import"];
+
+/// What an attribute means to the scanner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AttributeKind {
+    Harmless,
+    /// Another definition may stand for this one.
+    Replaceable,
+    /// Anything else: a section, a constructor, or an attribute that the scanner does not know.
+    Other,
+}
+
+/// Looks an attribute up.
+pub(crate) fn attribute(name: &[u8]) -> AttributeKind {
+    let bare = name.strip_prefix(b"__").and_then(|name| name.strip_suffix(b"__")).unwrap_or(name);
+    if HARMLESS.contains(&bare) {
+        AttributeKind::Harmless
+    } else if REPLACEABLE.contains(&bare) {
+        AttributeKind::Replaceable
+    } else {
+        AttributeKind::Other
+    }
+}
 
 /// What a word means to the scanner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(crate) enum Word {
     /// Any identifier.
     Name,
     Static,
@@ -91,19 +67,15 @@ pub(super) enum Word {
     Asm,
     /// A word of a statement or an expression.
     Statement,
-    /// `_Pragma`, `__pragma`.
-    Pragma,
-    /// `__LINE__`, `__FILE__` and what else differs with the place in the text or the time.
+    /// `__builtin_LINE` and what else differs with the place in the text.
     Place,
     /// `__func__` and its like.
     FunctionName,
-    /// `__COUNTER__`.
-    Counter,
     OffsetOf,
 }
 
 impl Word {
-    pub(super) fn of(word: &[u8]) -> Self {
+    pub(crate) fn of(word: &[u8]) -> Self {
         match word {
             b"static" => Self::Static,
             b"extern" => Self::Extern,
@@ -111,7 +83,7 @@ impl Word {
             b"inline" | b"__inline" | b"__inline__" | b"__forceinline" => Self::Inline,
             b"_Thread_local" | b"__thread" | b"thread_local" => Self::ThreadLocal,
             b"register" | b"auto" | b"_Noreturn" | b"__extension__" | b"__cdecl" | b"__stdcall" | b"__fastcall"
-            | b"__vectorcall" | b"noreturn" => Self::Specifier,
+            | b"__vectorcall" => Self::Specifier,
             b"const" | b"__const" | b"__const__" => Self::Const,
             b"volatile" | b"__volatile" | b"__volatile__" => Self::Volatile,
             b"restrict" | b"__restrict" | b"__restrict__" | b"_Nonnull" | b"_Nullable" | b"__ptr32" | b"__ptr64" => {
@@ -120,10 +92,8 @@ impl Word {
             b"void" | b"char" | b"short" | b"int" | b"long" | b"float" | b"double" | b"signed" | b"unsigned"
             | b"__signed__" | b"__signed" | b"_Bool" | b"bool" | b"_Complex" | b"__complex__" | b"_Imaginary"
             | b"__int128" | b"__int128_t" | b"__uint128_t" | b"__int8" | b"__int16" | b"__int32" | b"__int64"
-            | b"_Float16" | b"_Float32" | b"_Float64" | b"_Float128" | b"__float128" | b"__auto_type" | b"int8_t"
-            | b"int16_t" | b"int32_t" | b"int64_t" | b"uint8_t" | b"uint16_t" | b"uint32_t" | b"uint64_t"
-            | b"intptr_t" | b"uintptr_t" | b"intmax_t" | b"uintmax_t" | b"size_t" | b"ptrdiff_t" | b"wchar_t"
-            | b"ssize_t" | b"__builtin_va_list" => Self::Type,
+            | b"_Float16" | b"_Float32" | b"_Float64" | b"_Float128" | b"__float128" | b"__auto_type" | b"_Float32x" | b"_Float64x" | b"_Float128x" | b"__fp16" | b"_Decimal32" | b"_Decimal64"
+            | b"_Decimal128" | b"__bf16" | b"__ibm128" | b"__float80" | b"__wchar_t" | b"__builtin_va_list" => Self::Type,
             b"struct" | b"union" => Self::Record,
             b"enum" => Self::Enum,
             b"__attribute__" | b"__attribute" | b"__declspec" | b"_Alignas" | b"alignas" => Self::Attribute,
@@ -136,23 +106,20 @@ impl Word {
             | b"__label__" | b"__try" | b"__except" | b"__finally" | b"__leave" | b"__real__" | b"__imag__" => {
                 Self::Statement
             }
-            b"_Pragma" | b"__pragma" => Self::Pragma,
-            b"__LINE__" | b"__FILE__" | b"__FILE_NAME__" | b"__BASE_FILE__" | b"__INCLUDE_LEVEL__" | b"__DATE__"
-            | b"__TIME__" | b"__TIMESTAMP__" | b"__builtin_LINE" | b"__builtin_FILE" => Self::Place,
+            b"__builtin_LINE" | b"__builtin_FILE" | b"__builtin_COLUMN" | b"__builtin_source_location" => Self::Place,
             b"__func__"
             | b"__FUNCTION__"
             | b"__PRETTY_FUNCTION__"
             | b"__FUNCSIG__"
             | b"__FUNCDNAME__"
             | b"__builtin_FUNCTION" => Self::FunctionName,
-            b"__COUNTER__" => Self::Counter,
             b"offsetof" | b"__builtin_offsetof" => Self::OffsetOf,
             _ => Self::Name,
         }
     }
 
     /// Whether a unit could define it: it is neither the language's nor the compiler's.
-    pub(super) fn is_name(self) -> bool {
+    pub(crate) fn is_name(self) -> bool {
         matches!(self, Self::Name | Self::OffsetOf)
     }
 }

@@ -1,0 +1,132 @@
+//! Macro definitions: those of the header, kept as text and read when a unit uses them, and those of a unit. Expands nothing.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::lexer::{Kind, Token, lex};
+
+/// One `#define`.
+#[derive(Debug)]
+pub(crate) struct Macro<'t> {
+    /// None for an object-like macro.
+    pub(crate) parameters: Option<Parameters<'t>>,
+    pub(crate) body: Vec<Token<'t>>,
+}
+
+/// The parameters of a function-like macro.
+#[derive(Debug)]
+pub(crate) struct Parameters<'t> {
+    pub(crate) names: Vec<Token<'t>>,
+    /// True if the last parameter takes all further arguments.
+    pub(crate) variadic: bool,
+}
+
+impl<'t> Macro<'t> {
+    /// Reads the tokens behind `#define`, the macro's name first. None for a definition that is none or that the expansion does not follow.
+    pub(crate) fn read(tokens: &[Token<'t>]) -> Option<Self> {
+        let (_, rest) = tokens.split_first()?;
+        let is_function = rest.first().is_some_and(|token| token.is("(") && !token.space);
+        if !is_function {
+            return Some(Self { parameters: None, body: rest.to_vec() });
+        }
+        let close = rest.iter().position(|token| token.is(")"))?;
+        let mut names = Vec::new();
+        let mut variadic = false;
+        for (place, token) in rest[1..close].iter().enumerate() {
+            match token.kind {
+                Kind::Word if !variadic => names.push(token.clone()),
+                Kind::Punct if token.is(",") && place > 0 && !variadic => {}
+                // `...`, or GNU's `name...`.
+                Kind::Punct if token.is("...") && !variadic => {
+                    variadic = true;
+                    let is_named = place > 0 && rest[place].kind == Kind::Word;
+                    if !is_named {
+                        let mut name = token.clone();
+                        (name.kind, name.text) = (Kind::Word, b"__VA_ARGS__"[..].into());
+                        names.push(name);
+                    }
+                }
+                _ => return None,
+            }
+        }
+        Some(Self { parameters: Some(Parameters { names, variadic }), body: rest[close + 1..].to_vec() })
+    }
+
+    /// True for `#define name name`, which an expansion leaves as it is.
+    pub(crate) fn is_itself(&self, name: &[u8]) -> bool {
+        self.parameters.is_none() && matches!(&self.body[..], [only] if *only.text == *name)
+    }
+}
+
+/// The macros that are defined behind the header, by name, with the text behind the name.
+#[derive(Debug, Default)]
+pub(crate) struct HeaderMacros {
+    definitions: HashMap<Box<[u8]>, Box<[u8]>>,
+}
+
+impl HeaderMacros {
+    /// `definition` begins with the macro's name.
+    pub(crate) fn define(&mut self, name: &[u8], definition: &[u8]) {
+        self.definitions.insert(name.into(), definition.into());
+    }
+
+    pub(crate) fn undefine(&mut self, name: &[u8]) -> Option<Box<[u8]>> {
+        self.definitions.remove(name)
+    }
+
+    pub(crate) fn text(&self, name: &[u8]) -> Option<&[u8]> {
+        self.definitions.get(name).map(|text| &**text)
+    }
+
+    pub(crate) fn has(&self, name: &[u8]) -> bool {
+        self.definitions.contains_key(name)
+    }
+}
+
+/// What a name is at some place of a unit.
+#[derive(Clone, Debug)]
+pub(crate) enum Meaning<'t> {
+    NoMacro,
+    Macro(Rc<Macro<'t>>),
+    /// A macro that the expansion does not follow.
+    Unreadable,
+}
+
+/// All macros at some place of a unit.
+pub(crate) struct Macros<'t> {
+    header: &'t HeaderMacros,
+    line_comments: bool,
+    /// What the unit defined or undefined, and what it used of the header's.
+    known: HashMap<Vec<u8>, Meaning<'t>>,
+}
+
+impl<'t> Macros<'t> {
+    pub(crate) fn new(header: &'t HeaderMacros, line_comments: bool) -> Self {
+        Self { header, line_comments, known: HashMap::new() }
+    }
+
+    pub(crate) fn get(&mut self, name: &[u8]) -> Meaning<'t> {
+        if let Some(known) = self.known.get(name) {
+            return known.clone();
+        }
+        let Some(text) = self.header.text(name) else { return Meaning::NoMacro };
+        let read = lex(text, self.line_comments).ok().and_then(|tokens| Macro::read(&tokens));
+        let meaning = read.map_or(Meaning::Unreadable, |read| Meaning::Macro(Rc::new(read)));
+        self.known.insert(name.to_owned(), meaning.clone());
+        meaning
+    }
+
+    pub(crate) fn is_defined(&mut self, name: &[u8]) -> bool {
+        !matches!(self.get(name), Meaning::NoMacro)
+    }
+
+    /// Takes a `#define`'s tokens, the name first.
+    pub(crate) fn define(&mut self, tokens: &[Token<'t>]) {
+        let meaning = Macro::read(tokens).map_or(Meaning::Unreadable, |read| Meaning::Macro(Rc::new(read)));
+        self.known.insert(tokens[0].text.to_vec(), meaning);
+    }
+
+    pub(crate) fn undefine(&mut self, name: &[u8]) {
+        self.known.insert(name.to_owned(), Meaning::NoMacro);
+    }
+}

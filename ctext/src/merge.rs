@@ -1,0 +1,160 @@
+//! Many units in one translation unit: text in, text out.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::identity::Identity;
+use crate::lexer::Token;
+use crate::macros::Macros;
+use crate::preprocess::{leading_includes, preprocess};
+use crate::reason::Reason;
+use crate::surroundings::Surroundings;
+
+mod checks;
+mod plan;
+mod sharing;
+mod unit;
+mod write;
+
+use plan::plan;
+use unit::Unit;
+
+/// A unit with this in its text is compiled alone.
+pub const ALONE_MARK: &str = "mjit-cc: compile alone";
+
+/// A unit that is to be merged with others.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// What diagnostics call the unit.
+    pub name: &'a str,
+    /// The symbols that the unit must define for others, and no further ones. None for all that the unit defines.
+    pub entries: Option<&'a [String]>,
+    /// The C text.
+    pub text: &'a [u8],
+}
+
+/// A unit of a merged text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// The unit's index among the members.
+    pub index: usize,
+    /// The symbols that the unit defines for others.
+    pub entries: Vec<String>,
+}
+
+/// A unit that is to be compiled alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The unit's index among the members.
+    pub index: usize,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Units merged into one translation unit.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// The C text. Empty where no unit could be merged.
+    pub text: Vec<u8>,
+    /// The units in the text, in the order of the text.
+    pub units: Vec<Merged>,
+    /// The other units, by index.
+    pub left_out: Vec<LeftOut>,
+    /// How many bytes of definitions are not in the text because an earlier unit has the definitions.
+    pub saved: usize,
+}
+
+impl Group {
+    /// No group of so many units, all for one reason.
+    #[must_use]
+    pub fn none_of(units: usize, reason: &Reason) -> Self {
+        let left_out = (0..units).map(|index| LeftOut { index, reason: reason.clone() }).collect();
+        Self { left_out, ..Self::default() }
+    }
+}
+
+/// What the units before one left behind in the merged text.
+#[derive(Default)]
+struct Before {
+    /// The shared definitions.
+    shared: HashSet<Identity>,
+    /// How names of others were declared.
+    declared: HashMap<Vec<u8>, Identity>,
+}
+
+/// Merges units that all stand behind the same text and begin with the same `#include` lines, which `includes` has, each with its
+/// line feed.
+///
+/// The merged text is a function of the arguments alone.
+#[must_use]
+pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8]) -> Group {
+    let mut group = Group::default();
+    let tokens: Vec<Option<Vec<Token<'_>>>> = members
+        .iter()
+        .enumerate()
+        .map(|(index, member)| match read(member, surroundings, includes) {
+            Ok(tokens) => Some(tokens),
+            Err(reason) => {
+                group.left_out.push(LeftOut { index, reason });
+                None
+            }
+        })
+        .collect();
+    let mut units: Vec<(usize, Unit<'_, '_>)> = Vec::new();
+    for (index, tokens) in tokens.iter().enumerate() {
+        let Some(tokens) = tokens else { continue };
+        match Unit::scan(tokens, surroundings).and_then(|unit| unit.has_entries(members[index].entries)) {
+            Ok(unit) => units.push((index, unit)),
+            Err(reason) => group.left_out.push(LeftOut { index, reason }),
+        }
+    }
+    let mut owners: HashMap<&[u8], usize> = HashMap::new();
+    for (index, unit) in &units {
+        unit.externals.iter().for_each(|name| {
+            owners.entry(name).or_insert(*index);
+        });
+    }
+    let mut before = Before::default();
+    for (index, unit) in &units {
+        match plan(unit, *index, surroundings, &owners, &before) {
+            Ok(plan) => {
+                if group.units.is_empty() && !includes.is_empty() {
+                    group.text.extend_from_slice(write::line_directive(1, members[*index].name).as_bytes());
+                    group.text.extend_from_slice(includes);
+                }
+                write::write(&mut group.text, members[*index].name, unit, &plan);
+                let entries = unit.externals.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+                group.units.push(Merged { index: *index, entries });
+                group.saved += plan.saved;
+                before.shared.extend(plan.shared);
+                before.declared.extend(plan.declared);
+            }
+            Err(reason) => group.left_out.push(LeftOut { index: *index, reason }),
+        }
+    }
+    group.left_out.sort_by_key(|left_out| left_out.index);
+    group
+}
+
+/// The symbols that a unit defines for others, in order.
+///
+/// # Errors
+/// Why the text is not understood.
+pub fn defines(text: &[u8], surroundings: &Surroundings) -> Result<Vec<String>, Reason> {
+    let mut macros = Macros::new(&surroundings.macros, surroundings.line_comments);
+    let tokens = preprocess(text, &mut macros, surroundings.line_comments)?;
+    let unit = Unit::scan(&tokens, surroundings)?;
+    Ok(unit.externals.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+fn read<'t>(member: &Member<'t>, surroundings: &'t Surroundings, includes: &[u8]) -> Result<Vec<Token<'t>>, Reason> {
+    if member.text.windows(ALONE_MARK.len()).any(|window| window == ALONE_MARK.as_bytes()) {
+        return Err(Reason::Marked);
+    }
+    let lines = leading_includes(member.text);
+    let own = lines.iter().flat_map(|line| [*line, b"\n"]).flatten();
+    if !own.eq(includes) {
+        return Err(Reason::OtherIncludes);
+    }
+    let mut macros = Macros::new(&surroundings.macros, surroundings.line_comments);
+    preprocess(member.text, &mut macros, surroundings.line_comments)
+}

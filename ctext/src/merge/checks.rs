@@ -1,0 +1,206 @@
+//! Whether any single word of a unit forbids that the unit is merged. Knows nothing of what names will be called.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use super::Before;
+use super::unit::{Piece, Unit};
+use crate::lexer::{Kind, Token, lex};
+use crate::macros::Macro;
+use crate::reason::{Owner, Reason};
+use crate::scan::Usage;
+use crate::surroundings::Surroundings;
+use crate::uses::Local;
+use crate::words::Word;
+
+fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
+impl Unit<'_, '_> {
+    /// Looks at every word. `owners` tells which unit defines a symbol for others, `index` which this one is.
+    pub(super) fn check(
+        &self,
+        index: usize,
+        surroundings: &Surroundings,
+        owners: &HashMap<&[u8], usize>,
+        before: &Before,
+    ) -> Result<(), Reason> {
+        self.names_are_free(surroundings)?;
+        for external in &self.externals {
+            if owners.get(external) != Some(&index) {
+                return Err(Reason::EntryTaken(lossy(external)));
+            }
+            if surroundings.mentions(external) {
+                return Err(Reason::HeaderMentions(lossy(external)));
+            }
+            if surroundings.is_local(external) {
+                return Err(Reason::NameTaken { name: lossy(external), owner: Owner::Header });
+            }
+        }
+        // Grows from piece to piece: what stands before a declaration does not see the declaration.
+        let mut declared: HashSet<&[u8]> = HashSet::new();
+        let mut seen_tags: HashSet<&[u8]> = HashSet::new();
+        for piece in &self.pieces {
+            let is_private = !piece.privates.is_empty();
+            declared.extend(piece.declares.iter().map(|(name, _)| *name));
+            let mut seen: HashSet<&[u8]> = HashSet::new();
+            for at in piece.tokens.clone() {
+                let token = &self.text.tokens[at];
+                let Some(word) = self.text.word(at) else {
+                    self.punctuation(token)?;
+                    continue;
+                };
+                self.no_macro(at, surroundings)?;
+                let line = token.line as usize;
+                match word {
+                    Word::Place => return Err(Reason::Place { line, name: lossy(&token.text) }),
+                    Word::FunctionName if is_private => return Err(Reason::FunctionName { line }),
+                    Word::Asm => self.assembler(at)?,
+                    _ if !word.is_name() => {}
+                    _ => {
+                        let is_first = seen.insert(&token.text);
+                        if self.usages[at] == Usage::Tag {
+                            if seen_tags.insert(&token.text) {
+                                self.tag(at, piece, surroundings)?;
+                            }
+                            continue;
+                        }
+                        self.name(at, is_first, surroundings, owners, before, &declared)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `#` and its like are left where an expansion went wrong.
+    fn punctuation(&self, token: &Token<'_>) -> Result<(), Reason> {
+        let is_odd = token.kind == Kind::Rest || token.is("#") || token.is("##") || token.is("::");
+        if is_odd { Err(Reason::NotUnderstood { line: token.line as usize }) } else { Ok(()) }
+    }
+
+    /// The compiler expands the header's macros once more in the merged text.
+    fn no_macro(&self, at: usize, surroundings: &Surroundings) -> Result<(), Reason> {
+        let name = self.text.name(at);
+        let Some(definition) = surroundings.macros.text(name) else { return Ok(()) };
+        let read = lex(definition, surroundings.line_comments).ok().and_then(|tokens| {
+            let read = Macro::read(&tokens)?;
+            Some((read.parameters.is_some(), read.is_itself(name)))
+        });
+        match read {
+            Some((true, _)) if !self.text.is(at + 1, "(") => Ok(()),
+            Some((false, true)) => Ok(()),
+            _ => Err(Reason::Macro { line: self.text.line(at), name: lossy(name) }),
+        }
+    }
+
+    /// A tag that nothing at file scope declares before has the scope of its block or its parameters.
+    fn tag(&self, at: usize, piece: &Piece<'_>, surroundings: &Surroundings) -> Result<(), Reason> {
+        let name = self.text.name(at);
+        let is_known = surroundings.declares(name) || self.privates.get(name).is_some_and(|private| private.is_tag);
+        let in_brackets = (piece.tokens.start..at).any(|open| self.text.close(open).is_some_and(|close| close > at));
+        let is_defined = self.text.is(at + 1, "{");
+        if is_known || is_defined || !in_brackets {
+            return Ok(());
+        }
+        Err(Reason::Undeclared { line: self.text.line(at), name: lossy(name) })
+    }
+
+    fn name(
+        &self,
+        at: usize,
+        is_first: bool,
+        surroundings: &Surroundings,
+        owners: &HashMap<&[u8], usize>,
+        before: &Before,
+        declared: &HashSet<&[u8]>,
+    ) -> Result<(), Reason> {
+        let (name, usage, line) = (self.text.name(at), self.usages[at], self.text.line(at));
+        if usage == Usage::Member {
+            return Ok(());
+        }
+        if let Some(private) = self.privates.get(name) {
+            let is_unclear = usage == Usage::Unclear || usage == Usage::Attribute;
+            let is_other = usage == Usage::Ordinary && !private.is_ordinary;
+            if is_unclear {
+                return Err(Reason::SeveralMeanings { line, name: lossy(name) });
+            }
+            // In a merged text, an earlier unit may bring the definition.
+            if !is_other && private.names.iter().all(|&defined| defined > at) {
+                return Err(Reason::Undeclared { line, name: lossy(name) });
+            }
+            if !is_other {
+                return Ok(());
+            }
+        }
+        if usage == Usage::Attribute || self.externals.contains(&name) {
+            return Ok(());
+        }
+        if owners.contains_key(name) {
+            return Err(Reason::OtherEntry(lossy(name)));
+        }
+        if surroundings.shows_sharing(&self.text, at) {
+            return Err(Reason::HeaderState { line, name: lossy(name) });
+        }
+        if surroundings.declares(name) || declared.contains(name) {
+            return Ok(());
+        }
+        let is_implicit = is_first && self.text.is(at + 1, "(") && !is_compilers(name) && !self.is_declarator(at);
+        if is_implicit || before.declared.contains_key(name) {
+            return Err(Reason::Undeclared { line, name: lossy(name) });
+        }
+        Ok(())
+    }
+
+    /// True if the name stands behind a type, as a declared name does.
+    fn is_declarator(&self, at: usize) -> bool {
+        let Some(before) = at.checked_sub(1) else { return true };
+        match self.text.word(before) {
+            Some(Word::Statement) => false,
+            Some(_) => true,
+            None => self.text.is(before, "*") && at.checked_sub(2).is_some_and(|type_| self.text.word(type_).is_some()),
+        }
+    }
+
+    /// Assembler may speak of symbols under names that they will not have, or define some.
+    fn assembler(&self, at: usize) -> Result<(), Reason> {
+        let reason = || Reason::Asm { line: self.text.line(at) };
+        let open = (at + 1..self.text.tokens.len()).find(|&at| self.text.is(at, "(")).ok_or_else(reason)?;
+        let close = self.text.close(open).ok_or_else(reason)?;
+        let mut template: Vec<u8> = Vec::new();
+        for token in self.text_tokens(open..close) {
+            if !token.text.starts_with(b"\"") {
+                return Err(reason());
+            }
+            template.extend_from_slice(&token.text[1..token.text.len() - 1]);
+        }
+        // What a string may hide, but for the usual line feeds and tabs.
+        let escapes = template.windows(2).any(|two| two[0] == b'\\' && !matches!(two[1], b'n' | b't' | b'\\' | b'"'));
+        let plain: Vec<u8> = String::from_utf8_lossy(&template).replace("\\n", "\n").replace("\\t", " ").into_bytes();
+        let mut words = plain.split(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'$' | b'.'));
+        let speaks = words.any(|word| {
+            self.privates.contains_key(word) || word.strip_prefix(b".").is_some_and(|rest| !rest.is_empty())
+        });
+        // A label, though not of assembler's own numbered kind.
+        let labels = plain.windows(2).any(|two| two[1] == b':' && (two[0].is_ascii_alphabetic() || two[0] == b'_'));
+        if speaks || labels || escapes { Err(reason()) } else { Ok(()) }
+    }
+
+    fn text_tokens(&self, range: Range<usize>) -> impl Iterator<Item = &Token<'_>> {
+        self.text.tokens[range].iter().filter(|token| token.kind == Kind::Text)
+    }
+
+    /// True if each use of a private name could not tell its address from another's.
+    pub(super) fn is_used_plainly(&self, name: &[u8], uses: &[usize]) -> bool {
+        let private = &self.privates[name];
+        let Some(local) = private.local else { return true };
+        matches!(local, Local::Function | Local::Scalar | Local::Array)
+            && uses.iter().all(|at| private.names.contains(at) || local.is_plain_use(&self.text, *at))
+    }
+}
+
+/// Names that compilers declare by themselves.
+fn is_compilers(name: &[u8]) -> bool {
+    ["__builtin_", "__sync_", "__atomic_", "__c11_"].iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+}

@@ -1,0 +1,86 @@
+//! Writes a unit without its macros and with its names changed. Each token keeps its line, and its column where there is room.
+
+use super::plan::Plan;
+use super::unit::Unit;
+use crate::lexer::{Kind, Token};
+
+/// More empty lines than this become a line directive.
+const MOST_EMPTY_LINES: u32 = 16;
+
+pub(super) fn write(out: &mut Vec<u8>, name: &str, unit: &Unit<'_, '_>, plan: &Plan<'_>) {
+    let mut writer = Writer { out, name, line: 0, start: 0, last: None };
+    let mut pieces = unit.pieces.iter().zip(&plan.is_written).peekable();
+    for (at, token) in unit.text.tokens.iter().enumerate() {
+        while pieces.peek().is_some_and(|(piece, _)| piece.tokens.end <= at) {
+            pieces.next();
+        }
+        if let Some((piece, false)) = pieces.peek()
+            && piece.tokens.contains(&at)
+        {
+            continue;
+        }
+        let renamed = plan.names.get(&*token.text).filter(|_| {
+            token.kind == Kind::Word && unit.privates.get(&*token.text).is_some_and(|own| own.is_meant(unit.usages[at]))
+        });
+        writer.token(token, renamed.map_or(&token.text, |name| name.as_bytes()));
+    }
+    writer.out.push(b'\n');
+}
+
+/// The line that makes a compiler take the next line for this one.
+pub(super) fn line_directive(line: u32, name: &str) -> String {
+    format!("#line {line} \"{}\"\n", mjit_cc_platforms::quote::c_string(name))
+}
+
+struct Writer<'w> {
+    out: &'w mut Vec<u8>,
+    name: &'w str,
+    /// 0 before the first token.
+    line: u32,
+    /// Where the present line begins.
+    start: usize,
+    last: Option<u8>,
+}
+
+impl Writer<'_> {
+    fn token(&mut self, token: &Token<'_>, text: &[u8]) {
+        let is_far = self.line == 0 || token.line > self.line + MOST_EMPTY_LINES;
+        if is_far {
+            if self.line > 0 {
+                self.out.push(b'\n');
+            }
+            self.out.extend_from_slice(line_directive(token.line, self.name).as_bytes());
+            self.begin_line(token.line);
+        }
+        while self.line < token.line {
+            self.out.push(b'\n');
+            self.begin_line(self.line + 1);
+        }
+        let column = token.column.map_or(0, |column| column as usize);
+        let here = self.out.len() - self.start;
+        if here < column {
+            self.out.extend(std::iter::repeat_n(b' ', column - here));
+        } else if let Some(last) = self.last
+            && (token.space || may_join(last, text))
+        {
+            self.out.push(b' ');
+        }
+        self.out.extend_from_slice(text);
+        self.last = text.last().copied();
+    }
+
+    fn begin_line(&mut self, line: u32) {
+        (self.line, self.start, self.last) = (line, self.out.len(), None);
+    }
+}
+
+/// True if two tokens without white space between them could be read as others.
+fn may_join(last: u8, text: &[u8]) -> bool {
+    let Some(&first) = text.first() else { return false };
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'"' | b'\'') || byte >= 0x80;
+    let brackets = |byte: u8| matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b';' | b',');
+    if is_word(last) && is_word(first) {
+        return true;
+    }
+    !(is_word(last) || is_word(first) || brackets(last) || brackets(first))
+}

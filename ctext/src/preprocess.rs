@@ -1,0 +1,229 @@
+//! A unit's text without its directives and macros: conditions decided, macros expanded, `#include` lines left to the text that stands
+//! before all units. Knows no grammar.
+
+use crate::condition;
+use crate::expand::expand;
+use crate::lexer::{Kind, Token, lex};
+use crate::macros::Macros;
+use crate::reason::Reason;
+
+/// What a condition of the text is at.
+struct Branch {
+    /// True if the tokens of this branch count.
+    active: bool,
+    /// True if an earlier branch counted, or the whole group does not.
+    over: bool,
+    /// True behind `#else`.
+    last: bool,
+}
+
+/// The `#include` lines at a text's very top, as they stand there.
+pub fn leading_includes(text: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_ascii_start();
+        if let Some(comment) = rest.strip_prefix(b"/*") {
+            let Some(end) = comment.windows(2).position(|two| two == b"*/") else { break };
+            rest = &comment[end + 2..];
+            continue;
+        }
+        let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        let line = rest[..end].trim_ascii_end();
+        // Anything unusual ends the list; an include below is refused later.
+        let is_plain = !line.ends_with(b"\\") && !line.windows(2).any(|two| two == b"/*");
+        let verb = line.strip_prefix(b"#").map(<[u8]>::trim_ascii_start).unwrap_or_default();
+        if !is_plain {
+            break;
+        } else if let Some(name) = verb.strip_prefix(b"include")
+            && name.trim_ascii_start().starts_with_any(b"<\"")
+        {
+            lines.push(line);
+        } else if !(line.starts_with(b"//") || verb.strip_prefix(b"pragma").is_some_and(|rest| rest.trim_ascii() == b"once"))
+        {
+            break;
+        }
+        rest = &rest[end..];
+    }
+    lines
+}
+
+trait StartsWithAny {
+    fn starts_with_any(&self, bytes: &[u8]) -> bool;
+}
+
+impl StartsWithAny for [u8] {
+    fn starts_with_any(&self, bytes: &[u8]) -> bool {
+        self.first().is_some_and(|first| bytes.contains(first))
+    }
+}
+
+/// Reads a unit. `macros` are the header's at first, and the unit's at the end.
+pub(crate) fn preprocess<'t>(
+    text: &'t [u8],
+    macros: &mut Macros<'t>,
+    line_comments: bool,
+) -> Result<Vec<Token<'t>>, Reason> {
+    let above = leading_includes(text).len();
+    let tokens = lex(text, line_comments)?;
+    let mut reader = Reader { macros, branches: Vec::new(), above, includes: 0, pending: Vec::new(), out: Vec::new() };
+    let mut at = 0;
+    while at < tokens.len() {
+        if tokens[at].first && tokens[at].is("#") {
+            let length = tokens[at + 1..].iter().take_while(|token| !token.first).count();
+            reader.directive(&tokens[at..=at + length])?;
+            at += 1 + length;
+        } else {
+            if reader.is_active() {
+                reader.pending.push(tokens[at].clone());
+            }
+            at += 1;
+        }
+    }
+    if !reader.branches.is_empty() {
+        return Err(Reason::Unbalanced { line: tokens.last().map_or(1, |token| token.line as usize) });
+    }
+    reader.flush()?;
+    Ok(reader.out)
+}
+
+struct Reader<'m, 't> {
+    macros: &'m mut Macros<'t>,
+    branches: Vec<Branch>,
+    /// How many includes stand at the top.
+    above: usize,
+    includes: usize,
+    /// Tokens that the macros of this place are to be expanded in.
+    pending: Vec<Token<'t>>,
+    out: Vec<Token<'t>>,
+}
+
+impl<'t> Reader<'_, 't> {
+    fn is_active(&self) -> bool {
+        self.branches.iter().all(|branch| branch.active)
+    }
+
+    /// Expands what stands before a directive. An invocation that goes on behind the directive is refused.
+    fn flush(&mut self) -> Result<(), Reason> {
+        let pending = std::mem::take(&mut self.pending);
+        self.out.extend(expand(pending, self.macros)?);
+        Ok(())
+    }
+
+    fn directive(&mut self, tokens: &[Token<'t>]) -> Result<(), Reason> {
+        let line = tokens[0].line as usize;
+        let Some(verb) = tokens.get(1) else { return Ok(()) };
+        let rest = &tokens[2..];
+        match &*verb.text {
+            b"if" | b"ifdef" | b"ifndef" => {
+                let outer = self.is_active();
+                let active = outer && self.condition(verb, rest)?;
+                self.branches.push(Branch { active, over: !outer || active, last: false });
+                return Ok(());
+            }
+            b"elif" | b"elifdef" | b"elifndef" | b"else" => {
+                let mut branch = self.branches.pop().filter(|branch| !branch.last).ok_or(Reason::Unbalanced { line })?;
+                branch.last = &*verb.text == b"else";
+                branch.active = !branch.over && (branch.last || self.condition(verb, rest)?);
+                branch.over |= branch.active;
+                self.branches.push(branch);
+                return Ok(());
+            }
+            b"endif" => return self.branches.pop().map(drop).ok_or(Reason::Unbalanced { line }),
+            _ if !self.is_active() => return Ok(()),
+            _ => {}
+        }
+        match &*verb.text {
+            b"define" | b"undef" => {
+                let name = rest.first().filter(|name| name.kind == Kind::Word);
+                let name = name.filter(|name| !is_compilers(&name.text)).ok_or_else(|| Reason::Macro {
+                    line,
+                    name: rest.first().map(|name| String::from_utf8_lossy(&name.text).into_owned()).unwrap_or_default(),
+                })?;
+                self.flush_before(rest)?;
+                if &*verb.text == b"define" {
+                    self.macros.define(rest);
+                } else {
+                    self.macros.undefine(&name.text);
+                }
+                Ok(())
+            }
+            b"include" => {
+                self.includes += 1;
+                let is_above = self.includes <= self.above && self.branches.is_empty() && self.pending.is_empty();
+                if is_above { Ok(()) } else { Err(Reason::LateInclude { line }) }
+            }
+            b"pragma" if matches!(rest, [once] if once.is_word("once")) => Ok(()),
+            b"pragma" => Err(Reason::Pragma { line }),
+            verb => Err(Reason::Directive { line, name: String::from_utf8_lossy(verb).into_owned() }),
+        }
+    }
+
+    /// Expands what stands before a definition. The name of a function-like macro may wait for its parenthesis behind the directive:
+    /// such a text is left to the compiler.
+    fn flush_before(&mut self, rest: &[Token<'t>]) -> Result<(), Reason> {
+        if let Some(last) = self.pending.last()
+            && last.kind == Kind::Word
+            && self.macros.is_defined(&last.text)
+        {
+            return Err(Reason::Macro {
+                line: rest.first().map_or(1, |token| token.line as usize),
+                name: String::from_utf8_lossy(&last.text).into_owned(),
+            });
+        }
+        self.flush()
+    }
+
+    fn condition(&mut self, verb: &Token<'t>, rest: &[Token<'t>]) -> Result<bool, Reason> {
+        let unclear = || Reason::Condition { line: verb.line as usize };
+        if verb.text.ends_with(b"def") {
+            let [name] = rest else { return Err(unclear()) };
+            if name.kind != Kind::Word || is_compilers(&name.text) {
+                return Err(unclear());
+            }
+            let negated = verb.text.ends_with(b"ndef");
+            return Ok(self.macros.is_defined(&name.text) != negated);
+        }
+        let mut tokens: Vec<Token<'t>> = Vec::new();
+        let mut rest = rest.iter();
+        while let Some(token) = rest.next() {
+            if !token.is_word("defined") {
+                tokens.push(token.clone());
+                continue;
+            }
+            let mut name = rest.next().ok_or_else(unclear)?;
+            if name.is("(") {
+                name = rest.next().ok_or_else(unclear)?;
+                rest.next().filter(|close| close.is(")")).ok_or_else(unclear)?;
+            }
+            if name.kind != Kind::Word || is_compilers(&name.text) {
+                return Err(unclear());
+            }
+            let value = if self.macros.is_defined(&name.text) { b"1" } else { b"0" };
+            tokens.push(Token::made(Kind::Number, value.to_vec(), token));
+        }
+        let expanded = expand(tokens, self.macros).map_err(|_| unclear())?;
+        condition::evaluate(&expanded).ok_or_else(unclear)
+    }
+}
+
+/// Names that a compiler treats as macros without a definition, and names that may not be defined.
+fn is_compilers(name: &[u8]) -> bool {
+    name == b"defined"
+        || name.starts_with(b"__VA_")
+        || name.starts_with(b"__has_")
+        || matches!(
+            name,
+            b"__LINE__"
+                | b"__FILE__"
+                | b"__FILE_NAME__"
+                | b"__BASE_FILE__"
+                | b"__INCLUDE_LEVEL__"
+                | b"__COUNTER__"
+                | b"__DATE__"
+                | b"__TIME__"
+                | b"__TIMESTAMP__"
+                | b"_Pragma"
+                | b"__pragma"
+        )
+}

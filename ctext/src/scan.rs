@@ -1,0 +1,86 @@
+//! C declarations without macros: which piece of a text defines or declares which names, and how each word is used. Knows nothing of
+//! merging.
+
+use crate::lexer::{Kind, Token};
+use crate::reason::Reason;
+use crate::words::Word;
+
+mod blocks;
+mod declaration;
+mod declarator;
+mod usage;
+
+pub(crate) use blocks::{BlockDeclarations, block_declarations};
+pub(crate) use declaration::{Item, Lost, Scope};
+pub(crate) use declarator::Declarator;
+pub(crate) use usage::{Usage, usages};
+
+/// Some tokens, with what is found out once for all who read the tokens.
+pub(crate) struct Text<'s, 't> {
+    pub(crate) tokens: &'s [Token<'t>],
+    /// What each word means; none for other tokens.
+    pub(crate) words: Vec<Option<Word>>,
+    /// For an opening bracket, the place of its other end; 0 for other tokens.
+    closes: Vec<usize>,
+}
+
+impl<'s, 't> Text<'s, 't> {
+    /// Finds the other ends of all brackets.
+    pub(crate) fn new(tokens: &'s [Token<'t>]) -> Result<Self, Reason> {
+        let words = tokens.iter().map(|token| (token.kind == Kind::Word).then(|| Word::of(&token.text))).collect();
+        let mut closes = vec![0; tokens.len()];
+        let mut open: Vec<usize> = Vec::new();
+        for (at, token) in tokens.iter().enumerate() {
+            if token.kind != Kind::Punct {
+                continue;
+            }
+            let opener = match &*token.text {
+                b"(" | b"[" | b"{" => {
+                    open.push(at);
+                    continue;
+                }
+                b")" => "(",
+                b"]" => "[",
+                b"}" => "{",
+                _ => continue,
+            };
+            let from = open.pop().filter(|&from| tokens[from].is(opener));
+            closes[from.ok_or(Reason::Unbalanced { line: token.line as usize })?] = at;
+        }
+        match open.last() {
+            Some(&at) => Err(Reason::Unbalanced { line: tokens[at].line as usize }),
+            None => Ok(Self { tokens, words, closes }),
+        }
+    }
+
+    pub(crate) fn is(&self, at: usize, text: &str) -> bool {
+        self.tokens.get(at).is_some_and(|token| token.is(text))
+    }
+
+    pub(crate) fn word(&self, at: usize) -> Option<Word> {
+        self.words.get(at).copied().flatten()
+    }
+
+    /// True for an identifier.
+    pub(crate) fn is_name(&self, at: usize) -> bool {
+        self.word(at).is_some_and(Word::is_name)
+    }
+
+    pub(crate) fn name(&self, at: usize) -> &[u8] {
+        &self.tokens[at].text
+    }
+
+    pub(crate) fn line(&self, at: usize) -> usize {
+        self.tokens.get(at).or(self.tokens.last()).map_or(1, |token| token.line as usize)
+    }
+
+    /// The other end of the bracket that opens here.
+    pub(crate) fn close(&self, at: usize) -> Option<usize> {
+        self.closes.get(at).copied().filter(|&close| close > 0)
+    }
+
+    /// Past the token that stands here, and past the whole bracket where one opens here.
+    pub(crate) fn past(&self, at: usize) -> usize {
+        self.close(at).unwrap_or(at) + 1
+    }
+}

@@ -1,0 +1,94 @@
+//! Declarations inside of functions that speak of things outside: `extern` variables, prototypes, nested functions.
+
+use std::ops::Range;
+
+use super::declaration::{IsType, Scope};
+use super::Text;
+use crate::words::Word;
+
+/// What the blocks of a function declare.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum BlockDeclarations {
+    /// Nothing that others define.
+    Local,
+    /// Something that others may define, at this token.
+    External(usize),
+    /// What this token begins is not understood.
+    Unclear(usize),
+}
+
+/// Looks for declarations of external functions and variables in a function's body.
+pub(crate) fn block_declarations(text: &Text<'_, '_>, body: Range<usize>, is_type: IsType<'_>) -> BlockDeclarations {
+    // Of a name that is a type at file scope and something else here, `name (x);` is a call.
+    for at in body.clone() {
+        match text.word(at) {
+            Some(Word::Extern) => return BlockDeclarations::External(at),
+            Some(word) if begins_statement(text, at) => {
+                let begins = match word {
+                    Word::Static | Word::Typedef | Word::Inline | Word::ThreadLocal | Word::Specifier | Word::Const
+                    | Word::Volatile | Word::Type | Word::Record | Word::Enum | Word::TypeOf | Word::Atomic => true,
+                    Word::Name => is_type(text.name(at)) && !text.is(at + 1, ":") && !is_value(text, at),
+                    _ => false,
+                };
+                if !begins {
+                    continue;
+                }
+                match text.item(at, Scope::Block, is_type) {
+                    Ok(item) if item.tokens.end > body.end => return BlockDeclarations::Unclear(at),
+                    Ok(item) if item.is_typedef => {}
+                    Ok(item) => {
+                        if item.declarators.iter().any(|declarator| declarator.is_function) {
+                            return BlockDeclarations::External(at);
+                        }
+                    }
+                    Err(_) => return BlockDeclarations::Unclear(at),
+                }
+            }
+            _ => {}
+        }
+    }
+    BlockDeclarations::Local
+}
+
+/// True behind `;`, a brace, or a label.
+fn begins_statement(text: &Text<'_, '_>, at: usize) -> bool {
+    at.checked_sub(1).is_some_and(|before| [";", "{", "}", ":", ")"].iter().any(|end| text.is(before, end)))
+        && !(text.is(at - 1, ":") && is_conditional_or_designator(text, at - 1))
+        && !(text.is(at - 1, ")") && !is_condition(text, at - 1))
+        && !(text.is(at - 1, "{") && is_initializer(text, at - 1))
+}
+
+/// True for the `:` of `a ? b : c` and of a bit-field: what follows is an expression. A label's `:` stands behind a name alone.
+fn is_conditional_or_designator(text: &Text<'_, '_>, colon: usize) -> bool {
+    let mut at = colon;
+    while let Some(before) = at.checked_sub(1) {
+        if text.is(before, "?") {
+            return true;
+        }
+        if [";", "{", "}"].iter().any(|end| text.is(before, end)) || text.word(before) == Some(Word::Statement) {
+            return false;
+        }
+        at = before;
+    }
+    false
+}
+
+/// True for the `)` of `if (…)`, `for (…)`, `while (…)`, `switch (…)`: what follows is a statement.
+fn is_condition(text: &Text<'_, '_>, close: usize) -> bool {
+    let open = (0..close).rev().find(|&open| text.close(open) == Some(close));
+    let keyword = open.and_then(|open| open.checked_sub(1)).filter(|&at| text.word(at) == Some(Word::Statement));
+    keyword.is_some_and(|at| matches!(text.name(at), b"if" | b"for" | b"while" | b"switch"))
+}
+
+/// True for a brace that opens an initializer, an enum or a compound literal and no block.
+fn is_initializer(text: &Text<'_, '_>, open: usize) -> bool {
+    open.checked_sub(1).is_some_and(|before| {
+        ["=", ",", "{", "]"].iter().any(|token| text.is(before, token))
+            && !(text.is(before, "{") && !is_initializer(text, before))
+    })
+}
+
+/// True if a type's name at a statement's beginning is used as a value here, as a local variable of the name would be.
+fn is_value(text: &Text<'_, '_>, at: usize) -> bool {
+    ["=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "++", "--", "->", ".", "[", ";", ","].iter().any(|token| text.is(at + 1, token))
+}

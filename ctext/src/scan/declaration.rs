@@ -1,0 +1,226 @@
+//! A whole declaration: specifiers, declarators, initializers, a function's body. Knows nothing of what a declaration means to others.
+
+use std::ops::Range;
+
+use super::{Declarator, Text};
+use crate::words::Word;
+
+/// A declaration or a function of the file scope, by its tokens.
+#[derive(Debug, Default)]
+pub(crate) struct Item {
+    pub(crate) tokens: Range<usize>,
+    pub(crate) is_static: bool,
+    pub(crate) is_extern: bool,
+    pub(crate) is_typedef: bool,
+    pub(crate) is_inline: bool,
+    pub(crate) is_const: bool,
+    pub(crate) is_volatile: bool,
+    pub(crate) is_thread_local: bool,
+    /// True if the type is one of the language's arithmetic types.
+    pub(crate) is_arithmetic: bool,
+    /// The specifiers and what else stands before the first declarator.
+    pub(crate) specifiers: Range<usize>,
+    pub(crate) declarators: Vec<Declarator>,
+    /// A function's braces and what is between them.
+    pub(crate) body: Option<Range<usize>>,
+    /// The names of attributes, without their arguments.
+    pub(crate) attributes: Vec<usize>,
+}
+
+/// A struct, union or enum.
+#[derive(Debug)]
+pub(crate) struct Aggregate {
+    pub(crate) tag: Option<usize>,
+    /// What is between the braces, if there are some.
+    pub(crate) body: Option<Range<usize>>,
+    pub(crate) is_enum: bool,
+}
+
+/// The declaration cannot be understood; where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lost(pub(crate) usize);
+
+/// Where a declaration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    File,
+    Struct,
+    Block,
+}
+
+/// Tells typedef names from others.
+pub(crate) type IsType<'f> = &'f dyn Fn(&[u8]) -> bool;
+
+impl Text<'_, '_> {
+    /// The declaration that begins here.
+    pub(crate) fn item(&self, start: usize, scope: Scope, is_type: IsType<'_>) -> Result<Item, Lost> {
+        let mut item = Item::default();
+        let mut at = self.specifiers(start, &mut item, is_type)?;
+        item.specifiers = start..at;
+        if self.is(at, ";") {
+            item.tokens = start..at + 1;
+            return Ok(item);
+        }
+        loop {
+            let mut declarator = self.declarator(at, 0, &mut item.attributes)?;
+            at = self.behind_declarator(&mut declarator, &mut item.attributes)?;
+            let is_first = item.declarators.is_empty();
+            if self.is(at, "{") && is_first && declarator.is_function && scope != Scope::Struct && !item.is_typedef {
+                let end = self.past(at);
+                item.body = Some(at..end);
+                item.declarators.push(declarator);
+                item.tokens = start..end;
+                return Ok(item);
+            }
+            if self.is(at, ":") && scope == Scope::Struct {
+                at = self.expression(at + 1);
+            } else if self.is(at, "=") && scope != Scope::Struct && !declarator.is_function {
+                let end = self.expression(at + 1);
+                declarator.initializer = Some(at + 1..end);
+                at = end;
+            }
+            if declarator.name.is_none() && scope != Scope::Struct {
+                return Err(Lost(at));
+            }
+            declarator.part.end = at;
+            item.declarators.push(declarator);
+            if self.is(at, ",") {
+                at += 1;
+            } else if self.is(at, ";") {
+                item.tokens = start..at + 1;
+                return Ok(item);
+            } else {
+                return Err(Lost(at));
+            }
+        }
+    }
+
+    /// Reads specifiers. Returns the place of the first declarator.
+    fn specifiers(&self, start: usize, item: &mut Item, is_type: IsType<'_>) -> Result<usize, Lost> {
+        let mut at = start;
+        let mut has_type = false;
+        loop {
+            let Some(word) = self.word(at) else {
+                let declarator = self.is(at, "*") || self.is(at, "(") || self.is(at, ";") || self.is(at, ":");
+                return if declarator && has_type { Ok(at) } else { Err(Lost(at)) };
+            };
+            match word {
+                Word::Static => item.is_static = true,
+                Word::Extern => item.is_extern = true,
+                Word::Typedef => item.is_typedef = true,
+                Word::Inline => item.is_inline = true,
+                Word::Const => item.is_const = true,
+                Word::Volatile => item.is_volatile = true,
+                Word::ThreadLocal => item.is_thread_local = true,
+                Word::Specifier | Word::Qualifier => {}
+                Word::Type => {
+                    item.is_arithmetic = !has_type || item.is_arithmetic;
+                    has_type = true;
+                    // `__auto_type` may be anything.
+                    item.is_arithmetic &= self.name(at) != b"__auto_type" && self.name(at) != b"__builtin_va_list";
+                }
+                Word::Attribute => {
+                    at = self.attribute(at, &mut item.attributes)?;
+                    continue;
+                }
+                Word::TypeOf => {
+                    has_type = true;
+                    at = self.close(at + 1).ok_or(Lost(at))? + 1;
+                    continue;
+                }
+                Word::Atomic => {
+                    item.is_volatile = true;
+                    if self.is(at + 1, "(") {
+                        has_type = true;
+                        at = self.past(at + 1);
+                        continue;
+                    }
+                }
+                Word::Record | Word::Enum => {
+                    has_type = true;
+                    let aggregate = self.aggregate(at, &mut item.attributes)?;
+                    at = aggregate.1;
+                    continue;
+                }
+                Word::Name if has_type => return Ok(at),
+                Word::Name if is_type(self.name(at)) => has_type = true,
+                _ => return Err(Lost(at)),
+            }
+            at += 1;
+        }
+    }
+
+    /// The struct, union or enum whose keyword stands here, and what stands behind it.
+    pub(crate) fn aggregate(&self, at: usize, attributes: &mut Vec<usize>) -> Result<(Aggregate, usize), Lost> {
+        let is_enum = self.word(at) == Some(Word::Enum);
+        let mut at = self.attributes(at + 1, attributes)?;
+        let tag = self.is_name(at).then_some(at);
+        if tag.is_some() {
+            at = self.attributes(at + 1, attributes)?;
+        }
+        let mut body = None;
+        if self.is(at, "{") {
+            let end = self.past(at);
+            body = Some(at + 1..end - 1);
+            at = self.attributes(end, attributes)?;
+        } else if tag.is_none() || (is_enum && self.is(at, ":")) {
+            // `enum name : type {` is C23's.
+            return Err(Lost(at));
+        }
+        Ok((Aggregate { tag, body, is_enum }, at))
+    }
+
+    /// Past an initializer or a width.
+    fn expression(&self, mut at: usize) -> usize {
+        while at < self.tokens.len() && !self.is(at, ",") && !self.is(at, ";") {
+            at = self.past(at);
+        }
+        at
+    }
+
+    /// The names of an enum's constants.
+    pub(crate) fn enumerators(&self, body: Range<usize>) -> Result<Vec<usize>, Lost> {
+        let mut names = Vec::new();
+        let mut at = body.start;
+        while at < body.end {
+            if !self.is_name(at) {
+                return Err(Lost(at));
+            }
+            names.push(at);
+            while at < body.end && !self.is(at, ",") {
+                at = self.past(at);
+            }
+            at += 1;
+        }
+        Ok(names)
+    }
+
+    /// Past the attributes that stand here.
+    pub(crate) fn attributes(&self, mut at: usize, found: &mut Vec<usize>) -> Result<usize, Lost> {
+        while self.word(at) == Some(Word::Attribute) {
+            at = self.attribute(at, found)?;
+        }
+        Ok(at)
+    }
+
+    /// Past one `__attribute__((…))`, `__declspec(…)` or `_Alignas(…)`.
+    pub(crate) fn attribute(&self, at: usize, found: &mut Vec<usize>) -> Result<usize, Lost> {
+        let close = self.close(at + 1).ok_or(Lost(at))?;
+        if self.name(at).ends_with(b"lignas") {
+            return Ok(close + 1);
+        }
+        let mut inside = at + 2;
+        while inside < close {
+            // The inner parentheses of `((…))`.
+            if self.is(inside, "(") && inside == at + 2 {
+                inside += 1;
+                continue;
+            }
+            if self.tokens[inside].kind == crate::lexer::Kind::Word {
+                found.push(inside);
+            }
+            inside = self.past(inside);
+        }
+        Ok(close + 1)
+    }
+}

@@ -1,0 +1,115 @@
+//! One declared name with what belongs to it: `*name[3]`, `(*name)(int)`, and the attributes behind it.
+
+use std::ops::Range;
+
+use super::declaration::Lost;
+use super::Text;
+use crate::words::Word;
+
+/// How deeply declarators may nest: here a stack has to bear the depth.
+const DEEPEST: usize = 64;
+
+/// A declared name.
+#[derive(Debug)]
+pub(crate) struct Declarator {
+    /// None for an unnamed bit-field.
+    pub(crate) name: Option<usize>,
+    /// All tokens of the declarator, with its initializer.
+    pub(crate) part: Range<usize>,
+    pub(crate) is_function: bool,
+    /// How many brackets follow the name.
+    pub(crate) dimensions: usize,
+    /// For a pointer, true if the pointer itself is constant; none for something else.
+    pub(crate) const_pointer: Option<bool>,
+    pub(crate) initializer: Option<Range<usize>>,
+    /// True if an `asm` label gives another symbol name.
+    pub(crate) has_label: bool,
+}
+
+impl Text<'_, '_> {
+    pub(crate) fn declarator(
+        &self,
+        start: usize,
+        depth: usize,
+        attributes: &mut Vec<usize>,
+    ) -> Result<Declarator, Lost> {
+        let mut at = start;
+        let mut const_pointer = None;
+        let mut is_volatile = false;
+        let mut found = loop {
+            match self.word(at) {
+                Some(Word::Const) if const_pointer.is_some() => const_pointer = Some(true),
+                Some(Word::Volatile | Word::Atomic) => is_volatile = true,
+                Some(Word::Qualifier | Word::Specifier | Word::Const) => {}
+                Some(Word::Attribute) => {
+                    at = self.attribute(at, attributes)?;
+                    continue;
+                }
+                Some(Word::Name) => {
+                    at += 1;
+                    break Declarator {
+                        name: Some(at - 1),
+                        part: start..at,
+                        is_function: self.is(at, "("),
+                        dimensions: 0,
+                        const_pointer,
+                        initializer: None,
+                        has_label: false,
+                    };
+                }
+                None if self.is(at, "*") => const_pointer = Some(false),
+                None if self.is(at, "(") && depth < DEEPEST => {
+                    let end = self.past(at);
+                    let inner = self.declarator(at + 1, depth + 1, attributes)?;
+                    if inner.part.end != end - 1 || inner.name.is_none() {
+                        return Err(Lost(at));
+                    }
+                    at = end;
+                    let is_bare = inner.part.len() == 1;
+                    let is_function = inner.is_function || (is_bare && self.is(at, "("));
+                    let const_pointer = inner.const_pointer.or(const_pointer);
+                    break Declarator { is_function, const_pointer, ..inner };
+                }
+                None if self.is(at, ":") => {
+                    break Declarator {
+                        name: None,
+                        part: start..at,
+                        is_function: false,
+                        dimensions: 0,
+                        const_pointer,
+                        initializer: None,
+                        has_label: false,
+                    };
+                }
+                _ => return Err(Lost(at)),
+            }
+            at += 1;
+        };
+        while self.is(at, "(") || self.is(at, "[") {
+            found.dimensions += usize::from(self.is(at, "["));
+            at = self.past(at);
+        }
+        found.part = start..at;
+        if is_volatile {
+            found.const_pointer = Some(false);
+        }
+        Ok(found)
+    }
+
+    /// Past a label and attributes behind a declarator.
+    pub(crate) fn behind_declarator(
+        &self,
+        declarator: &mut Declarator,
+        attributes: &mut Vec<usize>,
+    ) -> Result<usize, Lost> {
+        let mut at = declarator.part.end;
+        loop {
+            at = self.attributes(at, attributes)?;
+            if self.word(at) != Some(Word::Asm) {
+                return Ok(at);
+            }
+            declarator.has_label = true;
+            at = self.close(at + 1).ok_or(Lost(at))? + 1;
+        }
+    }
+}

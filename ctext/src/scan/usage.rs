@@ -1,0 +1,101 @@
+//! How each word is used: as a name of the file scope, a tag, a member. What cannot be told is said to be unclear.
+
+use super::declaration::{IsType, Scope};
+use super::Text;
+use crate::words::Word;
+
+/// How a word is used, as far as that decides what the word can mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Usage {
+    Ordinary,
+    /// Behind `struct`, `union` or `enum`.
+    Tag,
+    /// Of a struct: never a name of the file scope.
+    Member,
+    /// The name of an attribute.
+    Attribute,
+    /// One of these, and which is not known.
+    Unclear,
+}
+
+/// How each token is used.
+pub(crate) fn usages(text: &Text<'_, '_>, is_type: IsType<'_>) -> Vec<Usage> {
+    let mut usages: Vec<Usage> = (0..text.tokens.len()).map(|at| by_neighbors(text, at)).collect();
+    for at in 0..text.tokens.len() {
+        match text.word(at) {
+            Some(Word::OffsetOf) => offset_of(text, at, &mut usages),
+            Some(Word::Attribute) => {
+                let mut names = Vec::new();
+                if text.attribute(at, &mut names).is_ok() {
+                    names.into_iter().for_each(|name| usages[name] = Usage::Attribute);
+                }
+            }
+            Some(Word::Record | Word::Enum) => {
+                let Ok((aggregate, _)) = text.aggregate(at, &mut Vec::new()) else { continue };
+                if let Some(tag) = aggregate.tag {
+                    usages[tag] = Usage::Tag;
+                }
+                if let Some(body) = aggregate.body
+                    && !aggregate.is_enum
+                {
+                    members(text, body, is_type, &mut usages);
+                }
+            }
+            _ => {}
+        }
+    }
+    usages
+}
+
+fn by_neighbors(text: &Text<'_, '_>, at: usize) -> Usage {
+    let Some(before) = at.checked_sub(1) else { return Usage::Ordinary };
+    if text.is(before, ".") || text.is(before, "->") {
+        Usage::Member
+    } else if (text.is(before, "{") || text.is(before, ",")) && text.is(at + 1, ":") && text.is_name(at) {
+        // `{ name: value }` is an old designator, or a label.
+        Usage::Unclear
+    } else {
+        Usage::Ordinary
+    }
+}
+
+/// `offsetof(type, member)`
+fn offset_of(text: &Text<'_, '_>, at: usize, usages: &mut [Usage]) {
+    let Some(close) = text.close(at + 1) else { return };
+    let mut inside = at + 2;
+    while inside < close {
+        if text.is(inside, ",") && inside + 1 < close {
+            usages[inside + 1] = Usage::Member;
+            return;
+        }
+        inside = text.past(inside);
+    }
+}
+
+fn members(text: &Text<'_, '_>, body: std::ops::Range<usize>, is_type: IsType<'_>, usages: &mut [Usage]) {
+    let mut at = body.start;
+    while at < body.end {
+        if text.is(at, ";") {
+            at += 1;
+            continue;
+        }
+        if text.word(at) == Some(Word::StaticAssert) {
+            at = text.past(at + 1);
+            continue;
+        }
+        match text.item(at, Scope::Struct, is_type) {
+            Ok(item) if item.tokens.end <= body.end => {
+                for name in item.declarators.iter().filter_map(|declarator| declarator.name) {
+                    usages[name] = Usage::Member;
+                }
+                at = item.tokens.end;
+            }
+            _ => {
+                for usage in usages[at..body.end].iter_mut().filter(|usage| **usage == Usage::Ordinary) {
+                    *usage = Usage::Unclear;
+                }
+                return;
+            }
+        }
+    }
+}

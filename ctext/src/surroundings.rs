@@ -1,0 +1,328 @@
+//! What stands before all units: the header, and the files that units include, as the preprocessor gives them. Says of each name who
+//! declares it, and whether a unit that uses it could tell that another unit shares its translation unit.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use crate::identity::Fields;
+use crate::lexer::lex;
+use crate::macros::HeaderMacros;
+use crate::reason::Reason;
+use crate::scan::{Item, Scope, Text, Usage, usages};
+use crate::uses::Local;
+use crate::words::{AttributeKind, Word, attribute};
+
+/// What stands before all units of a merged text.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    pub(crate) macros: HeaderMacros,
+    names: HashMap<Box<[u8]>, Known>,
+    pub(crate) line_comments: bool,
+}
+
+/// What is known of a name.
+#[derive(Debug, Default)]
+struct Known {
+    /// True if the name is declared at file scope, as anything.
+    is_declared: bool,
+    is_type: bool,
+    /// True if code of the header mentions the name.
+    is_mentioned: bool,
+    /// What the header defines under the name for each translation unit.
+    local: Option<Local>,
+    /// True if a use shows that units share a translation unit.
+    has_state: bool,
+    /// The functions that mention the name.
+    users: Vec<Box<[u8]>>,
+    /// Hashes of declarations that define nothing.
+    declarations: Vec<[u8; 32]>,
+}
+
+impl Surroundings {
+    /// Reads what a compiler's preprocessor gives with `-E -dD`: text without macros, and all `#define` and `#undef` lines in order.
+    ///
+    /// # Errors
+    /// [`Reason::Header`] where no unit may be merged behind such a text.
+    pub fn read(preprocessed: &[u8]) -> Result<Self, Reason> {
+        let mut found = Self::default();
+        let text = found.directives(preprocessed);
+        for word in ["__cplusplus", "__OBJC__", "__ASSEMBLER__", "__OPENCL_VERSION__"] {
+            if found.macros.has(word.as_bytes()) {
+                return Err(Reason::Header(format!("{word} is defined: not plain C")));
+            }
+        }
+        found.line_comments = found.has_line_comments();
+        found.declarations(&text)?;
+        found.spread_state();
+        Ok(found)
+    }
+
+    /// Takes the macros in, and returns the text without directives.
+    fn directives(&mut self, preprocessed: &[u8]) -> Vec<u8> {
+        let mut text = Vec::with_capacity(preprocessed.len() / 2);
+        let mut pushed: HashMap<Vec<u8>, Vec<Option<Box<[u8]>>>> = HashMap::new();
+        for line in preprocessed.split_inclusive(|&byte| byte == b'\n') {
+            let Some(directive) = line.strip_prefix(b"#") else {
+                text.extend_from_slice(line);
+                continue;
+            };
+            text.push(b'\n');
+            let directive = directive.trim_ascii();
+            if let Some(definition) = directive.strip_prefix(b"define ") {
+                self.macros.define(name_of(definition), definition);
+            } else if let Some(name) = directive.strip_prefix(b"undef ") {
+                self.macros.undefine(name_of(name));
+            } else if let Some(rest) = directive.strip_prefix(b"pragma push_macro") {
+                let name = quoted(rest);
+                let now = self.macros.text(name).map(Into::into);
+                pushed.entry(name.to_owned()).or_default().push(now);
+            } else if let Some(rest) = directive.strip_prefix(b"pragma pop_macro") {
+                let name = quoted(rest);
+                match pushed.get_mut(name).and_then(Vec::pop) {
+                    Some(Some(definition)) => self.macros.define(name, &definition),
+                    Some(None) => drop(self.macros.undefine(name)),
+                    None => {}
+                }
+            }
+        }
+        text
+    }
+
+    /// False for `-std=c90` and its like, where `//` is two operators.
+    fn has_line_comments(&self) -> bool {
+        let version = self.macros.text(b"__STDC_VERSION__").unwrap_or_default();
+        !self.macros.has(b"__STRICT_ANSI__") || (!version.is_empty() && !version.windows(4).any(|four| four == b"1994"))
+    }
+
+    fn declarations(&mut self, text: &[u8]) -> Result<(), Reason> {
+        let unclear = |reason: Reason| Reason::Header(format!("in the preprocessed text, {reason}"));
+        let tokens = lex(text, true).map_err(unclear)?;
+        let text = Text::new(&tokens).map_err(unclear)?;
+        let mut types: HashSet<&[u8]> = HashSet::new();
+        let mut at = 0;
+        while at < tokens.len() {
+            if text.is(at, ";") {
+                at += 1;
+                continue;
+            }
+            match text.word(at) {
+                Some(Word::Asm) => return Err(Reason::Header("assembler code at file scope".to_owned())),
+                Some(Word::StaticAssert) => {
+                    at = text.past(at + 1);
+                    continue;
+                }
+                _ => {}
+            }
+            let item = text.item(at, Scope::File, &|name| types.contains(name));
+            let Ok(item) = item else {
+                let end = skip(&text, at);
+                self.opaque(&text, at..end, &types);
+                at = end;
+                continue;
+            };
+            if item.is_typedef {
+                types.extend(item.declarators.iter().filter_map(|one| one.name).map(|name| text.name(name)));
+            }
+            self.item(&text, &item, &|name| types.contains(name))?;
+            at = item.tokens.end;
+        }
+        for name in types {
+            self.known(name).is_type = true;
+        }
+        Ok(())
+    }
+
+    fn known(&mut self, name: &[u8]) -> &mut Known {
+        if !self.names.contains_key(name) {
+            self.names.insert(name.into(), Known::default());
+        }
+        self.names.entry(name.into()).or_default()
+    }
+
+    /// Takes in what is not understood: each of its names may be anything.
+    fn opaque(&mut self, text: &Text<'_, '_>, range: Range<usize>, types: &HashSet<&[u8]>) {
+        for at in range.filter(|&at| text.is_name(at) && !types.contains(text.name(at))) {
+            let known = self.known(text.name(at));
+            (known.is_declared, known.is_mentioned, known.has_state) = (true, true, true);
+        }
+    }
+
+    fn item(&mut self, text: &Text<'_, '_>, item: &Item, is_type: &dyn Fn(&[u8]) -> bool) -> Result<(), Reason> {
+        let outside = |at: usize| !item.body.as_ref().is_some_and(|body| body.contains(&at));
+        for at in item.tokens.clone().filter(|&at| outside(at)) {
+            if !matches!(text.word(at), Some(Word::Record | Word::Enum)) {
+                continue;
+            }
+            let Ok((aggregate, _)) = text.aggregate(at, &mut Vec::new()) else { continue };
+            if let Some(tag) = aggregate.tag {
+                self.known(text.name(tag)).is_declared = true;
+            }
+            if let Some(body) = aggregate.body
+                && aggregate.is_enum
+            {
+                match text.enumerators(body.clone()) {
+                    Ok(names) => names.into_iter().for_each(|at| self.known(text.name(at)).is_declared = true),
+                    Err(_) => self.opaque(text, body, &HashSet::new()),
+                }
+            }
+        }
+        let has_effect = item.attributes.iter().any(|&at| {
+            attribute(text.name(at)) == AttributeKind::Other || text.name(at) == b"used" || text.name(at) == b"__used__"
+        });
+        for declarator in &item.declarators {
+            let Some(name) = declarator.name.map(|at| text.name(at)) else { continue };
+            self.known(name).is_declared = true;
+            if item.is_typedef {
+                continue;
+            }
+            let is_definition = match declarator.is_function {
+                true => item.body.is_some(),
+                false => declarator.initializer.is_some() || !item.is_extern,
+            };
+            if !is_definition {
+                let hash = declaration_hash(text, item, declarator.part.clone());
+                self.known(name).declarations.push(hash);
+                // A prototype may come before the definition.
+                if item.is_static {
+                    self.known(name).local.get_or_insert(Local::of(item, declarator));
+                }
+                continue;
+            }
+            if item.is_static && has_effect {
+                let name = String::from_utf8_lossy(name);
+                return Err(Reason::Header(format!("{name} has an attribute that makes each unit emit it")));
+            }
+            if !item.is_static && !item.is_inline {
+                let name = String::from_utf8_lossy(name);
+                return Err(Reason::Header(format!("{name} is defined for others, in each unit")));
+            }
+            let local = Local::of(item, declarator);
+            let known = self.known(name);
+            known.has_state |= local == Local::Variable;
+            if item.is_static {
+                known.local = Some(local);
+            }
+        }
+        let function = item.declarators.first().and_then(|declarator| declarator.name).map(|at| text.name(at));
+        if let (Some(body), Some(function)) = (&item.body, function) {
+            self.body(text, function, body.clone(), is_type);
+        }
+        // What a constant points to is seen through the constant.
+        if let [declarator] = &item.declarators[..]
+            && let (Some(initializer), Some(name)) = (&declarator.initializer, function)
+        {
+            self.body(text, name, initializer.clone(), is_type);
+        }
+        Ok(())
+    }
+
+    /// Takes in what a function's body mentions.
+    fn body(&mut self, text: &Text<'_, '_>, function: &[u8], body: Range<usize>, is_type: &dyn Fn(&[u8]) -> bool) {
+        // How words are used is found out for the body alone.
+        let Ok(inner) = Text::new(&text.tokens[body.clone()]) else { return };
+        let usages = usages(&inner, is_type);
+        let mut seen: HashSet<&[u8]> = HashSet::new();
+        for at in 0..inner.tokens.len() {
+            if inner.word(at) == Some(Word::Static) {
+                self.known(function).has_state = true;
+            }
+            if !inner.is_name(at) || matches!(usages[at], Usage::Member | Usage::Attribute) {
+                continue;
+            }
+            let name = inner.name(at);
+            let is_first = seen.insert(name);
+            let known = self.known(name);
+            known.is_mentioned = true;
+            // An implicit declaration.
+            known.is_declared |= is_first && inner.is(at + 1, "(") && !name.starts_with(b"__");
+            if is_first {
+                known.users.push(function.into());
+            }
+            let shows_address = known.local.is_some_and(|local| !local.is_plain_use(&inner, at));
+            if shows_address {
+                self.known(function).has_state = true;
+            }
+        }
+    }
+
+    /// A function that uses something with state has state.
+    fn spread_state(&mut self) {
+        let mut todo: Vec<Box<[u8]>> =
+            self.names.iter().filter(|(_, known)| known.has_state).map(|(name, _)| name.clone()).collect();
+        while let Some(name) = todo.pop() {
+            let users = self.names.get(&name).map(|known| known.users.clone()).unwrap_or_default();
+            for user in users {
+                if let Some(known) = self.names.get_mut(&user)
+                    && !known.has_state
+                {
+                    known.has_state = true;
+                    todo.push(user);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn declares(&self, name: &[u8]) -> bool {
+        self.names.get(name).is_some_and(|known| known.is_declared)
+    }
+
+    pub(crate) fn mentions(&self, name: &[u8]) -> bool {
+        self.names.get(name).is_some_and(|known| known.is_mentioned)
+    }
+
+    /// True if each unit has its own of what the header defines under the name.
+    pub(crate) fn is_local(&self, name: &[u8]) -> bool {
+        self.names.get(name).is_some_and(|known| known.local.is_some())
+    }
+
+    pub(crate) fn is_type(&self, name: &[u8]) -> bool {
+        self.names.get(name).is_some_and(|known| known.is_type)
+    }
+
+    /// True if the header has this very declaration.
+    pub(crate) fn has_declaration(&self, name: &[u8], hash: &[u8; 32]) -> bool {
+        self.names.get(name).is_some_and(|known| known.declarations.contains(hash))
+    }
+
+    /// True if the use of a name at this token of a unit tells that units share a translation unit.
+    pub(crate) fn shows_sharing(&self, text: &Text<'_, '_>, at: usize) -> bool {
+        self.names.get(text.name(at)).is_some_and(|known| {
+            known.is_declared && (known.has_state || known.local.is_some_and(|local| !local.is_plain_use(text, at)))
+        })
+    }
+}
+
+/// A hash of a declaration's words.
+pub(crate) fn declaration_hash(text: &Text<'_, '_>, item: &Item, part: Range<usize>) -> [u8; 32] {
+    let mut fields = Fields::new(b"declaration");
+    fields.tokens(&text.tokens[item.specifiers.clone()]);
+    fields.tokens(&text.tokens[part]);
+    fields.finish()
+}
+
+/// Where something that is not understood ends.
+fn skip(text: &Text<'_, '_>, start: usize) -> usize {
+    let mut at = start;
+    while at < text.tokens.len() {
+        if text.is(at, ";") {
+            return at + 1;
+        }
+        let is_block = text.is(at, "{");
+        at = text.past(at);
+        let goes_on = text.word(at).is_some_and(|word| matches!(word, Word::Attribute | Word::Asm | Word::Name))
+            || [";", ",", "=", "*", "(", "["].iter().any(|token| text.is(at, token));
+        if is_block && !goes_on {
+            return at;
+        }
+    }
+    text.tokens.len()
+}
+
+fn name_of(definition: &[u8]) -> &[u8] {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || *byte >= 0x80;
+    &definition[..definition.iter().take_while(|byte| is_word(byte)).count()]
+}
+
+fn quoted(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == b'"').nth(1).unwrap_or_default()
+}
