@@ -119,7 +119,10 @@ impl Parser<'_, '_> {
 
 /// `__has_include` and its like.
 fn is_operator(word: &[u8]) -> bool {
-    word.starts_with(b"__has_") || word.starts_with(b"__is_") || word.starts_with(b"__building") || word == b"__COUNTER__"
+    word.starts_with(b"__has_")
+        || word.starts_with(b"__is_")
+        || word.starts_with(b"__building")
+        || word == b"__COUNTER__"
 }
 
 fn apply(operator: &str, left: Value, right: Value) -> Option<Value> {

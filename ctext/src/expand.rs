@@ -78,7 +78,7 @@ impl<'t> Expansion<'_, 't> {
             }
             for mut made in replaced.into_iter().rev() {
                 made.hidden = join(&made.hidden, &hidden);
-                (made.line, made.column) = (token.line, None);
+                (made.line, made.file, made.column) = (token.line, token.file, None);
                 made.torn |= torn;
                 input.push(made);
             }

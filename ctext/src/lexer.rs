@@ -24,8 +24,11 @@ pub(crate) enum Kind {
 pub(crate) struct Token<'t> {
     pub(crate) kind: Kind,
     pub(crate) text: Cow<'t, [u8]>,
-    /// From 1. For a token of an expansion, the line of the macro's name.
+    /// From 1. For a token of an expansion, the line of the macro's name. As `#line` directives have the lines, once the token is
+    /// preprocessed.
     pub(crate) line: u32,
+    /// Which of the unit's `#line` directives names the file that the line is of: 0 for none.
+    pub(crate) file: u16,
     /// From 0, in bytes. None for a token of an expansion.
     pub(crate) column: Option<u32>,
     /// True if white space or a comment stands before the token.
@@ -63,6 +66,7 @@ impl<'t> Token<'t> {
             kind,
             text: Cow::Owned(text),
             line: like.line,
+            file: like.file,
             column: None,
             space: like.space,
             first: false,
@@ -229,7 +233,17 @@ impl<'t> Lexer<'t> {
             _ => self.punctuation()?,
         };
         (self.first, self.space) = (false, false);
-        Ok(Token { kind, text: Cow::Borrowed(&self.text[start..self.at]), line, column, space, first, torn: false, hidden: None })
+        Ok(Token {
+            kind,
+            text: Cow::Borrowed(&self.text[start..self.at]),
+            line,
+            file: 0,
+            column,
+            space,
+            first,
+            torn: false,
+            hidden: None,
+        })
     }
 
     fn quoted(&mut self, quote: u8, kind: Kind) -> Result<Kind, Reason> {
@@ -317,6 +331,16 @@ impl<'t> Lexer<'t> {
         }
         let text = Cow::Borrowed(self.text[start..self.at].trim_ascii_end());
         (self.first, self.space) = (false, false);
-        Ok(Token { kind: Kind::Rest, text, line, column: None, space: true, first: false, torn: false, hidden: None })
+        Ok(Token {
+            kind: Kind::Rest,
+            text,
+            line,
+            file: 0,
+            column: None,
+            space: true,
+            first: false,
+            torn: false,
+            hidden: None,
+        })
     }
 }

@@ -51,11 +51,6 @@ impl<'t> Macro<'t> {
         }
         Some(Self { parameters: Some(Parameters { names, variadic }), body: rest[close + 1..].to_vec() })
     }
-
-    /// True for `#define name name`, which an expansion leaves as it is.
-    pub(crate) fn is_itself(&self, name: &[u8]) -> bool {
-        self.parameters.is_none() && matches!(&self.body[..], [only] if *only.text == *name)
-    }
 }
 
 /// The macros that are defined behind the header, by name, with the text behind the name.

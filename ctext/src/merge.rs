@@ -3,18 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::identity::Identity;
-use crate::lexer::Token;
 use crate::macros::Macros;
-use crate::preprocess::{leading_includes, preprocess};
+use crate::preprocess::{Preprocessed, leading_includes, preprocess};
 use crate::reason::Reason;
 use crate::surroundings::Surroundings;
 
 mod checks;
+mod copies;
 mod plan;
 mod sharing;
 mod unit;
 mod write;
 
+use copies::{WithCopies, with_copies};
 use plan::plan;
 use unit::Unit;
 
@@ -77,6 +78,8 @@ impl Group {
 struct Before {
     /// The shared definitions.
     shared: HashSet<Identity>,
+    /// The header's macros that are undefined by now: the merged text has none.
+    undefined: HashSet<Vec<u8>>,
     /// How names of others were declared.
     declared: HashMap<Vec<u8>, Identity>,
 }
@@ -88,7 +91,7 @@ struct Before {
 #[must_use]
 pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8]) -> Group {
     let mut group = Group::default();
-    let tokens: Vec<Option<Vec<Token<'_>>>> = members
+    let tokens: Vec<Option<WithCopies<'_>>> = members
         .iter()
         .enumerate()
         .map(|(index, member)| match read(member, surroundings, includes) {
@@ -102,7 +105,9 @@ pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8
     let mut units: Vec<(usize, Unit<'_, '_>)> = Vec::new();
     for (index, tokens) in tokens.iter().enumerate() {
         let Some(tokens) = tokens else { continue };
-        match Unit::scan(tokens, surroundings).and_then(|unit| unit.has_entries(members[index].entries)) {
+        match Unit::scan(&tokens.tokens, &tokens.copied, surroundings)
+            .and_then(|unit| unit.has_entries(members[index].entries))
+        {
             Ok(unit) => units.push((index, unit)),
             Err(reason) => group.left_out.push(LeftOut { index, reason }),
         }
@@ -118,10 +123,12 @@ pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8
         match plan(unit, *index, surroundings, &owners, &before) {
             Ok(plan) => {
                 if group.units.is_empty() && !includes.is_empty() {
-                    group.text.extend_from_slice(write::line_directive(1, members[*index].name).as_bytes());
+                    group.text.extend_from_slice(&write::Files::new(members[*index].name, &[]).directive(1, 0));
                     group.text.extend_from_slice(includes);
                 }
-                write::write(&mut group.text, members[*index].name, unit, &plan);
+                write::undefine(&mut group.text, unit, surroundings, &mut before.undefined);
+                let files = tokens[*index].as_ref().map_or(&[][..], |unit| &unit.files);
+                write::write(&mut group.text, &write::Files::new(members[*index].name, files), unit, &plan);
                 let entries = unit.externals.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
                 group.units.push(Merged { index: *index, entries });
                 group.saved += plan.saved;
@@ -141,12 +148,13 @@ pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8
 /// Why the text is not understood.
 pub fn defines(text: &[u8], surroundings: &Surroundings) -> Result<Vec<String>, Reason> {
     let mut macros = Macros::new(&surroundings.macros, surroundings.line_comments);
-    let tokens = preprocess(text, &mut macros, surroundings.line_comments)?;
-    let unit = Unit::scan(&tokens, surroundings)?;
+    let Preprocessed { tokens, .. } = preprocess(text, &mut macros, surroundings.line_comments)?;
+    let copied = HashSet::new();
+    let unit = Unit::scan(&tokens, &copied, surroundings)?;
     Ok(unit.externals.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }
 
-fn read<'t>(member: &Member<'t>, surroundings: &'t Surroundings, includes: &[u8]) -> Result<Vec<Token<'t>>, Reason> {
+fn read<'t>(member: &Member<'t>, surroundings: &'t Surroundings, includes: &[u8]) -> Result<WithCopies<'t>, Reason> {
     if member.text.windows(ALONE_MARK.len()).any(|window| window == ALONE_MARK.as_bytes()) {
         return Err(Reason::Marked);
     }
@@ -156,5 +164,5 @@ fn read<'t>(member: &Member<'t>, surroundings: &'t Surroundings, includes: &[u8]
         return Err(Reason::OtherIncludes);
     }
     let mut macros = Macros::new(&surroundings.macros, surroundings.line_comments);
-    preprocess(member.text, &mut macros, surroundings.line_comments)
+    with_copies(preprocess(member.text, &mut macros, surroundings.line_comments)?, surroundings)
 }

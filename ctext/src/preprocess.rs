@@ -39,7 +39,8 @@ pub fn leading_includes(text: &[u8]) -> Vec<&[u8]> {
             && name.trim_ascii_start().starts_with_any(b"<\"")
         {
             lines.push(line);
-        } else if !(line.starts_with(b"//") || verb.strip_prefix(b"pragma").is_some_and(|rest| rest.trim_ascii() == b"once"))
+        } else if !(line.starts_with(b"//")
+            || verb.strip_prefix(b"pragma").is_some_and(|rest| rest.trim_ascii() == b"once"))
         {
             break;
         }
@@ -58,15 +59,32 @@ impl StartsWithAny for [u8] {
     }
 }
 
+/// A unit without directives and macros.
+pub(crate) struct Preprocessed<'t> {
+    pub(crate) tokens: Vec<Token<'t>>,
+    /// The files that `#line` directives name, as C strings with their quotes. A token's `file` counts these from 1.
+    pub(crate) files: Vec<Vec<u8>>,
+}
+
 /// Reads a unit. `macros` are the header's at first, and the unit's at the end.
 pub(crate) fn preprocess<'t>(
     text: &'t [u8],
     macros: &mut Macros<'t>,
     line_comments: bool,
-) -> Result<Vec<Token<'t>>, Reason> {
+) -> Result<Preprocessed<'t>, Reason> {
     let above = leading_includes(text).len();
     let tokens = lex(text, line_comments)?;
-    let mut reader = Reader { macros, branches: Vec::new(), above, includes: 0, pending: Vec::new(), out: Vec::new() };
+    let mut reader = Reader {
+        macros,
+        branches: Vec::new(),
+        above,
+        includes: 0,
+        lines_ahead: 0,
+        file: 0,
+        files: Vec::new(),
+        pending: Vec::new(),
+        out: Vec::new(),
+    };
     let mut at = 0;
     while at < tokens.len() {
         if tokens[at].first && tokens[at].is("#") {
@@ -75,7 +93,7 @@ pub(crate) fn preprocess<'t>(
             at += 1 + length;
         } else {
             if reader.is_active() {
-                reader.pending.push(tokens[at].clone());
+                reader.take(&tokens[at])?;
             }
             at += 1;
         }
@@ -84,7 +102,7 @@ pub(crate) fn preprocess<'t>(
         return Err(Reason::Unbalanced { line: tokens.last().map_or(1, |token| token.line as usize) });
     }
     reader.flush()?;
-    Ok(reader.out)
+    Ok(Preprocessed { tokens: reader.out, files: reader.files })
 }
 
 struct Reader<'m, 't> {
@@ -93,6 +111,10 @@ struct Reader<'m, 't> {
     /// How many includes stand at the top.
     above: usize,
     includes: usize,
+    /// How far `#line` is ahead of the text's own lines.
+    lines_ahead: i64,
+    file: u16,
+    files: Vec<Vec<u8>>,
     /// Tokens that the macros of this place are to be expanded in.
     pending: Vec<Token<'t>>,
     out: Vec<Token<'t>>,
@@ -101,6 +123,34 @@ struct Reader<'m, 't> {
 impl<'t> Reader<'_, 't> {
     fn is_active(&self) -> bool {
         self.branches.iter().all(|branch| branch.active)
+    }
+
+    fn take(&mut self, token: &Token<'t>) -> Result<(), Reason> {
+        let line = u32::try_from(i64::from(token.line) + self.lines_ahead);
+        let line = line.map_err(|_| Reason::NotUnderstood { line: token.line as usize })?;
+        self.pending.push(Token { line, file: self.file, ..token.clone() });
+        Ok(())
+    }
+
+    /// `#line NUMBER` and `#line NUMBER "FILE"`, of the line behind the directive.
+    fn line(&mut self, directive: &[Token<'t>], rest: &[Token<'t>]) -> Result<(), Reason> {
+        let line = directive[0].line;
+        let refuse = || Reason::Directive { line: line as usize, name: "line".to_owned() };
+        let (number, file) = match rest {
+            [number] => (number, None),
+            [number, file] if file.kind == Kind::Text && file.text.starts_with(b"\"") => (number, Some(file)),
+            // Further numbers say that the text is a header's.
+            _ => return Err(refuse()),
+        };
+        let digits =
+            std::str::from_utf8(&number.text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let number: u32 = digits.and_then(|text| text.parse().ok()).filter(|number| *number > 0).ok_or_else(refuse)?;
+        self.lines_ahead = i64::from(number) - i64::from(line) - 1;
+        if let Some(file) = file {
+            self.files.push(file.text.to_vec());
+            self.file = u16::try_from(self.files.len()).map_err(|_| refuse())?;
+        }
+        Ok(())
     }
 
     /// Expands what stands before a directive. An invocation that goes on behind the directive is refused.
@@ -122,7 +172,8 @@ impl<'t> Reader<'_, 't> {
                 return Ok(());
             }
             b"elif" | b"elifdef" | b"elifndef" | b"else" => {
-                let mut branch = self.branches.pop().filter(|branch| !branch.last).ok_or(Reason::Unbalanced { line })?;
+                let mut branch =
+                    self.branches.pop().filter(|branch| !branch.last).ok_or(Reason::Unbalanced { line })?;
                 branch.last = &*verb.text == b"else";
                 branch.active = !branch.over && (branch.last || self.condition(verb, rest)?);
                 branch.over |= branch.active;
@@ -153,6 +204,8 @@ impl<'t> Reader<'_, 't> {
                 let is_above = self.includes <= self.above && self.branches.is_empty() && self.pending.is_empty();
                 if is_above { Ok(()) } else { Err(Reason::LateInclude { line }) }
             }
+            b"line" => self.line(tokens, rest),
+            _ if verb.kind == Kind::Number => self.line(tokens, &tokens[1..]),
             b"pragma" if matches!(rest, [once] if once.is_word("once")) => Ok(()),
             b"pragma" => Err(Reason::Pragma { line }),
             verb => Err(Reason::Directive { line, name: String::from_utf8_lossy(verb).into_owned() }),

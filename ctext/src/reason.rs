@@ -147,12 +147,14 @@ pub enum Reason {
         line: usize,
     },
     /// The unit uses state that the header or an included file defines: one copy would serve all merged units.
-    #[error("line {line}: {name} of the header has state or an address of its own in each unit")]
+    #[error("line {line}: {name} of the header {why}")]
     HeaderState {
         /// The line.
         line: usize,
         /// The name.
         name: String,
+        /// What a use of the name would show.
+        why: String,
     },
     /// A weak definition, an alias, or an inline function whose real definition is elsewhere.
     #[error("line {line}: a definition that another definition may replace")]

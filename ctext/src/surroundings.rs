@@ -8,34 +8,59 @@ use crate::identity::Fields;
 use crate::lexer::lex;
 use crate::macros::HeaderMacros;
 use crate::reason::Reason;
-use crate::scan::{Item, Scope, Text, Usage, usages};
+use crate::scan::{Item, Scope, Text, TypeName, Types, Usage, usages};
 use crate::uses::Local;
-use crate::words::{AttributeKind, Word, attribute};
+use crate::words::{Word, is_emitting};
 
 /// What stands before all units of a merged text.
 #[derive(Debug, Default)]
 pub struct Surroundings {
     pub(crate) macros: HeaderMacros,
     names: HashMap<Box<[u8]>, Known>,
+    /// Static functions and variables, in order.
+    items: Vec<StaticItem>,
     pub(crate) line_comments: bool,
+}
+
+/// A declaration of static functions or variables.
+#[derive(Debug)]
+pub(crate) struct StaticItem {
+    /// The C text on one line.
+    pub(crate) text: Box<[u8]>,
+    pub(crate) names: Vec<Box<[u8]>>,
 }
 
 /// What is known of a name.
 #[derive(Debug, Default)]
 struct Known {
+    /// The static items that declare or define the name; none if these cannot be repeated.
+    items: Option<Vec<usize>>,
     /// True if the name is declared at file scope, as anything.
     is_declared: bool,
-    is_type: bool,
+    type_name: Option<TypeName>,
     /// True if code of the header mentions the name.
     is_mentioned: bool,
     /// What the header defines under the name for each translation unit.
     local: Option<Local>,
-    /// True if a use shows that units share a translation unit.
-    has_state: bool,
+    /// Set if a use shows that units share a translation unit.
+    state: Option<State>,
     /// The functions that mention the name.
     users: Vec<Box<[u8]>>,
     /// Hashes of declarations that define nothing.
     declarations: Vec<[u8; 32]>,
+}
+
+/// Why a use of a name shows that units share a translation unit.
+#[derive(Clone, Debug)]
+enum State {
+    /// A variable, or a function with a static variable.
+    Own,
+    /// What is not understood may be anything.
+    NotUnderstood,
+    /// The address of this static function or constant.
+    Address(Box<[u8]>),
+    /// A use of this.
+    Uses(Box<[u8]>),
 }
 
 impl Surroundings {
@@ -98,7 +123,7 @@ impl Surroundings {
         let unclear = |reason: Reason| Reason::Header(format!("in the preprocessed text, {reason}"));
         let tokens = lex(text, true).map_err(unclear)?;
         let text = Text::new(&tokens).map_err(unclear)?;
-        let mut types: HashSet<&[u8]> = HashSet::new();
+        let mut types: HashMap<&[u8], TypeName> = HashMap::new();
         let mut at = 0;
         while at < tokens.len() {
             if text.is(at, ";") {
@@ -111,9 +136,13 @@ impl Surroundings {
                     at = text.past(at + 1);
                     continue;
                 }
+                Some(Word::Specifier) if text.word(at + 1) == Some(Word::StaticAssert) => {
+                    at += 1;
+                    continue;
+                }
                 _ => {}
             }
-            let item = text.item(at, Scope::File, &|name| types.contains(name));
+            let item = text.item(at, Scope::File, &|name| types.get(name).copied());
             let Ok(item) = item else {
                 let end = skip(&text, at);
                 self.opaque(&text, at..end, &types);
@@ -121,13 +150,13 @@ impl Surroundings {
                 continue;
             };
             if item.is_typedef {
-                types.extend(item.declarators.iter().filter_map(|one| one.name).map(|name| text.name(name)));
+                types.extend(item.type_names().map(|(at, kind)| (text.name(at), kind)));
             }
-            self.item(&text, &item, &|name| types.contains(name))?;
+            self.item(&text, &item, &|name| types.get(name).copied())?;
             at = item.tokens.end;
         }
-        for name in types {
-            self.known(name).is_type = true;
+        for (name, kind) in types {
+            self.known(name).type_name = Some(kind);
         }
         Ok(())
     }
@@ -140,14 +169,15 @@ impl Surroundings {
     }
 
     /// Takes in what is not understood: each of its names may be anything.
-    fn opaque(&mut self, text: &Text<'_, '_>, range: Range<usize>, types: &HashSet<&[u8]>) {
-        for at in range.filter(|&at| text.is_name(at) && !types.contains(text.name(at))) {
+    fn opaque(&mut self, text: &Text<'_, '_>, range: Range<usize>, types: &HashMap<&[u8], TypeName>) {
+        for at in range.filter(|&at| text.is_name(at) && !types.contains_key(text.name(at))) {
             let known = self.known(text.name(at));
-            (known.is_declared, known.is_mentioned, known.has_state) = (true, true, true);
+            (known.is_declared, known.is_mentioned) = (true, true);
+            known.state.get_or_insert(State::NotUnderstood);
         }
     }
 
-    fn item(&mut self, text: &Text<'_, '_>, item: &Item, is_type: &dyn Fn(&[u8]) -> bool) -> Result<(), Reason> {
+    fn item(&mut self, text: &Text<'_, '_>, item: &Item, types: Types<'_>) -> Result<(), Reason> {
         let outside = |at: usize| !item.body.as_ref().is_some_and(|body| body.contains(&at));
         for at in item.tokens.clone().filter(|&at| outside(at)) {
             if !matches!(text.word(at), Some(Word::Record | Word::Enum)) {
@@ -162,13 +192,14 @@ impl Surroundings {
             {
                 match text.enumerators(body.clone()) {
                     Ok(names) => names.into_iter().for_each(|at| self.known(text.name(at)).is_declared = true),
-                    Err(_) => self.opaque(text, body, &HashSet::new()),
+                    Err(_) => self.opaque(text, body, &HashMap::new()),
                 }
             }
         }
-        let has_effect = item.attributes.iter().any(|&at| {
-            attribute(text.name(at)) == AttributeKind::Other || text.name(at) == b"used" || text.name(at) == b"__used__"
-        });
+        if item.is_static && !item.is_typedef {
+            self.keep(text, item);
+        }
+        let is_emitted = item.attributes.iter().any(|&at| is_emitting(text.name(at)));
         for declarator in &item.declarators {
             let Some(name) = declarator.name.map(|at| text.name(at)) else { continue };
             self.known(name).is_declared = true;
@@ -188,7 +219,7 @@ impl Surroundings {
                 }
                 continue;
             }
-            if item.is_static && has_effect {
+            if item.is_static && is_emitted {
                 let name = String::from_utf8_lossy(name);
                 return Err(Reason::Header(format!("{name} has an attribute that makes each unit emit it")));
             }
@@ -198,33 +229,47 @@ impl Surroundings {
             }
             let local = Local::of(item, declarator);
             let known = self.known(name);
-            known.has_state |= local == Local::Variable;
+            if local == Local::Variable {
+                known.state = Some(State::Own);
+            }
             if item.is_static {
                 known.local = Some(local);
             }
         }
         let function = item.declarators.first().and_then(|declarator| declarator.name).map(|at| text.name(at));
         if let (Some(body), Some(function)) = (&item.body, function) {
-            self.body(text, function, body.clone(), is_type);
+            self.body(text, function, body.clone(), types);
         }
         // What a constant points to is seen through the constant.
         if let [declarator] = &item.declarators[..]
             && let (Some(initializer), Some(name)) = (&declarator.initializer, function)
         {
-            self.body(text, name, initializer.clone(), is_type);
+            self.body(text, name, initializer.clone(), types);
         }
         Ok(())
     }
 
+    /// Keeps a static item, so that a unit can have a copy of its own.
+    fn keep(&mut self, text: &Text<'_, '_>, item: &Item) {
+        let names: Vec<Box<[u8]>> =
+            item.declarators.iter().filter_map(|declarator| Some(text.name(declarator.name?).into())).collect();
+        let index = self.items.len();
+        for name in &names {
+            self.known(name).items.get_or_insert_default().push(index);
+        }
+        let words: Vec<&[u8]> = text.tokens[item.tokens.clone()].iter().map(|token| &*token.text).collect();
+        self.items.push(StaticItem { text: words.join(&b' ').into(), names });
+    }
+
     /// Takes in what a function's body mentions.
-    fn body(&mut self, text: &Text<'_, '_>, function: &[u8], body: Range<usize>, is_type: &dyn Fn(&[u8]) -> bool) {
+    fn body(&mut self, text: &Text<'_, '_>, function: &[u8], body: Range<usize>, types: Types<'_>) {
         // How words are used is found out for the body alone.
         let Ok(inner) = Text::new(&text.tokens[body.clone()]) else { return };
-        let usages = usages(&inner, is_type);
+        let usages = usages(&inner, types);
         let mut seen: HashSet<&[u8]> = HashSet::new();
         for at in 0..inner.tokens.len() {
             if inner.word(at) == Some(Word::Static) {
-                self.known(function).has_state = true;
+                self.known(function).state = Some(State::Own);
             }
             if !inner.is_name(at) || matches!(usages[at], Usage::Member | Usage::Attribute) {
                 continue;
@@ -240,7 +285,7 @@ impl Surroundings {
             }
             let shows_address = known.local.is_some_and(|local| !local.is_plain_use(&inner, at));
             if shows_address {
-                self.known(function).has_state = true;
+                self.known(function).state.get_or_insert(State::Address(name.into()));
             }
         }
     }
@@ -248,14 +293,14 @@ impl Surroundings {
     /// A function that uses something with state has state.
     fn spread_state(&mut self) {
         let mut todo: Vec<Box<[u8]>> =
-            self.names.iter().filter(|(_, known)| known.has_state).map(|(name, _)| name.clone()).collect();
+            self.names.iter().filter(|(_, known)| known.state.is_some()).map(|(name, _)| name.clone()).collect();
         while let Some(name) = todo.pop() {
             let users = self.names.get(&name).map(|known| known.users.clone()).unwrap_or_default();
             for user in users {
                 if let Some(known) = self.names.get_mut(&user)
-                    && !known.has_state
+                    && known.state.is_none()
                 {
-                    known.has_state = true;
+                    known.state = Some(State::Uses(name.clone()));
                     todo.push(user);
                 }
             }
@@ -270,13 +315,22 @@ impl Surroundings {
         self.names.get(name).is_some_and(|known| known.is_mentioned)
     }
 
+    /// The static items that declare or define a name.
+    pub(crate) fn static_items(&self, name: &[u8]) -> Option<&[usize]> {
+        self.names.get(name)?.items.as_deref()
+    }
+
+    pub(crate) fn static_item(&self, index: usize) -> &StaticItem {
+        &self.items[index]
+    }
+
     /// True if each unit has its own of what the header defines under the name.
     pub(crate) fn is_local(&self, name: &[u8]) -> bool {
         self.names.get(name).is_some_and(|known| known.local.is_some())
     }
 
-    pub(crate) fn is_type(&self, name: &[u8]) -> bool {
-        self.names.get(name).is_some_and(|known| known.is_type)
+    pub(crate) fn type_name(&self, name: &[u8]) -> Option<TypeName> {
+        self.names.get(name)?.type_name
     }
 
     /// True if the header has this very declaration.
@@ -287,10 +341,35 @@ impl Surroundings {
     /// True if the use of a name at this token of a unit tells that units share a translation unit.
     pub(crate) fn shows_sharing(&self, text: &Text<'_, '_>, at: usize) -> bool {
         self.names.get(text.name(at)).is_some_and(|known| {
-            known.is_declared && (known.has_state || known.local.is_some_and(|local| !local.is_plain_use(text, at)))
+            known.is_declared
+                && (known.state.is_some() || known.local.is_some_and(|local| !local.is_plain_use(text, at)))
         })
     }
 }
+
+impl Surroundings {
+    /// Why a use of a name shows that units share a translation unit, for people to read.
+    pub(crate) fn why_shown(&self, name: &[u8]) -> String {
+        let mut at = name;
+        let mut way = String::new();
+        for _ in 0..MOST_STEPS {
+            let Some(state) = self.names.get(at).and_then(|known| known.state.as_ref()) else { break };
+            match state {
+                State::Own => return way + "has a variable",
+                State::NotUnderstood => return way + "is not understood",
+                State::Address(other) => return way + "takes the address of " + &String::from_utf8_lossy(other),
+                State::Uses(other) => {
+                    way = format!("uses {}, which ", String::from_utf8_lossy(other));
+                    at = other;
+                }
+            }
+        }
+        way + "has an address of its own in each unit"
+    }
+}
+
+/// How far the way to a state is followed.
+const MOST_STEPS: usize = 64;
 
 /// A hash of a declaration's words.
 pub(crate) fn declaration_hash(text: &Text<'_, '_>, item: &Item, part: Range<usize>) -> [u8; 32] {

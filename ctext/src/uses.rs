@@ -57,7 +57,10 @@ fn is_sized(text: &Text<'_, '_>, at: usize) -> bool {
     match at {
         0 => false,
         1 => is_sizeof(0),
-        _ => (is_sizeof(at - 1) && !text.is(at + 1, "(")) || (is_sizeof(at - 2) && text.is(at - 1, "(") && text.is(at + 1, ")")),
+        _ => {
+            (is_sizeof(at - 1) && !text.is(at + 1, "("))
+                || (is_sizeof(at - 2) && text.is(at - 1, "(") && text.is(at + 1, ")"))
+        }
     }
 }
 

@@ -2,12 +2,50 @@
 
 /// Attributes that say something of the code or the type, and nothing of the symbol or of other code. Without the underscores around.
 const HARMLESS: [&[u8]; 44] = [
-    b"access", b"aligned", b"alloc_align", b"alloc_size", b"always_inline", b"artificial", b"assume_aligned", b"cold",
-    b"const", b"deprecated", b"fallthrough", b"flatten", b"format", b"format_arg", b"gnu_printf", b"hot", b"leaf",
-    b"malloc", b"may_alias", b"maybe_unused", b"mode", b"no_sanitize", b"no_stack_protector", b"nodiscard", b"noclone",
-    b"noinline", b"nonnull", b"noreturn", b"nothrow", b"packed", b"printf", b"pure", b"returns_nonnull",
-    b"returns_twice", b"scanf", b"sentinel", b"strftime", b"transparent_union", b"unused", b"used", b"vector_size",
-    b"visibility", b"warn_unused_result", b"zero_call_used_regs",
+    b"access",
+    b"aligned",
+    b"alloc_align",
+    b"alloc_size",
+    b"always_inline",
+    b"artificial",
+    b"assume_aligned",
+    b"cold",
+    b"const",
+    b"deprecated",
+    b"fallthrough",
+    b"flatten",
+    b"format",
+    b"format_arg",
+    b"gnu_printf",
+    b"hot",
+    b"leaf",
+    b"malloc",
+    b"may_alias",
+    b"maybe_unused",
+    b"mode",
+    b"no_sanitize",
+    b"no_stack_protector",
+    b"nodiscard",
+    b"noclone",
+    b"noinline",
+    b"nonnull",
+    b"noreturn",
+    b"nothrow",
+    b"packed",
+    b"printf",
+    b"pure",
+    b"returns_nonnull",
+    b"returns_twice",
+    b"scanf",
+    b"sentinel",
+    b"strftime",
+    b"transparent_union",
+    b"unused",
+    b"used",
+    b"vector_size",
+    b"visibility",
+    b"warn_unused_result",
+    b"zero_call_used_regs",
 ];
 
 /// Attributes by which a definition may be replaced by, or is, another.
@@ -24,9 +62,22 @@ pub(crate) enum AttributeKind {
     Other,
 }
 
+/// Attributes for which a compiler emits a static definition that nothing uses.
+const EMITTING: [&[u8]; 7] =
+    [b"constructor", b"destructor", b"used", b"retain", b"init_priority", b"externally_visible", b"ifunc"];
+
+fn bare(name: &[u8]) -> &[u8] {
+    name.strip_prefix(b"__").and_then(|name| name.strip_suffix(b"__")).unwrap_or(name)
+}
+
+/// True for an attribute for which a compiler emits a static definition that nothing uses.
+pub(crate) fn is_emitting(name: &[u8]) -> bool {
+    EMITTING.contains(&bare(name))
+}
+
 /// Looks an attribute up.
 pub(crate) fn attribute(name: &[u8]) -> AttributeKind {
-    let bare = name.strip_prefix(b"__").and_then(|name| name.strip_suffix(b"__")).unwrap_or(name);
+    let bare = bare(name);
     if HARMLESS.contains(&bare) {
         AttributeKind::Harmless
     } else if REPLACEABLE.contains(&bare) {
@@ -92,8 +143,11 @@ impl Word {
             b"void" | b"char" | b"short" | b"int" | b"long" | b"float" | b"double" | b"signed" | b"unsigned"
             | b"__signed__" | b"__signed" | b"_Bool" | b"bool" | b"_Complex" | b"__complex__" | b"_Imaginary"
             | b"__int128" | b"__int128_t" | b"__uint128_t" | b"__int8" | b"__int16" | b"__int32" | b"__int64"
-            | b"_Float16" | b"_Float32" | b"_Float64" | b"_Float128" | b"__float128" | b"__auto_type" | b"_Float32x" | b"_Float64x" | b"_Float128x" | b"__fp16" | b"_Decimal32" | b"_Decimal64"
-            | b"_Decimal128" | b"__bf16" | b"__ibm128" | b"__float80" | b"__wchar_t" | b"__builtin_va_list" => Self::Type,
+            | b"_Float16" | b"_Float32" | b"_Float64" | b"_Float128" | b"__float128" | b"__auto_type"
+            | b"_Float32x" | b"_Float64x" | b"_Float128x" | b"__fp16" | b"_Decimal32" | b"_Decimal64"
+            | b"_Decimal128" | b"__bf16" | b"__ibm128" | b"__float80" | b"__wchar_t" | b"__builtin_va_list" => {
+                Self::Type
+            }
             b"struct" | b"union" => Self::Record,
             b"enum" => Self::Enum,
             b"__attribute__" | b"__attribute" | b"__declspec" | b"_Alignas" | b"alignas" => Self::Attribute,

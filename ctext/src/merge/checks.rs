@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use super::Before;
 use super::unit::{Piece, Unit};
-use crate::lexer::{Kind, Token, lex};
-use crate::macros::Macro;
+use crate::lexer::{Kind, Token};
 use crate::reason::{Owner, Reason};
 use crate::scan::Usage;
 use crate::surroundings::Surroundings;
@@ -51,7 +50,6 @@ impl Unit<'_, '_> {
                     self.punctuation(token)?;
                     continue;
                 };
-                self.no_macro(at, surroundings)?;
                 let line = token.line as usize;
                 match word {
                     Word::Place => return Err(Reason::Place { line, name: lossy(&token.text) }),
@@ -76,23 +74,8 @@ impl Unit<'_, '_> {
 
     /// `#` and its like are left where an expansion went wrong.
     fn punctuation(&self, token: &Token<'_>) -> Result<(), Reason> {
-        let is_odd = token.kind == Kind::Rest || token.is("#") || token.is("##") || token.is("::");
+        let is_odd = token.kind == Kind::Rest || token.is("#") || token.is("##");
         if is_odd { Err(Reason::NotUnderstood { line: token.line as usize }) } else { Ok(()) }
-    }
-
-    /// The compiler expands the header's macros once more in the merged text.
-    fn no_macro(&self, at: usize, surroundings: &Surroundings) -> Result<(), Reason> {
-        let name = self.text.name(at);
-        let Some(definition) = surroundings.macros.text(name) else { return Ok(()) };
-        let read = lex(definition, surroundings.line_comments).ok().and_then(|tokens| {
-            let read = Macro::read(&tokens)?;
-            Some((read.parameters.is_some(), read.is_itself(name)))
-        });
-        match read {
-            Some((true, _)) if !self.text.is(at + 1, "(") => Ok(()),
-            Some((false, true)) => Ok(()),
-            _ => Err(Reason::Macro { line: self.text.line(at), name: lossy(name) }),
-        }
     }
 
     /// A tag that nothing at file scope declares before has the scope of its block or its parameters.
@@ -141,7 +124,8 @@ impl Unit<'_, '_> {
             return Err(Reason::OtherEntry(lossy(name)));
         }
         if surroundings.shows_sharing(&self.text, at) {
-            return Err(Reason::HeaderState { line, name: lossy(name) });
+            let why = surroundings.why_shown(name);
+            return Err(Reason::HeaderState { line, name: lossy(name), why });
         }
         if surroundings.declares(name) || declared.contains(name) {
             return Ok(());

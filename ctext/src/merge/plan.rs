@@ -73,7 +73,8 @@ pub(super) fn plan<'s>(
         let is_there = identity.is_some_and(|identity| before.shared.contains(&identity));
         plan.is_written.push(!is_there);
         if is_there {
-            plan.saved += unit.text.tokens[piece.tokens.clone()].iter().map(|token| token.text.len() + 1).sum::<usize>();
+            plan.saved +=
+                unit.text.tokens[piece.tokens.clone()].iter().map(|token| token.text.len() + 1).sum::<usize>();
         }
         plan.shared.extend(identity);
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::lexer::Token;
 use crate::reason::{Owner, Reason};
-use crate::scan::{BlockDeclarations, Item, Lost, Scope, Text, Usage, block_declarations, usages};
+use crate::scan::{BlockDeclarations, Item, Lost, Scope, Text, TypeName, Usage, block_declarations, usages};
 use crate::surroundings::{Surroundings, declaration_hash};
 use crate::uses::Local;
 use crate::words::{AttributeKind, Word, attribute};
@@ -54,12 +54,19 @@ pub(super) struct Unit<'s, 't> {
     pub(super) privates: HashMap<&'s [u8], Private>,
     /// The symbols that the unit defines for others.
     pub(super) externals: Vec<&'s [u8]>,
+    /// Names of the header's that the unit has copies of.
+    copied: &'s HashSet<Box<[u8]>>,
 }
 
 impl<'s, 't> Unit<'s, 't> {
-    pub(super) fn scan(tokens: &'s [Token<'t>], surroundings: &Surroundings) -> Result<Self, Reason> {
+    /// `copied` are names of the header's that the tokens define anew.
+    pub(super) fn scan(
+        tokens: &'s [Token<'t>],
+        copied: &'s HashSet<Box<[u8]>>,
+        surroundings: &Surroundings,
+    ) -> Result<Self, Reason> {
         let text = Text::new(tokens)?;
-        let mut types: HashSet<&'s [u8]> = HashSet::new();
+        let mut own: HashMap<&'s [u8], TypeName> = HashMap::new();
         let mut items: Vec<Item> = Vec::new();
         let mut at = 0;
         while at < tokens.len() {
@@ -70,6 +77,10 @@ impl<'s, 't> Unit<'s, 't> {
             let line = text.line(at);
             match text.word(at) {
                 Some(Word::Asm) => return Err(Reason::Asm { line }),
+                Some(Word::Specifier) if text.word(at + 1) == Some(Word::StaticAssert) => {
+                    at += 1;
+                    continue;
+                }
                 Some(Word::StaticAssert) => {
                     let end = text.close(at + 1).ok_or(Reason::NotUnderstood { line })? + 1;
                     items.push(Item { tokens: at..end, ..Item::default() });
@@ -78,23 +89,22 @@ impl<'s, 't> Unit<'s, 't> {
                 }
                 _ => {}
             }
-            let is_type = |name: &[u8]| types.contains(name) || surroundings.is_type(name);
-            let item = text
-                .item(at, Scope::File, &is_type)
-                .map_err(|Lost(at)| Reason::NotUnderstood { line: text.line(at) })?;
+            let types = |name: &[u8]| own.get(name).copied().or_else(|| surroundings.type_name(name));
+            let item =
+                text.item(at, Scope::File, &types).map_err(|Lost(at)| Reason::NotUnderstood { line: text.line(at) })?;
             if item.is_typedef {
-                let names = item.declarators.iter().filter_map(|declarator| declarator.name);
-                types.extend(names.map(|name| &*tokens[name].text));
+                own.extend(item.type_names().map(|(at, kind)| (&*tokens[at].text, kind)));
             }
             at = item.tokens.end;
             items.push(item);
         }
-        let is_type = |name: &[u8]| types.contains(name) || surroundings.is_type(name);
-        let usages = usages(&text, &is_type);
-        let mut unit = Self { text, usages, pieces: Vec::new(), privates: HashMap::new(), externals: Vec::new() };
+        let types = |name: &[u8]| own.get(name).copied().or_else(|| surroundings.type_name(name));
+        let usages = usages(&text, &types);
+        let mut unit =
+            Self { text, usages, pieces: Vec::new(), privates: HashMap::new(), externals: Vec::new(), copied };
         for item in &items {
             if let Some(body) = &item.body {
-                match block_declarations(&unit.text, body.clone(), &is_type) {
+                match block_declarations(&unit.text, body.clone(), &types) {
                     BlockDeclarations::Local => {}
                     BlockDeclarations::External(at) => {
                         return Err(Reason::BlockDeclaration { line: unit.text.line(at) });
@@ -198,11 +208,8 @@ impl<'s, 't> Unit<'s, 't> {
 
     /// Makes a piece of an item, now that all names are known.
     fn piece(&mut self, item: &Item, tokens: &'s [Token<'t>]) -> Result<(), Reason> {
-        let mut piece = Piece {
-            tokens: item.tokens.clone(),
-            may_be_shared: !item.tokens.is_empty(),
-            ..Piece::default()
-        };
+        let mut piece =
+            Piece { tokens: item.tokens.clone(), may_be_shared: !item.tokens.is_empty(), ..Piece::default() };
         for declarator in &item.declarators {
             let Some(at) = declarator.name else { continue };
             let name: &'s [u8] = &tokens[at].text;
@@ -228,8 +235,7 @@ impl<'s, 't> Unit<'s, 't> {
         }
         for initializer in item.declarators.iter().filter_map(|declarator| declarator.initializer.clone()) {
             // A compound literal is a variable.
-            piece.may_be_shared &=
-                initializer.clone().all(|at| !(self.text.is(at, ")") && self.text.is(at + 1, "{")));
+            piece.may_be_shared &= initializer.clone().all(|at| !(self.text.is(at, ")") && self.text.is(at + 1, "{")));
         }
         // The name of the file differs from unit to unit.
         piece.may_be_shared &= !item.tokens.clone().any(|at| tokens[at].is_word("__FILE__"));
@@ -246,7 +252,8 @@ impl<'s, 't> Unit<'s, 't> {
                 // The address of a label.
                 let operand = at.checked_sub(1).is_some_and(|before| {
                     self.text.is_name(before)
-                        || self.text.tokens[before].kind != crate::lexer::Kind::Punct && self.text.word(before).is_none()
+                        || self.text.tokens[before].kind != crate::lexer::Kind::Punct
+                            && self.text.word(before).is_none()
                         || self.text.is(before, ")")
                         || self.text.is(before, "]")
                 });
@@ -280,7 +287,9 @@ impl<'s, 't> Unit<'s, 't> {
         let mut names: Vec<&&[u8]> = self.privates.keys().collect();
         names.sort_unstable();
         for name in names {
-            let owner = if surroundings.macros.has(name) {
+            let owner = if self.copied.contains::<[u8]>(name) {
+                continue;
+            } else if surroundings.macros.has(name) {
                 Owner::Macro
             } else if surroundings.declares(name) {
                 Owner::Header

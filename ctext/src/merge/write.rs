@@ -1,14 +1,17 @@
 //! Writes a unit without its macros and with its names changed. Each token keeps its line, and its column where there is room.
 
+use std::collections::HashSet;
+
 use super::plan::Plan;
 use super::unit::Unit;
 use crate::lexer::{Kind, Token};
+use crate::surroundings::Surroundings;
 
 /// More empty lines than this become a line directive.
 const MOST_EMPTY_LINES: u32 = 16;
 
-pub(super) fn write(out: &mut Vec<u8>, name: &str, unit: &Unit<'_, '_>, plan: &Plan<'_>) {
-    let mut writer = Writer { out, name, line: 0, start: 0, last: None };
+pub(super) fn write(out: &mut Vec<u8>, files: &Files<'_>, unit: &Unit<'_, '_>, plan: &Plan<'_>) {
+    let mut writer = Writer { out, files, file: 0, line: 0, start: 0, last: None };
     let mut pieces = unit.pieces.iter().zip(&plan.is_written).peekable();
     for (at, token) in unit.text.tokens.iter().enumerate() {
         while pieces.peek().is_some_and(|(piece, _)| piece.tokens.end <= at) {
@@ -27,14 +30,42 @@ pub(super) fn write(out: &mut Vec<u8>, name: &str, unit: &Unit<'_, '_>, plan: &P
     writer.out.push(b'\n');
 }
 
-/// The line that makes a compiler take the next line for this one.
-pub(super) fn line_directive(line: u32, name: &str) -> String {
-    format!("#line {line} \"{}\"\n", mjit_cc_platforms::quote::c_string(name))
+/// Undefines the header's macros that a unit's tokens would be taken for: the tokens are expanded, and are not to be expanded again.
+pub(super) fn undefine(
+    out: &mut Vec<u8>,
+    unit: &Unit<'_, '_>,
+    surroundings: &Surroundings,
+    undefined: &mut HashSet<Vec<u8>>,
+) {
+    for token in unit.text.tokens.iter().filter(|token| token.kind == Kind::Word) {
+        if surroundings.macros.has(&token.text) && undefined.insert(token.text.to_vec()) {
+            out.extend_from_slice(&[b"#undef ", &*token.text, b"\n"].concat());
+        }
+    }
+}
+
+/// What the files are called that a unit's lines are of.
+pub(super) struct Files<'f> {
+    unit: Vec<u8>,
+    others: &'f [Vec<u8>],
+}
+
+impl<'f> Files<'f> {
+    pub(super) fn new(unit: &str, others: &'f [Vec<u8>]) -> Self {
+        Self { unit: format!("\"{}\"", mjit_cc_platforms::quote::c_string(unit)).into_bytes(), others }
+    }
+
+    /// The line that makes a compiler take the next line for this one.
+    pub(super) fn directive(&self, line: u32, file: u16) -> Vec<u8> {
+        let name = usize::from(file).checked_sub(1).and_then(|at| self.others.get(at)).unwrap_or(&self.unit);
+        [b"#line ", line.to_string().as_bytes(), b" ", name, b"\n"].concat()
+    }
 }
 
 struct Writer<'w> {
     out: &'w mut Vec<u8>,
-    name: &'w str,
+    files: &'w Files<'w>,
+    file: u16,
     /// 0 before the first token.
     line: u32,
     /// Where the present line begins.
@@ -44,12 +75,13 @@ struct Writer<'w> {
 
 impl Writer<'_> {
     fn token(&mut self, token: &Token<'_>, text: &[u8]) {
-        let is_far = self.line == 0 || token.line > self.line + MOST_EMPTY_LINES;
-        if is_far {
+        let is_near = self.line > 0 && (self.line..=self.line + MOST_EMPTY_LINES).contains(&token.line);
+        if !is_near || token.file != self.file {
             if self.line > 0 {
                 self.out.push(b'\n');
             }
-            self.out.extend_from_slice(line_directive(token.line, self.name).as_bytes());
+            self.file = token.file;
+            self.out.extend_from_slice(&self.files.directive(token.line, token.file));
             self.begin_line(token.line);
         }
         while self.line < token.line {
@@ -77,7 +109,8 @@ impl Writer<'_> {
 /// True if two tokens without white space between them could be read as others.
 fn may_join(last: u8, text: &[u8]) -> bool {
     let Some(&first) = text.first() else { return false };
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'"' | b'\'') || byte >= 0x80;
+    let is_word =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'"' | b'\'') || byte >= 0x80;
     let brackets = |byte: u8| matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b';' | b',');
     if is_word(last) && is_word(first) {
         return true;

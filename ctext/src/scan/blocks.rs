@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::declaration::{IsType, Scope};
 use super::Text;
+use super::declaration::{Scope, Types};
 use crate::words::Word;
 
 /// What the blocks of a function declare.
@@ -18,22 +18,32 @@ pub(crate) enum BlockDeclarations {
 }
 
 /// Looks for declarations of external functions and variables in a function's body.
-pub(crate) fn block_declarations(text: &Text<'_, '_>, body: Range<usize>, is_type: IsType<'_>) -> BlockDeclarations {
+pub(crate) fn block_declarations(text: &Text<'_, '_>, body: Range<usize>, types: Types<'_>) -> BlockDeclarations {
     // Of a name that is a type at file scope and something else here, `name (x);` is a call.
     for at in body.clone() {
         match text.word(at) {
             Some(Word::Extern) => return BlockDeclarations::External(at),
             Some(word) if begins_statement(text, at) => {
                 let begins = match word {
-                    Word::Static | Word::Typedef | Word::Inline | Word::ThreadLocal | Word::Specifier | Word::Const
-                    | Word::Volatile | Word::Type | Word::Record | Word::Enum | Word::TypeOf | Word::Atomic => true,
-                    Word::Name => is_type(text.name(at)) && !text.is(at + 1, ":") && !is_value(text, at),
+                    Word::Static
+                    | Word::Typedef
+                    | Word::Inline
+                    | Word::ThreadLocal
+                    | Word::Specifier
+                    | Word::Const
+                    | Word::Volatile
+                    | Word::Type
+                    | Word::Record
+                    | Word::Enum
+                    | Word::TypeOf
+                    | Word::Atomic => true,
+                    Word::Name => types(text.name(at)).is_some() && !text.is(at + 1, ":") && !is_value(text, at),
                     _ => false,
                 };
                 if !begins {
                     continue;
                 }
-                match text.item(at, Scope::Block, is_type) {
+                match text.item(at, Scope::Block, types) {
                     Ok(item) if item.tokens.end > body.end => return BlockDeclarations::Unclear(at),
                     Ok(item) if item.is_typedef => {}
                     Ok(item) => {
@@ -90,5 +100,7 @@ fn is_initializer(text: &Text<'_, '_>, open: usize) -> bool {
 
 /// True if a type's name at a statement's beginning is used as a value here, as a local variable of the name would be.
 fn is_value(text: &Text<'_, '_>, at: usize) -> bool {
-    ["=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "++", "--", "->", ".", "[", ";", ","].iter().any(|token| text.is(at + 1, token))
+    ["=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "++", "--", "->", ".", "[", ";", ","]
+        .iter()
+        .any(|token| text.is(at + 1, token))
 }

@@ -16,6 +16,8 @@ pub(crate) struct Item {
     pub(crate) is_const: bool,
     pub(crate) is_volatile: bool,
     pub(crate) is_thread_local: bool,
+    /// True if the specifiers name a function's type.
+    pub(crate) is_function_type: bool,
     /// True if the type is one of the language's arithmetic types.
     pub(crate) is_arithmetic: bool,
     /// The specifiers and what else stands before the first declarator.
@@ -25,6 +27,16 @@ pub(crate) struct Item {
     pub(crate) body: Option<Range<usize>>,
     /// The names of attributes, without their arguments.
     pub(crate) attributes: Vec<usize>,
+}
+
+impl Item {
+    /// The names that a typedef defines, and what each stands for.
+    pub(crate) fn type_names(&self) -> impl Iterator<Item = (usize, TypeName)> {
+        self.declarators.iter().filter_map(|declarator| {
+            let kind = if declarator.is_function { TypeName::Function } else { TypeName::Other };
+            Some((declarator.name?, kind))
+        })
+    }
 }
 
 /// A struct, union or enum.
@@ -48,14 +60,22 @@ pub(crate) enum Scope {
     Block,
 }
 
+/// What a typedef name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TypeName {
+    /// A function's type: `type name;` declares a function.
+    Function,
+    Other,
+}
+
 /// Tells typedef names from others.
-pub(crate) type IsType<'f> = &'f dyn Fn(&[u8]) -> bool;
+pub(crate) type Types<'f> = &'f dyn Fn(&[u8]) -> Option<TypeName>;
 
 impl Text<'_, '_> {
     /// The declaration that begins here.
-    pub(crate) fn item(&self, start: usize, scope: Scope, is_type: IsType<'_>) -> Result<Item, Lost> {
+    pub(crate) fn item(&self, start: usize, scope: Scope, types: Types<'_>) -> Result<Item, Lost> {
         let mut item = Item::default();
-        let mut at = self.specifiers(start, &mut item, is_type)?;
+        let mut at = self.specifiers(start, &mut item, types)?;
         item.specifiers = start..at;
         if self.is(at, ";") {
             item.tokens = start..at + 1;
@@ -83,6 +103,8 @@ impl Text<'_, '_> {
                 return Err(Lost(at));
             }
             declarator.part.end = at;
+            let is_plain = declarator.const_pointer.is_none() && declarator.dimensions == 0;
+            declarator.is_function |= item.is_function_type && is_plain;
             item.declarators.push(declarator);
             if self.is(at, ",") {
                 at += 1;
@@ -96,10 +118,14 @@ impl Text<'_, '_> {
     }
 
     /// Reads specifiers. Returns the place of the first declarator.
-    fn specifiers(&self, start: usize, item: &mut Item, is_type: IsType<'_>) -> Result<usize, Lost> {
+    fn specifiers(&self, start: usize, item: &mut Item, types: Types<'_>) -> Result<usize, Lost> {
         let mut at = start;
         let mut has_type = false;
         loop {
+            if self.is_bracket_attribute(at) {
+                at = self.attribute(at, &mut item.attributes)?;
+                continue;
+            }
             let Some(word) = self.word(at) else {
                 let declarator = self.is(at, "*") || self.is(at, "(") || self.is(at, ";") || self.is(at, ":");
                 return if declarator && has_type { Ok(at) } else { Err(Lost(at)) };
@@ -143,7 +169,10 @@ impl Text<'_, '_> {
                     continue;
                 }
                 Word::Name if has_type => return Ok(at),
-                Word::Name if is_type(self.name(at)) => has_type = true,
+                Word::Name => {
+                    item.is_function_type = types(self.name(at)).ok_or(Lost(at))? == TypeName::Function;
+                    has_type = true;
+                }
                 _ => return Err(Lost(at)),
             }
             at += 1;
@@ -197,26 +226,33 @@ impl Text<'_, '_> {
 
     /// Past the attributes that stand here.
     pub(crate) fn attributes(&self, mut at: usize, found: &mut Vec<usize>) -> Result<usize, Lost> {
-        while self.word(at) == Some(Word::Attribute) {
+        while self.word(at) == Some(Word::Attribute) || self.is_bracket_attribute(at) {
             at = self.attribute(at, found)?;
         }
         Ok(at)
     }
 
-    /// Past one `__attribute__((…))`, `__declspec(…)` or `_Alignas(…)`.
+    /// True for `[[…]]`, of C23.
+    pub(crate) fn is_bracket_attribute(&self, at: usize) -> bool {
+        self.is(at, "[") && self.is(at + 1, "[")
+    }
+
+    /// Past one `__attribute__((…))`, `[[…]]`, `__declspec(…)` or `_Alignas(…)`.
     pub(crate) fn attribute(&self, at: usize, found: &mut Vec<usize>) -> Result<usize, Lost> {
-        let close = self.close(at + 1).ok_or(Lost(at))?;
+        let open = if self.is(at, "[") { at } else { at + 1 };
+        let close = self.close(open).ok_or(Lost(at))?;
         if self.name(at).ends_with(b"lignas") {
             return Ok(close + 1);
         }
-        let mut inside = at + 2;
+        let mut inside = open + 1;
         while inside < close {
-            // The inner parentheses of `((…))`.
-            if self.is(inside, "(") && inside == at + 2 {
+            // The inner brackets of `((…))` and `[[…]]`.
+            if inside == open + 1 && (self.is(inside, "(") || self.is(inside, "[")) {
                 inside += 1;
                 continue;
             }
-            if self.tokens[inside].kind == crate::lexer::Kind::Word {
+            // `gnu::` says whose attribute follows.
+            if self.tokens[inside].kind == crate::lexer::Kind::Word && !self.is(inside + 1, "::") {
                 found.push(inside);
             }
             inside = self.past(inside);

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::declaration::Lost;
 use super::Text;
+use super::declaration::Lost;
 use crate::words::Word;
 
 /// How deeply declarators may nest: here a stack has to bear the depth.
@@ -37,6 +37,10 @@ impl Text<'_, '_> {
         let mut const_pointer = None;
         let mut is_volatile = false;
         let mut found = loop {
+            if self.is_bracket_attribute(at) {
+                at = self.attribute(at, attributes)?;
+                continue;
+            }
             match self.word(at) {
                 Some(Word::Const) if const_pointer.is_some() => const_pointer = Some(true),
                 Some(Word::Volatile | Word::Atomic) => is_volatile = true,
@@ -85,7 +89,7 @@ impl Text<'_, '_> {
             }
             at += 1;
         };
-        while self.is(at, "(") || self.is(at, "[") {
+        while self.is(at, "(") || (self.is(at, "[") && !self.is_bracket_attribute(at)) {
             found.dimensions += usize::from(self.is(at, "["));
             at = self.past(at);
         }

@@ -1,7 +1,7 @@
 //! How each word is used: as a name of the file scope, a tag, a member. What cannot be told is said to be unclear.
 
-use super::declaration::{IsType, Scope};
 use super::Text;
+use super::declaration::{Scope, Types};
 use crate::words::Word;
 
 /// How a word is used, as far as that decides what the word can mean.
@@ -19,12 +19,12 @@ pub(crate) enum Usage {
 }
 
 /// How each token is used.
-pub(crate) fn usages(text: &Text<'_, '_>, is_type: IsType<'_>) -> Vec<Usage> {
+pub(crate) fn usages(text: &Text<'_, '_>, types: Types<'_>) -> Vec<Usage> {
     let mut usages: Vec<Usage> = (0..text.tokens.len()).map(|at| by_neighbors(text, at)).collect();
     for at in 0..text.tokens.len() {
         match text.word(at) {
             Some(Word::OffsetOf) => offset_of(text, at, &mut usages),
-            Some(Word::Attribute) => {
+            _ if text.word(at) == Some(Word::Attribute) || text.is_bracket_attribute(at) => {
                 let mut names = Vec::new();
                 if text.attribute(at, &mut names).is_ok() {
                     names.into_iter().for_each(|name| usages[name] = Usage::Attribute);
@@ -38,7 +38,7 @@ pub(crate) fn usages(text: &Text<'_, '_>, is_type: IsType<'_>) -> Vec<Usage> {
                 if let Some(body) = aggregate.body
                     && !aggregate.is_enum
                 {
-                    members(text, body, is_type, &mut usages);
+                    members(text, body, types, &mut usages);
                 }
             }
             _ => {}
@@ -72,7 +72,7 @@ fn offset_of(text: &Text<'_, '_>, at: usize, usages: &mut [Usage]) {
     }
 }
 
-fn members(text: &Text<'_, '_>, body: std::ops::Range<usize>, is_type: IsType<'_>, usages: &mut [Usage]) {
+fn members(text: &Text<'_, '_>, body: std::ops::Range<usize>, types: Types<'_>, usages: &mut [Usage]) {
     let mut at = body.start;
     while at < body.end {
         if text.is(at, ";") {
@@ -83,7 +83,7 @@ fn members(text: &Text<'_, '_>, body: std::ops::Range<usize>, is_type: IsType<'_
             at = text.past(at + 1);
             continue;
         }
-        match text.item(at, Scope::Struct, is_type) {
+        match text.item(at, Scope::Struct, types) {
             Ok(item) if item.tokens.end <= body.end => {
                 for name in item.declarators.iter().filter_map(|declarator| declarator.name) {
                     usages[name] = Usage::Member;
