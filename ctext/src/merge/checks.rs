@@ -1,7 +1,6 @@
 //! Whether any single word of a unit forbids that the unit is merged. Knows nothing of what names will be called.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 
 use super::Before;
 use super::unit::{Piece, Unit};
@@ -153,9 +152,14 @@ impl Unit<'_, '_> {
         let open = (at + 1..self.text.tokens.len()).find(|&at| self.text.is(at, "(")).ok_or_else(reason)?;
         let close = self.text.close(open).ok_or_else(reason)?;
         let mut template: Vec<u8> = Vec::new();
-        for token in self.text_tokens(open..close) {
+        for at in (open..close).filter(|&at| self.text.tokens[at].kind == Kind::Text) {
+            let token = &self.text.tokens[at];
             if !token.text.starts_with(b"\"") {
                 return Err(reason());
+            }
+            // Neighbors are one string, and may be one word.
+            if self.text.tokens[at - 1].kind != Kind::Text {
+                template.push(b'\n');
             }
             template.extend_from_slice(&token.text[1..token.text.len() - 1]);
         }
@@ -169,10 +173,6 @@ impl Unit<'_, '_> {
         // A label, though not of assembler's own numbered kind.
         let labels = plain.windows(2).any(|two| two[1] == b':' && (two[0].is_ascii_alphabetic() || two[0] == b'_'));
         if speaks || labels || escapes { Err(reason()) } else { Ok(()) }
-    }
-
-    fn text_tokens(&self, range: Range<usize>) -> impl Iterator<Item = &Token<'_>> {
-        self.text.tokens[range].iter().filter(|token| token.kind == Kind::Text)
     }
 
     /// True if each use of a private name could not tell its address from another's.
