@@ -190,6 +190,10 @@ impl<'t> Lexer<'t> {
                     let rest = &self.text[self.at + 2..];
                     let length = rest.windows(2).position(|two| two == b"*/");
                     let length = 4 + length.ok_or_else(|| self.refuse(Ambiguity::Comment))?;
+                    // Compilers warn of a comment that seems to begin in a comment (-Wcomment).
+                    if rest[..length - 4].windows(2).any(|two| two == b"/*") {
+                        return Err(self.refuse(Ambiguity::Comment));
+                    }
                     self.pass(length);
                 }
                 b'/' if self.peek(1) == b'/' => self.line_comment()?,
@@ -210,7 +214,11 @@ impl<'t> Lexer<'t> {
             if splice == 0 && self.peek(0) == b'\\' && self.only_blanks_follow() {
                 return Err(self.refuse(Ambiguity::Splice));
             }
-            self.pass(splice.max(1));
+            // -Wcomment warns of a comment that goes on in the next line.
+            if splice > 0 {
+                return Err(self.refuse(Ambiguity::Splice));
+            }
+            self.pass(1);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::lexer::{Kind, Token, lex};
+use crate::reason::Reason;
 
 /// One `#define`.
 #[derive(Debug)]
@@ -50,6 +51,22 @@ impl<'t> Macro<'t> {
             }
         }
         Some(Self { parameters: Some(Parameters { names, variadic }), body: rest[close + 1..].to_vec() })
+    }
+}
+
+impl Macro<'_> {
+    /// True for two definitions in the same words, white space included as far as it counts.
+    fn is_same(&self, other: &Self) -> bool {
+        let names = |one: &Self| -> Option<(Vec<Vec<u8>>, bool)> {
+            let parameters = one.parameters.as_ref()?;
+            Some((parameters.names.iter().map(|name| name.text.to_vec()).collect(), parameters.variadic))
+        };
+        let same_words = |(place, (one, other)): (usize, (&Token<'_>, &Token<'_>))| {
+            one.text == other.text && (place == 0 || one.space == other.space)
+        };
+        names(self) == names(other)
+            && self.body.len() == other.body.len()
+            && self.body.iter().zip(&other.body).enumerate().all(same_words)
     }
 }
 
@@ -115,10 +132,21 @@ impl<'t> Macros<'t> {
         !matches!(self.get(name), Meaning::NoMacro)
     }
 
-    /// Takes a `#define`'s tokens, the name first.
-    pub(crate) fn define(&mut self, tokens: &[Token<'t>]) {
+    /// Takes a `#define`'s tokens, the name first. Compilers warn of a macro that is defined twice in different words.
+    pub(crate) fn define(&mut self, tokens: &[Token<'t>]) -> Result<(), Reason> {
+        let name = &tokens[0];
         let meaning = Macro::read(tokens).map_or(Meaning::Unreadable, |read| Meaning::Macro(Rc::new(read)));
-        self.known.insert(tokens[0].text.to_vec(), meaning);
+        let is_new = match (self.get(&name.text), &meaning) {
+            (Meaning::NoMacro, _) => true,
+            (Meaning::Macro(old), Meaning::Macro(new)) => old.is_same(new),
+            _ => false,
+        };
+        if !is_new {
+            let name_text = String::from_utf8_lossy(&name.text).into_owned();
+            return Err(Reason::Macro { line: name.line as usize, name: name_text });
+        }
+        self.known.insert(name.text.to_vec(), meaning);
+        Ok(())
     }
 
     pub(crate) fn undefine(&mut self, name: &[u8]) {

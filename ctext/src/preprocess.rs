@@ -175,12 +175,19 @@ impl<'t> Reader<'_, 't> {
                 let mut branch =
                     self.branches.pop().filter(|branch| !branch.last).ok_or(Reason::Unbalanced { line })?;
                 branch.last = &*verb.text == b"else";
+                if branch.last && !rest.is_empty() {
+                    return Err(Reason::Condition { line });
+                }
                 branch.active = !branch.over && (branch.last || self.condition(verb, rest)?);
                 branch.over |= branch.active;
                 self.branches.push(branch);
                 return Ok(());
             }
-            b"endif" => return self.branches.pop().map(drop).ok_or(Reason::Unbalanced { line }),
+            b"endif" if rest.is_empty() => {
+                return self.branches.pop().map(drop).ok_or(Reason::Unbalanced { line });
+            }
+            // Compilers warn of words behind the directive.
+            b"endif" => return Err(Reason::Condition { line }),
             _ if !self.is_active() => return Ok(()),
             _ => {}
         }
@@ -193,7 +200,9 @@ impl<'t> Reader<'_, 't> {
                 })?;
                 self.flush_before(rest)?;
                 if &*verb.text == b"define" {
-                    self.macros.define(rest);
+                    self.macros.define(rest)?;
+                } else if rest.len() > 1 {
+                    return Err(Reason::Directive { line, name: "undef".to_owned() });
                 } else {
                     self.macros.undefine(&name.text);
                 }

@@ -183,8 +183,8 @@ pub enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ambiguity {
-    /// A comment without end.
-    #[error("a comment without end")]
+    /// A comment without end, or with the beginning of another in it.
+    #[error("a comment without end, or with the beginning of another in it")]
     Comment,
     /// A string or character without end.
     #[error("a string or character without end")]

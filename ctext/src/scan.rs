@@ -22,13 +22,15 @@ pub(crate) struct Text<'s, 't> {
     pub(crate) words: Vec<Option<Word>>,
     /// For an opening bracket, the place of its other end; 0 for other tokens.
     closes: Vec<usize>,
+    /// The same from the closing bracket, and one more than the place, so that 0 is for other tokens.
+    opens: Vec<usize>,
 }
 
 impl<'s, 't> Text<'s, 't> {
     /// Finds the other ends of all brackets.
     pub(crate) fn new(tokens: &'s [Token<'t>]) -> Result<Self, Reason> {
         let words = tokens.iter().map(|token| (token.kind == Kind::Word).then(|| Word::of(&token.text))).collect();
-        let mut closes = vec![0; tokens.len()];
+        let (mut closes, mut opens) = (vec![0; tokens.len()], vec![0; tokens.len()]);
         let mut open: Vec<usize> = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
             if token.kind != Kind::Punct {
@@ -45,11 +47,13 @@ impl<'s, 't> Text<'s, 't> {
                 _ => continue,
             };
             let from = open.pop().filter(|&from| tokens[from].is(opener));
-            closes[from.ok_or(Reason::Unbalanced { line: token.line as usize })?] = at;
+            let from = from.ok_or(Reason::Unbalanced { line: token.line as usize })?;
+            closes[from] = at;
+            opens[at] = from + 1;
         }
         match open.last() {
             Some(&at) => Err(Reason::Unbalanced { line: tokens[at].line as usize }),
-            None => Ok(Self { tokens, words, closes }),
+            None => Ok(Self { tokens, words, closes, opens }),
         }
     }
 
@@ -77,6 +81,11 @@ impl<'s, 't> Text<'s, 't> {
     /// The other end of the bracket that opens here.
     pub(crate) fn close(&self, at: usize) -> Option<usize> {
         self.closes.get(at).copied().filter(|&close| close > 0)
+    }
+
+    /// The other end of the bracket that closes here.
+    pub(crate) fn open(&self, at: usize) -> Option<usize> {
+        self.opens.get(at).and_then(|open| open.checked_sub(1))
     }
 
     /// Past the token that stands here, and past the whole bracket where one opens here.

@@ -63,6 +63,9 @@ enum State {
     Uses(Box<[u8]>),
 }
 
+/// A macro's definition, or that there is none.
+type Definition = Option<Box<[u8]>>;
+
 impl Surroundings {
     /// Reads what a compiler's preprocessor gives with `-E -dD`: text without macros, and all `#define` and `#undef` lines in order.
     ///
@@ -85,7 +88,7 @@ impl Surroundings {
     /// Takes the macros in, and returns the text without directives.
     fn directives(&mut self, preprocessed: &[u8]) -> Vec<u8> {
         let mut text = Vec::with_capacity(preprocessed.len() / 2);
-        let mut pushed: HashMap<Vec<u8>, Vec<Option<Box<[u8]>>>> = HashMap::new();
+        let mut pushed: HashMap<Vec<u8>, Vec<Definition>> = HashMap::new();
         for line in preprocessed.split_inclusive(|&byte| byte == b'\n') {
             let Some(directive) = line.strip_prefix(b"#") else {
                 text.extend_from_slice(line);
@@ -267,11 +270,11 @@ impl Surroundings {
         let Ok(inner) = Text::new(&text.tokens[body.clone()]) else { return };
         let usages = usages(&inner, types);
         let mut seen: HashSet<&[u8]> = HashSet::new();
-        for at in 0..inner.tokens.len() {
+        for (at, usage) in usages.into_iter().enumerate() {
             if inner.word(at) == Some(Word::Static) {
                 self.known(function).state = Some(State::Own);
             }
-            if !inner.is_name(at) || matches!(usages[at], Usage::Member | Usage::Attribute) {
+            if !inner.is_name(at) || matches!(usage, Usage::Member | Usage::Attribute) {
                 continue;
             }
             let name = inner.name(at);

@@ -179,7 +179,10 @@ impl Unit<'_, '_> {
     pub(super) fn is_used_plainly(&self, name: &[u8], uses: &[usize]) -> bool {
         let private = &self.privates[name];
         let Some(local) = private.local else { return true };
-        matches!(local, Local::Function | Local::Scalar | Local::Array)
+        // What nothing uses, compilers warn of.
+        let is_used = uses.iter().any(|at| !private.pieces.iter().any(|&piece| self.pieces[piece].tokens.contains(at)));
+        is_used
+            && matches!(local, Local::Function | Local::Scalar | Local::Array)
             && uses.iter().all(|at| private.names.contains(at) || local.is_plain_use(&self.text, *at))
     }
 }

@@ -60,12 +60,17 @@ pub(crate) fn block_declarations(text: &Text<'_, '_>, body: Range<usize>, types:
     BlockDeclarations::Local
 }
 
-/// True behind `;`, a brace, or a label.
+/// True behind `;`, a brace, a label, or the parentheses of `if` and its like.
 fn begins_statement(text: &Text<'_, '_>, at: usize) -> bool {
-    at.checked_sub(1).is_some_and(|before| [";", "{", "}", ":", ")"].iter().any(|end| text.is(before, end)))
-        && !(text.is(at - 1, ":") && is_conditional_or_designator(text, at - 1))
-        && !(text.is(at - 1, ")") && !is_condition(text, at - 1))
-        && !(text.is(at - 1, "{") && is_initializer(text, at - 1))
+    let Some(before) = at.checked_sub(1) else { return false };
+    match &*text.tokens[before].text {
+        _ if text.tokens[before].kind != Kind::Punct => false,
+        b";" | b"}" => true,
+        b"{" => !is_initializer(text, before),
+        b":" => !is_conditional_or_designator(text, before),
+        b")" => is_condition(text, before),
+        _ => false,
+    }
 }
 
 /// True for the `:` of `a ? b : c` and of a bit-field: what follows is an expression. A label's `:` stands behind a name alone.
@@ -85,17 +90,21 @@ fn is_conditional_or_designator(text: &Text<'_, '_>, colon: usize) -> bool {
 
 /// True for the `)` of `if (…)`, `for (…)`, `while (…)`, `switch (…)`: what follows is a statement.
 fn is_condition(text: &Text<'_, '_>, close: usize) -> bool {
-    let open = (0..close).rev().find(|&open| text.close(open) == Some(close));
-    let keyword = open.and_then(|open| open.checked_sub(1)).filter(|&at| text.word(at) == Some(Word::Statement));
-    keyword.is_some_and(|at| matches!(text.name(at), b"if" | b"for" | b"while" | b"switch"))
+    let keyword = text.open(close).and_then(|open| open.checked_sub(1));
+    keyword.is_some_and(|at| text.word(at).is_some() && matches!(text.name(at), b"if" | b"for" | b"while" | b"switch"))
 }
 
 /// True for a brace that opens an initializer, an enum or a compound literal and no block.
 fn is_initializer(text: &Text<'_, '_>, open: usize) -> bool {
-    open.checked_sub(1).is_some_and(|before| {
-        ["=", ",", "{", "]"].iter().any(|token| text.is(before, token))
-            && !(text.is(before, "{") && !is_initializer(text, before))
-    })
+    let mut at = open;
+    // Braces within an initializer's braces.
+    while let Some(before) = at.checked_sub(1) {
+        if !text.is(before, "{") {
+            return ["=", ",", "]"].iter().any(|token| text.is(before, token));
+        }
+        at = before;
+    }
+    false
 }
 
 /// True if a type's name at a statement's beginning is used as a value here, as a local variable of the name would be.
