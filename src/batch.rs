@@ -19,12 +19,11 @@ mod names;
 pub mod report;
 mod run;
 
-
 pub use group::Unity;
 
+use group::Task;
 use report::Report;
 use run::Run;
-use group::Task;
 
 /// The library of all units is called this, before the platform's suffix.
 const COMPACT_STEM: &str = "units";

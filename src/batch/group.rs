@@ -333,7 +333,8 @@ impl Run<'_> {
             let mut all = self.surroundings.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(all.entry(includes.clone()).or_default())
         };
-        let ask = || self.pipeline.surroundings(&self.header, &includes.lines, includes.dir.as_deref(), &|_: &Event<'_>| {});
+        let ask =
+            || self.pipeline.surroundings(&self.header, &includes.lines, includes.dir.as_deref(), &|_: &Event<'_>| {});
         match once.get_or_init(ask) {
             Ok(surroundings) => ctext::merge(&members, surroundings, &includes.lines),
             Err(reason) => Group::none_of(members.len(), reason),

@@ -9,9 +9,9 @@ use std::thread;
 
 use mjit_cc_platforms::Role;
 
+use super::group::{self, AllSurroundings, Grouped, Task};
 use super::make::{Made, Origin};
 use super::report::{self, Report, Status, UnitReport};
-use super::group::{self, AllSurroundings, Grouped, Task};
 use super::{Batch, COMPACT_STEM, library_name};
 use crate::error::{Error, Failure};
 use crate::event::{Event, Observer};

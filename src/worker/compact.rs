@@ -36,11 +36,7 @@ struct Named<'a> {
 
 impl Named<'_> {
     fn member(&self) -> Member<'_> {
-        Member {
-            name: &self.name,
-            entries: Some(std::slice::from_ref(&self.entry)),
-            text: self.part.text.as_bytes(),
-        }
+        Member { name: &self.name, entries: Some(std::slice::from_ref(&self.entry)), text: self.part.text.as_bytes() }
     }
 
     fn source(&self) -> Source<'_> {

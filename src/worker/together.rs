@@ -190,7 +190,8 @@ impl Shared {
             Some(kept) => engine.make_company(&stem, &source, &kept, self)?,
             None => {
                 let object = engine.compile(&stem, &source, self)?;
-                let entries: Vec<String> = units.iter().filter_map(|one| one.member().entries).flatten().cloned().collect();
+                let entries: Vec<String> =
+                    units.iter().filter_map(|one| one.member().entries).flatten().cloned().collect();
                 Arc::new(engine.link(&stem, &[object], &entries, self)?)
             }
         };

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::Text;
 use super::declaration::{Scope, Types};
+use crate::lexer::Kind;
 use crate::words::Word;
 
 /// What the blocks of a function declare.
