@@ -97,7 +97,11 @@ impl Surroundings {
             text.push(b'\n');
             let directive = directive.trim_ascii();
             if let Some(definition) = directive.strip_prefix(b"define ") {
-                self.macros.define(name_of(definition), definition);
+                let name = name_of(definition);
+                // tcc writes `##` in a way that other text has too: such a macro is one that cannot be read.
+                let is_garbled = definition.windows(4).any(|four| four == b"<a6>") && self.macros.has(b"__TINYC__");
+                let unreadable = [name, b"("].concat();
+                self.macros.define(name, if is_garbled { &unreadable } else { definition });
             } else if let Some(name) = directive.strip_prefix(b"undef ") {
                 self.macros.undefine(name_of(name));
             } else if let Some(rest) = directive.strip_prefix(b"pragma push_macro") {

@@ -37,7 +37,12 @@ fn the_fixtures_compute_right_together_with(cc: &str) {
         }
         assert_eq!(all, expected());
         let count = support::fixture_units().len();
-        assert_eq!(libraries.len(), if compact { 1 } else { count.div_ceil(5) }, "{libraries:?}");
+        if cc == "tcc" {
+            // What macros with `##` do, tcc does not tell: units that use such are compiled alone.
+            assert!(libraries.len() < count, "{libraries:?}");
+        } else {
+            assert_eq!(libraries.len(), if compact { 1 } else { count.div_ceil(5) }, "{libraries:?}");
+        }
     }
 }
 
@@ -119,12 +124,14 @@ fn what_is_there_one_by_one_is_not_compiled_together() {
 }
 
 #[test]
-fn auto_gives_every_job_a_group() {
+fn auto_makes_the_same_groups_for_any_number_of_jobs() {
     need!("gcc");
-    let project = Project::new();
-    assert_eq!(project.again(&["--unity", "auto", "-j2", "--compact"], 0).counts(), (1, 2, 1));
-    let alone = Project::new();
-    assert_eq!(alone.again(&["--unity", "auto", "-j6", "--compact"], 0).counts(), (1, 6, 1));
+    let library = |jobs: &str| {
+        let project = Project::new();
+        assert_eq!(project.again(&["--unity", "auto", jobs, "--compact"], 0).counts(), (1, 1, 1));
+        std::fs::read(project.place.join("out").join(library("units"))).unwrap()
+    };
+    assert!(library("-j2") == library("-j6"));
 }
 
 #[test]
@@ -137,14 +144,16 @@ fn a_bad_unit_in_a_group_costs_only_itself() {
     assert!(said.contains("b.c:3:"), "{said}");
     assert_eq!(project.statuses(), ["built", "failed", "built", "built", "built", "built"]);
     let libraries = fields(&project.place.join("out"), "library");
-    let [_, b, _, d, _, f] = &libraries[..] else { panic!("{libraries:?}") };
-    assert_eq!([b, d, f], [&Value::Null, &json!(library("d")), &json!(library("f"))]);
-    assert!(libraries[0] == libraries[2] && libraries[0] == libraries[4], "the other group is as it would be");
+    let [a, b, c, d, e, f] = &libraries[..] else { panic!("{libraries:?}") };
+    assert_eq!(b, &Value::Null);
+    assert!(d == f && a == c && a == e && a != d, "{libraries:?}");
 
-    // Without -k nothing is begun after it.
-    project.again(&["--unity", "6", "-j1", "--out-dir", "other"], 1);
-    assert_eq!(support::statuses(&project.place.join("other"))[..2], ["built", "failed"]);
-    assert_eq!(support::statuses(&project.place.join("other"))[2..], ["skipped"; 4]);
+    // Without -k nothing is begun after it; the other units of its group are compiled together before.
+    project.again(&["--unity", "3", "-j1", "--out-dir", "other"], 1);
+    let statuses = support::statuses(&project.place.join("other"));
+    assert_eq!(statuses, ["built", "failed", "built", "built", "built", "built"]);
+    project.again(&["--unity", "off", "-j1", "--out-dir", "alone"], 1);
+    assert_eq!(support::statuses(&project.place.join("alone"))[2..], ["skipped"; 4]);
 }
 
 #[test]
@@ -181,7 +190,7 @@ fn units_of_several_names_are_compiled_together() {
     place.write("data.c", "static int n = 2;\nint table[2];\nlong three(void) { return n * 2 + 3 + table[0]; }\n");
     // What the object does not define is no symbol of the unit's.
     place.write("none.c", "long four(void) { return 9; }\n#ifdef NEVER\nint never(void) { return 0; }\n#endif\n");
-    // One name that another unit has keeps a unit alone.
+    // A name that an earlier unit has keeps a unit alone.
     place.write("five.c", "int five(void) { return 5; }\nint same(void) { return 6; }\n");
     place.write("seven.c", "int seven(void) { return 7; }\nint same(void) { return 8; }\n");
     let units = ["two.c", "data.c", "none.c", "five.c", "seven.c"];
@@ -198,8 +207,8 @@ fn units_of_several_names_are_compiled_together() {
         ]
     );
     let libraries = fields(&out, "library");
-    assert!(libraries[0] == libraries[1] && libraries[1] == libraries[2], "{libraries:?}");
-    assert_eq!(libraries[3..], [json!(library("five")), json!(library("seven"))]);
+    assert!(libraries[..4].iter().all(|library| *library == libraries[0]), "{libraries:?}");
+    assert_eq!(libraries[4], json!(library("seven")));
     let together = out.join(libraries[0].as_str().unwrap());
     let symbols = ["one", "two", "three", "four"].map(str::to_owned);
     let answers = answers(&host(&place), &together, &symbols);
