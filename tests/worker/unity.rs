@@ -201,7 +201,7 @@ fn a_unit_that_the_compiler_hangs_on_costs_only_itself() {
     std::fs::write(&cc, script).unwrap();
     std::fs::set_permissions(&cc, std::fs::Permissions::from_mode(0o700)).unwrap();
     let generate = |request: &Request<'_>| {
-        let hangs = if request.owner.0 == 5 { "/* HANG */" } else { "" };
+        let hangs = if request.owner.0 == 5 { "\nenum { HANG };\n" } else { "" };
         Ok((fill(PLAIN, request) + hangs).into())
     };
     let host = Arc::new(TestHost::new(Box::new(generate)));
