@@ -112,7 +112,10 @@ fn ambiguous(text: &[u8], at: usize, what: Ambiguity) -> Reason {
 }
 
 fn find_trigraph(text: &[u8]) -> Option<usize> {
-    text.windows(3).position(|three| three.starts_with(b"??") && b"=/'()!<>-".contains(&three[2]))
+    let is_trigraph = |at: &usize| {
+        text[*at..].starts_with(b"??") && text.get(at + 2).is_some_and(|third| b"=/'()!<>-".contains(third))
+    };
+    text.iter().enumerate().filter(|(_, byte)| **byte == b'?').map(|(at, _)| at).find(is_trigraph)
 }
 
 fn is_word_byte(byte: u8) -> bool {
@@ -305,6 +308,11 @@ impl<'t> Lexer<'t> {
 
     fn punctuation(&mut self) -> Result<Kind, Reason> {
         let rest = &self.text[self.at..];
+        // Most are one byte, and begin nothing longer.
+        if matches!(rest[0], b'(' | b')' | b'{' | b'}' | b'[' | b']' | b';' | b',' | b'~' | b'?') {
+            self.at += 1;
+            return Ok(Kind::Punct);
+        }
         if [&b"<:"[..], b"<%", b":>", b"%>", b"%:"].iter().any(|digraph| rest.starts_with(digraph)) {
             return Err(self.refuse(Ambiguity::Digraph));
         }
