@@ -190,7 +190,7 @@ impl Run<'_> {
 
     /// One library of all units that compiled.
     fn compact(&self, turns: Vec<Turn>) -> Vec<UnitReport> {
-        let mut turns = self.refuse_duplicates(turns);
+        let mut turns = self.refuse_duplicates(self.part_duplicates(turns));
         let failed = turns.iter().any(|turn| matches!(turn, Turn::Over(report) if !report.status.is_good()));
         let mut compiled: Vec<&mut Made> = turns.iter_mut().filter_map(Turn::compiled).collect();
         let outcome = if compiled.is_empty() {
@@ -237,6 +237,41 @@ impl Run<'_> {
                 Err(())
             }
         }
+    }
+
+    /// A unit that defines another's symbol is refused, and must not be in one object with units that are not: such objects are given up
+    /// for an object a unit.
+    fn part_duplicates(&self, turns: Vec<Turn>) -> Vec<Turn> {
+        let made = |turn: &Turn| match turn {
+            Turn::Compiled(made) => Some((made.file.clone(), made.record.symbols.clone())),
+            Turn::Over(_) => None,
+        };
+        let mut count: HashMap<String, usize> = HashMap::new();
+        let mut members: HashMap<PathBuf, usize> = HashMap::new();
+        for (file, symbols) in turns.iter().filter_map(made) {
+            symbols.into_iter().for_each(|symbol| *count.entry(symbol).or_default() += 1);
+            *members.entry(file).or_default() += 1;
+        }
+        let doubted: HashSet<PathBuf> = turns
+            .iter()
+            .filter_map(made)
+            .filter(|(file, symbols)| members[file] > 1 && symbols.iter().any(|symbol| count[symbol] > 1))
+            .map(|(file, _)| file)
+            .collect();
+        let part = |(number, turn)| match turn {
+            Turn::Compiled(made) if doubted.contains(&made.file) => {
+                let name = self.name(number);
+                match self.make(number, &name) {
+                    Ok(made) => Turn::Compiled(made),
+                    Err(failure) => {
+                        self.note_failure(&name, &failure);
+                        Turn::Over(self.report(number, Err(failure)))
+                    }
+                }
+            }
+            turn => turn,
+        };
+        turns.into_iter().enumerate().map(part).collect()
     }
 
     /// The linker would refuse the whole library and name temporary files; the unit that came first keeps the symbol.

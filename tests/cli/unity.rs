@@ -236,6 +236,19 @@ fn two_units_with_one_symbol_are_refused_as_ever() {
 }
 
 #[test]
+fn a_symbol_of_a_unit_that_is_not_merged_is_refused_in_a_group_too() {
+    need!("gcc");
+    let place = Place::new();
+    place.write("a.c", "#pragma GCC optimize(\"O1\")\nint same(void) { return 1; }\n");
+    place.write("b.c", unit("same", 2));
+    place.write("c.c", unit("c", 3));
+    let words = ["compile", "--cc", "gcc", "--unity", "4", "--compact", "-k", "a.c", "b.c", "c.c"];
+    let said = text(&run(&mut place.tool(&words), 1).stderr);
+    assert!(said.contains("defines same, which a.c defines too"), "{said}");
+    assert_eq!(support::statuses(&place.join("out")), ["built", "failed", "built"]);
+}
+
+#[test]
 fn a_unit_s_includes_are_its_own_folder_s() {
     need!("gcc");
     let place = Place::new();
