@@ -69,16 +69,21 @@ impl Dialect for Tcc {
         false
     }
 
-    fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {
+    fn link(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
+        let target = &compiler.target;
         let mut words = gnu::shared(target).to_vec();
-        if gnu::takes_nostdlib(target) {
+        if gnu::takes_nostdlib(target) && !gnu::links_plainly(compiler, flags) {
             words.push("-nostdlib");
         }
         words
     }
 
     /// libtcc1 has what the compiler calls by itself (conversions of 64-bit integers); {B} is tcc's own folder.
-    fn link_libraries(&self, target: &Target) -> &'static [&'static str] {
-        if gnu::takes_nostdlib(target) { &["-L{B}", "-ltcc1"] } else { &[] }
+    fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
+        if gnu::takes_nostdlib(&compiler.target) && !gnu::links_plainly(compiler, flags) {
+            &["-L{B}", "-ltcc1"]
+        } else {
+            &[]
+        }
     }
 }
