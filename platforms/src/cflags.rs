@@ -102,6 +102,9 @@ const FORMS: [&str; 6] = [
 /// Flags for which gcc before 13 adds a start-up file to every library that sets the loading thread's floating-point mode (gcc bug 55522).
 const FAST_MATH: [&str; 3] = ["-Ofast", "-ffast-math", "-funsafe-math-optimizations"];
 
+/// Flags that keep what lies between text and object. clang's PCH would name such a file, which is gone then, as its header.
+const KEEPS: [&str; 2] = ["-save-temps", "--save-temps"];
+
 /// What the user's words are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -150,7 +153,9 @@ pub(crate) fn given(words: &[OsString], step: Step) -> Vec<OsString> {
         let minds_math = step == Step::Link && !lto && FAST_MATH.contains(&text);
         // Units are C by their names. Said for objects, it would make them C too.
         let is_c = language(flag) == Some("c");
-        if !is_form && !stands_before && !minds_math && !is_c {
+        let makes_pch = matches!(step, Step::Pch { .. });
+        let is_kept = makes_pch && KEEPS.iter().any(|keeps| text.starts_with(keeps));
+        if !is_form && !is_kept && !stands_before && !minds_math && !is_c {
             given.extend_from_slice(flag);
         }
     }

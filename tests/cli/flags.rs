@@ -79,7 +79,7 @@ fn code_that_calls_a_run_time_library_can_be_loaded_or_its_user_is_told_what_to_
         if cc == "gcc" {
             // These are not to fail where gcc has its libraries.
             for word in ["-fsanitize=undefined", "-fopenmp", "--coverage", "-fprofile-generate"] {
-                place.good(&["compile", "u.c", "--cc", cc, &format!("--cflag={word}")]);
+                place.good(&["compile", "u.c", "--cc", cc, "--out-dir", "good", &format!("--cflag={word}")]);
             }
         }
     }

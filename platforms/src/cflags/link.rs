@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{Flag, TAKES_VALUE, flags, text};
+use super::{Flag, TAKES_VALUE, flags, language, text};
 
 /// True if a driver that links may do something about one of these words. What is not known to mean code, diagnostics or the
 /// preprocessor alone, may.
@@ -109,6 +109,10 @@ fn concerns_link(flag: Flag<'_>) -> bool {
         "-w",
         "--param",
     ];
+    if language(flag).is_some() {
+        // Of units, which are C; others are refused.
+        return false;
+    }
     let word = text(flag);
     let begins = |list: &[&str]| list.iter().any(|prefix| word.starts_with(prefix));
     if word.is_empty() || word.starts_with("-flto") || word.starts_with("-Wl,") || word == "-I-" || word == "-pg" {
