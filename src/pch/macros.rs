@@ -39,9 +39,9 @@ fn without_comments(text: &str) -> Option<String> {
             rest = behind;
         } else if from.starts_with("//") {
             rest = &from[from.find('\n').unwrap_or(from.len())..];
-        } else if from.starts_with('/') {
+        } else if let Some(behind) = from.strip_prefix('/') {
             bare.push('/');
-            rest = &from[1..];
+            rest = behind;
         } else {
             let end = quoted(from)?;
             bare.push_str(&from[..end]);
