@@ -335,9 +335,9 @@ impl Pipeline {
             .ok()
     }
 
-    /// Asks the compiler how it links by itself.
+    /// Asks the compiler how it links by itself. Where there is nothing to ask, nothing is added to objects.
     fn ask_link(&self) -> Option<LinkLine> {
-        let step = self.toolchain().ask_link(&self.flags)?;
+        let Some(step) = self.toolchain().ask_link(&self.flags) else { return Some(LinkLine::default()) };
         let invocation = Invocation { step: &step, deadline: self.deadline(), temp_dir: self.scratch.path() };
         self.toolchain().link_line(&self.executor.run(&invocation).ok()?.output)
     }

@@ -41,8 +41,8 @@ const LIBRARY: &str = "library.so";
 pub(crate) struct InProcess {
     threads: Threads,
     system: OnceLock<Option<System>>,
-    /// The words for one object, and what they mean: to find that out anew would be a tenth of such a link. One for an object that
-    /// stands alone, and one for an object with the C library's versions.
+    /// The words for one object, and what they mean: to find that out anew would be a tenth of such a link. The second is for an object with
+    /// one more input behind it, such as the C library's versions.
     usual: [OnceLock<(Vec<String>, Args)>; 2],
 }
 

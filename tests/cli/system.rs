@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use object::{Architecture, Object, ObjectSymbol};
+
 use crate::compile::Place;
 use crate::support::{self, need, run, text};
 
@@ -200,12 +202,9 @@ fn libraries_for_another_processor_are_linked_with_its_own_c_library() {
         place.good(&["compile", "u.c", "--cc", "aarch64-linux-gnu-gcc", "--linker", linker]);
         let library = std::fs::read(place.join("out/u.so")).unwrap();
         let file = object::File::parse(&*library).unwrap();
-        assert_eq!(object::Object::architecture(&file), object::Architecture::Aarch64, "{linker}");
-        let names = object::Object::dynamic_symbols(&file);
-        let open: Vec<String> = names
-            .filter(|symbol| object::ObjectSymbol::is_undefined(symbol))
-            .map(|symbol| object::ObjectSymbol::name(&symbol).unwrap().to_owned())
-            .collect();
+        assert_eq!(file.architecture(), Architecture::Aarch64, "{linker}");
+        let open = file.dynamic_symbols().filter(ObjectSymbol::is_undefined);
+        let open: Vec<String> = open.map(|symbol| symbol.name().unwrap().to_owned()).collect();
         assert!(
             open.iter().any(|name| name == "__cxa_atexit") && !open.iter().any(|name| name == "atexit"),
             "{open:?}"
