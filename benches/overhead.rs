@@ -46,6 +46,7 @@ fn main() {
             out_dir: dir.path().join(format!("out{round}")),
             compact: false,
             unity: mjitcc::batch::Unity::Off,
+            alone: std::collections::HashSet::new(),
             jobs: NonZero::<usize>::MIN,
             keep_going: false,
         };

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mjit_cc_platforms::{Diagnostic, PlanError, advice};
+use mjit_cc_platforms::{Diagnostic, PlanError, Runtime, advice};
 
 use crate::cache::CacheSettingError;
 use crate::discover::{DiscoverError, LauncherError};
@@ -213,6 +213,14 @@ pub enum Failure {
     /// The library was made and cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The library was made and calls a run-time library that it does not bring.
+    #[error("its library calls {symbol} of {}, which the compiler does not link by itself", runtime.name)]
+    NoRuntime {
+        /// A function that the library leaves open.
+        symbol: String,
+        /// Whose function that is.
+        runtime: &'static Runtime,
+    },
     /// Another unit of the same library defines the same symbol.
     #[error("defines {symbol}, which {other} defines too")]
     DuplicateSymbol {
@@ -297,6 +305,7 @@ impl Failure {
             }
             Self::NoOutput { .. } => Some("does a flag keep it from that? -vv shows the command"),
             Self::TimedOut { .. } => Some("give it more time with --timeout, or less to do with a lower -O"),
+            Self::NoRuntime { runtime, .. } => Some(runtime.help),
             Self::DuplicateSymbol { .. } => Some("rename one of them, or build without --compact"),
             Self::NotLinked | Self::Skipped => Some("use -k to build the others all the same"),
             _ => None,

@@ -15,6 +15,7 @@ use crate::lock::{self, Unlocking};
 use crate::pipeline::{Pipeline, Reading};
 use crate::scratch;
 
+mod macros;
 mod record;
 
 use record::Record;
@@ -150,6 +151,17 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
         observer.event(&Event::Warning { text: &text });
         return as_text(pipeline, header, observer);
     };
+    if let Some(more) =
+        pipeline.toolchain().macro_files(&pipeline.flags).into_iter().find(|file| !macros::are_all(file))
+    {
+        let text = format!(
+            "no precompiled header of {}: {}, named by -imacros, has more than macros, or cannot be read; every unit compiles both as text",
+            header.display(),
+            more.display(),
+        );
+        observer.event(&Event::Warning { text: &text });
+        return as_text(pipeline, header, observer);
+    }
     if file.extension().is_none_or(|extension| extension != suffix) {
         return Err(Error::PchName { path: file.to_owned(), suffix });
     }

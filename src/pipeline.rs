@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{
-    Diagnostic, Flags, Header, Job, Linker, Plan, PlanError, Role, Severity, Toolchain, ask_processor, processor,
-    quote::line_directive, tells_of_crash,
+    Diagnostic, Flags, Header, Job, LinkLine, Linker, Plan, PlanError, Role, Runtime, Severity, Toolchain,
+    ask_processor, processor, quote::line_directive, tells_of_crash,
 };
 
 use crate::admission::{Admission, Memory, Permit};
@@ -328,20 +328,18 @@ impl Pipeline {
         let permit = self.admission.enter(&*self.executor, observer)?;
         let further = self.admission.further_threads(threads.get() - 1);
         let _stage = Stage::Link.on(observer);
-        let linked = self.linker.link(&words, objects, 1 + further.len(), || self.find_runtime());
+        let linked = self.linker.link(&words, objects, 1 + further.len(), || self.ask_link());
         linked
             .inspect_err(|why: &NotLinked| observer.event(&Event::LinkLeft { why: &why.to_string() }))
             .map(|image| (image, permit.waited()))
             .ok()
     }
 
-    fn find_runtime(&self) -> Option<PathBuf> {
-        let step = self.toolchain().ask_runtime(&self.flags)?;
+    /// Asks the compiler how it links by itself. Where there is nothing to ask, nothing is added to objects.
+    fn ask_link(&self) -> Option<LinkLine> {
+        let Some(step) = self.toolchain().ask_link(&self.flags) else { return Some(LinkLine::default()) };
         let invocation = Invocation { step: &step, deadline: self.deadline(), temp_dir: self.scratch.path() };
-        let finished = self.executor.run(&invocation).ok()?;
-        let text = String::from_utf8(finished.output).ok()?;
-        // Where it has no such library it says the bare name.
-        text.lines().map(PathBuf::from).find(|path| path.is_absolute())
+        self.toolchain().link_line(&self.executor.run(&invocation).ok()?.output)
     }
 
     /// Links objects into a library: inside this process, on so many threads, where that serves.
@@ -382,7 +380,20 @@ impl Pipeline {
         let also = &self.linked_files();
         let reading = Reading { depfile: None, except: &[], also, records: self.records_units };
         let ran = self.run(&plan, Phase::Link, reading, deadline, observer)?;
+        self.check_runtime(library)?;
         Ok(Ran { waited: permit.waited(), ..ran })
+    }
+
+    /// Says no where a library cannot be loaded because a run-time library of the compiler's is missing in it.
+    fn check_runtime(&self, library: &Path) -> Result<(), Failure> {
+        if !self.toolchain().calls_runtime(&self.flags) {
+            return Ok(());
+        }
+        let (open, needed) = symbols::left_open(library)?;
+        let missing = open.into_iter().find_map(|name| Some((Runtime::missing(&name, &needed)?, name)));
+        let Some((runtime, symbol)) = missing else { return Ok(()) };
+        scratch::remove_file(library);
+        Err(Failure::NoRuntime { symbol, runtime })
     }
 
     /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name. A file that goes by its own

@@ -98,6 +98,25 @@ pub fn exported_by_library(path: &Path, target: &Target) -> Result<Vec<String>, 
     })
 }
 
+/// What a library leaves to others: the names that must be defined when the library is loaded, and the libraries that are loaded with it. Empty for
+/// other formats than ELF.
+pub(crate) fn left_open(path: &Path) -> Result<(Vec<String>, Vec<String>), SymbolsError> {
+    let bytes = fs::read(path).map_err(|source| SymbolsError::Io { path: path.to_owned(), source })?;
+    let damaged = |source| SymbolsError::Damaged { path: path.to_owned(), source };
+    let file = object::File::parse(&*bytes).map_err(damaged)?;
+    if file.format() != BinaryFormat::Elf {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let open = file.dynamic_symbols().filter(|symbol| symbol.is_undefined() && !symbol.is_weak());
+    let open = open.filter_map(|symbol| symbol.name().ok().map(str::to_owned)).collect();
+    let imported = file.import_libraries().map_err(damaged)?;
+    let mut needed = Vec::new();
+    for library in imported {
+        needed.push(String::from_utf8_lossy(library.map_err(damaged)?.name()).into_owned());
+    }
+    Ok((open, needed))
+}
+
 /// Whether a compiler finished writing this file, as far as its own form can tell: an ELF file's tables stand at its end. A
 /// precompiled header has no form that is known; it is proven by being used.
 pub(crate) fn is_whole(path: &Path) -> bool {

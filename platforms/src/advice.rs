@@ -11,7 +11,7 @@ const WINDOWS_SYMBOL: &str = "name the library that defines it with --ldflag, th
                               the host's is declared with __declspec(dllimport)";
 
 /// What a compiler or linker says in such a case, and what helps.
-const KNOWN: [(&str, &str); 14] = [
+const KNOWN: [(&str, &str); 17] = [
     ("No space left on device", DISK_FULL),
     (
         "could not open 'msvcrt.lib'",
@@ -28,6 +28,18 @@ const KNOWN: [(&str, &str); 14] = [
         "unable to find library -lgcc",
         "this clang does not find MinGW's libgcc: name the folder that x86_64-w64-mingw32-gcc -print-libgcc-file-name tells \
          with --ldflag=-LDIR, or take a newer clang",
+    ),
+    (
+        "libclang_rt.",
+        "clang's run-time libraries are not installed: their package is called after clang's, as libclang-rt-19-dev, or compiler-rt",
+    ),
+    (
+        "cannot find -lomp",
+        "clang's OpenMP library is not installed: its package is called libomp-dev, or libomp-19-dev, or openmp",
+    ),
+    (
+        "cannot find -l",
+        "install the library's package for developers, or name the library's folder with --ldflag=-LDIR",
     ),
     ("can't be auto-imported", "declare the host's variable with __declspec(dllimport), or leave auto-import on"),
     (

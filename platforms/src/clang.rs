@@ -9,7 +9,7 @@ use crate::job::{Flags, Pch};
 use crate::mingw;
 use crate::plan::PlanError;
 use crate::response::Syntax;
-use crate::target::{Os, Target};
+use crate::target::Os;
 use crate::words::path_word;
 
 #[derive(Debug)]
@@ -67,12 +67,12 @@ impl Dialect for Clang {
         }
     }
 
-    fn link(&self, compiler: &Compiler) -> Vec<&'static str> {
+    fn link(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         let target = &compiler.target;
         let mut words = vec!["-Wno-unused-command-line-argument"];
         words.extend(gnu::shared(target));
         words.extend(gnu::pic(target));
-        if gnu::takes_nostdlib(target) || compiler.is_bare() {
+        if (gnu::takes_nostdlib(target) && !gnu::links_plainly(compiler, flags)) || compiler.is_bare() {
             words.extend(["-nostartfiles", "-nodefaultlibs", "-nostdlib"]);
         }
         if compiler.is_bare() {
@@ -93,7 +93,7 @@ impl Dialect for Clang {
 
     /// What the compiler calls by itself: 128-bit division everywhere, every atomic on Arm. clang for Linux comes with gcc's
     /// library; elsewhere a cross compiler often has none, and a unit that needs one says so with a linker flag.
-    fn link_libraries(&self, target: &Target) -> &'static [&'static str] {
-        if target.os == Os::Linux { &["-lgcc"] } else { &[] }
+    fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
+        if compiler.target.os == Os::Linux && !gnu::links_plainly(compiler, flags) { &["-lgcc"] } else { &[] }
     }
 }

@@ -1,4 +1,4 @@
-//! What compilers complain about, as data. Each family's toolchain reads its own compiler's lines.
+//! What compilers complain about, as data. Each family's toolchain reads its own compiler's lines, which may be in colour.
 
 use std::fmt;
 
@@ -51,7 +51,27 @@ pub fn tells_of_crash(output: &[u8]) -> bool {
 /// severity; the driver's `PROGRAM: error: …` have no line.
 #[must_use]
 pub(crate) fn gnu(output: &[u8]) -> Vec<Diagnostic> {
-    String::from_utf8_lossy(output).lines().filter_map(gnu_line).collect()
+    plain(output).lines().filter_map(gnu_line).collect()
+}
+
+/// Output without what only terminals understand (ECMA-48): colours, and gcc's links (`-fdiagnostics-urls`), which end with a bell or a backslash.
+fn plain(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let mut rest = &*text;
+    let mut plain = String::new();
+    while let Some((before, sequence)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        let end = match sequence.as_bytes().first() {
+            Some(b'[') => sequence[1..].find(|letter: char| ('@'..='~').contains(&letter)).map(|at| at + 2),
+            Some(b']') => {
+                sequence.find('\u{7}').map(|at| at + 1).or_else(|| sequence.find("\u{1b}\\").map(|at| at + 2))
+            }
+            Some(byte) if byte.is_ascii() => Some(1),
+            _ => Some(0),
+        };
+        rest = end.map_or("", |end| &sequence[end..]);
+    }
+    plain + rest
 }
 
 fn gnu_line(line: &str) -> Option<Diagnostic> {
@@ -94,7 +114,7 @@ fn place(place: &str) -> (String, Option<u32>, Option<u32>) {
 /// `lld-link: error: TEXT`.
 #[must_use]
 pub(crate) fn msvc(output: &[u8]) -> Vec<Diagnostic> {
-    String::from_utf8_lossy(output).lines().filter_map(|line| msvc_line(line).or_else(|| gnu_line(line))).collect()
+    plain(output).lines().filter_map(|line| msvc_line(line).or_else(|| gnu_line(line))).collect()
 }
 
 fn msvc_line(line: &str) -> Option<Diagnostic> {
@@ -154,6 +174,30 @@ mod tests {
                 Error,
                 "Killed signal terminated program cc1",
             ),
+            (
+                "\u{1b}[01m\u{1b}[Ku.c:3:7:\u{1b}[m\u{1b}[K \u{1b}[01;31m\u{1b}[Kerror: \u{1b}[m\u{1b}[Kx",
+                "u.c",
+                Some(3),
+                Some(7),
+                Error,
+                "x",
+            ),
+            (
+                "u.c:3:7: warning: x [\u{1b}]8;;https://g\u{7}-Wx\u{1b}]8;;\u{7}]",
+                "u.c",
+                Some(3),
+                Some(7),
+                Warning,
+                "x [-Wx]",
+            ),
+            (
+                "u.c:3:7: warning: x \u{1b}]8;;https://g\u{1b}\\y\u{1b}]8;;\u{1b}\\",
+                "u.c",
+                Some(3),
+                Some(7),
+                Warning,
+                "x y",
+            ),
             ("u.c:9:1: error: a: note: b", "u.c", Some(9), Some(1), Error, "a: note: b"),
             ("/tmp/a.c:2: undefined reference to `f'", "/tmp/a.c", Some(2), None, Error, "undefined reference to `f'"),
         ] {
@@ -187,6 +231,14 @@ mod tests {
             ("lld-link: error: undefined symbol: f", "lld-link", None, None, Error, "undefined symbol: f"),
         ] {
             assert_eq!(one(msvc(line.as_bytes())), (file.into(), at, column, severity, text.into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn colour_that_is_cut_off_costs_no_more_than_its_line() {
+        for end in ["\u{1b}", "\u{1b}[", "\u{1b}[01;3", "\u{1b}]8;;x", "\u{1b}é"] {
+            let found = gnu(format!("u.c:3:7: error: x\n{end}").as_bytes());
+            assert_eq!(found.len(), 1, "{end:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::job::{Flags, Pch};
 use crate::mingw;
 use crate::plan::PlanError;
 use crate::response::Syntax;
-use crate::target::{Os, Target};
+use crate::target::Os;
 use crate::words::path_word;
 
 #[derive(Debug)]
@@ -18,8 +18,12 @@ pub(crate) struct Gcc;
 impl Gcc {
     /// `-nostdlib` and its kin are words for the link, but gcc notes them in a PCH: PCH and units get the same ones
     /// (Ruby 8c7f4e8f, b0a291f6).
-    fn detached(target: &Target) -> Vec<&'static str> {
+    fn detached(compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
+        let target = &compiler.target;
         let mut words = Vec::new();
+        if gnu::links_plainly(compiler, flags) {
+            return words;
+        }
         if target.os != Os::OpenBsd {
             words.push("-nostartfiles");
         }
@@ -39,9 +43,9 @@ impl Dialect for Gcc {
         Syntax::Gnu
     }
 
-    fn code(&self, Compiler { target, .. }: &Compiler, _flags: &Flags) -> Vec<&'static str> {
+    fn code(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         // -pipe: the assembler starts beside cc1 instead of after it, and no .s goes through the disk.
-        [&["-pipe"], gnu::pic(target), &Self::detached(target)].concat()
+        [&["-pipe"], gnu::pic(&compiler.target), &Self::detached(compiler, flags)].concat()
     }
 
     fn pch_build(&self) -> &'static [&'static str] {
@@ -68,6 +72,10 @@ impl Dialect for Gcc {
         .into())
     }
 
+    fn includes_macro_files(&self) -> bool {
+        true
+    }
+
     /// cc1 says as the last thing of all that no stack need be executable, and only where it found no error (`compile_file` in gcc's
     /// toplev.cc); then there are milliseconds left for giving its memory back, and the driver's own end. With -pipe the assembler ends first.
     fn completion(&self) -> Completion {
@@ -79,12 +87,19 @@ impl Dialect for Gcc {
         true
     }
 
-    fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {
-        [gnu::shared(target), gnu::pic(target), &Self::detached(target)].concat()
+    fn link(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
+        let target = &compiler.target;
+        [gnu::shared(target), gnu::pic(target), &Self::detached(compiler, flags)].concat()
     }
 
     /// libgcc has what the compiler calls by itself (128-bit division, big stack frames on MinGW) and is static.
-    fn link_libraries(&self, target: &Target) -> &'static [&'static str] {
-        if target.os == Os::Windows { mingw::GCC_LIBRARIES } else { &["-lgcc"] }
+    fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
+        if compiler.target.os == Os::Windows {
+            mingw::GCC_LIBRARIES
+        } else if gnu::links_plainly(compiler, flags) {
+            &[]
+        } else {
+            &["-lgcc"]
+        }
     }
 }

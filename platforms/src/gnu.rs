@@ -5,15 +5,17 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
+use crate::cflags;
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
 use crate::job::{Flags, Header, Job, Pch};
 use crate::link::{self, Linker};
+use crate::link_line::{self, LinkLine};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
 use crate::target::{Env, Os, Target};
 use crate::words::{Words, path_word};
-use crate::{Capabilities, Completion, Role, Toolchain, depfile, mingw};
+use crate::{Capabilities, Completion, Role, Toolchain, depfile, mingw, runtime};
 
 /// Where gcc, clang and tcc part ways.
 pub(crate) trait Dialect: Debug + Send + Sync {
@@ -27,6 +29,10 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     fn pch_build(&self) -> &'static [&'static str];
     /// The words that make a unit use a PCH.
     fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError>;
+    /// Whether its PCH has files with macros in it (`-imacros`) only as if they were headers.
+    fn includes_macro_files(&self) -> bool {
+        false
+    }
     /// The words that add a directory for `#include "…"`.
     fn quote_dir(&self, dir: &OsStr) -> Vec<OsString> {
         vec!["-iquote".into(), dir.into()]
@@ -44,7 +50,7 @@ pub(crate) trait Dialect: Debug + Send + Sync {
         false
     }
     /// Words for the link, before the objects.
-    fn link(&self, compiler: &Compiler) -> Vec<&'static str>;
+    fn link(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str>;
     /// Whether another linker than its own can link what it compiles.
     fn takes_linkers(&self) -> bool {
         true
@@ -62,7 +68,7 @@ pub(crate) trait Dialect: Debug + Send + Sync {
         false
     }
     /// Libraries for the link, after the objects and the user's.
-    fn link_libraries(&self, target: &Target) -> &'static [&'static str];
+    fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str];
 }
 
 /// A compiler with gcc's command line.
@@ -76,6 +82,21 @@ pub(crate) struct Gnu<D> {
 /// in what is open. The list is the seed's (Ruby's `mjit_worker.c`): gcc everywhere but on PE, AIX and OpenBSD.
 pub(crate) fn takes_nostdlib(target: &Target) -> bool {
     !target.is_pe() && !matches!(target.os, Os::Aix | Os::OpenBsd)
+}
+
+/// Whether libraries are linked as the compiler links them by itself: with its start-up files, which run what `atexit` was given when the library
+/// is unloaded, and with the C library, since only there the linker learns which version of a symbol is the current one. What the host
+/// defines still comes from the host, which the loader asks first.
+///
+/// musl, whose symbols have no versions, is left to the program that loads the library, unless code calls a run-time library that only the compiler
+/// knows; so is a system that a compiler on another one has no files of.
+pub(crate) fn links_plainly(compiler: &Compiler, flags: &Flags) -> bool {
+    let Target { os, env, .. } = &compiler.target;
+    match os {
+        Os::Linux => *env == Env::Gnu || *env == Env::Musl && runtime::is_called(flags),
+        Os::FreeBsd | Os::NetBsd => !compiler.is_bare(),
+        _ => false,
+    }
 }
 
 /// Position-independent code: a library may be mapped anywhere. PE code always is, and clang refuses the flag there.
@@ -112,20 +133,20 @@ impl<D: Dialect> Gnu<D> {
         }
     }
 
-    /// Optimisation, debugging and the user's own words: the same in every step.
-    fn common(&self, flags: &Flags) -> Words {
+    /// Optimisation, debugging and the user's own words: the same in every step, as far as they mean something there.
+    fn common(&self, flags: &Flags, step: cflags::Step) -> Words {
         let mut args = Words::default();
         args.words([flags.optimize.flag()]);
         if flags.debug {
             args.words(["-g"]);
         }
-        args.words(&flags.cflags);
+        args.words(cflags::given(&flags.cflags, step));
         args
     }
 
     /// What a PCH and the units behind it must have alike.
-    fn code(&self, flags: &Flags) -> Words {
-        let mut args = self.common(flags);
+    fn code(&self, flags: &Flags, step: cflags::Step) -> Words {
+        let mut args = self.common(flags, step);
         if !flags.warnings {
             args.words(["-w"]);
         }
@@ -143,7 +164,8 @@ impl<D: Dialect> Gnu<D> {
         if self.dialect.pch_suffix().is_none() {
             return Err(self.unsupported("precompile a header", "compile the header with each unit as text"));
         }
-        let mut args = self.code(flags);
+        let macros_as_includes = self.dialect.includes_macro_files();
+        let mut args = self.code(flags, cflags::Step::Pch { macros_as_includes });
         args.words(self.dialect.pch_build()).words(["-MD"]).flag("-MF", depfile);
         // -x c-header and not -emit-pch, which clang 19's driver refuses.
         args.words(["-x", "c-header"]).path(&pch.header).flag("-o", &pch.file);
@@ -177,7 +199,11 @@ impl<D: Dialect> Gnu<D> {
         if let Some(dir) = quote_dir {
             args.words(self.dialect.quote_dir(&path_word(dir)));
         }
-        args.words(self.code(flags));
+        let step = match header {
+            Header::Pch(_) => cflags::Step::BehindPch,
+            Header::None | Header::Text(_) => cflags::Step::Code,
+        };
+        args.words(self.code(flags, step));
         match header {
             Header::None => {}
             Header::Text(path) => {
@@ -207,7 +233,7 @@ impl<D: Dialect> Gnu<D> {
             args.words(self.dialect.quote_dir(&path_word(dir)));
         }
         // GCC manual, "Preprocessor Options": -dD keeps the definitions, the predefined ones too.
-        args.words(self.code(flags)).words(["-E", "-dD"]);
+        args.words(self.code(flags, cflags::Step::Code)).words(["-E", "-dD"]);
         let header = match header {
             Header::None => None,
             Header::Text(path) => Some(path),
@@ -221,13 +247,12 @@ impl<D: Dialect> Gnu<D> {
     }
 
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
-        self.linked(self.common(flags), flags, inputs, library)
+        self.linked(self.common(flags, cflags::Step::Link), flags, inputs, library)
     }
 
     fn linked(&self, mut args: Words, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
-        let target = &self.compiler.target;
         // The last of its kind is the one that counts.
-        args.words(self.dialect.link(&self.compiler)).words(flags.linker.flag()).flag("-o", library);
+        args.words(self.dialect.link(&self.compiler, flags)).words(flags.linker.flag()).flag("-o", library);
         for input in inputs {
             args.path(input);
         }
@@ -235,7 +260,7 @@ impl<D: Dialect> Gnu<D> {
         if let Some(host) = &flags.host_library {
             args.path(host);
         }
-        args.words(&flags.ldflags).words(self.dialect.link_libraries(target));
+        args.words(&flags.ldflags).words(self.dialect.link_libraries(&self.compiler, flags));
         self.step(args)
     }
 
@@ -283,6 +308,9 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         let target = &self.compiler.target;
         if target.env == Env::Msvc {
             return Err(self.unsupported("compile for Microsoft's C runtime", "use clang-cl or cl"));
+        }
+        if let Some((flag, why)) = cflags::refused(&flags.cflags).or_else(|| cflags::refused(&flags.ldflags)) {
+            return Err(PlanError::Flag { flag, why });
         }
         if flags.host_library.is_some() && !target.is_pe() {
             return Err(self.unsupported(
@@ -341,6 +369,11 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         }
     }
 
+    fn macro_files<'a>(&self, flags: &'a Flags) -> Vec<&'a Path> {
+        let files = cflags::macro_files(&flags.cflags);
+        if self.dialect.includes_macro_files() { files.into_iter().map(Path::new).collect() } else { Vec::new() }
+    }
+
     /// As an include: the source itself is read before the PCH.
     fn standby_source(&self) -> Option<&'static str> {
         let waits = self.dialect.waits() && !self.compiler.target.is_pe();
@@ -364,14 +397,23 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         link::in_process(&self.compiler.target, flags)
     }
 
-    fn ask_runtime(&self, flags: &Flags) -> Option<Step> {
-        let asks = self.dialect.link_libraries(&self.compiler.target).contains(&"-lgcc");
-        asks.then(|| {
+    fn ask_link(&self, flags: &Flags) -> Option<Step> {
+        (self.compiler.target.os == Os::Linux && self.dialect.takes_linkers()).then(|| {
             let mut args = Words::default();
-            // The user's words may choose among several.
-            args.words(&flags.cflags).words(["-print-libgcc-file-name"]);
+            // The user's words may choose among several systems.
+            args.words(cflags::given(&flags.cflags, cflags::Step::Link));
+            args.words(["-shared", "-fPIC", "-###", link_line::OBJECTS]);
             self.step(args)
         })
+    }
+
+    fn link_line(&self, output: &[u8]) -> Option<LinkLine> {
+        link_line::read(output)
+    }
+
+    fn calls_runtime(&self, flags: &Flags) -> bool {
+        // PE leaves no symbol open.
+        !self.compiler.target.is_pe() && runtime::is_called(flags)
     }
 
     fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic> {

@@ -61,7 +61,8 @@ pub struct Flags {
     pub includes: Vec<PathBuf>,
     /// `NAME` or `NAME=VALUE`.
     pub defines: Vec<OsString>,
-    /// Further words for the compiler, in every step that starts it.
+    /// Further words for the compiler, in every step that starts it, as far as they mean something there. A plan refuses those with which
+    /// no library comes of a unit ([`PlanError::Flag`](crate::PlanError::Flag)).
     pub cflags: Vec<OsString>,
     /// Further words for the linker's driver, libraries among them; they are given at the link only, because gcc's
     /// PCH and clang's warnings mind them elsewhere (Ruby 88a37dc6, 8c7f4e8f).

@@ -26,13 +26,15 @@
 #![forbid(unsafe_code)]
 
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod accent;
 pub mod advice;
 mod candidates;
+mod cflags;
 mod clang;
+mod clflags;
 mod compiler;
 mod depfile;
 mod diagnostic;
@@ -42,12 +44,14 @@ mod job;
 mod keep;
 mod launcher;
 mod link;
+mod link_line;
 mod mingw;
 mod msvc;
 mod plan;
 pub mod probe;
 pub mod quote;
 pub mod response;
+mod runtime;
 mod target;
 mod tcc;
 mod words;
@@ -59,7 +63,9 @@ pub use job::{Flags, Header, Job, OptLevel, Pch};
 pub use keep::{CompilerParts, ask_processor, possible_files, processor, tells_directory, why_private};
 pub use launcher::{Launcher, UserSettings};
 pub use link::Linker;
+pub use link_line::LinkLine;
 pub use plan::{Plan, PlanError, Step, TextFile};
+pub use runtime::Runtime;
 pub use target::{Arch, Env, Os, Target, UnknownTarget};
 
 /// What a unit becomes: the prelude differs.
@@ -119,10 +125,25 @@ pub trait Toolchain: Send + Sync + Debug {
         Err("it links ELF alone")
     }
 
-    /// Asks the compiler for the file name of the library with what it calls by itself (128-bit division), one line; none where
-    /// there is no such thing to ask for.
-    fn ask_runtime(&self, _flags: &Flags) -> Option<Step> {
+    /// The files that flags put before a header for their macros alone, and that a PCH can have in it only if they have nothing but macros.
+    fn macro_files<'a>(&self, _flags: &'a Flags) -> Vec<&'a Path> {
+        Vec::new()
+    }
+
+    /// Asks the compiler how it links a library: which start-up files stand around the objects, and where libraries lie. Returns
+    /// nothing where a linker inside this process has no use for the answer.
+    fn ask_link(&self, _flags: &Flags) -> Option<Step> {
         None
+    }
+
+    /// Reads the answer to [`ask_link`](Self::ask_link), or nothing where the output is no answer.
+    fn link_line(&self, _output: &[u8]) -> Option<LinkLine> {
+        None
+    }
+
+    /// True if code that these flags make calls a run-time library which a library has to bring, so that one that was linked is worth a look.
+    fn calls_runtime(&self, _flags: &Flags) -> bool {
+        false
     }
 
     /// The whole C of a source whose compiler waits for the unit on its standard input, once it has loaded the PCH; none where that

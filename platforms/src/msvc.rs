@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::accent::{Accent, PchSource};
+use crate::clflags;
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
 use crate::job::{Flags, Header, Job, OptLevel, Pch};
@@ -69,7 +70,7 @@ impl Msvc {
         for define in &flags.defines {
             args.joined("-D", define);
         }
-        args.words(&flags.cflags);
+        args.words(clflags::given(&flags.cflags));
         args.words(Self::debug(flags));
         args
     }
@@ -194,6 +195,9 @@ impl Toolchain for Msvc {
                 instead: "leave the choice to it",
             });
         }
+        if let Some((flag, why)) = clflags::refused(&flags.cflags) {
+            return Err(PlanError::Flag { flag, why });
+        }
         Ok(match *job {
             Job::BuildPch { pch, .. } => self.build_pch(flags, pch),
             Job::Compile { source, object, header, quote_dir, .. } => {
@@ -220,7 +224,7 @@ impl Toolchain for Msvc {
                 let object = library.with_extension("entry.obj");
                 let mut args = Words::default();
                 args.words(["-nologo", "-LD", "-MD", "-GS-"])
-                    .words(&flags.cflags)
+                    .words(clflags::given(&flags.cflags))
                     .words(Self::debug(flags))
                     .words(self.accent().link())
                     .joined("-Fe", library)

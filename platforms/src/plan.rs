@@ -69,4 +69,12 @@ pub enum PlanError {
         /// What the user can do.
         instead: &'static str,
     },
+    /// A flag of the user's keeps the compiler from making what is asked for.
+    #[error("the flag {flag} cannot be used: {why}")]
+    Flag {
+        /// The flag, with its value if any.
+        flag: String,
+        /// What it would do, or what to do instead.
+        why: &'static str,
+    },
 }

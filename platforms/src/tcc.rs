@@ -9,10 +9,21 @@ use crate::gnu::{self, Dialect};
 use crate::job::{Flags, Pch};
 use crate::plan::PlanError;
 use crate::response::Syntax;
-use crate::target::Target;
+use crate::target::{Env, Os, Target};
 
 #[derive(Debug)]
 pub(crate) struct Tcc;
+
+/// What gcc's `crtbeginS.o` does in libraries, which tcc links without: what the library gave to `atexit` and the like is run and forgotten when
+/// the library is unloaded (Itanium C++ ABI, "DSO Object Destruction API"). Under other names, which no header declares.
+const UNLOAD: &str = "\
+extern char mjit_cc_library[] __asm__(\"__dso_handle\");
+extern void mjit_cc_finalize(void *) __asm__(\"__cxa_finalize\");
+static void __attribute__((destructor)) mjit_cc_unload(void)
+{
+    mjit_cc_finalize(mjit_cc_library);
+}
+";
 
 impl Dialect for Tcc {
     fn pch_suffix(&self) -> Option<&'static str> {
@@ -51,9 +62,9 @@ impl Dialect for Tcc {
         depfile::parse_lines(depfile)
     }
 
-    /// tcc links an entry of its own, and knows no __stdcall without its headers.
-    fn entry(&self, _compiler: &Compiler) -> &'static str {
-        ""
+    /// On PE tcc links an entry of its own, and knows no __stdcall without its headers.
+    fn entry(&self, Compiler { target, .. }: &Compiler) -> &'static str {
+        if target.os == Os::Linux && target.env == Env::Gnu { UNLOAD } else { "" }
     }
 
     fn waits(&self) -> bool {
@@ -69,16 +80,21 @@ impl Dialect for Tcc {
         false
     }
 
-    fn link(&self, Compiler { target, .. }: &Compiler) -> Vec<&'static str> {
+    fn link(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
+        let target = &compiler.target;
         let mut words = gnu::shared(target).to_vec();
-        if gnu::takes_nostdlib(target) {
+        if gnu::takes_nostdlib(target) && !gnu::links_plainly(compiler, flags) {
             words.push("-nostdlib");
         }
         words
     }
 
     /// libtcc1 has what the compiler calls by itself (conversions of 64-bit integers); {B} is tcc's own folder.
-    fn link_libraries(&self, target: &Target) -> &'static [&'static str] {
-        if gnu::takes_nostdlib(target) { &["-L{B}", "-ltcc1"] } else { &[] }
+    fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
+        if gnu::takes_nostdlib(&compiler.target) && !gnu::links_plainly(compiler, flags) {
+            &["-L{B}", "-ltcc1"]
+        } else {
+            &[]
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::WorkerOptions;
 use super::fault::Fault;
 use super::memory::word;
-use crate::cache::{CachePlace, Size};
+use crate::cache::{CachePlace, CacheSettingError, Size};
 use crate::discover::Environment;
 use crate::worker::Builder;
 
@@ -15,7 +15,8 @@ pub const NO_MEMFREE: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(super) struct Resources {
-    cache: Option<CachePlace>,
+    /// Where the cache is, or why there is none although one was asked for.
+    cache: Option<Result<CachePlace, String>>,
     launcher: Option<OsString>,
     timings: Option<PathBuf>,
     trace: Option<PathBuf>,
@@ -43,8 +44,12 @@ impl Resources {
             None => None,
             Some(wish) => {
                 let size = if options.cache_size == 0 { Size::default() } else { Size(options.cache_size) };
-                let place = CachePlace::choose(Some(&wish), Some(size), environment);
-                place.map_err(|error| Fault::invalid(format!("mjitcc_worker_options.cache: {error}")))?
+                match CachePlace::choose(Some(&wish), Some(size), environment) {
+                    // A cache never keeps a worker from its work.
+                    Err(error @ CacheSettingError::Nowhere) => Some(Err(error.to_string())),
+                    Ok(place) => place.map(Ok),
+                    Err(error) => return Err(Fault::invalid(format!("mjitcc_worker_options.cache: {error}"))),
+                }
             }
         };
         let memfree = match options.memfree {
@@ -60,8 +65,10 @@ impl Resources {
     pub(super) fn set(self, mut builder: Builder) -> Builder {
         let Self { cache, launcher, timings, trace, memfree, perf_map } = self;
         builder = builder.perf_map(perf_map);
-        if let Some(place) = cache {
-            builder = builder.cache(place);
+        match cache {
+            Some(Ok(place)) => builder = builder.cache(place),
+            Some(Err(why)) => builder = builder.without_cache(why),
+            None => {}
         }
         if let Some(command) = launcher {
             builder = builder.launcher(command);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use mjit_cc_platforms::LinkLine;
+
 use super::NotLinked;
 
 /// No linker.
@@ -17,7 +19,7 @@ impl InProcess {
         _words: &[&str],
         _objects: &[PathBuf],
         _threads: usize,
-        _find_runtime: impl FnOnce() -> Option<PathBuf>,
+        _ask: impl FnOnce() -> Option<LinkLine>,
     ) -> Result<Vec<u8>, NotLinked> {
         Err(NotLinked::Unserved("this build has no linker of its own"))
     }

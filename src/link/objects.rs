@@ -1,10 +1,9 @@
-//! Objects, and the compiler's own library, as a linker in this process wants them: in memory, and looked at for what wild does not serve.
-//! Links nothing.
+//! Objects as a linker in this process wants them: in memory, and looked at for what wild does not serve. Links nothing.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolFlags, elf};
@@ -16,12 +15,8 @@ use super::buffer::Buffer;
 /// As an allocator would place them.
 const ALIGN: usize = 16;
 
-/// What the compiler calls by itself: an archive, and the names in it.
-#[derive(Debug)]
-pub(super) struct Runtime {
-    archive: PathBuf,
-    names: Vec<String>,
-}
+/// How the names begin that are in libgcc_s: objects want them where the compiler was told `-fexceptions`.
+const UNWINDER: [&str; 2] = ["_Unwind_", "__gcc_personality_"];
 
 /// One of several files that are in memory side by side.
 #[derive(Clone, Debug)]
@@ -34,8 +29,8 @@ pub(super) struct Text {
 #[derive(Debug)]
 pub(super) struct Objects {
     pub(super) texts: Vec<Text>,
-    /// Names that are reserved for the compiler and its library, and that an object leaves open.
-    reserved: Vec<String>,
+    /// Names that an object leaves open, sorted.
+    open: Vec<String>,
     /// Names that no other library may define, and that an object leaves open.
     hidden: Vec<String>,
 }
@@ -43,34 +38,16 @@ pub(super) struct Objects {
 /// The names that one object leaves open.
 #[derive(Default)]
 struct Open {
-    reserved: Vec<String>,
+    all: Vec<String>,
     hidden: Vec<String>,
 }
 
-impl Runtime {
-    /// Reads which names an archive defines, from its own table.
-    pub(super) fn read(archive: &Path) -> Option<Self> {
-        let bytes = fs::read(archive).ok()?;
-        let file = object::read::archive::ArchiveFile::parse(&*bytes).ok()?;
-        let symbols = file.symbols().ok()??;
-        let name = |symbol: object::Result<object::read::archive::ArchiveSymbol<'_>>| {
-            Some(String::from_utf8_lossy(symbol.ok()?.name()).into_owned())
-        };
-        let mut names: Vec<String> = symbols.filter_map(name).collect();
-        names.sort_unstable();
-        Some(Self { archive: archive.to_owned(), names })
-    }
-
-    /// The archive itself, where objects want something of it.
-    pub(super) fn wanted_by(&self, objects: &Objects) -> Result<Option<Text>, NotLinked> {
-        let has = |name: &String| self.names.binary_search(name).is_ok();
-        let wanted = objects.reserved.iter().any(has);
-        let read = || Ok(read_together(std::slice::from_ref(&self.archive))?.remove(0));
-        wanted.then(read).transpose()
-    }
-}
-
 impl Text {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        let place = 0..bytes.len();
+        Self { all: Arc::new(bytes.into()), place }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.all[self.place.clone()]
     }
@@ -81,23 +58,23 @@ impl Objects {
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, NotLinked> {
         let texts = read_together(paths)?;
         let open: Vec<Open> = texts.par_iter().map(|text| look_at(text.bytes())).collect::<Result<_, NotLinked>>()?;
-        let mut objects = Self { texts, reserved: Vec::new(), hidden: Vec::new() };
+        let mut objects = Self { texts, open: Vec::new(), hidden: Vec::new() };
         for open in open {
-            objects.reserved.extend(open.reserved);
+            objects.open.extend(open.all);
             objects.hidden.extend(open.hidden);
         }
         if !objects.define_the_hidden() {
             // wild would make it null.
             return Err(NotLinked::Unserved("a hidden symbol is not defined"));
         }
-        objects.reserved.sort_unstable();
-        objects.reserved.dedup();
+        objects.open.sort_unstable();
+        objects.open.dedup();
         Ok(objects)
     }
 
-    /// Whether anything may be in the compiler's own library.
-    pub(super) fn may_want_runtime(&self) -> bool {
-        !self.reserved.is_empty()
+    /// The names that other parts of a library, or the program that loads the library, have to define. Sorted.
+    pub(super) fn open(&self) -> &[String] {
+        &self.open
     }
 
     fn define_the_hidden(&self) -> bool {
@@ -110,7 +87,7 @@ impl Objects {
 }
 
 /// Reads files, on the threads of rayon's that this is called on.
-fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
+pub(super) fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
     let size = |path: &PathBuf| usize::try_from(fs::metadata(path)?.len()).map_err(io::Error::other);
     let sizes: Vec<usize> = paths.par_iter().map(size).collect::<io::Result<_>>()?;
     let mut end = 0;
@@ -150,9 +127,13 @@ fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
     let mut open = Open::default();
     for symbol in file.symbols().filter(|symbol| symbol.is_undefined()) {
         let Ok(name) = symbol.name() else { continue };
-        if name.starts_with("__") {
-            open.reserved.push(name.to_owned());
+        if name.is_empty() || name == "_GLOBAL_OFFSET_TABLE_" {
+            continue;
         }
+        if UNWINDER.iter().any(|prefix| name.starts_with(prefix)) {
+            return Err(NotLinked::Unserved("an object wants the compiler's unwinder"));
+        }
+        open.all.push(name.to_owned());
         let shut =
             matches!(symbol.flags(), SymbolFlags::Elf { st_other, .. } if st_other.visibility() != elf::STV_DEFAULT);
         if shut && !symbol.is_weak() {

@@ -2,7 +2,10 @@
 
 mod buffer;
 mod objects;
+mod script;
 mod segments;
+mod stub;
+mod system;
 mod threads;
 
 use std::any::Any;
@@ -17,10 +20,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 use libwild::error::Result;
 use libwild::{Args, FileSystem, FileType, InputFileData, Linker, OutputFileData, OutputOptions};
 
+use mjit_cc_platforms::LinkLine;
+
 use super::NotLinked;
 use crate::sync;
 use buffer::Buffer;
-use objects::{Objects, Runtime, Text};
+use objects::{Objects, Text};
+use system::{Added, System};
 use threads::Threads;
 
 pub(crate) use threads::on_this_thread;
@@ -29,15 +35,15 @@ pub(crate) use threads::on_this_thread;
 const MANY: usize = 250;
 
 const LIBRARY: &str = "library.so";
-const ARCHIVE: &str = "runtime.a";
 
 /// The linker of one pipeline: wild, with threads of its own. Shared by threads, each of which links by itself.
 #[derive(Default)]
 pub(crate) struct InProcess {
     threads: Threads,
-    runtime: OnceLock<Option<Runtime>>,
-    /// The words for one object, and what they mean: to find that out anew would be a tenth of such a link.
-    usual: OnceLock<(Vec<String>, Args)>,
+    system: OnceLock<Option<System>>,
+    /// The words for one object, and what they mean: to find that out anew would be a tenth of such a link. The second is for an object with
+    /// one more input behind it, such as the C library's versions.
+    usual: [OnceLock<(Vec<String>, Args)>; 2],
 }
 
 impl fmt::Debug for InProcess {
@@ -50,59 +56,56 @@ impl InProcess {
     /// Whether there is one.
     pub(crate) const IS_THERE: bool = true;
 
-    /// Links objects into a library, told by `words` what kind. `find_runtime` names the compiler's own library; it is asked once, and only
-    /// when something may be in there.
+    /// Links objects into a library, told by `words` what kind. `ask` asks the compiler how it links; it is asked once, and only when
+    /// an object leaves a name open.
     pub(crate) fn link(
         &self,
         words: &[&str],
         objects: &[PathBuf],
         threads: usize,
-        find_runtime: impl FnOnce() -> Option<PathBuf> + Send,
+        ask: impl FnOnce() -> Option<LinkLine> + Send,
     ) -> Result<Buffer, NotLinked> {
         let link = || {
             let objects = Objects::read(objects)?;
-            let runtime = objects.may_want_runtime().then(|| {
-                let read = || Runtime::read(&find_runtime()?);
-                self.runtime.get_or_init(read).as_ref()
-            });
-            let archive = match runtime.flatten() {
-                Some(runtime) => runtime.wanted_by(&objects)?,
-                None => None,
+            let added = if objects.open().is_empty() {
+                Added::default()
+            } else {
+                let read = || Some(System::read(&ask()?));
+                let system = self.system.get_or_init(read).as_ref();
+                system.ok_or(NotLinked::Unserved("the compiler does not say how it links"))?.wanted(objects.open())?
             };
-            self.run(words, objects.texts, archive)
+            self.run(words, objects.texts, added)
         };
         let threads = if objects.len() >= MANY { threads } else { 1 };
         self.threads.install(threads, || guarded(link))?
     }
 
-    fn run(&self, words: &[&str], objects: Vec<Text>, archive: Option<Text>) -> Result<Buffer, NotLinked> {
-        let is_usual = objects.len() == 1 && archive.is_none();
+    fn run(&self, words: &[&str], objects: Vec<Text>, added: Added) -> Result<Buffer, NotLinked> {
+        let usual =
+            (objects.len() == 1 && added.before.is_empty()).then(|| self.usual.get(added.behind.len())).flatten();
         let mut files = HashMap::new();
         let mut line: Vec<String> = ["wild"].iter().chain(words).map(|&word| word.to_owned()).collect();
         line.extend(["-o".to_owned(), LIBRARY.to_owned()]);
-        if is_usual {
+        if usual.is_some() {
             // Its compiler has merged its strings; to look for equal ones once more would be a tenth of our own time for a unit.
             line.push("--no-string-merge".to_owned());
         }
-        for (number, object) in objects.into_iter().enumerate() {
+        for (number, input) in added.before.into_iter().chain(objects).chain(added.behind).enumerate() {
+            // What a file is wild sees in it.
             let name = format!("{number}.o");
-            files.insert(PathBuf::from(&name), object);
+            files.insert(PathBuf::from(&name), input);
             line.push(name);
-        }
-        if let Some(archive) = archive {
-            files.insert(ARCHIVE.into(), archive);
-            line.push(ARCHIVE.to_owned());
         }
         let memory = Memory(Arc::new(Shared { files, library: Mutex::default() }));
         let linker = Linker::with_file_system(memory.clone());
-        match self.usual.get() {
+        match usual.and_then(OnceLock::get) {
             Some((known, args)) if *known == line => linker.run(args).map(drop).map_err(refused)?,
             _ => {
                 let args = understood(&line)?;
                 linker.run(&args).map(drop).map_err(refused)?;
-                if is_usual {
+                if let Some(usual) = usual {
                     // Another thread may have been quicker.
-                    let _ = self.usual.set((line, args));
+                    let _ = usual.set((line, args));
                 }
             }
         }

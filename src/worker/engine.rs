@@ -111,6 +111,9 @@ impl Engine {
         if let Some(launcher) = &options.launcher {
             pipeline.launcher = Some(FoundLauncher::find(std::slice::from_ref(launcher), environment)?);
         }
+        if let Some(why) = &options.no_cache {
+            observer.event(&Event::Warning { text: &format!("units are compiled without the object cache: {why}") });
+        }
         if let Some(place) = &options.cache {
             pipeline.cache = ObjectCache::open(place.clone(), &pipeline, environment, observer);
         }

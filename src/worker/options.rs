@@ -120,6 +120,8 @@ pub(super) struct Options {
     pub(super) save_temps: bool,
     pub(super) wait: bool,
     pub(super) cache: Option<CachePlace>,
+    /// Why there is no cache although one was asked for.
+    pub(super) no_cache: Option<String>,
     pub(super) launcher: Option<OsString>,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
@@ -187,6 +189,7 @@ impl Default for Builder {
                 save_temps: false,
                 wait: false,
                 cache: None,
+                no_cache: None,
                 launcher: None,
                 reaper: None,
                 observer: None,
@@ -324,6 +327,13 @@ impl Builder {
     /// is run: nobody else is to have it.
     pub fn cache(mut self, place: CachePlace) -> Self {
         self.options.cache = Some(place);
+        self
+    }
+
+    /// Tells of a cache that was asked for and that there is no place for, when the worker starts.
+    #[cfg(all(feature = "capi", not(loom)))]
+    pub(crate) fn without_cache(mut self, why: String) -> Self {
+        self.options.no_cache = Some(why);
         self
     }
 

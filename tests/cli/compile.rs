@@ -111,7 +111,9 @@ impl Fake {
         let mut runs = Runs::default();
         for words in self.all() {
             let has = |wanted: &str| words.iter().any(|word| word.trim_start_matches("@ ").trim_matches('"') == wanted);
-            if has("c-header") {
+            if has("-###") {
+                // A question.
+            } else if has("c-header") {
                 runs.pch.push(words);
             } else if has("-shared") {
                 runs.link.push(words);

@@ -14,6 +14,8 @@ mod discovery;
 mod doctor;
 #[cfg(unix)]
 mod edges;
+#[cfg(target_os = "linux")]
+mod flags;
 mod interrupt;
 #[cfg(unix)]
 mod jobserver;
@@ -26,6 +28,8 @@ mod paths;
 mod pch;
 mod processes;
 mod reuse;
+#[cfg(target_os = "linux")]
+mod system;
 mod timings;
 mod unity;
 mod unity_cache;

@@ -652,6 +652,7 @@ mod library {
             out_dir: place.out(),
             compact: false,
             unity: mjitcc::batch::Unity::Off,
+            alone: std::collections::HashSet::new(),
             jobs: NonZero::<usize>::MIN,
             keep_going: false,
         };

@@ -2,7 +2,7 @@
 
 use mjitcc::worker::{FactId, Generated, NoCode, OwnerId, Request, SlotState, WorkerHeader};
 
-use crate::host::{Bench, PLAIN, call, failure, fill, quiet, settled, unit_files};
+use crate::host::{Bench, PLAIN, call, failure, fill, host_of, quiet, settled, unit_files};
 use crate::support::{fixture, need};
 
 #[test]
@@ -120,4 +120,29 @@ fn code_goes_with_the_facts_that_it_relies_on() {
     assert_eq!([call(&slots[1]), call(&slots[3])], [2, 4]);
     // Speculation may be given up and the owner submitted again.
     assert_eq!(call(&bench.submit(1, 0)), 1);
+}
+
+/// What the C library has in several versions, or in its static part alone. The oldest `realpath` makes no room for its result.
+#[cfg(target_os = "linux")]
+const OF_THE_C_LIBRARY: &str = "#include <stdlib.h>\n#include <string.h>\nstatic void bye(void) {}\n\
+    long {entry}(void) { char *path = realpath(\"/\", 0); char copy[2]; if (!path) return -1; memcpy(copy, path, 2); free(path); \
+    return atexit(bye) ? -2 : copy[0] == '/' ? {owner} : -3; }";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn units_call_the_c_library_s_current_versions_and_what_they_register_is_undone() {
+    use mjitcc::platforms::{Flags, Linker, OptLevel};
+    use mjitcc::worker::{Compaction, Tiers, Unity};
+    for cc in ["gcc", "clang-19"].into_iter().filter(|cc| crate::support::has(cc)) {
+        for linker in [Linker::Auto, Linker::Driver] {
+            let flags = Flags { linker, optimize: OptLevel::O1, ..Flags::default() };
+            let builder = quiet().flags(flags).unity(Unity::Off).compaction(Compaction::Never).tiers(Tiers::Off);
+            let mut bench = Bench::on(cc, builder, host_of(OF_THE_C_LIBRARY));
+            let slots: Vec<_> = (1..=3).map(|owner| bench.submit(owner, 0)).collect();
+            assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), [1, 2, 3], "{cc} {linker:?}");
+            // Unloads them, with what they registered: else the end of the test process would call what is gone.
+            drop(slots);
+            bench.finish();
+        }
+    }
 }

@@ -28,8 +28,8 @@ Examples:
       which compilers this machine has, and what is missing";
 
 const LIBRARIES: &str = "\
-A unit may call whatever the program that loads it defines: by default nothing else is linked, the C library neither. \
-Units that are to bring libraries with them name these with --ldflag (-lc, -lm).";
+A unit may call whatever the program that loads it defines, and the C library as if the compiler had linked the unit by itself. \
+Other libraries are named with --ldflag (-lm).";
 
 /// Turns generated C into loadable machine code with the C compilers that this machine has.
 #[derive(Debug, Parser)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mjitcc::admission::{Admission, Memory, Tokens};
-use mjitcc::cache::{CachePlace, ObjectCache};
+use mjitcc::cache::{CachePlace, CacheSettingError, ObjectCache};
 use mjitcc::discover::{Environment, Finder, FoundLauncher, Wish};
 use mjitcc::event::{Event, Observer};
 use mjitcc::exec::{Executor, ProcessExecutor};
@@ -84,7 +84,15 @@ pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &d
     if !launcher.is_empty() {
         pipeline.launcher = Some(FoundLauncher::find(launcher, &environment).map_err(mjitcc::Error::from)?);
     }
-    if let Some(place) = cache(&args.cache, &environment)? {
+    let place = match CachePlace::choose(args.cache.cache.as_deref(), args.cache.max_size, &environment) {
+        // A cache never makes a build fail.
+        Err(error @ CacheSettingError::Nowhere) => {
+            observer.event(&Event::Warning { text: &format!("units are compiled without the object cache: {error}") });
+            None
+        }
+        place => place.map_err(mjitcc::Error::from)?,
+    };
+    if let Some(place) = place {
         pipeline.cache = ObjectCache::open(place, pipeline, &environment, observer);
     }
     Ok(())

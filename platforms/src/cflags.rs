@@ -1,0 +1,240 @@
+//! What the user's own words for a compiler of gcc's kind mean for a job: which of them a step is given. `link` knows which concern a link, and
+//! `refused` which keep the compiler from making an object. Knows names of flags and starts no compiler.
+
+mod link;
+mod refused;
+
+use std::ffi::{OsStr, OsString};
+
+pub(crate) use link::concern_link;
+pub(crate) use refused::refused;
+
+/// A flag, or a flag and the value behind it.
+type Flag<'a> = &'a [OsString];
+
+/// Flags whose value is a word of its own (gcc's manual, "Option Index"; clang's `Options.td`). With a value joined to them they are longer.
+const TAKES_VALUE: [&str; 66] = [
+    "-A",
+    "-B",
+    "-D",
+    "-F",
+    "-G",
+    "-I",
+    "-L",
+    "-MF",
+    "-MQ",
+    "-MT",
+    "-T",
+    "-U",
+    "-Xanalyzer",
+    "-Xassembler",
+    "-Xclang",
+    "-Xlinker",
+    "-Xpreprocessor",
+    "-arch",
+    "-aux-info",
+    "-cxx-isystem",
+    "-dumpbase",
+    "-dumpbase-ext",
+    "-dumpdir",
+    "-e",
+    "-framework",
+    "-gcc-toolchain",
+    "-idirafter",
+    "-iframework",
+    "-imacros",
+    "-imultiarch",
+    "-imultilib",
+    "-include",
+    "-include-pch",
+    "-iprefix",
+    "-iquote",
+    "-isysroot",
+    "-isystem",
+    "-ivfsoverlay",
+    "-iwithprefix",
+    "-iwithprefixbefore",
+    "-iwithsysroot",
+    "-l",
+    "-mllvm",
+    "-mthread-model",
+    "-o",
+    "-specs",
+    "-target",
+    "-u",
+    "-undefined",
+    "-wrapper",
+    "-x",
+    "-z",
+    "--config",
+    "--define-macro",
+    "--imacros",
+    "--include",
+    "--include-directory",
+    "--include-directory-after",
+    "--language",
+    "--library-directory",
+    "--output",
+    "--param",
+    "--prefix",
+    "--specs",
+    "--sysroot",
+    "--undefine-macro",
+];
+
+/// Flags that put a file before the unit, whose name may be joined by `=` to the long ones.
+const INCLUDES: [&str; 2] = ["-include", "--include"];
+
+/// Flags that put a file's macros before the unit.
+const MACROS: [&str; 2] = ["-imacros", "--imacros"];
+
+/// Flags that set the form of diagnostics to what no program reads, or write them into files. Without them diagnostics are as they are for
+/// a pipe. Colour is read through.
+const FORMS: [&str; 6] = [
+    "-fdiagnostics-format=",
+    "-fdiagnostics-set-output=",
+    "-fdiagnostics-show-location=",
+    "-fdiagnostics-print-source-range-info",
+    "-fmessage-length=",
+    "-fno-show-source-location",
+];
+
+/// Flags for which gcc before 13 adds a start-up file to every library that sets the loading thread's floating-point mode (gcc bug 55522).
+const FAST_MATH: [&str; 3] = ["-Ofast", "-ffast-math", "-funsafe-math-optimizations"];
+
+/// Flags that keep what lies between text and object. clang's PCH would name such a file, which is gone then, as its header.
+const KEEPS: [&str; 2] = ["-save-temps", "--save-temps"];
+
+/// What the user's words are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Compiling.
+    Code,
+    /// Making a PCH.
+    Pch {
+        /// Whether files that stand before the header for their macros become files that stand before the header. gcc takes no PCH behind such
+        /// a file, and none in which macros are defined by such a file that the unit does not name.
+        macros_as_includes: bool,
+    },
+    /// Compiling behind a PCH, which has in it already what the words put before the header.
+    BehindPch,
+    /// Linking.
+    Link,
+}
+
+/// Splits words into flags.
+pub(crate) fn flags(words: &[OsString]) -> impl Iterator<Item = Flag<'_>> {
+    let mut rest = words;
+    std::iter::from_fn(move || {
+        let takes = rest.len() > 1 && rest[0].to_str().is_some_and(|word| TAKES_VALUE.contains(&word));
+        let (flag, behind) = rest.split_at_checked(if takes { 2 } else { 1 })?;
+        rest = behind;
+        Some(flag)
+    })
+}
+
+/// The words that a step is given.
+pub(crate) fn given(words: &[OsString], step: Step) -> Vec<OsString> {
+    let lto = flags(words).any(|flag| text(flag).starts_with("-flto"));
+    let mut given = Vec::new();
+    if step == (Step::Pch { macros_as_includes: true }) {
+        // First: compilers read files with macros before others, wherever these are named.
+        given.extend(macro_files(words).into_iter().flat_map(|file| ["-include".into(), file.to_owned()]));
+    }
+    for flag in flags(words) {
+        let text = text(flag);
+        let is_form = FORMS.iter().any(|form| text.starts_with(form));
+        let is_include = is_named(text, &INCLUDES) || text.starts_with("-include") && !text.starts_with("-include-pch");
+        let stands_before = match step {
+            Step::Code | Step::Pch { macros_as_includes: false } => false,
+            Step::Pch { macros_as_includes: true } => macro_file(flag).is_some(),
+            Step::BehindPch | Step::Link => is_include || macro_file(flag).is_some(),
+        };
+        let minds_math = step == Step::Link && !lto && FAST_MATH.contains(&text);
+        // Units are C by their names. Said for objects, it would make them C too.
+        let is_c = language(flag) == Some("c");
+        let makes_pch = matches!(step, Step::Pch { .. });
+        let is_kept = makes_pch && KEEPS.iter().any(|keeps| text.starts_with(keeps));
+        if !is_form && !is_kept && !stands_before && !minds_math && !is_c {
+            given.extend_from_slice(flag);
+        }
+    }
+    given
+}
+
+/// The files that stand before a header for their macros, in order.
+pub(crate) fn macro_files(words: &[OsString]) -> Vec<&OsStr> {
+    flags(words).filter_map(macro_file).collect()
+}
+
+fn macro_file(flag: Flag<'_>) -> Option<&OsStr> {
+    let text = text(flag);
+    match flag {
+        [_, file] => MACROS.contains(&text).then_some(file),
+        _ => {
+            let joined = MACROS.iter().rev().find_map(|name| text.strip_prefix(name))?;
+            Some(OsStr::new(joined.strip_prefix('=').filter(|_| text.starts_with("--")).unwrap_or(joined)))
+        }
+    }
+}
+
+/// True for one of these flags, alone or with a value joined by `=`.
+fn is_named(text: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
+}
+
+/// The language that a flag says the inputs behind it are in.
+fn language(flag: Flag<'_>) -> Option<&str> {
+    let text = text(flag);
+    match flag {
+        [_, value] if matches!(text, "-x" | "--language") => value.to_str().or(Some("")),
+        [_] if text.starts_with("-x") => Some(text[2..].trim_start_matches('=')),
+        [_] => text.strip_prefix("--language="),
+        _ => None,
+    }
+}
+
+/// The flag itself, empty where it is no UTF-8.
+fn text(flag: Flag<'_>) -> &str {
+    flag.first().and_then(|word| word.to_str()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(Into::into).collect()
+    }
+
+    fn left(words: &[&str], step: Step) -> Vec<String> {
+        given(&owned(words), step).iter().map(|word| word.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_stands_before_the_header_is_in_its_pch_already() {
+        let words =
+            ["-DX", "-include", "config.h", "-imacros", "m.h", "-includefile.h", "--include=a.h", "-include-pch", "p"];
+        assert_eq!(left(&words, Step::Code), words);
+        assert_eq!(left(&words, Step::BehindPch), ["-DX", "-include-pch", "p"]);
+        let words = ["-include", "a.h", "-imacros", "m.h", "-imacrosn.h", "--imacros=o.h"];
+        assert_eq!(left(&words, Step::Pch { macros_as_includes: false }), words);
+        let first = ["-include", "m.h", "-include", "n.h", "-include", "o.h", "-include", "a.h"];
+        assert_eq!(left(&words, Step::Pch { macros_as_includes: true }), first);
+        assert_eq!(left(&["-D", "-include", "-w"], Step::Link), ["-D", "-include", "-w"]);
+    }
+
+    #[test]
+    fn the_language_is_not_said_again_and_the_form_of_diagnostics_is_the_one_that_is_read() {
+        let words =
+            ["-x", "c", "-xc", "-fdiagnostics-format=json", "-fmessage-length=20", "-fdiagnostics-color=always"];
+        assert_eq!(left(&words, Step::Code), ["-fdiagnostics-color=always"]);
+    }
+
+    #[test]
+    fn a_link_does_not_change_how_the_host_computes() {
+        assert_eq!(left(&["-ffast-math", "-Ofast", "-O2"], Step::Link), ["-O2"]);
+        assert_eq!(left(&["-ffast-math", "-flto"], Step::Link), ["-ffast-math", "-flto"]);
+        assert_eq!(left(&["-ffast-math"], Step::Code), ["-ffast-math"]);
+    }
+}

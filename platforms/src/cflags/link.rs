@@ -1,0 +1,228 @@
+//! Flags of gcc and clang that mean something when libraries are linked: then the compiler's driver has to link. Knows no linker.
+
+use std::ffi::OsString;
+
+use super::{Flag, TAKES_VALUE, flags, language, text};
+
+/// True if a driver that links may do something about one of these words. What is not known to mean code, diagnostics or the
+/// preprocessor alone, may.
+pub(crate) fn concern_link(words: &[OsString]) -> bool {
+    flags(words).any(concerns_link)
+}
+
+fn concerns_link(flag: Flag<'_>) -> bool {
+    /// Of `-f…`: code of other files, and libraries that the code calls.
+    const OF_F: [&str; 31] = [
+        "-fcf-protection",
+        "-fcs-profile",
+        "-fcoverage",
+        "-fcreate-profile",
+        "-fembed-bitcode",
+        "-fgnu-tm",
+        "-fhardened",
+        "-fhip",
+        "-fmemory-profile",
+        "-fms-",
+        "-fmudflap",
+        "-fno-lto",
+        "-fno-profile",
+        "-fno-sanitize",
+        "-fobjc",
+        "-foffload",
+        "-fopenacc",
+        "-fopenmp",
+        "-fplugin",
+        "-fprofile",
+        "-fpseudo-probe",
+        "-frtlib",
+        "-fsanitize",
+        "-fsplit-lto",
+        "-fsplit-stack",
+        "-fsycl",
+        "-ftree-parallelize-loops",
+        "-fuse-",
+        "-fvtable-verify",
+        "-fwhole-program",
+        "-fxray",
+    ];
+    /// Of `-f…` too: what begins with one of the above and means code alone.
+    const OF_F_CODE: [&str; 4] =
+        ["-fopenmp-simd", "-fprofile-partial-training", "-fprofile-reorder-functions", "-fsanitize-recover"];
+    /// Of `-m…`: the kind of the library, and start-up files.
+    const OF_M: [&str; 19] = [
+        "-m16",
+        "-m31",
+        "-m32",
+        "-m64",
+        "-mabi",
+        "-mandroid",
+        "-mbionic",
+        "-mbig-endian",
+        "-mconsole",
+        "-mdaz-ftz",
+        "-mdll",
+        "-mglibc",
+        "-mlittle-endian",
+        "-mmusl",
+        "-mpc",
+        "-mthreads",
+        "-muclibc",
+        "-mwindows",
+        "-mx32",
+    ];
+    /// Words that go to the preprocessor or the assembler, or choose what the compiler says.
+    const HARMLESS: [&str; 36] = [
+        "-D",
+        "-I",
+        "-MD",
+        "-MF",
+        "-MG",
+        "-MMD",
+        "-MP",
+        "-MQ",
+        "-MT",
+        "-MV",
+        "-O",
+        "-U",
+        "-W",
+        "-Wa,",
+        "-Wp,",
+        "-Xassembler",
+        "-Xclang",
+        "-Xpreprocessor",
+        "-ansi",
+        "-g",
+        "-idirafter",
+        "-imacros",
+        "-imultiarch",
+        "-include",
+        "-iprefix",
+        "-iquote",
+        "-isystem",
+        "-iwithprefix",
+        "-nostdinc",
+        "-pedantic",
+        "-pipe",
+        "-std=",
+        "-trigraphs",
+        "-undef",
+        "-w",
+        "--param",
+    ];
+    if language(flag).is_some() {
+        // Of units, which are C; others are refused.
+        return false;
+    }
+    let word = text(flag);
+    let begins = |list: &[&str]| list.iter().any(|prefix| word.starts_with(prefix));
+    if word.is_empty() || word.starts_with("-flto") || word.starts_with("-Wl,") || word == "-I-" || word == "-pg" {
+        return true;
+    }
+    if word.starts_with("-f") {
+        return begins(&OF_F) && !begins(&OF_F_CODE);
+    }
+    if word.starts_with("-m") {
+        return begins(&OF_M) || word == "-m";
+    }
+    // A flag whose value is missing: the driver says so.
+    let cut_short = flag.len() == 1 && TAKES_VALUE.contains(&word);
+    cut_short || word.starts_with("-gz") || !begins(&HARMLESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn words_that_make_other_code_leave_the_link_alone() {
+        for words in [
+            "-fno-plt",
+            "-ffast-math",
+            "-funroll-loops",
+            "-fopenmp-simd",
+            "-march=native",
+            "-mavx2",
+            "-msse4.2",
+            "-mno-sse4",
+            "-mtune=generic",
+            "-std=gnu11",
+            "-ansi",
+            "-pedantic",
+            "-DX=1",
+            "-D X",
+            "-U X",
+            "-I dir",
+            "-isystem dir",
+            "-iquotedir",
+            "-include config.h",
+            "-imacros config.h",
+            "-g",
+            "-g3",
+            "-ggdb",
+            "-O2",
+            "-w",
+            "-Wall",
+            "-Wextra",
+            "-Werror=format",
+            "-pipe",
+            "-MMD",
+            "-MF file",
+            "-Wp,-DX",
+            "-Wa,--noexecstack",
+            "-Xclang -target-feature",
+            "--param max-inline-insns-auto=40",
+            "-fdiagnostics-color=always",
+        ] {
+            assert!(!concern_link(&owned(&words.split(' ').collect::<Vec<_>>())), "{words}");
+        }
+    }
+
+    #[test]
+    fn words_that_may_concern_the_link_go_to_the_driver() {
+        for words in [
+            "-flto",
+            "-flto=thin",
+            "-fsanitize=address",
+            "-fno-sanitize=all",
+            "-fopenmp",
+            "-fopenacc",
+            "-fgnu-tm",
+            "-fsplit-stack",
+            "-fprofile-generate",
+            "-fprofile-instr-generate",
+            "-fprofile-arcs",
+            "--coverage",
+            "-coverage",
+            "-pg",
+            "-pthread",
+            "-m32",
+            "-mabi=ms",
+            "-Wl,-z,now",
+            "-Xlinker -z",
+            "-B/x",
+            "-L/x",
+            "-lm",
+            "-T script",
+            "-static",
+            "-static-libgcc",
+            "-shared-libgcc",
+            "-fuse-ld=bfd",
+            "-nostdlib",
+            "-specs=x",
+            "--sysroot=/x",
+            "-target x",
+            "-unheard-of",
+            "x.o",
+            "@words",
+            "-D",
+            "-I-",
+            "-rdynamic",
+        ] {
+            assert!(concern_link(&owned(&words.split(' ').collect::<Vec<_>>())), "{words}");
+        }
+    }
+}

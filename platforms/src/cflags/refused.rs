@@ -1,0 +1,151 @@
+//! Flags of gcc, clang and tcc with which no library comes of a unit, and why. Knows no plan.
+
+use std::ffi::OsString;
+
+use super::{Flag, flags, language, text};
+
+/// Why the compiler would make no object, or another thing than a library, if it were given these words.
+pub(crate) fn refused(words: &[OsString]) -> Option<(String, &'static str)> {
+    let why = flags(words).find_map(|flag| Some((flag, why_refused(flag)?)));
+    why.map(|(flag, why)| (flag.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "), why))
+}
+
+fn why_refused(flag: Flag<'_>) -> Option<&'static str> {
+    const NO_OBJECT: &str = "the compiler would make no object; -n prints the commands, to be changed and run by hand";
+    const OWN: &str = "mjit-cc says itself what the compiler makes and where; --out-dir and --compact choose";
+    const PRINTS: &str = "the compiler would print something instead of compiling: ask the compiler itself";
+    const STOPS: [&str; 20] = [
+        "-E",
+        "-M",
+        "-MM",
+        "-S",
+        "--analyze",
+        "--assemble",
+        "--dependencies",
+        "--migrate",
+        "--precompile",
+        "--preprocess",
+        "--user-dependencies",
+        "-ast-dump",
+        "-emit-ast",
+        "-emit-llvm",
+        "-emit-pch",
+        "-fsyntax-only",
+        "-module-file-info",
+        "-rewrite-objc",
+        "-run",
+        "-verify-pch",
+    ];
+    const ASKS: [&str; 12] = [
+        "-###",
+        "--help",
+        "--print",
+        "--target-help",
+        "--version",
+        "-ccc-print",
+        "-dumpfullversion",
+        "-dumpmachine",
+        "-dumpspecs",
+        "-dumpversion",
+        "-help",
+        "-print-",
+    ];
+    const SOURCES: [&str; 13] = [".c", ".i", ".h", ".s", ".S", ".sx", ".cc", ".cpp", ".cxx", ".C", ".ii", ".ll", ".bc"];
+    let text = text(flag);
+    let inner = flag.get(1).and_then(|word| word.to_str()).filter(|_| text == "-Xclang");
+    if STOPS.contains(&text) || inner.is_some_and(|inner| STOPS.contains(&inner)) {
+        return Some(NO_OBJECT);
+    }
+    if matches!(text, "-c" | "--compile") || text.starts_with("--output") || is_output(text) {
+        return Some(OWN);
+    }
+    if ASKS.iter().any(|ask| text.starts_with(ask)) {
+        return Some(PRINTS);
+    }
+    match language(flag) {
+        None | Some("c") => {}
+        Some(_) => return Some("units are C that was not preprocessed yet"),
+    }
+    match text {
+        "-fpreprocessed" => Some("units would not be preprocessed, so that they would not see the header"),
+        "-fdirectives-only" => Some("macros of units would not be expanded"),
+        "-r" | "-pie" | "-static-pie" => Some("what comes of a link so is no library that can be loaded"),
+        "-" => Some("is no flag: the compiler would read its standard input"),
+        _ if !text.starts_with('-') && SOURCES.iter().any(|suffix| text.ends_with(suffix)) => {
+            Some("is no flag but a file: units are named by themselves, what stands before them with --header")
+        }
+        _ => None,
+    }
+}
+
+/// True for `-o` and `-oFILE`. clang's flags for Objective-C begin so too.
+fn is_output(text: &str) -> bool {
+    text.starts_with("-o") && !text.starts_with("-objc")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn words_after_which_no_library_comes_are_refused() {
+        for words in [
+            "-E",
+            "-S",
+            "-c",
+            "-o x",
+            "-ox",
+            "-M",
+            "-MM",
+            "-emit-llvm",
+            "-fsyntax-only",
+            "-xc++",
+            "-x c++",
+            "-x cpp-output",
+            "-fpreprocessed",
+            "-###",
+            "--help",
+            "--help=common",
+            "--version",
+            "-dumpmachine",
+            "-print-search-dirs",
+            "a.c",
+            "-",
+            "-Xclang -emit-llvm",
+            "-r",
+            "-pie",
+            "--preprocess",
+            "--output=x",
+            "--language=c++",
+        ] {
+            let words = owned(&words.split(' ').collect::<Vec<_>>());
+            assert!(refused(&words).is_some(), "{words:?}");
+        }
+        for words in [
+            "-x c",
+            "-xc",
+            "-O2",
+            "-include a.c",
+            "-D -E",
+            "-MD",
+            "-MMD",
+            "-MF -",
+            "-I -",
+            "x.o",
+            "x.a",
+            "@x",
+            "-v",
+            "-objcmt-migrate-all",
+            "-Xclang -fno-pch-timestamp",
+            "-isystem a.c",
+        ] {
+            let words = owned(&words.split(' ').collect::<Vec<_>>());
+            assert_eq!(refused(&words), None, "{words:?}");
+        }
+        assert_eq!(refused(&owned(&["-O2", "-x", "c++"])).unwrap().0, "-x c++");
+    }
+}

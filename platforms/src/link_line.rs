@@ -1,0 +1,115 @@
+//! Reads the command that a driver of gcc's kind would start its linker with, out of what the driver prints for `-###`: which start-up files
+//! stand around the objects, and where libraries are looked for. Opens no file.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// Stands for the objects in the question: drivers take the name of a library as it is and look for no file.
+pub(crate) const OBJECTS: &str = "-lmjit_cc_objects";
+
+/// What a driver tells its linker about a library of objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkLine {
+    /// The start-up files before the objects, in order.
+    pub start: Vec<PathBuf>,
+    /// The start-up files behind the objects, in order.
+    pub end: Vec<PathBuf>,
+    /// Archives that are named by their paths.
+    pub archives: Vec<PathBuf>,
+    /// Where libraries are looked for, first to last.
+    pub dirs: Vec<PathBuf>,
+    /// Where the target's system lies, if not at the root.
+    pub sysroot: Option<PathBuf>,
+}
+
+/// Reads a driver's output. Returns nothing where no line of the output is a link.
+#[must_use]
+pub(crate) fn read(output: &[u8]) -> Option<LinkLine> {
+    let is_objects = |word: &OsString| word == OBJECTS;
+    let words = output.split(|&byte| byte == b'\n').map(words).rfind(|words| words.iter().any(is_objects))?;
+    let mut line = LinkLine::default();
+    let mut behind = false;
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let Some(text) = word.to_str() else { continue };
+        let path = PathBuf::from(text);
+        if is_objects(&word) {
+            behind = true;
+        } else if text == "-o" {
+            words.next();
+        } else if text == "-L" {
+            line.dirs.extend(words.next().map(PathBuf::from));
+        } else if let Some(dir) = text.strip_prefix("-L") {
+            line.dirs.push(dir.into());
+        } else if let Some(dir) = text.strip_prefix("--sysroot=").filter(|dir| !dir.is_empty()) {
+            line.sysroot = Some(dir.into());
+        } else if text.starts_with('-') {
+        } else if path.extension() == Some(OsStr::new("a")) {
+            line.archives.push(path);
+        } else if path.extension() == Some(OsStr::new("o")) {
+            if behind { &mut line.end } else { &mut line.start }.push(path);
+        }
+    }
+    Some(line)
+}
+
+/// Splits a line into words as gcc and clang quote them: in double quotes, with backslashes before what a shell would take for its own.
+fn words(line: &[u8]) -> Vec<OsString> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quoted = false;
+    let mut bytes = line.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            b' ' | b'\t' | b'\r' if !quoted => words.extend(word.take()),
+            b'\\' if quoted => word.get_or_insert_default().extend(bytes.next()),
+            byte => word.get_or_insert_default().push(byte),
+        }
+    }
+    words.extend(word);
+    // Paths that are no UTF-8 are of no use to a pure crate.
+    words.into_iter().map(|word| String::from_utf8_lossy(&word).into_owned().into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(words: &[&str]) -> Vec<PathBuf> {
+        words.iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn gcc_quotes_some_words_and_says_more_behind_the_command() {
+        let line = read(
+            b"Target: x86_64-linux-gnu\nCOLLECT_GCC_OPTIONS='-shared'\n /g/collect2 -plugin /g/p.so \"-plugin-opt=-pass-through=-lc\" \
+              -m elf_x86_64 \"--hash-style=gnu\" -shared /l/crti.o /g/crtbeginS.o -L/g \"-L/a \\\"b\" -lmjit_cc_objects -lgcc -lc \
+              /g/crtendS.o /l/crtn.o\nCOLLECT_GCC_OPTIONS='-shared'\n",
+        )
+        .unwrap();
+        assert_eq!(line.start, paths(&["/l/crti.o", "/g/crtbeginS.o"]));
+        assert_eq!(line.end, paths(&["/g/crtendS.o", "/l/crtn.o"]));
+        assert_eq!(line.dirs, paths(&["/g", "/a \"b"]));
+        assert_eq!((line.archives, line.sysroot), (Vec::new(), None));
+    }
+
+    #[test]
+    fn clang_quotes_every_word() {
+        let line = read(
+            b" \"/usr/bin/ld\" \"--sysroot=/s\" \"-o\" \"a.o\" \"/l/crti.o\" \"-L\" \"/l\" \"-lmjit_cc_objects\" \"/g/libgcc.a\"\n",
+        )
+        .unwrap();
+        assert_eq!((line.start, line.end), (paths(&["/l/crti.o"]), Vec::new()));
+        assert_eq!((line.dirs, line.archives), (paths(&["/l"]), paths(&["/g/libgcc.a"])));
+        assert_eq!(line.sysroot, Some("/s".into()));
+    }
+
+    #[test]
+    fn what_is_no_link_gives_nothing() {
+        assert_eq!(read(b"clang: error: no input files\n"), None);
+    }
+}

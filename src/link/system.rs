@@ -1,0 +1,130 @@
+//! What the compiler's driver would add to a library's objects, as far as an object needs it: parts of the compiler's own library, the
+//! versions of the C library's symbols, and the functions that are in the C library's static part alone. Links nothing.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use mjit_cc_platforms::LinkLine;
+
+use super::objects::{Text, read_together};
+use super::{NotLinked, script, stub};
+
+/// How a library begins that is no linker script.
+const ELF: &[u8] = b"\x7fELF";
+
+/// What there is to add.
+#[derive(Debug, Default)]
+pub(super) struct System {
+    /// What the compiler calls by itself.
+    compiler: Option<Archive>,
+    /// Stands for the C library, with the names whose version has to be said.
+    library: Option<(Text, Vec<String>)>,
+    /// What only the static part of the C library defines.
+    statics: Option<Archive>,
+    start: Vec<PathBuf>,
+    end: Vec<PathBuf>,
+}
+
+/// An archive, and the names in it.
+#[derive(Debug)]
+struct Archive {
+    path: PathBuf,
+    names: Vec<String>,
+}
+
+/// What stands before and behind the objects of one library.
+#[derive(Debug, Default)]
+pub(super) struct Added {
+    pub(super) before: Vec<Text>,
+    pub(super) behind: Vec<Text>,
+}
+
+impl System {
+    /// Reads what a compiler's link line names.
+    pub(super) fn read(line: &LinkLine) -> Self {
+        let find = |name: &str| line.dirs.iter().map(|dir| dir.join(name)).find(|path| path.is_file());
+        let named = line.archives.iter().find(|path| path.ends_with("libgcc.a")).cloned();
+        let mut system = Self {
+            compiler: named.or_else(|| find("libgcc.a")).and_then(Archive::read),
+            start: line.start.clone(),
+            end: line.end.clone(),
+            ..Self::default()
+        };
+        for path in find("libc.so").map(|path| behind_script(&path, line)).unwrap_or_default() {
+            if path.extension().is_some_and(|suffix| suffix == "a") {
+                system.statics = system.statics.or_else(|| Archive::read(path));
+            } else if system.library.is_none() {
+                let stub = fs::read(&path).ok().and_then(|bytes| stub::read(&bytes));
+                system.library = stub.map(|stub| (Text::new(stub.image), stub.names));
+            }
+        }
+        system
+    }
+
+    /// What a library with these open names wants.
+    pub(super) fn wanted(&self, open: &[String]) -> Result<Added, NotLinked> {
+        let mut added = Added::default();
+        let reserved = |name: &str| name.starts_with("__");
+        if let Some(archive) = self.compiler.as_ref().filter(|archive| archive.has_any(open, reserved)) {
+            added.behind.extend(read_together(std::slice::from_ref(&archive.path))?);
+        }
+        if let Some((library, _)) = self.library.as_ref().filter(|(_, names)| any(open, names, |_| true)) {
+            added.behind.push(library.clone());
+        }
+        if let Some(archive) = self.statics.as_ref().filter(|archive| archive.has_any(open, |_| true)) {
+            // What these functions register is undone by the start-up files when the library is unloaded.
+            added.before.extend(read_together(&self.start)?);
+            added.behind.extend(read_together(std::slice::from_ref(&archive.path))?);
+            added.behind.extend(read_together(&self.end)?);
+        }
+        Ok(added)
+    }
+}
+
+impl Archive {
+    /// Reads which names an archive defines, from its own table.
+    fn read(path: PathBuf) -> Option<Self> {
+        let bytes = fs::read(&path).ok()?;
+        let file = object::read::archive::ArchiveFile::parse(&*bytes).ok()?;
+        let symbols = file.symbols().ok()??;
+        let name = |symbol: object::Result<object::read::archive::ArchiveSymbol<'_>>| {
+            Some(String::from_utf8_lossy(symbol.ok()?.name()).into_owned())
+        };
+        let mut names: Vec<String> = symbols.filter_map(name).collect();
+        names.sort_unstable();
+        Some(Self { path, names })
+    }
+
+    fn has_any(&self, open: &[String], counts: impl Fn(&str) -> bool) -> bool {
+        any(open, &self.names, counts)
+    }
+}
+
+fn any(open: &[String], sorted: &[String], counts: impl Fn(&str) -> bool) -> bool {
+    open.iter().any(|name| counts(name) && sorted.binary_search(name).is_ok())
+}
+
+/// The files that a library's name stands for: itself, or what is named in the linker script that it is.
+fn behind_script(path: &Path, line: &LinkLine) -> Vec<PathBuf> {
+    let mut begin = [0; ELF.len()];
+    if File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == ELF {
+        return vec![path.to_owned()];
+    }
+    let files = fs::read_to_string(path).ok().and_then(|text| script::inputs(&text)).unwrap_or_default();
+    files.iter().filter_map(|file| place(file, path, line)).collect()
+}
+
+/// Where a file lies that a script names (ld's manual, "Commands Dealing with Files").
+fn place(file: &str, script: &Path, line: &LinkLine) -> Option<PathBuf> {
+    let sysroot = line.sysroot.as_deref();
+    let within = |rest: &str| Some(sysroot?.join(rest.trim_start_matches('/')));
+    if let Some(rest) = file.strip_prefix('=').or_else(|| file.strip_prefix("$SYSROOT")) {
+        return within(rest).or_else(|| Some(rest.into()));
+    }
+    if file.starts_with('/') {
+        let moved = within(file).filter(|path| sysroot.is_some_and(|root| script.starts_with(root)) && path.is_file());
+        return Some(moved.unwrap_or_else(|| file.into()));
+    }
+    line.dirs.iter().map(|dir| dir.join(file)).find(|path| path.is_file())
+}
