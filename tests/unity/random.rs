@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use mjitcc::unity::HeaderMacros;
-
 use crate::build::Source;
 use crate::same::Bench;
 use crate::support::need;
@@ -179,16 +177,12 @@ fn units_of_chance_answer_as_they_do_alone() {
         let members = seed % 2 == 0;
         let sources: Vec<Source> = (0..UNITS).map(|number| unit(&mut random, number, members)).collect();
         let bench = Bench::new(HEADER, &sources);
-        // Of such a macro only who knows it can know, and without that the text does not compile.
-        let unknown = (!members).then(HeaderMacros::unknown);
-        for header in unknown.into_iter().chain([bench.known()]) {
-            let merged = bench.check(&header, &["gcc"]);
-            left_out += merged.left_out.len();
-            merged_units += merged.members.len();
-            saved += merged.saved;
-            for left_out in &merged.left_out {
-                println!("seed {seed}: {}", left_out.reason);
-            }
+        let merged = bench.check(&["gcc"]);
+        left_out += merged.left_out.len();
+        merged_units += merged.units.len();
+        saved += merged.saved;
+        for left_out in &merged.left_out {
+            println!("seed {seed}: {}", left_out.reason);
         }
     }
     println!("{merged_units} units merged, {left_out} left out, {saved} bytes of definitions saved");
@@ -242,13 +236,12 @@ fn helpers_alike_in_words_answer_as_they_do_alone() {
             })
             .collect();
         let bench = Bench::new(HEADER, &sources);
-        bench.check(&HeaderMacros::unknown(), &["gcc"]);
-        let merged = bench.check(&bench.known(), &["gcc"]);
+        let merged = bench.check(&["gcc"]);
         for left_out in &merged.left_out {
             println!("seed {seed}: {}\n{}", left_out.reason, sources[left_out.index].text);
         }
         assert!(merged.left_out.len() <= 3);
-        merged_units += merged.members.len();
+        merged_units += merged.units.len();
         saved += merged.saved;
     }
     println!("{merged_units} units merged, {saved} bytes of definitions saved");
