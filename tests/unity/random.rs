@@ -17,7 +17,7 @@ struct vm { int64_t a, b, c, d, e; };
 #define TEXT(x) #x
 #define FIELD_B(v) ((v).b)
 #define WITH_B(x) (b(x))
-static inline int64_t sum(const char *text) { int64_t sum = 0; while (*text) sum = sum * 31 + *text++; return sum; }
+static inline int64_t sum(const char *text) { int64_t all = 0; while (*text) all = all * 31 + *text++; return all; }
 "#;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -113,7 +113,7 @@ impl Generator<'_> {
         let value = self.value(2);
         let (is, text) = match self.random.below(12) {
             0 => (Is::Variable, format!("static int64_t {name};")),
-            1 => (Is::Variable, format!("int64_t {name} = {plus};")),
+            1 => (Is::Variable, format!("static int64_t {name} = {plus};")),
             2 => (Is::Constant, format!("static const int64_t {name} = {plus};")),
             3 => (Is::Table, format!("static const int64_t {name}[2] = {{{plus}, 2}};")),
             4 => (Is::Enumerator, format!("enum {{ {name} = {plus} }};")),
@@ -127,7 +127,7 @@ impl Generator<'_> {
             9 => (
                 Is::Function,
                 format!(
-                    "#if LIMIT > {}\nint64_t {name}(int64_t n) {{ return n; }}\n#else\nint64_t {name}(int64_t n) {{ return -n; }}\n#endif",
+                    "#if LIMIT > {}\nstatic int64_t {name}(int64_t n) {{ return n; }}\n#else\nstatic int64_t {name}(int64_t n) {{ return -n; }}\n#endif",
                     9 + plus
                 ),
             ),

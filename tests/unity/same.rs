@@ -1,7 +1,6 @@
 //! Whether units answer in a merged library as they do in libraries of their own, called again and again in turns.
 
 use std::fs;
-use std::path::Path;
 
 use mjitcc::ctext::Group;
 use mjitcc::library::Library;
@@ -83,9 +82,5 @@ impl Bench {
             assert_eq!(units, merged_units(first), "{compiler}: {:?}", group.left_out);
         }
         first.expect("the first compiler is here")
-    }
-
-    pub fn path(&self) -> &Path {
-        self.dir.path()
     }
 }
