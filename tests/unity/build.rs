@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use mjitcc::ctext::{Group, Member, Surroundings, merge};
 use mjitcc::library::Library;
-use mjitcc::unity::{HeaderMacros, Member, Merged, merge};
 
 use crate::support::{run, text};
 
@@ -28,26 +28,35 @@ impl Source {
     }
 }
 
-pub fn merge_sources(sources: &[Source], header: &HeaderMacros) -> Merged {
+/// Merges units that all begin with the same `#include` lines, and puts those into the merged text.
+pub fn merge_sources(sources: &[Source], surroundings: &Surroundings, includes: &str) -> Group {
     let names: Vec<String> = sources.iter().map(Source::name).collect();
     let members: Vec<Member<'_>> = sources
         .iter()
         .zip(&names)
         .map(|(source, name)| Member {
             name,
-            entries: std::slice::from_ref(&source.entry),
-            folder: None,
+            entries: Some(std::slice::from_ref(&source.entry)),
             text: source.text.as_bytes(),
         })
         .collect();
-    merge(&members, header)
+    merge(&members, surroundings, includes.as_bytes())
 }
 
-/// The header's macros as gcc lists them.
-pub fn macros_of(header: &Path) -> HeaderMacros {
-    let mut gcc = Command::new("gcc");
-    let output = run(gcc.args(["-E", "-dM", "-w", "-x", "c"]).arg(header), 0);
-    HeaderMacros::from_definitions(&output.stdout)
+/// The indexes of the units in a merged text, in the order of the text.
+pub fn merged_units(group: &Group) -> Vec<usize> {
+    group.units.iter().map(|unit| unit.index).collect()
+}
+
+/// What a compiler's preprocessor says of a header and the units' common `#include` lines.
+pub fn surroundings(compiler: &str, header: &Path, includes: &str) -> Surroundings {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("surroundings.c");
+    fs::write(&source, includes).unwrap();
+    let mut parts = compiler.split(' ');
+    let mut command = Command::new(parts.next().unwrap());
+    command.args(parts).args(["-E", "-dD", "-w", "-include"]).arg(header).arg(&source);
+    Surroundings::read(&run(&mut command, 0).stdout).unwrap()
 }
 
 /// Runs a compiler, its name with words of its own, over one text.

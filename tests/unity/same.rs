@@ -1,13 +1,12 @@
 //! Whether units answer in a merged library as they do in libraries of their own, called again and again in turns.
 
 use std::fs;
-use std::path::Path;
 
+use mjitcc::ctext::Group;
 use mjitcc::library::Library;
-use mjitcc::unity::{HeaderMacros, Merged};
 use tempfile::TempDir;
 
-use crate::build::{Source, compile, entry, macros_of, merge_sources};
+use crate::build::{Source, compile, entry, merge_sources, merged_units, surroundings};
 use crate::support::has;
 
 const ROUNDS: i64 = 4;
@@ -40,10 +39,6 @@ impl Bench {
         self.dir.path().join("header.h")
     }
 
-    pub fn known(&self) -> HeaderMacros {
-        macros_of(&self.header())
-    }
-
     fn library(&self, compiler: &str, name: &str, text: &[u8]) -> Library {
         let path = self.dir.path().join(format!("{name}.so"));
         compile(compiler, &["-w", "-shared", "-fPIC"], Some(&self.header()), text, &path);
@@ -61,26 +56,31 @@ impl Bench {
         answers
     }
 
-    /// Merges, compiles by each compiler that is here, and compares.
+    /// Merges, compiles by each compiler that is here, and compares. Gives back what the first compiler's preprocessor led to.
     #[track_caller]
-    pub fn check(&self, header: &HeaderMacros, compilers: &[&str]) -> Merged {
-        let merged = merge_sources(&self.sources, header);
-        if merged.members.is_empty() {
-            return merged;
-        }
-        for (number, compiler) in compilers.iter().enumerate().filter(|(_, compiler)| has(compiler)) {
-            let library = self.library(compiler, &format!("merged{number}"), &merged.text);
-            let answers = self.call(&merged.members, |_| &library);
-            for &unit in &merged.members {
-                let text = String::from_utf8_lossy(&merged.text);
-                let source = &self.sources[unit];
-                assert_eq!(answers[unit], self.answers[unit], "{compiler}: {}\n{text}", source.entry);
-            }
-        }
-        merged
+    pub fn check(&self, compilers: &[&str]) -> Group {
+        self.check_behind("", compilers)
     }
 
-    pub fn path(&self) -> &Path {
-        self.dir.path()
+    /// As above, for units of which some begin with `#include` lines.
+    #[track_caller]
+    pub fn check_behind(&self, includes: &str, compilers: &[&str]) -> Group {
+        let mut first = None;
+        for (number, compiler) in compilers.iter().enumerate().filter(|(_, compiler)| has(compiler)) {
+            let group = merge_sources(&self.sources, &surroundings(compiler, &self.header(), includes), includes);
+            let units = merged_units(&group);
+            if !units.is_empty() {
+                let library = self.library(compiler, &format!("merged{number}"), &group.text);
+                let answers = self.call(&units, |_| &library);
+                for &unit in &units {
+                    let text = String::from_utf8_lossy(&group.text);
+                    let source = &self.sources[unit];
+                    assert_eq!(answers[unit], self.answers[unit], "{compiler}: {}\n{text}", source.entry);
+                }
+            }
+            let first = first.get_or_insert_with(|| group.clone());
+            assert_eq!(units, merged_units(first), "{compiler}: {:?}", group.left_out);
+        }
+        first.expect("the first compiler is here")
     }
 }
