@@ -117,7 +117,9 @@ impl Campaign {
         let mut differences = compact.differences(&merged, ignore);
         if alone && !compact.failed_to_load() {
             let alone = self.bench.try_out(batch, dir.path(), Way::Alone);
-            let incomplete = alone.incomplete();
+            let mut incomplete = alone.incomplete();
+            let whole = batch.programs.iter().filter(|program| program.whole);
+            incomplete.extend(whole.map(|program| program.prefix.clone()));
             let found = alone.differences(&compact, ignore);
             // What only one library for all can have is no difference.
             let meant = found.into_iter().filter(|difference| {
@@ -165,7 +167,7 @@ impl Campaign {
         };
         let smallest = if reduced { reduce(part, differs) } else { part.clone() };
         let differences = self.differences(&smallest, alone).0;
-        let kinds: BTreeSet<&str> = (0..smallest.programs.len()).flat_map(|at| smallest.kinds(at)).collect();
+        let kinds = suspects(&smallest, &differences);
         let kinds = kinds.into_iter().collect::<Vec<_>>().join(" + ");
         let what: BTreeSet<&str> = differences.iter().map(|difference| &*difference.what).collect();
         let what = what.into_iter().collect::<Vec<_>>().join(", ");
@@ -184,6 +186,18 @@ impl Campaign {
         summary.kinds.entry(kinds).or_insert((0, after)).0 += 1;
         summary.differences.push(line);
     }
+}
+
+/// The kinds of the entries that answer otherwise, or else of all units.
+fn suspects<'b>(batch: &'b Batch, differences: &[Difference]) -> BTreeSet<&'b str> {
+    let named = |entry: &str| {
+        differences
+            .iter()
+            .any(|difference| difference.subject == entry && difference.left != "none" && difference.right != "none")
+    };
+    let own = batch.items().filter(|item| item.entries.iter().any(|entry| named(entry)));
+    let own: BTreeSet<&str> = own.map(|item| item.kind.as_str()).collect();
+    if own.is_empty() { batch.items().map(|item| item.kind.as_str()).collect() } else { own }
 }
 
 /// The header, the units and both outcomes.

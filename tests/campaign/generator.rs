@@ -181,7 +181,8 @@ fn program(
         let filler = Filler { names: folder.kinds[&*kind.name], number: kind.number, ..Filler::default() };
         files.extend(kind.files.iter().map(|(name, text)| (name.clone(), filler.fill(text))));
     }
-    Program { prefix, folder: folder.name.clone(), files, units }
+    let whole = chosen.iter().any(|kind| kind.whole);
+    Program { prefix, folder: folder.name.clone(), files, units, whole }
 }
 
 fn unit(random: &mut Rng, kinds: &[&Kind], folder: &Folder<'_>, prefix: &str, letter: &str) -> Unit {

@@ -8,6 +8,8 @@ pub struct Kind {
     pub number: usize,
     /// The only flavours of flags that the kind is for; all if there are none.
     pub only: Vec<String>,
+    /// Its programs mean something else in a library for each unit.
+    pub whole: bool,
     pub header: String,
     pub files: Vec<(String, String)>,
     pub variants: Vec<Variant>,
@@ -53,7 +55,9 @@ pub fn all() -> Vec<Kind> {
                 let name = words.next().unwrap().to_owned();
                 assert!(kinds.iter().all(|kind| kind.name != name), "{place}: {name} is there twice");
                 let number = kinds.len();
-                kinds.push(Kind { name, number, only: words.map(str::to_owned).collect(), ..Kind::default() });
+                let (whole, only) = words.partition::<Vec<&str>, _>(|word| *word == "whole");
+                let only = only.into_iter().map(str::to_owned).collect();
+                kinds.push(Kind { name, number, only, whole: !whole.is_empty(), ..Kind::default() });
                 section = Section::None;
             } else if line == "header:" {
                 section = Section::Header;

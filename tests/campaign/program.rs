@@ -1,7 +1,6 @@
 //! A batch of programs as data: its header, its programs, their units, and the items that a unit consists of. Any part can be
 //! left out, which is how a difference is reduced. Knows nothing of how a batch is generated or compiled.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -26,6 +25,8 @@ pub struct Program {
     pub folder: String,
     pub files: Vec<(String, String)>,
     pub units: Vec<Unit>,
+    /// It means something else in a library for each unit.
+    pub whole: bool,
 }
 
 /// One C file.
@@ -82,11 +83,6 @@ impl Batch {
 
     pub fn entries(&self) -> impl Iterator<Item = &str> {
         self.items().flat_map(|item| &item.entries).map(String::as_str)
-    }
-
-    /// The kinds of a program, each once.
-    pub fn kinds(&self, program: usize) -> BTreeSet<&str> {
-        self.programs[program].units.iter().flat_map(|unit| &unit.items).map(|item| item.kind.as_str()).collect()
     }
 
     pub fn header_text(&self) -> String {
