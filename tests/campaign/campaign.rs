@@ -49,7 +49,7 @@ pub struct Summary {
 
 impl Campaign {
     pub fn new(settings: Settings) -> Self {
-        let all = kinds::all();
+        let all = kinds::read(&kinds::TEXTS);
         let host = Host::build(all.len());
         let compilers: Vec<&'static str> =
             ["gcc", "clang-19", "clang-14", "clang"].into_iter().filter(|cc| has(cc)).collect();

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 
-use crate::kinds::{Kind, Variant};
+use crate::flags;
+use crate::items::{Filler, Names, Wrap, item};
+use crate::kinds::Kind;
 use crate::program::{Batch, Fragment, Item, Program, Unit};
 use crate::settings::Settings;
 
@@ -17,20 +19,6 @@ const POOL: [&str; 64] = [
     "leaf", "root", "edge", "cost", "gain", "rate", "unit", "word", "byte", "line", "text",
 ];
 
-/// Sets of flags. Kinds name them.
-const FLAVOURS: [(&str, &[&str], u32); 10] = [
-    ("plain", &[], 12),
-    ("quiet", &["--cflag=-w"], 8),
-    ("wall", &["--cflag=-Wall", "--cflag=-Wextra"], 2),
-    ("gnu89", &["--cflag=-std=gnu89"], 2),
-    ("c89", &["--cflag=-std=c89", "--cflag=-w"], 2),
-    ("gnu2x", &["--cflag=-std=gnu2x", "--cflag=-w"], 1),
-    ("common", &["--cflag=-fcommon", "--cflag=-w"], 1),
-    ("trigraphs", &["--cflag=-trigraphs", "--cflag=-w"], 1),
-    ("dstatic", &["-D", "static=", "--cflag=-w"], 1),
-    ("dconst", &["-D", "const=", "--cflag=-w"], 1),
-];
-
 /// So many kinds of a batch may have something in its header.
 const HEADER_KINDS: usize = 9;
 
@@ -40,13 +28,11 @@ pub struct Generator {
     seed: u64,
 }
 
-/// The names that `$a`, `$b` and `$c` stand for, and `$w`.
-type Names = [&'static str; 4];
-
 /// What the units of a folder share.
 struct Folder<'k> {
     name: String,
     kinds: BTreeMap<&'k str, Names>,
+    taken: BTreeSet<&'static str>,
 }
 
 impl Generator {
@@ -65,16 +51,13 @@ impl Generator {
     pub fn batch(&self, number: usize, programs: usize) -> Batch {
         let mut random = Rng::with_seed(self.seed.wrapping_add((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let random = &mut random;
-        let (flavour, words) = pick_flavour(random);
+        let (flavour, words) = flags::pick(random);
         let cc = self.compilers[number % self.compilers.len()];
         let level = if (number / 2).is_multiple_of(2) { "-O0" } else { "-O3" };
         let mut flags = vec![level.to_owned()];
         flags.extend(words.iter().map(|word| (*word).to_owned()));
-        // What gcc 12 takes with a warning.
-        if cc.starts_with("clang") && random.u8(..4) > 0 {
-            flags.extend(
-                ["implicit-function-declaration", "int-conversion"].map(|name| format!("--cflag=-Wno-error={name}")),
-            );
+        if random.u8(..4) > 0 {
+            flags.extend(flags::lenient(cc));
         }
 
         let mut kinds: Vec<&Kind> = self
@@ -88,8 +71,11 @@ impl Generator {
         if kinds.is_empty() {
             kinds = self.kinds.iter().collect();
         }
-        random.shuffle(&mut kinds);
         let own = |kind: &Kind| kind.only.iter().any(|only| only == flavour);
+        if flags::EXCLUSIVE.contains(&flavour) && kinds.iter().any(|kind| own(kind)) {
+            kinds.retain(|kind| own(kind));
+        }
+        random.shuffle(&mut kinds);
         // Kinds of the flavour's own come first, or they would hardly come at all.
         kinds.sort_by_key(|kind| !own(kind));
         let mut in_header = 0;
@@ -112,31 +98,16 @@ impl Generator {
         let mut batch = Batch { cc, flags, header, programs: Vec::new() };
         while batch.programs.len() < programs {
             // Names that the header has are seldom another thing in a unit.
-            let mut taken = if random.u8(..16) == 0 { BTreeSet::new() } else { taken.clone() };
-            let mut folder = Folder { name: format!("d{}", batch.programs.len()), kinds: of_header.clone() };
-            for kind in &kinds {
-                folder.kinds.entry(&kind.name).or_insert_with(|| names(random, &mut taken));
-            }
+            let taken = if random.u8(..16) == 0 { BTreeSet::new() } else { taken.clone() };
+            let mut folder = Folder { name: format!("d{}", batch.programs.len()), kinds: of_header.clone(), taken };
             let neighbours = if random.u8(..3) == 0 { 2 } else { 1 };
             for _ in 0..neighbours {
                 let prefix = format!("p{}", batch.programs.len());
-                batch.programs.push(program(random, &kinds, &folder, prefix, &own));
+                batch.programs.push(program(random, &kinds, &mut folder, prefix, &own));
             }
         }
         batch
     }
-}
-
-fn pick_flavour(random: &mut Rng) -> (&'static str, &'static [&'static str]) {
-    let sum: u32 = FLAVOURS.iter().map(|(_, _, weight)| weight).sum();
-    let mut at = random.u32(..sum);
-    for (name, words, weight) in FLAVOURS {
-        if at < weight {
-            return (name, words);
-        }
-        at -= weight;
-    }
-    unreachable!("the weights were summed up")
 }
 
 /// Names that are not taken yet, as long as there are some.
@@ -154,15 +125,15 @@ fn names(random: &mut Rng, taken: &mut BTreeSet<&'static str>) -> Names {
     })
 }
 
-fn program(
+fn program<'k>(
     random: &mut Rng,
-    kinds: &[&Kind],
-    folder: &Folder<'_>,
+    kinds: &[&'k Kind],
+    folder: &mut Folder<'k>,
     prefix: String,
     own: &dyn Fn(&Kind) -> bool,
 ) -> Program {
-    let mut chosen: Vec<&Kind> = Vec::new();
-    let own: Vec<&&Kind> = kinds.iter().filter(|kind| own(kind)).collect();
+    let mut chosen: Vec<&'k Kind> = Vec::new();
+    let own: Vec<&&'k Kind> = kinds.iter().filter(|kind| own(kind)).collect();
     for at in 0..1 + random.usize(..3) {
         let kind = if at == 0 && !own.is_empty() && random.bool() {
             *own[random.usize(..own.len())]
@@ -172,6 +143,10 @@ fn program(
         if !chosen.iter().any(|other| other.name == kind.name) {
             chosen.push(kind);
         }
+    }
+    for kind in &chosen {
+        let Folder { kinds, taken, .. } = folder;
+        kinds.entry(&kind.name).or_insert_with(|| names(random, taken));
     }
     let count = 2 + usize::from(random.bool()) * random.usize(..5);
     let letters = ["a", "b", "c", "d", "e", "f"];
@@ -211,82 +186,8 @@ fn unit(random: &mut Rng, kinds: &[&Kind], folder: &Folder<'_>, prefix: &str, le
             at,
         };
         let variant = &kind.variants[random.usize(..kind.variants.len())];
-        items.push(item(random, kind, variant, &filler));
+        items.push(item(kind, variant, &filler, Wrap::any(random), random.u8(..4) == 0));
     }
     random.shuffle(&mut items);
     Unit { path: format!("{}/{prefix}_{letter}.c", folder.name), items }
-}
-
-fn item(random: &mut Rng, kind: &Kind, variant: &Variant, filler: &Filler) -> Item {
-    let body = &variant.body;
-    let functions = variant.result.as_ref().map_or(String::new(), |result| match random.u8(..16) {
-        0..9 => format!("int $e(void)\n{{\n{body}    return {result};\n}}\n"),
-        9..12 => format!(
-            "static __attribute__((noinline)) int $w(void)\n{{\n{body}    return {result};\n}}\nint $e(void) {{ return $w(); }}\n"
-        ),
-        12 => format!(
-            "static inline int $w(void)\n{{\n{body}    return {result};\n}}\nint $e(void) {{ return $w() * 2 + $w(); }}\n"
-        ),
-        13 if !result.contains("#") => {
-            format!("#define EXPRESSION_$n ({result})\nint $e(void)\n{{\n{body}    return EXPRESSION_$n;\n}}\n")
-        }
-        14 => format!(
-            "static int $w(void);\nint $e(void) {{ return $w(); }}\nstatic int $w(void)\n{{\n{body}    return {result};\n}}\n"
-        ),
-        _ => format!("int\n$e (void) /* {{ */\n{{\n{body}    return ({result}); /* }} */\n}}\n"),
-    });
-    let entry = variant.entry.as_deref().unwrap_or("$e");
-    Item {
-        kind: kind.name.clone(),
-        header: filler.fill(&variant.header),
-        top: filler.fill(&variant.top),
-        functions: filler.fill(&functions),
-        tail: filler.fill(&variant.tail),
-        entries: vec![filler.fill(entry)],
-        late: random.u8(..4) == 0,
-    }
-}
-
-/// What the dollars of a kind's text stand for.
-#[derive(Default)]
-struct Filler {
-    names: Names,
-    small: u8,
-    entry: String,
-    unit: String,
-    prefix: String,
-    number: usize,
-    at: usize,
-}
-
-impl Filler {
-    fn fill(&self, text: &str) -> String {
-        let mut filled = String::new();
-        let mut letters = text.chars();
-        while let Some(letter) = letters.next() {
-            if letter != '$' {
-                filled.push(letter);
-                continue;
-            }
-            match letters.next() {
-                Some('a') => filled += self.names[0],
-                Some('b') => filled += self.names[1],
-                Some('c') => filled += self.names[2],
-                Some('w') => filled += self.names[3],
-                Some('k') => filled += &self.small.to_string(),
-                Some('e') => filled += &self.entry,
-                Some('x') => filled += &self.unit,
-                Some('p') => filled += &self.prefix,
-                Some('h') => filled += &self.number.to_string(),
-                Some('n') => filled += &self.at.to_string(),
-                Some('s') => filled.push(' '),
-                Some('r') => filled.push('\r'),
-                Some('f') => filled.push('\u{c}'),
-                Some('v') => filled.push('\u{b}'),
-                Some('$') => filled.push('$'),
-                other => panic!("${other:?} means nothing in {text}"),
-            }
-        }
-        filled
-    }
 }

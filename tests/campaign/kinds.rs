@@ -26,7 +26,8 @@ pub struct Variant {
     pub entry: Option<String>,
 }
 
-const TEXTS: [(&str, &str); 7] = [
+/// The files, each with its name.
+pub const TEXTS: [(&str, &str); 7] = [
     ("names", include_str!("kinds/names.txt")),
     ("macros", include_str!("kinds/macros.txt")),
     ("declarations", include_str!("kinds/declarations.txt")),
@@ -43,10 +44,10 @@ enum Section {
     Unit,
 }
 
-/// All kinds, or those that the settings name.
-pub fn all() -> Vec<Kind> {
+/// The kinds of these files, numbered.
+pub fn read(texts: &[(&str, &str)]) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Vec::new();
-    for (file, text) in TEXTS {
+    for (file, text) in texts {
         let mut section = Section::None;
         for (at, line) in text.lines().enumerate() {
             let place = format!("kinds/{file}.txt:{}", at + 1);
@@ -70,7 +71,7 @@ pub fn all() -> Vec<Kind> {
                 section = Section::Unit;
             } else {
                 let Some(kind) = kinds.last_mut() else { continue };
-                read(kind, &section, line, &place);
+                read_line(kind, &section, line, &place);
             }
         }
     }
@@ -80,7 +81,7 @@ pub fn all() -> Vec<Kind> {
     kinds
 }
 
-fn read(kind: &mut Kind, section: &Section, line: &str, place: &str) {
+fn read_line(kind: &mut Kind, section: &Section, line: &str, place: &str) {
     let add = |text: &mut String, line: &str| {
         text.push_str(line);
         text.push('\n');

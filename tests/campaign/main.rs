@@ -32,8 +32,10 @@
 mod support;
 
 mod campaign;
+mod flags;
 mod generator;
 mod host;
+mod items;
 mod kinds;
 mod outcome;
 mod program;

@@ -101,6 +101,8 @@ impl Batch {
     /// Writes all files into a directory.
     pub fn write(&self, dir: &Path) {
         fs::write(dir.join("header.h"), self.header_text()).unwrap();
+        // For the flavour of flags that includes it.
+        fs::write(dir.join("forced.h"), "#define const\n#define FORCED 1\n").unwrap();
         for program in &self.programs {
             fs::create_dir_all(dir.join(&program.folder)).unwrap();
             for (name, text) in &program.files {
