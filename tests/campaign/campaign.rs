@@ -136,6 +136,10 @@ impl Campaign {
 
     /// Finds the programs that differ, and prints each, reduced if there are not too many yet.
     fn explain(&self, batch: &Batch, differences: &[Difference], number: usize) {
+        let enough = self.summary.lock().unwrap().reduced >= self.settings.reduce;
+        if enough && self.name(batch, differences, number) {
+            return;
+        }
         let alone = differences.iter().any(|difference| difference.what.starts_with("alone-"));
         let differs = |batch: &Batch| !self.differences(batch, alone).0.is_empty();
         let named: BTreeSet<String> = differences.iter().filter_map(Difference::program).collect();
@@ -159,6 +163,20 @@ impl Campaign {
         }
     }
 
+    /// Records the programs that differ without another run of the tool; false if the differences name none.
+    fn name(&self, batch: &Batch, differences: &[Difference], number: usize) -> bool {
+        let mut any = false;
+        for (at, program) in batch.programs.iter().enumerate() {
+            let own = differences.iter().filter(|difference| difference.program().as_ref() == Some(&program.prefix));
+            let own: Vec<Difference> = own.cloned().collect();
+            if !own.is_empty() {
+                any = true;
+                self.record(&batch.only(|other| other == at), &own, number, "");
+            }
+        }
+        any
+    }
+
     fn print(&self, part: &Batch, differs: &dyn Fn(&Batch) -> bool, alone: bool, number: usize) {
         let reduced = {
             let mut summary = self.summary.lock().unwrap();
@@ -167,12 +185,7 @@ impl Campaign {
         };
         let smallest = if reduced { reduce(part, differs) } else { part.clone() };
         let differences = self.differences(&smallest, alone).0;
-        let kinds = suspects(&smallest, &differences);
-        let kinds = kinds.into_iter().collect::<Vec<_>>().join(" + ");
-        let what: BTreeSet<&str> = differences.iter().map(|difference| &*difference.what).collect();
-        let what = what.into_iter().collect::<Vec<_>>().join(", ");
-        let line = format!("batch {number}, {} {}: {what}: {kinds}", smallest.cc, smallest.flags.join(" "));
-        let mut text = format!("DIFFERS {line}\n");
+        let mut text = String::new();
         if reduced {
             text += &shown(&smallest, &differences);
             text += &format!(
@@ -180,7 +193,16 @@ impl Campaign {
                 self.settings.seed
             );
         }
-        print!("{text}");
+        self.record(&smallest, &differences, number, &text);
+    }
+
+    fn record(&self, batch: &Batch, differences: &[Difference], number: usize, text: &str) {
+        let kinds = suspects(batch, differences).into_iter().collect::<Vec<_>>().join(" + ");
+        let what: BTreeSet<&str> = differences.iter().map(|difference| &*difference.what).collect();
+        let what = what.into_iter().collect::<Vec<_>>().join(", ");
+        let flags = batch.flags.join(" ");
+        let line = format!("batch {number}, {} {flags} --unity {}: {what}: {kinds}", batch.cc, batch.unity);
+        println!("DIFFERS {line}\n{text}");
         let mut summary = self.summary.lock().unwrap();
         let after = summary.programs;
         summary.kinds.entry(kinds).or_insert((0, after)).0 += 1;

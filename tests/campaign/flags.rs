@@ -2,8 +2,9 @@
 
 use fastrand::Rng;
 
-/// Sets of flags. Kinds name them.
-const FLAVOURS: [(&str, &[&str], u32); 13] = [
+/// Sets of flags, how often each is drawn, and two that stand for a header: `real` for that of the fixtures' units, `hconst` and
+/// `hstatic` for one that takes a keyword away.
+const FLAVOURS: [(&str, &[&str], u32); 14] = [
     ("plain", &[], 12),
     ("quiet", &["--cflag=-w"], 8),
     ("wall", &["--cflag=-Wall", "--cflag=-Wextra"], 2),
@@ -15,6 +16,7 @@ const FLAVOURS: [(&str, &[&str], u32); 13] = [
     ("dstatic", &["-D", "static=", "--cflag=-w"], 1),
     ("dconst", &["-D", "const=", "--cflag=-w"], 1),
     ("forced", &["--cflag=-include", "--cflag=forced.h", "--cflag=-w"], 1),
+    ("real", &["--cflag=-w"], 2),
     ("hconst", &[], 1),
     ("hstatic", &[], 1),
 ];

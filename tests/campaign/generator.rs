@@ -8,6 +8,7 @@ use crate::flags;
 use crate::items::{Filler, Names, Wrap, item};
 use crate::kinds::Kind;
 use crate::program::{Batch, Fragment, Item, Program, Unit};
+use crate::real::{self, Originals};
 use crate::settings::Settings;
 
 /// Names that units and headers like to have.
@@ -25,6 +26,7 @@ const HEADER_KINDS: usize = 9;
 pub struct Generator {
     kinds: Vec<Kind>,
     compilers: Vec<&'static str>,
+    originals: Originals,
     seed: u64,
 }
 
@@ -44,7 +46,7 @@ impl Generator {
             .filter(|kind| !named(kind, &settings.without))
             .collect();
         assert!(!chosen.is_empty(), "MJIT_CC_CAMPAIGN_KINDS and MJIT_CC_CAMPAIGN_WITHOUT leave no kind");
-        Self { kinds: chosen, compilers, seed: settings.seed }
+        Self { kinds: chosen, compilers, originals: Originals::read(), seed: settings.seed }
     }
 
     /// The batch of a number.
@@ -95,18 +97,113 @@ impl Generator {
             header.push(Fragment(filler.fill(&kind.header)));
         }
 
-        let mut batch = Batch { cc, flags, header, programs: Vec::new() };
+        let real = flavour == "real";
+        if real {
+            header.insert(0, Fragment(real::header()));
+        }
+        let unity = ["8", "8", "8", "3", "auto"][random.usize(..5)];
+        let mut batch = Batch { cc, flags, unity, header, programs: Vec::new() };
+        let own = kinds.iter().filter(|kind| own(kind)).copied().collect();
+        let mut writer = Writer { random, kinds, own, originals: real.then_some(&self.originals) };
         while batch.programs.len() < programs {
             // Names that the header has are seldom another thing in a unit.
-            let taken = if random.u8(..16) == 0 { BTreeSet::new() } else { taken.clone() };
+            let taken = if writer.random.u8(..16) == 0 { BTreeSet::new() } else { taken.clone() };
             let mut folder = Folder { name: format!("d{}", batch.programs.len()), kinds: of_header.clone(), taken };
-            let neighbours = if random.u8(..3) == 0 { 2 } else { 1 };
+            let neighbours = if writer.random.u8(..3) == 0 { 2 } else { 1 };
             for _ in 0..neighbours {
                 let prefix = format!("p{}", batch.programs.len());
-                batch.programs.push(program(random, &kinds, &mut folder, prefix, &own));
+                batch.programs.push(writer.program(&mut folder, prefix));
             }
         }
         batch
+    }
+}
+
+/// Writes the programs of one batch.
+struct Writer<'k, 'r> {
+    random: &'r mut Rng,
+    kinds: Vec<&'k Kind>,
+    /// Those for the batch's flags and no others.
+    own: Vec<&'k Kind>,
+    originals: Option<&'k Originals>,
+}
+
+impl<'k> Writer<'k, '_> {
+    fn program(&mut self, folder: &mut Folder<'k>, prefix: String) -> Program {
+        let chosen = self.choose();
+        for kind in &chosen {
+            let Folder { kinds, taken, .. } = folder;
+            kinds.entry(&kind.name).or_insert_with(|| names(self.random, taken));
+        }
+        let count = 2 + usize::from(self.random.bool()) * self.random.usize(..5);
+        let letters = ["a", "b", "c", "d", "e", "f"];
+        // Copies of one original, or units of several.
+        let which =
+            self.originals.filter(|_| self.random.bool()).map(|originals| self.random.usize(..originals.count()));
+        let mut units: Vec<Unit> =
+            letters[..count].iter().map(|letter| self.unit(&chosen, folder, &prefix, letter)).collect();
+        if let Some(originals) = self.originals {
+            for (unit, letter) in units.iter_mut().zip(letters) {
+                let which = which.unwrap_or_else(|| self.random.usize(..originals.count()));
+                unit.items.insert(0, originals.item(self.random, which, &format!("{prefix}_{letter}")));
+            }
+        }
+        let mut files = Vec::new();
+        for kind in &chosen {
+            let filler = Filler { names: folder.kinds[&*kind.name], number: kind.number, ..Filler::default() };
+            files.extend(kind.files.iter().map(|(name, text)| (name.clone(), filler.fill(text))));
+        }
+        let whole = chosen.iter().any(|kind| kind.whole);
+        Program { prefix, folder: folder.name.clone(), files, units, whole }
+    }
+
+    fn choose(&mut self) -> Vec<&'k Kind> {
+        let mut chosen: Vec<&Kind> = Vec::new();
+        for at in 0..1 + self.random.usize(..3) {
+            let from = if at == 0 && !self.own.is_empty() && self.random.bool() { &self.own } else { &self.kinds };
+            let kind = from[self.random.usize(..from.len())];
+            if !chosen.iter().any(|other| other.name == kind.name) {
+                chosen.push(kind);
+            }
+        }
+        chosen
+    }
+
+    fn unit(&mut self, kinds: &[&Kind], folder: &Folder<'_>, prefix: &str, letter: &str) -> Unit {
+        let random = &mut *self.random;
+        let mut items = Vec::new();
+        if random.u8(..8) == 0 {
+            let blank = ["\n", "\n\n\n", "/* begins\n   here */\n", "// a unit \\\n of its own\n"];
+            items.push(Item {
+                kind: "comment".to_owned(),
+                top: blank[random.usize(..4)].to_owned(),
+                ..Item::default()
+            });
+        }
+        for (at, kind) in kinds.iter().enumerate() {
+            // Not every unit has everything, but none is empty.
+            if kinds.len() > 1 && random.u8(..8) == 0 && !(at + 1 == kinds.len() && items.is_empty()) {
+                continue;
+            }
+            let mut names = folder.kinds[&*kind.name];
+            // Here and there a name of the unit's own.
+            if kind.header.is_empty() && kind.files.is_empty() && random.u8(..10) == 0 {
+                names[0] = POOL[random.usize(..POOL.len())];
+            }
+            let filler = Filler {
+                names,
+                small: 1 + random.u8(..3),
+                entry: format!("{prefix}_{letter}{at}"),
+                unit: format!("{prefix}_{letter}"),
+                prefix: prefix.to_owned(),
+                number: kind.number,
+                at,
+            };
+            let variant = &kind.variants[random.usize(..kind.variants.len())];
+            items.push(item(kind, variant, &filler, Wrap::any(random), random.u8(..4) == 0));
+        }
+        random.shuffle(&mut items);
+        Unit { path: format!("{}/{prefix}_{letter}.c", folder.name), items }
     }
 }
 
@@ -123,71 +220,4 @@ fn names(random: &mut Rng, taken: &mut BTreeSet<&'static str>) -> Names {
             }
         }
     })
-}
-
-fn program<'k>(
-    random: &mut Rng,
-    kinds: &[&'k Kind],
-    folder: &mut Folder<'k>,
-    prefix: String,
-    own: &dyn Fn(&Kind) -> bool,
-) -> Program {
-    let mut chosen: Vec<&'k Kind> = Vec::new();
-    let own: Vec<&&'k Kind> = kinds.iter().filter(|kind| own(kind)).collect();
-    for at in 0..1 + random.usize(..3) {
-        let kind = if at == 0 && !own.is_empty() && random.bool() {
-            *own[random.usize(..own.len())]
-        } else {
-            kinds[random.usize(..kinds.len())]
-        };
-        if !chosen.iter().any(|other| other.name == kind.name) {
-            chosen.push(kind);
-        }
-    }
-    for kind in &chosen {
-        let Folder { kinds, taken, .. } = folder;
-        kinds.entry(&kind.name).or_insert_with(|| names(random, taken));
-    }
-    let count = 2 + usize::from(random.bool()) * random.usize(..5);
-    let letters = ["a", "b", "c", "d", "e", "f"];
-    let units = letters[..count].iter().map(|letter| unit(random, &chosen, folder, &prefix, letter)).collect();
-    let mut files = Vec::new();
-    for kind in &chosen {
-        let filler = Filler { names: folder.kinds[&*kind.name], number: kind.number, ..Filler::default() };
-        files.extend(kind.files.iter().map(|(name, text)| (name.clone(), filler.fill(text))));
-    }
-    let whole = chosen.iter().any(|kind| kind.whole);
-    Program { prefix, folder: folder.name.clone(), files, units, whole }
-}
-
-fn unit(random: &mut Rng, kinds: &[&Kind], folder: &Folder<'_>, prefix: &str, letter: &str) -> Unit {
-    let mut items = Vec::new();
-    if random.u8(..8) == 0 {
-        let blank = ["\n", "\n\n\n", "/* begins\n   here */\n", "// a unit \\\n of its own\n"];
-        items.push(Item { kind: "comment".to_owned(), top: blank[random.usize(..4)].to_owned(), ..Item::default() });
-    }
-    for (at, kind) in kinds.iter().enumerate() {
-        // Not every unit has everything, but none is empty.
-        if kinds.len() > 1 && random.u8(..8) == 0 && !(at + 1 == kinds.len() && items.is_empty()) {
-            continue;
-        }
-        let mut names = folder.kinds[&*kind.name];
-        // Here and there a name of the unit's own.
-        if kind.header.is_empty() && kind.files.is_empty() && random.u8(..10) == 0 {
-            names[0] = POOL[random.usize(..POOL.len())];
-        }
-        let filler = Filler {
-            names,
-            small: 1 + random.u8(..3),
-            entry: format!("{prefix}_{letter}{at}"),
-            unit: format!("{prefix}_{letter}"),
-            prefix: prefix.to_owned(),
-            number: kind.number,
-            at,
-        };
-        let variant = &kind.variants[random.usize(..kind.variants.len())];
-        items.push(item(kind, variant, &filler, Wrap::any(random), random.u8(..4) == 0));
-    }
-    random.shuffle(&mut items);
-    Unit { path: format!("{}/{prefix}_{letter}.c", folder.name), items }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{run, text};
+use crate::support::{fixture, run, text};
 
 pub struct Host {
     dir: TempDir,
@@ -23,8 +23,10 @@ impl Host {
         }
         fs::write(dir.path().join("aliases.h"), aliases).unwrap();
         fs::write(dir.path().join("host.c"), include_str!("host.c")).unwrap();
+        fs::write(dir.path().join("run.c"), include_str!("run.c")).unwrap();
         let mut gcc = Command::new("gcc");
-        gcc.current_dir(dir.path()).args(["-std=gnu11", "-w", "-rdynamic", "-o", "host", "host.c", "-ldl", "-lm"]);
+        gcc.current_dir(dir.path()).arg("-I").arg(fixture(""));
+        gcc.args(["-std=gnu11", "-w", "-rdynamic", "-o", "host", "host.c", "run.c", "-ldl", "-lm"]);
         run(&mut gcc, 0);
         Self { dir }
     }

@@ -39,6 +39,7 @@ mod items;
 mod kinds;
 mod outcome;
 mod program;
+mod real;
 mod reduce;
 mod settings;
 mod tool;

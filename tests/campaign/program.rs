@@ -9,6 +9,8 @@ use std::path::Path;
 pub struct Batch {
     pub cc: &'static str,
     pub flags: Vec<String>,
+    /// How many units are merged at a time.
+    pub unity: &'static str,
     pub header: Vec<Fragment>,
     pub programs: Vec<Program>,
 }

@@ -25,11 +25,11 @@ pub enum Way {
 }
 
 impl Way {
-    fn words(self) -> &'static [&'static str] {
+    fn words(self, unity: &'static str) -> Vec<&'static str> {
         match self {
-            Self::Alone => &["--unity", "off"],
-            Self::Compact => &["--compact", "--unity", "off"],
-            Self::Merged => &["--compact", "--unity", "8"],
+            Self::Alone => vec!["--unity", "off"],
+            Self::Compact => vec!["--compact", "--unity", "off"],
+            Self::Merged => vec!["--compact", "--unity", unity],
         }
     }
 }
@@ -70,7 +70,10 @@ impl Bench {
             tool.env_remove(name);
         }
         tool.current_dir(dir).args(["compile", "-k", "-j1", "--message-format", "json", "--header", "header.h"]);
-        tool.args(["--cc", batch.cc, "--timeout", "60", "--out-dir"]).arg(out).args(way.words()).args(&batch.flags);
+        tool.args(["--cc", batch.cc, "--timeout", "60", "--out-dir"])
+            .arg(out)
+            .args(way.words(batch.unity))
+            .args(&batch.flags);
         // What is compiled for `Alone` is there for `Compact`; nothing that was compiled alone is there for `Merged`.
         if way == Way::Merged {
             tool.args(["--cache", "off"]);
