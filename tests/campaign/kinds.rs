@@ -27,9 +27,11 @@ pub struct Variant {
 }
 
 /// The files, each with its name.
-pub const TEXTS: [(&str, &str); 7] = [
+pub const TEXTS: [(&str, &str); 9] = [
     ("names", include_str!("kinds/names.txt")),
     ("macros", include_str!("kinds/macros.txt")),
+    ("pragmas", include_str!("kinds/pragmas.txt")),
+    ("unit_macros", include_str!("kinds/unit_macros.txt")),
     ("declarations", include_str!("kinds/declarations.txt")),
     ("state", include_str!("kinds/state.txt")),
     ("order", include_str!("kinds/order.txt")),

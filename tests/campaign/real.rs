@@ -48,7 +48,7 @@ fn change(random: &mut Rng, text: &mut String) {
     let pick = |random: &mut Rng, words: &[&'static str]| words[random.usize(..words.len())];
     match random.u8(..7) {
         0 => {
-            let from = pick(random, &["stack", "cancel_pc", "constants", "label_0", "cancel", "frame"]);
+            let from = pick(random, &["stack", "constants", "label_0", "label_8", "frame"]);
             let to = pick(random, &["helper", "state", "table", "vm_local", "_x", "stack_0", "VALUE"]);
             if !words(text).any(|word| word == to) {
                 *text = replaced(text, from, to);

@@ -2,7 +2,8 @@
 //!
 //! The forms are those of the campaign (`tests/campaign/kinds`): each form of a kind meets itself and the next form, with fixed
 //! names. `safe.txt` has programs that must not only be equal but be merged, so that merging nothing is no way out. The tests go
-//! through the command line, or another tool that `MJIT_CC` names.
+//! through the command line, or another tool that `MJIT_CC` names; `MJIT_CC_CAMPAIGN_KINDS=identity,order` tries only kinds whose names
+//! contain one of the words.
 
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
 #![allow(clippy::print_stdout, reason = "a table says which of its rows fail")]
@@ -38,8 +39,18 @@ fn names_that_meet() {
 }
 
 #[test]
-fn words_of_macros() {
+fn words_of_the_headers_macros() {
     check("macros", false);
+}
+
+#[test]
+fn words_of_the_units_macros() {
+    check("unit_macros", false);
+}
+
+#[test]
+fn pragmas_hold_for_one_unit() {
+    check("pragmas", false);
 }
 
 #[test]
