@@ -20,8 +20,8 @@ const POOL: [&str; 64] = [
     "leaf", "root", "edge", "cost", "gain", "rate", "unit", "word", "byte", "line", "text",
 ];
 
-/// So many kinds of a batch may have something in its header.
-const HEADER_KINDS: usize = 9;
+/// So many kinds without and with something in the header a batch has: few enough that each is in several programs.
+const KINDS: [usize; 2] = [16, 9];
 
 pub struct Generator {
     kinds: Vec<Kind>,
@@ -80,11 +80,11 @@ impl Generator {
         random.shuffle(&mut kinds);
         // Kinds of the flavour's own come first, or they would hardly come at all.
         kinds.sort_by_key(|kind| !own(kind));
-        let mut in_header = 0;
+        let mut counts = [0, 0];
         kinds.retain(|kind| {
-            let headed = !kind.header.is_empty();
-            in_header += usize::from(headed);
-            !headed || in_header <= HEADER_KINDS
+            let headed = usize::from(!kind.header.is_empty());
+            counts[headed] += 1;
+            counts[headed] <= KINDS[headed]
         });
 
         let mut taken = BTreeSet::new();
