@@ -24,6 +24,10 @@ soak:
     cargo build --example fake-cc
     MJIT_CC_SOAK_SECONDS=${MJIT_CC_SOAK_SECONDS:-600} cargo test --test soak -- --nocapture
 
+# Programs of several units, merged and not: all must be equal. MJIT_CC_CAMPAIGN_SEED repeats one, _FROM goes on (tests/campaign/main.rs).
+campaign programs="20000":
+    MJIT_CC_CAMPAIGN_PROGRAMS={{programs}} cargo test --release --test campaign -- --include-ignored --nocapture
+
 # What this tool costs beside the compilers, and the worker a VM's threads.
 bench:
     cargo bench

@@ -26,6 +26,7 @@ mod calls;
 mod compaction;
 mod machine;
 mod memory;
+mod merged;
 mod restart;
 mod seed;
 mod table;
@@ -38,7 +39,7 @@ fn main() {
     let wanted: Vec<&String> = words.iter().filter(|word| *word != "--short").collect();
     let Some(header) = generated::min_header() else { return };
     let work = Work { short, header, dir: tempfile::tempdir().expect("a temporary directory") };
-    let rows: [(&str, Row); 9] = [
+    let rows: [(&str, Row); 10] = [
         ("gcc", callable::tiny_behind_ruby),
         ("clang", callable::tiny_behind_clang),
         ("units", callable::all_units),
@@ -48,6 +49,7 @@ fn main() {
         ("cached", cached::together_or_alone),
         ("calls", calls::in_random_order),
         ("memory", memory::ten_thousand),
+        ("merged", merged::of_generated_units),
     ];
     let mut table = Table::default();
     for (name, row) in rows {

@@ -38,6 +38,15 @@ impl Table {
         self.0.push(Row { what: what.to_owned(), ours, theirs: String::new(), ratio: String::new(), reach });
     }
 
+    /// A row of a share, with what it is to be at least, if anything.
+    pub fn at_least(&mut self, what: &str, share: f64, reach: Option<f64>) {
+        let reach = reach.map_or("reported".to_owned(), |reach| {
+            format!("at least {reach:.2}: {}", if share >= reach { "reached" } else { "missed" })
+        });
+        let ours = format!("{share:.2}");
+        self.0.push(Row { what: what.to_owned(), ours, theirs: String::new(), ratio: String::new(), reach });
+    }
+
     /// A row that could not be run.
     pub fn skip(&mut self, what: &str, why: &str) {
         let row = |ours: &str| Row {
