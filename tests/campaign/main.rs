@@ -50,7 +50,6 @@ use crate::support::need;
 
 /// The default number of programs is for CI.
 #[test]
-#[ignore = "red until units are merged by rules that hold; cargo test --test campaign -- --ignored --nocapture"]
 fn programs_mean_the_same_merged_or_not() {
     need!("gcc");
     let campaign = Campaign::new(Settings::from_environment());
