@@ -7,6 +7,7 @@ const HEADER: &[u8] = b"#define HEADER_MACRO(x) (x)
 typedef unsigned long size_t; typedef int host_t;
 static int state; static int step(void) { return ++state; }
 static inline int twice(int n) { return n * 2; } static const int row[2] = {1, 2};
+struct boxed { int n; };
 static int old(old_n) int old_n; { return old_n; }
 int late(int); static inline int calls(int n) { return late(n); }
 ";
@@ -107,6 +108,10 @@ fn what_is_shared() {
         ("static const host_t same[] = {1, 2};", "same[1]"),
         ("typedef short mine_t; static const mine_t same = 1;", "same"),
         ("typedef int same;", "(same)1"),
+        (
+            "static int boxed(int n) { struct boxed b = {n}; return b.n; } static int same(int n) { return boxed(n); }",
+            "same(1)",
+        ),
         ("struct same { int n; };", "((struct same){1}).n"),
         ("enum { same };", "same"),
         ("#define N 3\nstatic int same(void) { return N; }", "same()"),
@@ -181,6 +186,7 @@ fn each_expectedwith_its_smallest_text() {
         ("static int a(void) { return *__func__; }\nENTRY { return a(); }", Reason::FunctionName { line: 1 }),
         ("ENTRY { return __COUNTER__; }", Reason::Place { line: 1, name: name("__COUNTER__") }),
         ("static int twice(int n) { return n; }\nENTRY { return x; }", taken("twice", Owner::Header)),
+        ("struct boxed { int n, m; };\nENTRY { return x; }", taken("boxed", Owner::Header)),
         ("static int abs(int n) { return n; }\nENTRY { return abs(x); }", taken("abs", Owner::Compiler)),
         ("#undef HEADER_MACRO\nstatic int HEADER_MACRO;\nENTRY { return x; }", taken("HEADER_MACRO", Owner::Macro)),
         (
