@@ -12,6 +12,8 @@ mod reason;
 mod scan;
 mod scc;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 mod uses;
 mod words;
 

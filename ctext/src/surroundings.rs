@@ -35,8 +35,10 @@ pub(crate) struct StaticItem {
 struct Known {
     /// The static items that declare or define the name; none if these cannot be repeated.
     items: Option<Vec<usize>>,
-    /// True if the name is declared at file scope, as anything.
+    /// True if the name is declared at file scope, as anything but a tag.
     is_declared: bool,
+    /// True if the name is the tag of a struct, union or enum, or may be one.
+    is_tag: bool,
     type_name: Option<TypeName>,
     /// True if code of the header mentions the name.
     is_mentioned: bool,
@@ -179,7 +181,7 @@ impl Surroundings {
     fn opaque(&mut self, text: &Text<'_, '_>, range: Range<usize>, types: &HashMap<&[u8], TypeName>) {
         for at in range.filter(|&at| text.is_name(at) && !types.contains_key(text.name(at))) {
             let known = self.known(text.name(at));
-            (known.is_declared, known.is_mentioned) = (true, true);
+            (known.is_declared, known.is_tag, known.is_mentioned) = (true, true, true);
             known.state.get_or_insert(State::NotUnderstood);
         }
     }
@@ -192,7 +194,7 @@ impl Surroundings {
             }
             let Ok((aggregate, _)) = text.aggregate(at, &mut Vec::new()) else { continue };
             if let Some(tag) = aggregate.tag {
-                self.known(text.name(tag)).is_declared = true;
+                self.known(text.name(tag)).is_tag = true;
             }
             if let Some(body) = aggregate.body
                 && aggregate.is_enum
@@ -316,6 +318,10 @@ impl Surroundings {
 
     pub(crate) fn declares(&self, name: &[u8]) -> bool {
         self.names.get(name).is_some_and(|known| known.is_declared)
+    }
+
+    pub(crate) fn declares_tag(&self, name: &[u8]) -> bool {
+        self.names.get(name).is_some_and(|known| known.is_tag)
     }
 
     pub(crate) fn mentions(&self, name: &[u8]) -> bool {

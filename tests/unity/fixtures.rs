@@ -33,7 +33,8 @@ fn check(compiler: &str) {
     let (sources, answers) = fixtures();
     let merged = merge_sources(&sources, &surroundings(compiler, &fixture("vm.h"), ""), "");
     // tcc does not say how `INT64_C` joins words, so that its units are left out.
-    let is_joined = |one: &LeftOut| matches!(&one.reason, Reason::Macro { name, .. } if compiler == "tcc" && name == "INT64_C");
+    let is_joined =
+        |one: &LeftOut| matches!(&one.reason, Reason::Macro { name, .. } if compiler == "tcc" && name == "INT64_C");
     assert!(merged.left_out.iter().all(is_joined), "{compiler}: {:?}", merged.left_out);
     let answers: BTreeMap<String, String> = merged
         .units

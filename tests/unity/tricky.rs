@@ -276,8 +276,9 @@ fn tags_types_and_constants_stay_with_their_unit() {
 fn equal_types_and_tables_become_one() {
     need!("gcc");
     let types = "typedef struct node { struct node *next; int64_t value; } node;\nenum { DEPTH = 4 };\nstatic const char *const names[DEPTH] = {[0] = \"one\", [3] = \"two\"};\nstatic int64_t twice(int64_t n) { return n * 2; }\n";
-    let unit =
-        |more: &str| format!("{types}ENTRY {{ node n = {{0, x}}; return twice(n.value) + names[3][1] + DEPTH + {more}; }}");
+    let unit = |more: &str| {
+        format!("{types}ENTRY {{ node n = {{0, x}}; return twice(n.value) + names[3][1] + DEPTH + {more}; }}")
+    };
     for helper in ["int64_t value; }", " = 4 }", "\"one\"", "return n * 2"] {
         check_shares(helper, &[&unit("1"), &unit("2")]);
     }
@@ -398,7 +399,10 @@ fn what_others_define_keeps_its_name() {
     );
     check(&[PLAIN, "ENTRY { int64_t labs = 3; return labs + x; }"]);
     assert_eq!(
-        refused(&["extern long labs(long);\nENTRY { return labs(-x); }", "ENTRY { int64_t labs = 3; return labs + x; }"]),
+        refused(&[
+            "extern long labs(long);\nENTRY { return labs(-x); }",
+            "ENTRY { int64_t labs = 3; return labs + x; }"
+        ]),
         Reason::Undeclared { line: 1, name: "labs".to_owned() }
     );
     let other = "extern long labs(long number);\nENTRY { return labs(-x); }";

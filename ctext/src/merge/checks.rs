@@ -80,7 +80,7 @@ impl Unit<'_, '_> {
     /// A tag that nothing at file scope declares before has the scope of its block or its parameters.
     fn tag(&self, at: usize, piece: &Piece<'_>, surroundings: &Surroundings) -> Result<(), Reason> {
         let name = self.text.name(at);
-        let is_known = surroundings.declares(name) || self.privates.get(name).is_some_and(|private| private.is_tag);
+        let is_known = surroundings.declares_tag(name) || self.privates.get(name).is_some_and(|private| private.is_tag);
         let in_brackets = (piece.tokens.start..at).any(|open| self.text.close(open).is_some_and(|close| close > at));
         let is_defined = self.text.is(at + 1, "{");
         if is_known || is_defined || !in_brackets {

@@ -287,11 +287,14 @@ impl<'s, 't> Unit<'s, 't> {
         let mut names: Vec<&&[u8]> = self.privates.keys().collect();
         names.sort_unstable();
         for name in names {
+            let own = &self.privates[*name];
             let owner = if self.copied.contains::<[u8]>(name) {
                 continue;
             } else if surroundings.macros.has(name) {
                 Owner::Macro
-            } else if surroundings.declares(name) {
+            } else if (own.is_ordinary && surroundings.declares(name))
+                || (own.is_tag && surroundings.declares_tag(name))
+            {
                 Owner::Header
             } else if self.privates[*name].local == Some(Local::Function) && crate::library::knows(name) {
                 Owner::Compiler

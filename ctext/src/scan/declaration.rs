@@ -33,7 +33,14 @@ impl Item {
     /// The names that a typedef defines, and what each stands for.
     pub(crate) fn type_names(&self) -> impl Iterator<Item = (usize, TypeName)> {
         self.declarators.iter().filter_map(|declarator| {
-            let kind = if declarator.is_function { TypeName::Function } else { TypeName::Other };
+            // A volatile type, or one that an attribute changes, is not as plain as its words.
+            let is_plain = declarator.const_pointer.is_none() && declarator.dimensions == 0;
+            let is_arithmetic = self.is_arithmetic && is_plain && !self.is_volatile && self.attributes.is_empty();
+            let kind = match declarator.is_function {
+                true => TypeName::Function,
+                false if is_arithmetic => TypeName::Arithmetic,
+                false => TypeName::Other,
+            };
             Some((declarator.name?, kind))
         })
     }
@@ -65,6 +72,8 @@ pub(crate) enum Scope {
 pub(crate) enum TypeName {
     /// A function's type: `type name;` declares a function.
     Function,
+    /// One of the language's arithmetic types.
+    Arithmetic,
     Other,
 }
 
@@ -170,7 +179,9 @@ impl Text<'_, '_> {
                 }
                 Word::Name if has_type => return Ok(at),
                 Word::Name => {
-                    item.is_function_type = types(self.name(at)).ok_or(Lost(at))? == TypeName::Function;
+                    let kind = types(self.name(at)).ok_or(Lost(at))?;
+                    item.is_function_type = kind == TypeName::Function;
+                    item.is_arithmetic = kind == TypeName::Arithmetic;
                     has_type = true;
                 }
                 _ => return Err(Lost(at)),
