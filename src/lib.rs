@@ -36,6 +36,8 @@
 //! ```
 
 pub mod admission;
+#[cfg(all(unix, not(loom)))]
+mod at_fork;
 pub mod batch;
 pub mod cache;
 mod depend;
@@ -62,9 +64,11 @@ mod standby;
 mod store;
 pub mod symbols;
 mod sync;
+mod thread;
 pub mod timeline;
 pub mod unit;
 pub mod unity;
+mod unwind;
 mod whole;
 pub mod worker;
 

@@ -257,10 +257,15 @@ impl Run<'_> {
 
     /// The macros that stand before every unit, as far as they are known. Found out once.
     fn macros(&self) -> &HeaderMacros {
-        self.macros.get_or_init(|| match self.pipeline.list_macros(&self.header, &|_: &Event<'_>| {}) {
+        if let Some(known) = self.macros.get() {
+            return known;
+        }
+        // No lock is held over a process. Another thread may find out the same.
+        let found = match self.pipeline.list_macros(&self.header, &|_: &Event<'_>| {}) {
             Ok(list) => HeaderMacros::from_definitions(&list),
             Err(_) => HeaderMacros::unknown(),
-        })
+        };
+        self.macros.get_or_init(|| found)
     }
 }
 

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::{Exit, Reaper, Waiting, system};
+use crate::sync::{Condvar, Locked, Mutex, lock};
+use crate::unwind::catch;
 
 /// Why a process ended.
 pub(super) enum Ended {
@@ -38,8 +39,9 @@ impl Drop for Waits {
 }
 
 /// The processes of one executor.
-#[derive(Default)]
 pub(super) struct Processes {
+    /// Whose children they are. In a process that was forked from that one they are none, and are not ended.
+    parent: u32,
     table: Mutex<Table>,
     changed: Condvar,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
@@ -67,11 +69,16 @@ struct Running {
 
 impl Processes {
     pub(super) fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
-        Self { reaper, waiting, ..Self::default() }
+        let (table, changed) = (Mutex::default(), Condvar::default());
+        Self { parent: std::process::id(), table, changed, reaper, waiting }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn are_ours(&self) -> bool {
+        self.parent == std::process::id()
+    }
+
+    fn table(&self) -> Locked<'_, Table> {
+        lock(&self.table)
     }
 
     /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
@@ -110,6 +117,9 @@ impl Processes {
     }
 
     pub(super) fn end(&self, id: u64) {
+        if !self.are_ours() {
+            return;
+        }
         if let Some(running) = self.table().running.get_mut(&id) {
             running.group.end();
         }
@@ -117,6 +127,9 @@ impl Processes {
 
     /// Ends all, and those that come too late for that.
     pub(super) fn cancel(&self) {
+        if !self.are_ours() {
+            return;
+        }
         let mut table = self.table();
         table.cancelled = true;
         table.running.values_mut().for_each(|running| running.group.end());
@@ -128,6 +141,9 @@ impl Processes {
 
     /// Ends the watchdog, and waits for that.
     pub(super) fn end_watchdog(&self) {
+        if !self.are_ours() {
+            return;
+        }
         let watchdog = {
             let mut table = self.table();
             table.over = true;
@@ -149,7 +165,7 @@ impl Processes {
         let lent = self
             .reaper
             .as_ref()
-            .map(|reaper| catch_unwind(AssertUnwindSafe(|| reaper.wait(process.id()))).unwrap_or(Exit::Unknown));
+            .map(|reaper| catch(|| reaper.wait(process.id())).unwrap_or(Exit::Unknown));
         if lent.is_none() {
             // Not reaped before it left the table: until then its id cannot belong to another process.
             process.wait_unreaped();
@@ -196,11 +212,8 @@ fn watch(shared: &Processes) {
         }
         table.watchdog_sleeps = next;
         table = match next {
-            Some(next) => {
-                let waited = shared.changed.wait_timeout(table, next.saturating_duration_since(now));
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => shared.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
+            Some(next) => table.wait_for(&shared.changed, next.saturating_duration_since(now)),
+            None => table.wait(&shared.changed),
         };
     }
 }

@@ -35,6 +35,12 @@ const ARCHIVE: &str = "runtime.a";
 #[derive(Default)]
 pub(crate) struct InProcess {
     threads: Threads,
+    known: Arc<Known>,
+}
+
+/// What the first links found out for those that come after.
+#[derive(Default)]
+struct Known {
     runtime: OnceLock<Option<Runtime>>,
     /// The words for one object, and what they mean: to find that out anew would be a tenth of such a link.
     usual: OnceLock<(Vec<String>, Args)>,
@@ -57,28 +63,41 @@ impl InProcess {
         words: &[&str],
         objects: &[PathBuf],
         threads: usize,
-        find_runtime: impl FnOnce() -> Option<PathBuf> + Send,
+        find_runtime: impl FnOnce() -> Option<PathBuf>,
     ) -> Result<Buffer, NotLinked> {
-        let link = || {
-            let objects = Objects::read(objects)?;
-            let runtime = objects.may_want_runtime().then(|| {
-                let read = || Runtime::read(&find_runtime()?);
-                self.runtime.get_or_init(read).as_ref()
-            });
-            let archive = match runtime.flatten() {
-                Some(runtime) => runtime.wanted_by(&objects)?,
-                None => None,
-            };
-            self.run(words, objects.texts, archive)
-        };
         let threads = if objects.len() >= MANY { threads } else { 1 };
-        self.threads.install(threads, || guarded(link))?
+        let words: Arc<[String]> = words.iter().map(|&word| word.to_owned()).collect();
+        let objects: Arc<[PathBuf]> = objects.into();
+        let link = || {
+            let (known, words, objects) = (Arc::clone(&self.known), Arc::clone(&words), Arc::clone(&objects));
+            self.threads.install(threads, move || guarded(|| known.link(&words, &objects)))?
+        };
+        if let Some(library) = link()? {
+            return Ok(library);
+        }
+        // Finding it runs a process, which neither a thread of rayon's nor a once-lock waits for: a fork would inherit the wait.
+        let found = find_runtime().and_then(|archive| Runtime::read(&archive));
+        self.known.runtime.get_or_init(|| found);
+        link()?.ok_or_else(|| NotLinked::Refused("the compiler's own library was not looked for".to_owned()))
+    }
+}
+
+impl Known {
+    /// Links on the threads of rayon's that this is called on. Nothing where the compiler's own library has to be found first.
+    fn link(&self, words: &[String], objects: &[PathBuf]) -> Result<Option<Buffer>, NotLinked> {
+        let objects = Objects::read(objects)?;
+        let archive = match (objects.may_want_runtime(), self.runtime.get()) {
+            (true, None) => return Ok(None),
+            (true, Some(Some(runtime))) => runtime.wanted_by(&objects)?,
+            (true, Some(None)) | (false, _) => None,
+        };
+        self.run(words, objects.texts, archive).map(Some)
     }
 
-    fn run(&self, words: &[&str], objects: Vec<Text>, archive: Option<Text>) -> Result<Buffer, NotLinked> {
+    fn run(&self, words: &[String], objects: Vec<Text>, archive: Option<Text>) -> Result<Buffer, NotLinked> {
         let is_usual = objects.len() == 1 && archive.is_none();
         let mut files = HashMap::new();
-        let mut line: Vec<String> = ["wild"].iter().chain(words).map(|&word| word.to_owned()).collect();
+        let mut line: Vec<String> = std::iter::once("wild".to_owned()).chain(words.iter().cloned()).collect();
         line.extend(["-o".to_owned(), LIBRARY.to_owned()]);
         if is_usual {
             // Its compiler has merged its strings; to look for equal ones once more would be a tenth of our own time for a unit.

@@ -1,6 +1,7 @@
 //! What the macros of a header are, as its compiler lists them. Knows nothing of what they are good for.
 
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Pipeline, Reading};
 use crate::error::{Failure, Phase};
@@ -8,10 +9,16 @@ use crate::event::Observer;
 use crate::pch::UnitHeader;
 use mjit_cc_platforms::Job;
 
+/// Numbers the lists of this process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 impl Pipeline {
     /// The macros that are defined behind the header, the compiler's own among them, as `#define` lines.
     pub(crate) fn list_macros(&self, header: &UnitHeader, observer: &dyn Observer) -> Result<Vec<u8>, Failure> {
-        let (source, list) = (self.scratch.path().join("macros.c"), self.scratch.path().join("macros.txt"));
+        // Several threads may ask at the same time.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let file = |suffix: &str| self.scratch.path().join(format!("macros-{number}.{suffix}"));
+        let (source, list) = (file("c"), file("txt"));
         let plan = self
             .toolchain()
             .plan(&self.flags, &Job::Macros { source: &source, header: header.as_job(), list: &list })?;

@@ -39,7 +39,7 @@ const MOST_PATIENCE: u32 = 4;
 
 /// Ready to make code.
 pub(crate) struct Engine {
-    pipeline: Pipeline,
+    pipeline: Arc<Pipeline>,
     header: UnitHeader,
     /// Found out when they are wanted first; a child of a fork has the same.
     macros: Arc<OnceLock<HeaderMacros>>,
@@ -116,6 +116,7 @@ impl Engine {
         let standby = Standby::new(options.compilers_ahead());
         let perf = options.perf_map.then(Arc::default);
         let companies = (options.together() > 1).then(Companies::default);
+        let pipeline = Arc::new(pipeline);
         let mut engine =
             Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf, companies };
         if options.merges() && options.header != WorkerHeader::None {
@@ -125,7 +126,7 @@ impl Engine {
         engine.quick = engine.set_up_quick(options, environment, executor).map(Box::new);
         if let Some(quick) = &engine.quick {
             engine.standby = Standby::new(0);
-            let Pipeline { compiler, flags, .. } = &quick.pipeline;
+            let Pipeline { compiler, flags, .. } = &*quick.pipeline;
             let compiler = compiler.toolchain.compiler();
             let words = format!("{} {}", compiler.program.display(), flags.optimize.flag());
             tell(&WorkerEvent::Quick(words));
@@ -149,6 +150,7 @@ impl Engine {
     pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
         let standby = Standby::new(self.standby.wanted());
         let (names, perf) = (self.names.clone(), self.perf.clone());
+        let pipeline = Arc::new(pipeline);
         Self { pipeline, header, macros: Arc::default(), quick: None, standby, names, perf, companies: None }
     }
 
@@ -159,7 +161,7 @@ impl Engine {
 
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
-    pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
+    pub(crate) fn of_parts(pipeline: Arc<Pipeline>, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
         let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
         let (standby, macros) = (Standby::new(0), Arc::default());
         Self { pipeline, header, macros, quick: None, standby, names, perf: None, companies: None }
@@ -194,19 +196,25 @@ impl Engine {
         &self.header
     }
 
-    /// What stands before every unit from now on.
+    /// The same with something else before every unit.
     #[cfg(all(feature = "capi", not(loom)))]
-    pub(crate) fn set_header(&mut self, header: UnitHeader) {
-        self.header = header;
-        self.macros = Arc::default();
+    pub(crate) fn with_header(&self, header: UnitHeader) -> Self {
+        let (pipeline, names) = (Arc::clone(&self.pipeline), self.names.clone());
+        let (standby, macros) = (Standby::new(0), Arc::default());
+        Self { pipeline, header, macros, quick: None, standby, names, perf: None, companies: None }
     }
 
     /// The macros that stand before every unit, as far as they are known.
     pub(super) fn macros(&self, observer: &dyn Observer) -> &HeaderMacros {
-        self.macros.get_or_init(|| match self.pipeline.list_macros(&self.header, observer) {
+        if let Some(known) = self.macros.get() {
+            return known;
+        }
+        // Not within `get_or_init`, which a fork would inherit in the middle. Another thread may find out the same.
+        let found = match self.pipeline.list_macros(&self.header, observer) {
             Ok(list) => HeaderMacros::from_definitions(&list),
             Err(_) => HeaderMacros::unknown(),
-        })
+        };
+        self.macros.get_or_init(|| found)
     }
 
     /// What this process calls the files of a unit.
@@ -391,15 +399,16 @@ impl Engine {
     /// In the child of a fork: goes on in a directory of its own.
     pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
         let Dowry { scratch, header, quick } = dowry;
+        scratch.take_over();
         let quick = self.quick.as_ref().zip(quick).map(|(old, dowry)| Box::new(old.inherit(*dowry, executor)));
-        let Pipeline { compiler, flags, timeout, cache, launcher, admission, .. } = &self.pipeline;
+        let Pipeline { compiler, flags, timeout, cache, launcher, admission, .. } = &*self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
         (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
         pipeline.admission = admission.afresh();
         pipeline.records_units = pipeline.cache.is_some();
-        let macros = Arc::clone(&self.macros);
+        let (macros, pipeline) = (Arc::clone(&self.macros), Arc::new(pipeline));
         let standby = Standby::new(self.standby.wanted());
         let perf = self.perf.as_ref().map(|_| Arc::default());
         let companies = self.companies.as_ref().map(|_| Companies::default());

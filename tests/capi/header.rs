@@ -136,7 +136,7 @@ fn every_function_is_declared_as_it_is() {
     let mut text = callback_types(&island);
     let mut count = 0;
     // A declaration that differs from the header's is an error.
-    for function in between(&island, "extern \"C\" fn ", " {\n") {
+    for function in between(&island, "extern \"C-unwind\" fn ", " {\n") {
         let (name, signature) = function.split_once('(').unwrap();
         writeln!(text, "{};", c_signature(name, signature)).unwrap();
         assert!(header().contains(&format!("{name}(")), "the header lacks {name}");
@@ -146,7 +146,7 @@ fn every_function_is_declared_as_it_is() {
     compiles("gcc", &["-std=c99"], &text);
     for name in between(&header(), "mjitcc_", "(") {
         let declared = !name.contains(|letter: char| letter != '_' && !letter.is_ascii_alphanumeric());
-        let defined = island.contains(&format!("extern \"C\" fn mjitcc_{name}("));
+        let defined = island.contains(&format!("extern \"C-unwind\" fn mjitcc_{name}("));
         assert!(!declared || defined, "the header has mjitcc_{name}, and the library has not");
     }
 }
