@@ -125,8 +125,9 @@ pub(super) fn catch<F: FnOnce() -> R, R>(work: F) -> Result<R, Caught> {
 /// Ends an exception that was caught.
 unsafe fn take(exception: *mut Exception) -> Caught {
     // SAFETY: the caller says that it is one.
-    let class = unsafe { (*exception).class }.to_be_bytes();
-    if class == *b"MOZ\0RUST" {
+    let class = unsafe { (*exception).class };
+    // Rust has the letters in the order of memory, C++ in that of the number.
+    if class.to_ne_bytes() == *b"MOZ\0RUST" {
         // Only the standard library can take it apart, and that only where it catches it itself: so it is thrown once more.
         // SAFETY: it was caught, and nobody else has it.
         let rethrow = || unsafe { _Unwind_RaiseException(exception) };
@@ -136,7 +137,7 @@ unsafe fn take(exception: *mut Exception) -> Caught {
         });
     }
     // The C++ library counts its exceptions, if it is there.
-    let begin = class.ends_with(b"C++\0").then(|| find(c"__cxa_begin_catch")).flatten();
+    let begin = class.to_be_bytes().ends_with(b"C++\0").then(|| find(c"__cxa_begin_catch")).flatten();
     match begin.zip(find(c"__cxa_end_catch")) {
         // SAFETY: the C++ ABI has these functions, and the exception is one of C++.
         Some((begin, end)) => unsafe {
