@@ -10,11 +10,13 @@ mod fault;
 mod fork;
 mod handles;
 mod host;
+mod lineage;
 mod memory;
 mod parts;
 mod reaper;
 mod resources;
 mod slot;
+mod turns;
 mod types;
 mod worker;
 

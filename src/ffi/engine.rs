@@ -7,13 +7,13 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use self::lineage::Lineage;
-use self::turns::Turns;
 use super::fault::{Fault, OK, Status, status, yes};
 use super::handles::{self, Handles};
+use super::lineage::Lineage;
 use super::memory::{bytes, path, read, row, spelled, text, wanted, word, words, write};
 use super::worker::{Compiling, compiling, same_abi};
-use super::{Built, EngineOptions, reaper};
+use super::turns::Turns;
+use super::{Built, EngineOptions, lineage, reaper};
 use crate::discover::{Finder, Variables};
 use crate::error::Failure;
 use crate::event::{Event, Observer};
@@ -25,17 +25,14 @@ use crate::scratch::{Purpose, Scratch};
 use crate::sync::{Locked, Mutex, lock, try_lock};
 use crate::worker::{PartsEngine, PartsSource};
 
-mod lineage;
-mod turns;
-
 /// The engines that C holds.
 pub(super) static ENGINES: Handles<Engine> = Handles::new();
 
 /// `mjitcc_engine`.
 pub struct Engine {
-    lineage: Lineage,
-    turns: Turns,
-    state: Mutex<Arc<State>>,
+    pub(super) lineage: Lineage,
+    pub(super) turns: Turns,
+    pub(super) state: Mutex<Arc<State>>,
     variables: Variables,
     log: Log,
     header: Option<PathBuf>,
@@ -45,11 +42,11 @@ pub struct Engine {
     save_temps: bool,
     reaper: Option<Arc<dyn exec::Reaper>>,
     /// What was loaded and not closed here, as numbers.
-    handles: Mutex<Vec<usize>>,
+    pub(super) handles: Mutex<Vec<usize>>,
 }
 
 /// What changes when a PCH is built, and in the child of a fork.
-struct State {
+pub(super) struct State {
     parts: PartsEngine,
     executor: Arc<ProcessExecutor>,
 }

@@ -415,6 +415,13 @@ impl Engine {
         Self { pipeline, header, macros, quick, standby, names: self.names.clone(), perf, companies }
     }
 
+    /// In the child of a fork: compilers that wait are the parent's, and end only when nothing else has their input open.
+    #[cfg(all(unix, not(loom)))]
+    pub(super) fn leave_compilers(&self) {
+        self.standby.abandon();
+        self.quick.iter().for_each(|quick| quick.leave_compilers());
+    }
+
     /// In the child of a fork: what the parent has on disk is the parent's.
     pub(crate) fn disown(&self) {
         self.standby.abandon();

@@ -40,7 +40,7 @@ impl Shared {
 /// Everything of a worker that a fork must find free. The interlock comes first, so that its threads can still wait.
 struct HeldWorker<'a> {
     held: Held<'a, State>,
-    _others: Others<'a>,
+    others: Others<'a>,
 }
 
 type Others<'a> = (
@@ -66,7 +66,7 @@ impl Forks for Shared {
             let arrival = lock(&shared.home.arrival);
             let held = shared.interlock.hold_until(Instant::now() + PATIENCE)?;
             let others = (arrival, lock(&shared.executor), lock(&shared.engine));
-            Some(HeldWorker { held, _others: others })
+            Some(HeldWorker { held, others })
         })?;
         Some(Box::new(StillWorker { worker, shared: self }))
     }
@@ -74,7 +74,10 @@ impl Forks for Shared {
 
 impl Still for StillWorker {
     fn inherited(&mut self) {
-        self.worker.guard().held.forget_threads();
+        let HeldWorker { held, others: (_, _, engine) } = self.worker.guard();
+        held.forget_threads();
+        // A child that never calls the worker must not keep the parent's compilers waiting.
+        engine.iter().for_each(|engine| engine.leave_compilers());
         self.shared.home.inherit();
     }
 }

@@ -102,6 +102,28 @@ static void a_worker_that_ignores_forks_is_refused_in_the_child(void)
     CHECK(mjitcc_worker_finish(worker) == MJITCC_OK);
 }
 
+/* The compiler that waits with the header reads a pipe, which must end though a child lives that was forked meanwhile. */
+static void a_child_that_does_nothing_holds_nothing_up(void)
+{
+    mjitcc_worker *ctx, *worker = start(0, &ctx, 1);
+    pid_t child;
+    double began;
+    CHECK(call(submit(worker, 1)) == 1);
+    sleep_ms(500);
+    child = fork();
+    if (child == 0) {
+        alarm(60);
+        pause();
+        _exit(1);
+    }
+    began = now();
+    CHECK(call(submit(worker, 2)) == 2);
+    CHECK(now() - began < 15);
+    kill(child, SIGKILL);
+    CHECK(waitpid(child, NULL, 0) == child);
+    CHECK(mjitcc_worker_finish(worker) == MJITCC_OK);
+}
+
 static void a_callback_may_fork(void)
 {
     mjitcc_worker *ctx, *worker = start(0, &ctx, 1);
@@ -202,6 +224,7 @@ int main(int count, char **words)
     alarm(300);
     a_worker_goes_on_in_the_child();
     a_worker_that_ignores_forks_is_refused_in_the_child();
+    a_child_that_does_nothing_holds_nothing_up();
     a_callback_may_fork();
     an_engine_goes_on_in_the_child();
     an_engine_that_ignores_forks_is_refused_in_the_child();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::Engine;
+use super::engine::Engine;
 use crate::sync::Mutex;
 
 pub(super) struct Lineage {
