@@ -29,7 +29,7 @@
  * library's leaves it: it becomes MJITCC_PANICKED.
  *
  * Ended threads. A callback may end the thread that it is called on, by pthread_exit or by a cancellation that was asked for
- * (on Linux with x86-64; elsewhere that ends the process): the unit that the thread was at fails, the worker goes on with the threads that
+ * (on Linux with glibc and x86-64; elsewhere the process may end): the unit that the thread was at fails, the worker goes on with the threads that
  * are left, and without any it fails all units. Threads of the library can be cancelled in callbacks only.
  *
  * Forks. A worker and an engine follow a fork that nothing announced, by pthread_atfork, unless their option ignore_forks is set: the

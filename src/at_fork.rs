@@ -50,11 +50,14 @@ impl<T, G> HeldShare<T, G> {
 
 type Known = Vec<Weak<dyn Forks>>;
 
+/// What is held still, and the list, which is held last of all.
+type Held = (Vec<Box<dyn Still>>, MutexGuard<'static, Known>);
+
 static KNOWN: Mutex<Known> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// From before a fork to behind it. The list is held too, last of all.
-    static STILL: RefCell<Option<(Vec<Box<dyn Still>>, MutexGuard<'static, Known>)>> = const { RefCell::new(None) };
+    /// From before a fork to behind it.
+    static STILL: RefCell<Option<Held>> = const { RefCell::new(None) };
 }
 
 fn known() -> MutexGuard<'static, Known> {

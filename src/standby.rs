@@ -89,7 +89,12 @@ impl Standby {
                     // Another thread may have started one too, so that this one is too many.
                     let mut ready = lock(&self.ready);
                     let fits = ready.len() < self.wanted;
-                    let too_many = if fits { ready.push(waiting); None } else { Some(waiting) };
+                    let too_many = if fits {
+                        ready.push(waiting);
+                        None
+                    } else {
+                        Some(waiting)
+                    };
                     drop(ready);
                     too_many.into_iter().for_each(|waiting| waiting.finish(pipeline));
                 }

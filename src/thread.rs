@@ -4,10 +4,14 @@
 
 #![cfg_attr(unix, expect(unsafe_code, reason = "POSIX threads: a first frame of our own, and cancellation held off"))]
 
+#[cfg(all(unix, feature = "capi", not(loom)))]
+pub(crate) use posix::where_it_may_end;
 #[cfg(unix)]
-pub(crate) use posix::{Thread, spawn, where_it_may_end};
+pub(crate) use posix::{Thread, spawn};
+#[cfg(all(not(unix), feature = "capi", not(loom)))]
+pub(crate) use standard::where_it_may_end;
 #[cfg(not(unix))]
-pub(crate) use standard::{Thread, spawn, where_it_may_end};
+pub(crate) use standard::{Thread, spawn};
 
 #[cfg(unix)]
 mod posix {
@@ -20,9 +24,10 @@ mod posix {
     const STACK: usize = 2 << 20;
 
     /// The numbers differ: the two constants are not among those of the crate `libc` everywhere.
-    const CANCEL_ENABLE: c_int = if cfg!(any(target_vendor = "apple", target_os = "android")) { 1 } else { 0 };
+    const CANCEL_ENABLE: c_int = if cfg!(target_vendor = "apple") { 1 } else { 0 };
     const CANCEL_DISABLE: c_int = 1 - CANCEL_ENABLE;
 
+    #[cfg(not(target_os = "android"))]
     unsafe extern "C-unwind" {
         fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
     }
@@ -100,6 +105,11 @@ mod posix {
     #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
     fn set_name(_: &CString) {}
 
+    /// Android has no cancellation.
+    #[cfg(target_os = "android")]
+    fn set_cancel_state(_: c_int) {}
+
+    #[cfg(not(target_os = "android"))]
     fn set_cancel_state(state: c_int) {
         let mut old = 0;
         // SAFETY: a plain call about this thread.
@@ -108,6 +118,7 @@ mod posix {
 
     /// Calls into the host, which may end this thread: elsewhere a cancellation waits, since the system's functions that Rust calls
     /// would let it out where nothing may unwind. Threads of the host's own stay as they are.
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn where_it_may_end<R>(call: impl FnOnce() -> R) -> R {
         struct Closed;
         impl Drop for Closed {
@@ -145,6 +156,7 @@ mod standard {
         Builder::new().name(name.to_owned()).spawn(life).map(Thread)
     }
 
+    #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn where_it_may_end<R>(call: impl FnOnce() -> R) -> R {
         call()
     }

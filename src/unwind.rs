@@ -17,14 +17,19 @@ thread_local! {
 }
 
 /// What came out of a callback instead of a result.
+#[cfg_attr(not(all(feature = "capi", not(loom))), allow(dead_code, reason = "only C hosts are told what it was"))]
 pub(crate) enum Caught {
     /// A panic, with what it carries.
     Panic(Box<dyn Any + Send>),
     /// An exception of another language.
-    #[cfg_attr(not(all(target_os = "linux", target_arch = "x86_64", not(miri))), expect(dead_code, reason = "ends the process"))]
+    #[cfg_attr(
+        not(all(target_os = "linux", target_arch = "x86_64", not(miri))),
+        expect(dead_code, reason = "ends the process")
+    )]
     Foreign,
 }
 
+#[cfg(any(test, all(feature = "capi", not(loom))))]
 impl Caught {
     /// What it says for itself.
     pub(crate) fn words(&self) -> &str {

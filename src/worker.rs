@@ -3,7 +3,8 @@
 //!
 //! The host's side, in short: implement [`Host`], [`Builder::start`] a [`Worker`], [`submit`](Worker::submit) what got hot, look at the
 //! [`Slot`] before each call. Around a garbage collection call [`enter_gc`](Worker::enter_gc) and [`leave_gc`](Worker::leave_gc);
-//! when an owner dies, [`owner_died`](Worker::owner_died) within. Around `fork`, [`before_fork`](Worker::before_fork).
+//! when an owner dies, [`owner_died`](Worker::owner_died) within. Around `fork`, [`before_fork`](Worker::before_fork); one that was not announced
+//! is followed too ([`Builder::follow_forks`]).
 //!
 //! Inside, data goes one way: `units` says what there is to do, `crew` does it, `engine` makes code, a slot says where it is. What may
 //! happen at the same time is the `interlock`'s.
@@ -51,9 +52,9 @@ mod compact;
 mod content;
 mod crew;
 mod engine;
-mod fork;
 #[cfg(all(unix, not(loom)))]
 mod follow;
+mod fork;
 mod home;
 mod host;
 mod interlock;
@@ -147,8 +148,9 @@ impl Worker {
         };
         shared.renew_executor();
         let worker = Self { shared: Arc::new(shared), threads: Mutex::new(Vec::new()) };
-        #[cfg(all(unix, not(loom)))]
-        worker.follow_forks();
+        if worker.shared.options.follow_forks {
+            worker.follow_forks();
+        }
         worker.spawn();
         worker
     }

@@ -162,10 +162,7 @@ impl Processes {
         waiting: Option<Arc<dyn Waiting>>,
     ) -> io::Result<(Exit, Ended)> {
         let waits = Waits::new(waiting);
-        let lent = self
-            .reaper
-            .as_ref()
-            .map(|reaper| catch(|| reaper.wait(process.id())).unwrap_or(Exit::Unknown));
+        let lent = self.reaper.as_ref().map(|reaper| catch(|| reaper.wait(process.id())).unwrap_or(Exit::Unknown));
         if lent.is_none() {
             // Not reaped before it left the table: until then its id cannot belong to another process.
             process.wait_unreaped();

@@ -11,8 +11,8 @@ use super::fault::{Fault, OK, Status, status, yes};
 use super::handles::{self, Handles};
 use super::lineage::Lineage;
 use super::memory::{bytes, path, read, row, spelled, text, wanted, word, words, write};
-use super::worker::{Compiling, compiling, same_abi};
 use super::turns::Turns;
+use super::worker::{Compiling, compiling, same_abi};
 use super::{Built, EngineOptions, lineage, reaper};
 use crate::discover::{Finder, Variables};
 use crate::error::Failure;
@@ -302,7 +302,11 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_build_pch(engine: *mut Engine) -> 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn mjitcc_engine_pch_file(engine: *const Engine, buffer: *mut c_char, room: usize) -> usize {
+pub unsafe extern "C-unwind" fn mjitcc_engine_pch_file(
+    engine: *const Engine,
+    buffer: *mut c_char,
+    room: usize,
+) -> usize {
     let name = || {
         let state = open(engine)?.state();
         let file = state.parts.header().pch_file().map(|file| file.to_string_lossy().into_owned());
@@ -452,9 +456,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_entry_name(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_engine_fork_child(engine: *mut Engine) -> Status {
-    status(|| {
-        ENGINES.open(engine, "engine")?.adopt()
-    })
+    status(|| ENGINES.open(engine, "engine")?.adopt())
 }
 
 #[unsafe(no_mangle)]

@@ -68,7 +68,10 @@ pub(super) fn follow_forks() {
 
     impl Forks for Lists {
         fn hold(self: Arc<Self>) -> Option<Box<dyn Still>> {
-            Some(Box::new(HeldLists { _workers: super::worker::WORKERS.hold(), _engines: super::engine::ENGINES.hold() }))
+            Some(Box::new(HeldLists {
+                _workers: super::worker::WORKERS.hold(),
+                _engines: super::engine::ENGINES.hold(),
+            }))
         }
 
         fn comes_last(&self) -> bool {

@@ -188,7 +188,11 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_fail(sink: *mut Sink, words: *const 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn mjitcc_sink_on_vm_thread(sink: *mut Sink, job: Option<JobFn>, arg: *mut c_void) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_sink_on_vm_thread(
+    sink: *mut Sink,
+    job: Option<JobFn>,
+    arg: *mut c_void,
+) -> Status {
     status(|| {
         // SAFETY: as the header says. Only shared and only read: the job may use the sink meanwhile.
         let (thread, request) = unsafe {

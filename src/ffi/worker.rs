@@ -288,7 +288,11 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_submit(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn mjitcc_worker_recompile(worker: *mut Worker, slot: *const Slot, switches: u64) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_recompile(
+    worker: *mut Worker,
+    slot: *const Slot,
+    switches: u64,
+) -> Status {
     status(|| {
         // SAFETY: as the header says.
         let (worker, slot) = unsafe { (open(worker)?, slot::open(slot)?) };

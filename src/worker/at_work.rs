@@ -50,7 +50,8 @@ pub(super) struct Busy<'a> {
 impl<'a> Busy<'a> {
     pub(super) fn with(shared: &'a Shared, work: &Work) -> Self {
         let made = if let Work::Make(tickets) = work { tickets.clone() } else { Vec::new() };
-        let improved = if let Work::Improve(parts) = work { parts.iter().map(|part| part.id).collect() } else { Vec::new() };
+        let improved =
+            if let Work::Improve(parts) = work { parts.iter().map(|part| part.id).collect() } else { Vec::new() };
         Self { shared, made, improved, compacts: matches!(work, Work::Compact(_)) }
     }
 

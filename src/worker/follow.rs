@@ -23,10 +23,8 @@ thread_local! {
 impl Worker {
     /// From here on, forks find the worker held still.
     pub(super) fn follow_forks(&self) {
-        if self.shared.options.follow_forks {
-            let shared: Weak<Shared> = Arc::downgrade(&self.shared);
-            at_fork::register(shared);
-        }
+        let shared: Weak<Shared> = Arc::downgrade(&self.shared);
+        at_fork::register(shared);
     }
 }
 
@@ -43,11 +41,8 @@ struct HeldWorker<'a> {
     others: Others<'a>,
 }
 
-type Others<'a> = (
-    Locked<'a, ()>,
-    Locked<'a, Arc<crate::exec::ProcessExecutor>>,
-    Locked<'a, Option<Arc<super::engine::Engine>>>,
-);
+type Others<'a> =
+    (Locked<'a, ()>, Locked<'a, Arc<crate::exec::ProcessExecutor>>, Locked<'a, Option<Arc<super::engine::Engine>>>);
 
 struct StillWorker {
     worker: HeldShare<Shared, HeldWorker<'static>>,

@@ -39,6 +39,13 @@ impl Worker {
     }
 }
 
+#[cfg(not(all(unix, not(loom))))]
+impl Worker {
+    /// There are no forks.
+    #[expect(clippy::unused_self, reason = "elsewhere the worker is held still")]
+    pub(super) fn follow_forks(&self) {}
+}
+
 impl Drop for Fork<'_> {
     fn drop(&mut self) {
         if self.held.is_some() {

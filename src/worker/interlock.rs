@@ -12,7 +12,9 @@
 use std::time::{Duration, Instant};
 
 use crate::exec::Waiting;
-use crate::sync::{Condvar, Locked, Mutex, lock, try_lock};
+#[cfg(all(unix, not(loom)))]
+use crate::sync::try_lock;
+use crate::sync::{Condvar, Locked, Mutex, lock};
 
 /// What the worker's threads are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,6 +339,7 @@ impl<T> Interlock<T> {
     }
 
     /// As [`hold`](Self::hold) for a limited time: none where a worker thread runs for longer, or another thread holds everything still.
+    #[cfg(all(unix, not(loom)))]
     pub(super) fn hold_until(&self, until: Instant) -> Option<Held<'_, T>> {
         loop {
             if let Some(mut gate) = try_lock(&self.gate).filter(|gate| !gate.about_to_fork) {

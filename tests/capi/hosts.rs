@@ -74,7 +74,7 @@ fn a_fork_that_nothing_announced_is_followed_or_refused_in_words() {
 fn the_same_holds_in_a_program_that_the_library_is_linked_into() {
     need!("gcc");
     let host = host("fork_unannounced.c", Linking::Static);
-    host.passes(&[], "forks hold");
+    host.passes(&[&host.header()], "forks hold");
 }
 
 #[test]
