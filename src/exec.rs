@@ -1,6 +1,6 @@
 //! Running compilers: the only place that starts processes. Knows steps, not what they are for.
 //!
-//! `running` is the table of the processes with its watchdog, `ahead` what becomes of one that was started before it has anything to do,
+//! `running` is the table of the processes with its watchdog, `orphans` what ends them when their owner was killed, `ahead` what becomes of one that was started before it has anything to do,
 //! `unix` and `windows` what the system does differently.
 
 use std::ffi::OsString;
@@ -28,6 +28,13 @@ mod watch;
 #[cfg(not(target_os = "linux"))]
 #[path = "exec/unwatched.rs"]
 mod watch;
+
+#[cfg(unix)]
+#[path = "exec/orphans.rs"]
+mod orphans;
+#[cfg(not(unix))]
+#[path = "exec/no_orphans.rs"]
+mod orphans;
 
 mod ahead;
 mod running;
@@ -209,8 +216,15 @@ impl ProcessExecutor {
 
     /// In the child of a fork: its watchdog does not exist here, can be neither joined nor detached, and may have held the lock.
     pub(crate) fn abandon(&self) {
+        self.leave();
         self.abandoned.store(true, Ordering::Relaxed);
         std::mem::forget(Arc::clone(&self.processes));
+    }
+
+    /// In the child of a fork: nothing of the parent's waits for this process's end.
+    pub(crate) fn leave(&self) {
+        #[cfg(unix)]
+        self.processes.orphans.leave();
     }
 
     /// Starts a process that reads `input`.
@@ -246,7 +260,7 @@ impl ProcessExecutor {
         let entered = self.processes.reaper.clone().map(Entered::new);
         let (process, group) =
             system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
-        let id = self.processes.register(group, deadline);
+        let id = self.processes.register(group, process.id(), deadline);
         let program = step.program.clone();
         Ok(Started {
             processes: Arc::clone(&self.processes),

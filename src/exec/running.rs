@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use super::orphans::Orphans;
 use super::{Exit, Reaper, Waiting, system};
 use crate::sync::{Condvar, Locked, Mutex, lock};
 use crate::unwind::catch;
@@ -44,6 +45,7 @@ pub(super) struct Processes {
     parent: u32,
     table: Mutex<Table>,
     changed: Condvar,
+    pub(super) orphans: Orphans,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) waiting: Option<Arc<dyn Waiting>>,
 }
@@ -70,7 +72,7 @@ struct Running {
 impl Processes {
     pub(super) fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
         let (table, changed) = (Mutex::default(), Condvar::default());
-        Self { parent: std::process::id(), table, changed, reaper, waiting }
+        Self { parent: std::process::id(), table, changed, orphans: Orphans::default(), reaper, waiting }
     }
 
     fn are_ours(&self) -> bool {
@@ -82,7 +84,8 @@ impl Processes {
     }
 
     /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
-    pub(super) fn register(self: &Arc<Self>, mut group: system::Group, deadline: Option<Instant>) -> u64 {
+    pub(super) fn register(self: &Arc<Self>, mut group: system::Group, leader: u32, deadline: Option<Instant>) -> u64 {
+        self.orphans.add(leader);
         let mut table = self.table();
         if table.cancelled {
             group.end();
@@ -139,7 +142,7 @@ impl Processes {
         self.table().cancelled
     }
 
-    /// Ends the watchdog, and waits for that.
+    /// Ends the watchdog and what ends orphans, and waits for that.
     pub(super) fn end_watchdog(&self) {
         if !self.are_ours() {
             return;
@@ -152,6 +155,7 @@ impl Processes {
         self.changed.notify_all();
         // It cannot panic, and nobody is left to tell.
         let _ = watchdog.map(JoinHandle::join);
+        self.orphans.close();
     }
 
     /// Waits for a process and takes it out of the table.
@@ -178,6 +182,7 @@ impl Processes {
                 Ended::ByItself
             }
         };
+        self.orphans.remove(process.id());
         // After the table: a fork may take its time, and the process's id may be another's by then.
         drop(waits);
         let exit = match (lent, process.wait()) {

@@ -69,9 +69,10 @@ impl Forks for Shared {
 
 impl Still for StillWorker {
     fn inherited(&mut self) {
-        let HeldWorker { held, others: (_, _, engine) } = self.worker.guard();
+        let HeldWorker { held, others: (_, executor, engine) } = self.worker.guard();
         held.forget_threads();
-        // A child that never calls the worker must not keep the parent's compilers waiting.
+        // A child that never calls the worker must not keep the parent's compilers waiting, nor what ends them with the parent.
+        executor.leave();
         engine.iter().for_each(|engine| engine.leave_compilers());
         self.shared.home.inherit();
     }

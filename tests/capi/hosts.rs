@@ -117,6 +117,26 @@ fn wait_for_compilers(temp: &Path) {
     }
 }
 
+/// One unit's compiler hangs, and has a child that does.
+#[test]
+#[cfg(target_os = "linux")]
+fn compilers_end_with_their_host_however_that_ends() {
+    use std::os::unix::fs::PermissionsExt as _;
+    need!("gcc");
+    let host = host("ends.c", Linking::Shared);
+    let compiler = host.dir.path().join("hangs-cc");
+    let script = "#!/bin/sh\nfor word; do case $word in *.c) grep -q 'return 5;' \"$word\" && sleep 300;; esac; done\nexec gcc \"$@\"\n";
+    std::fs::write(&compiler, script).unwrap();
+    std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o700)).unwrap();
+    for how in ["kill", "exit", "_exit", "exec", "abort"] {
+        let mut command = Command::new("timeout");
+        command.args(["60", host.program.to_str().unwrap(), how]).env("HOST_CC", &compiler);
+        command.env("TMPDIR", host.temp.path()).env_remove("CC");
+        command.output().unwrap();
+        wait_for_compilers(host.temp.path());
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_process_may_end_without_finishing() {

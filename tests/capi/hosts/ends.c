@@ -54,6 +54,11 @@ int main(int count, char **words)
     how = count > 1 ? words[1] : "return";
     options.host = &host;
     options.cc = "gcc";
+    if (getenv("HOST_CC")) {
+        options.cc = getenv("HOST_CC");
+        options.standby = MJITCC_STANDBY_OFF;
+        options.unity = MJITCC_UNITY_OFF;
+    }
     options.threads = 2;
     CHECK(mjitcc_worker_start(&options, &worker) == MJITCC_OK);
     CHECK(call(submit(worker, 1)) == 1);
@@ -70,7 +75,7 @@ int main(int count, char **words)
         pthread_t thread;
         CHECK(pthread_create(&thread, NULL, ends_soon, NULL) == 0);
     }
-    sleep_ms(20);
+    sleep_ms(getenv("HOST_CC") ? 2000 : 20);
     ends();
     return 0;
 }
