@@ -40,6 +40,8 @@ mod ahead;
 mod running;
 mod sleep;
 
+#[cfg(unix)]
+pub use crate::thread::is_ignored;
 pub use ahead::Ahead;
 pub(crate) use watch::Watch;
 

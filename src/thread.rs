@@ -13,6 +13,18 @@ pub(crate) use standard::where_it_may_end;
 #[cfg(not(unix))]
 pub(crate) use standard::{Thread, spawn};
 
+/// Whether this process ignores a signal, as it does below `nohup`.
+#[cfg(unix)]
+#[must_use]
+pub fn is_ignored(signal: i32) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: nothing is changed, and zeros are an action.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
 #[cfg(unix)]
 mod posix {
     use std::cell::Cell;
