@@ -32,7 +32,9 @@ Exit codes:
   2    the command line is wrong
   3    no working compiler
   4    the machine is in the way (disk full, directory not writable) or mjit-cc is at fault
-  130  interrupted; 143 by SIGTERM, 129 by SIGHUP";
+  129  the terminal was closed (SIGHUP)
+  130  interrupted
+  143  terminated (SIGTERM)";
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
