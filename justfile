@@ -55,6 +55,10 @@ asan:
     cargo build --target {{arch()}}-unknown-linux-gnu --example fake-cc
     cargo test --target {{arch()}}-unknown-linux-gnu --lib --test capi --test worker
 
+# Forks, announced and not, for MJIT_CC_FORKS rounds of three and of one.
+forks:
+    MJIT_CC_FORKS=${MJIT_CC_FORKS:-100} cargo test --test capi --test worker -- fork
+
 # The VM in C under valgrind.
 valgrind:
     cargo test --test capi valgrind

@@ -24,8 +24,24 @@
  * below zero; then mjitcc_last_error() has the words. Results by pointer are NULL then.
  *
  * Callbacks get the ctx that you gave with them. None is called with a lock of this library held, so that they may call
- * it, but for what each says. A C++ exception that leaves a callback is caught and fails what it was called for; longjmp
- * out of one is not allowed. No panic of the library's leaves it: it becomes MJITCC_PANICKED.
+ * it, but for what each says. A C++ exception that leaves a callback is caught and fails what it was called for (on Linux with
+ * x86-64; elsewhere it ends the process). longjmp out of a callback is not allowed; within a callback it is. No panic of the
+ * library's leaves it: it becomes MJITCC_PANICKED.
+ *
+ * Ended threads. A callback may end the thread that it is called on, by pthread_exit or by a cancellation that was asked for
+ * (on Linux with glibc and x86-64; elsewhere the process may end): the unit that the thread was at fails, the worker goes on with the threads that
+ * are left, and without any it fails all units. Threads of the library can be cancelled in callbacks only.
+ *
+ * Forks. A worker and an engine follow a fork that nothing announced, by pthread_atfork, unless their option ignore_forks is set: the
+ * child that calls them goes on with them, in a directory of its own. With ignore_forks, or where a thread of the worker's was in a
+ * callback for more than five seconds, their functions give MJITCC_MISUSE in the child, and remove nothing of the parent's. See
+ * mjitcc_worker_before_fork.
+ *
+ * The environment is read by mjitcc_worker_start and mjitcc_engine_open, on the thread that calls them, unless their option envp gives
+ * one. Compilers get that environment. The library does not read the environment later, so that a host may change its own.
+ *
+ * Ends. A process may end without giving anything back: what is left in the temporary directory is removed by the next process
+ * that uses the library there. Handles that were given back are refused with MJITCC_MISUSE.
  */
 #ifndef MJITCC_H
 #define MJITCC_H
@@ -56,7 +72,10 @@ enum {
     MJITCC_INVALID = -1,
     /* It was tried and failed. */
     MJITCC_FAILED = -2,
-    /* Not now, or not here: the collector is left without being entered, say. Nothing was done. */
+    /*
+     * Not now, or not here: the collector is left without being entered, the handle was given back, the process was forked. Nothing
+     * was done.
+     */
     MJITCC_MISUSE = -3,
     /* A fault in this library. The process may go on; the handle that was used had better be finished. */
     MJITCC_PANICKED = -4
@@ -349,12 +368,14 @@ typedef struct mjitcc_worker_options {
      * mapping for that, which costs its size in memory. Who profiles removes the file.
      */
     uint8_t perf_map;
-    uint8_t reserved[7];
+    uint8_t ignore_forks;       /* follow no fork but those that mjitcc_worker_before_fork announces */
+    uint8_t reserved[6];
+    const char *const *envp;    /* the environment of compilers, as environ has it; copied. NULL: the process's, as it is now */
 } mjitcc_worker_options;
 
 #define MJITCC_WORKER_OPTIONS_INIT { sizeof(mjitcc_worker_options), MJITCC_ABI, \
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, \
-    NULL, 0, NULL, NULL, NULL, 0, 0, {0, 0, 0, 0, 0, 0, 0} }
+    NULL, 0, NULL, NULL, NULL, 0, 0, 0, {0, 0, 0, 0, 0, 0}, NULL }
 
 /* Compiles in the background. Given back with mjitcc_worker_finish. */
 typedef struct mjitcc_worker mjitcc_worker;
@@ -458,6 +479,10 @@ typedef struct mjitcc_fork mjitcc_fork;
  * compilers. Until the mjitcc_fork is given back no other function may be called on this thread with this worker, and
  * on other threads they wait. Not between mjitcc_worker_enter_gc and mjitcc_worker_leave_gc. A process with several workers holds
  * all of them: what another one's threads are at would be half done in the child.
+ *
+ * A fork that was not announced is followed too, unless ignore_forks is set. Then the child has no threads and no files of the worker's
+ * before it first calls a function with the worker; units that waited at the fork wait until then. A child that executes another
+ * program at once pays for neither.
  */
 mjitcc_status mjitcc_worker_before_fork(mjitcc_worker *worker, mjitcc_fork **fork);
 
@@ -604,12 +629,14 @@ typedef struct mjitcc_engine_options {
     uint8_t warnings;
     uint8_t save_temps;
     uint8_t debug;
-    uint8_t reserved[5];
+    uint8_t ignore_forks;
+    uint8_t reserved[4];
     const mjitcc_reaper *reaper;
+    const char *const *envp;
 } mjitcc_engine_options;
 
 #define MJITCC_ENGINE_OPTIONS_INIT { sizeof(mjitcc_engine_options), MJITCC_ABI, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0, 0}, NULL }
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, NULL, NULL }
 
 /* A compiler, a private directory, a header: what a worker of the host's own needs. Given back with mjitcc_engine_finish. */
 typedef struct mjitcc_engine mjitcc_engine;
@@ -667,8 +694,10 @@ size_t mjitcc_engine_file_name(const mjitcc_engine *engine, uint64_t id, const c
 size_t mjitcc_engine_entry_name(const mjitcc_engine *engine, uint64_t id, const char *label, char *buffer, size_t room);
 
 /*
- * This is the child of a fork: what is on disk is left to the parent, and the engine goes on in a directory of its own. No thread may have been
- * at work in the engine when the process forked: MJITCC_MISUSE. MJITCC_NO if the PCH was gone already: build it again.
+ * This is the child of a fork: what is on disk is left to the parent, and the engine goes on in a directory of its own. Any other function
+ * does the same when it is called first, unless ignore_forks is set: then no thread may have been at work in the engine when the
+ * process forked. MJITCC_MISUSE if one was, and in the process that opened the engine. MJITCC_NO if the PCH was gone already: build it
+ * again.
  */
 mjitcc_status mjitcc_engine_fork_child(mjitcc_engine *engine);
 

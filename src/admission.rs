@@ -2,11 +2,12 @@
 //! jobserver and memory. The first compiler always may, so that work ends. Knows neither units nor compilers.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::{Observer, Stage};
 use crate::exec::Executor;
+use crate::sync::{Condvar, Locked, Mutex, lock};
 
 mod memory;
 
@@ -86,7 +87,7 @@ impl Admission {
                 return None;
             }
             executor.rest(&mut || {
-                drop(self.ended.wait_timeout(self.gate(), PAUSE));
+                drop(self.gate().wait_for(&self.ended, PAUSE));
             });
             if let Some(number) = self.try_enter() {
                 return Some(Permit { admission: self, number, waited: began.elapsed() });
@@ -126,8 +127,8 @@ impl Admission {
         self.memory.as_ref().is_none_or(|memory| memory.has_room(young))
     }
 
-    fn gate(&self) -> MutexGuard<'_, Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gate(&self) -> Locked<'_, Gate> {
+        lock(&self.gate)
     }
 }
 

@@ -14,7 +14,6 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::depend::FileDigests;
@@ -22,6 +21,7 @@ use crate::event::{Event, Observer};
 use crate::key::Digest;
 use crate::scratch;
 use crate::store::Record;
+use crate::sync::{Mutex, lock};
 
 mod compiler;
 mod entry;
@@ -165,7 +165,7 @@ impl Cache {
 
     /// Tells that it cannot be used, each cause once.
     fn tell(&self, observer: &dyn Observer, error: &io::Error) {
-        let first = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(error.kind());
+        let first = lock(&self.told).insert(error.kind());
         if first {
             observer.event(&Event::CacheUnusable { dir: &self.place.dir, error });
         }

@@ -1,13 +1,12 @@
 //! Running compilers: the only place that starts processes. Knows steps, not what they are for.
 //!
-//! `running` is the table of the processes with its watchdog, `ahead` what becomes of one that was started before it has anything to do,
+//! `running` is the table of the processes with its watchdog, `orphans` what ends them when their owner was killed, `ahead` what becomes of one that was started before it has anything to do,
 //! `unix` and `windows` what the system does differently.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, PipeReader, Read, Seek, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,13 +29,25 @@ mod watch;
 #[path = "exec/unwatched.rs"]
 mod watch;
 
+#[cfg(unix)]
+#[path = "exec/orphans.rs"]
+mod orphans;
+#[cfg(not(unix))]
+#[path = "exec/no_orphans.rs"]
+mod orphans;
+
 mod ahead;
 mod running;
 mod sleep;
 
+#[cfg(unix)]
+pub use crate::thread::is_ignored;
 pub use ahead::Ahead;
 pub(crate) use watch::Watch;
 
+use crate::discover::Variables;
+use crate::sync;
+use crate::unwind::{catch, thread_ends};
 use running::{Ended, Processes, Waits};
 
 /// The system that compilers run on.
@@ -168,10 +179,17 @@ pub trait Waiting: Send + Sync {
 }
 
 /// Runs real processes, each in a process group of its own so that its children end with it.
-#[derive(Default)]
 pub struct ProcessExecutor {
     processes: Arc<Processes>,
+    /// The environment of the processes; this process's where there is none.
+    variables: Option<Variables>,
     abandoned: AtomicBool,
+}
+
+impl Default for ProcessExecutor {
+    fn default() -> Self {
+        Self::within(None, None)
+    }
 }
 
 /// Its watchdog ends with it.
@@ -187,18 +205,34 @@ impl ProcessExecutor {
     /// An executor inside a host that has ideas of its own about children, or forks.
     #[must_use]
     pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
-        Self { processes: Arc::new(Processes::within(reaper, waiting)), abandoned: AtomicBool::new(false) }
+        let processes = Arc::new(Processes::within(reaper, waiting));
+        Self { processes, variables: None, abandoned: AtomicBool::new(false) }
+    }
+
+    /// Gives processes these variables, and never reads the environment of this process, which other threads of a host may be changing.
+    #[must_use]
+    pub fn with_variables(mut self, variables: Variables) -> Self {
+        self.variables = Some(variables);
+        self
     }
 
     /// In the child of a fork: its watchdog does not exist here, can be neither joined nor detached, and may have held the lock.
     pub(crate) fn abandon(&self) {
+        self.leave();
         self.abandoned.store(true, Ordering::Relaxed);
         std::mem::forget(Arc::clone(&self.processes));
+    }
+
+    /// In the child of a fork: nothing of the parent's waits for this process's end.
+    pub(crate) fn leave(&self) {
+        #[cfg(unix)]
+        self.processes.orphans.leave();
     }
 
     /// Starts a process that reads `input`.
     fn start(&self, invocation: &Invocation<'_>, input: Option<PipeReader>) -> Result<Started, ExecError> {
         let Invocation { step, deadline, temp_dir } = *invocation;
+        sync::assert_none_held();
         let failed = |source| ExecError::Io { program: step.program.clone(), source };
         if self.is_cancelled() {
             return Err(ExecError::Cancelled);
@@ -223,11 +257,12 @@ impl ProcessExecutor {
         let temp = temp.into_iter().filter(|(name, _)| step.env.iter().all(|(set, _)| set != name));
         let env = step.env.iter().cloned().chain(temp).collect();
         let args = step.leading.iter().cloned().chain(args).collect();
-        let launch = Launch { program: &step.program, args, env, input, output: output.try_clone().map_err(failed)? };
+        let (program, variables) = (&step.program, self.variables.as_ref());
+        let launch = Launch { program, args, variables, env, input, output: output.try_clone().map_err(failed)? };
         let entered = self.processes.reaper.clone().map(Entered::new);
         let (process, group) =
             system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
-        let id = self.processes.register(group, deadline);
+        let id = self.processes.register(group, process.id(), deadline);
         let program = step.program.clone();
         Ok(Started {
             processes: Arc::clone(&self.processes),
@@ -260,6 +295,7 @@ impl Started {
     }
 
     fn wait_telling(mut self, waiting: Option<Arc<dyn Waiting>>) -> Result<Finished, ExecError> {
+        sync::assert_none_held();
         let failed = |source| ExecError::Io { program: self.program.clone(), source };
         let (exit, ended) = self.processes.wait(self.id, &mut self.process, waiting).map_err(failed)?;
         let mut text = Vec::new();
@@ -276,6 +312,9 @@ impl Started {
 struct Launch<'a> {
     program: &'a Path,
     args: Vec<OsString>,
+    /// The environment; this process's where there is none.
+    variables: Option<&'a Variables>,
+    /// What comes on top of the environment.
     env: Vec<(OsString, OsString)>,
     /// What it reads; nothing where there is none.
     input: Option<PipeReader>,
@@ -288,14 +327,18 @@ struct Entered(Arc<dyn Reaper>);
 
 impl Entered {
     fn new(reaper: Arc<dyn Reaper>) -> Self {
-        let _ = catch_unwind(AssertUnwindSafe(|| reaper.enter()));
-        Self(reaper)
+        let entered = Self(reaper);
+        let _ = catch(|| entered.0.enter());
+        entered
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.0.leave()));
+        // A thread that the host is ending asks it for nothing more.
+        if !thread_ends() {
+            let _ = catch(|| self.0.leave());
+        }
     }
 }
 
@@ -316,6 +359,7 @@ impl Executor for ProcessExecutor {
     }
 
     fn rest(&self, wait: &mut dyn FnMut()) {
+        sync::assert_none_held();
         let _waits = Waits::new(self.processes.waiting.clone());
         wait();
     }

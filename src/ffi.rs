@@ -8,12 +8,15 @@ mod engine;
 mod event;
 mod fault;
 mod fork;
+mod handles;
 mod host;
+mod lineage;
 mod memory;
 mod parts;
 mod reaper;
 mod resources;
 mod slot;
+mod turns;
 mod types;
 mod worker;
 
@@ -32,7 +35,7 @@ pub use worker::*;
 pub const ABI: u32 = 1;
 
 #[unsafe(no_mangle)]
-pub extern "C" fn mjitcc_abi() -> u32 {
+pub extern "C-unwind" fn mjitcc_abi() -> u32 {
     ABI
 }
 
@@ -43,6 +46,6 @@ const VERSION: &std::ffi::CStr =
     };
 
 #[unsafe(no_mangle)]
-pub extern "C" fn mjitcc_version() -> *const std::ffi::c_char {
+pub extern "C-unwind" fn mjitcc_version() -> *const std::ffi::c_char {
     VERSION.as_ptr()
 }

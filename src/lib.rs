@@ -37,6 +37,8 @@
 //! ```
 
 pub mod admission;
+#[cfg(all(unix, not(loom)))]
+mod at_fork;
 pub mod batch;
 pub mod cache;
 mod depend;
@@ -63,9 +65,11 @@ mod standby;
 mod store;
 pub mod symbols;
 mod sync;
+mod thread;
 pub mod timeline;
 pub mod unit;
 pub use mjit_cc_ctext as ctext;
+mod unwind;
 mod whole;
 pub mod worker;
 

@@ -237,7 +237,12 @@ impl Pipeline {
             let words = processor(&self.executor.run(&invocation).ok()?.output);
             (!words.is_empty()).then(|| KeyBuilder::new("processor").fields(words).finish())
         };
-        self.processor.get_or_init(ask).as_ref()
+        if let Some(known) = self.processor.get() {
+            return known.as_ref();
+        }
+        // Not within `get_or_init`, which a fork would inherit in the middle. Another thread may ask the same.
+        let found = ask();
+        self.processor.get_or_init(|| found).as_ref()
     }
 
     /// Whether a precompiled header gets to where units are compiled.

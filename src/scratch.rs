@@ -7,11 +7,11 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::library;
+use crate::sync::{Mutex, lock};
 
 const PREFIX: &str = "mjit-cc-";
 const LOCK: &str = "lock";
@@ -50,6 +50,8 @@ struct Held {
     path: PathBuf,
     /// Locked until there is nothing else in the directory.
     lock: Option<File>,
+    /// The process that removes it, and no other that was forked from that one.
+    process: u32,
 }
 
 /// What the temporary directory must allow.
@@ -116,6 +118,13 @@ impl Scratch {
         }
     }
 
+    /// Takes over a directory that the process which this one was forked from made for it.
+    pub(crate) fn take_over(&self) {
+        if let Some(held) = &mut *lock(&self.held) {
+            held.process = std::process::id();
+        }
+    }
+
     /// Removes a file of this directory, if it is there; a library that the system does not remove while it is loaded, once this is
     /// called for another file after it was unloaded.
     pub fn remove(&self, path: &Path) {
@@ -141,17 +150,13 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(lock) = self.lock.take() else { return };
+        let Some(lock) = self.lock.take().filter(|_| self.process == std::process::id()) else { return };
         let began = Instant::now();
         while remove_contents(&self.path).is_err() && began.elapsed() < PATIENCE {
             thread::sleep(Duration::from_millis(10));
         }
         let _ = remove_scratch(&self.path, lock);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a file is not there, now that it was to be removed.
@@ -233,7 +238,7 @@ fn make(base: &Path, purpose: Purpose) -> io::Result<Held> {
     if purpose == Purpose::Code {
         library::try_to_map_code(dir.path())?;
     }
-    Ok(Held { path: dir.keep(), lock: Some(lock) })
+    Ok(Held { path: dir.keep(), lock: Some(lock), process: std::process::id() })
 }
 
 /// Removes our own directories that nobody holds any more. A lock dies with its process, however that died.

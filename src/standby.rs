@@ -20,7 +20,7 @@ use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation, Watch};
 use crate::pch::UnitHeader;
 use crate::pipeline::{Pipeline, Ran, UnitPaths};
 use crate::symbols;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, lock, try_lock};
 use crate::unit::Unit;
 use warm::Warming;
 
@@ -83,10 +83,21 @@ impl Standby {
     pub(crate) fn prepare(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) {
         let ending = std::mem::take(&mut *lock(&self.ending));
         ending.into_iter().for_each(|ending| ending.finish(pipeline));
-        let mut ready = lock(&self.ready);
-        while ready.len() < self.wanted && !self.off.load(Ordering::Relaxed) {
+        while !self.off.load(Ordering::Relaxed) && lock(&self.ready).len() < self.wanted {
             match self.start(pipeline, header, observer) {
-                Some(waiting) => ready.push(waiting),
+                Some(waiting) => {
+                    // Another thread may have started one too, so that this one is too many.
+                    let mut ready = lock(&self.ready);
+                    let fits = ready.len() < self.wanted;
+                    let too_many = if fits {
+                        ready.push(waiting);
+                        None
+                    } else {
+                        Some(waiting)
+                    };
+                    drop(ready);
+                    too_many.into_iter().for_each(|waiting| waiting.finish(pipeline));
+                }
                 // Not here, not with this compiler, or not now.
                 None => self.off.store(true, Ordering::Relaxed),
             }
@@ -129,7 +140,7 @@ impl Standby {
     /// Makes those that wait quicker, a little: to be called when there is nothing else to do. In between they can be taken.
     pub(crate) fn warm(&self, header: &UnitHeader) {
         // Who is there first: each has a compiler of its own to wait for.
-        let Ok(mut ready) = self.ready.try_lock() else { return };
+        let Some(mut ready) = try_lock(&self.ready) else { return };
         let cold = ready.iter_mut().find(|waiting| waiting.warming.next().is_some());
         if let Some(Waiting { compiler, warming, .. }) = cold
             && let Some(process) = compiler.process()
@@ -209,8 +220,11 @@ impl Standby {
 
     /// One that still waits.
     fn take(&self, pipeline: &Pipeline) -> Option<Waiting> {
-        let mut ready = lock(&self.ready);
-        while let Some(mut waiting) = (!ready.is_empty()).then(|| ready.remove(0)) {
+        let next = || {
+            let mut ready = lock(&self.ready);
+            (!ready.is_empty()).then(|| ready.remove(0))
+        };
+        while let Some(mut waiting) = next() {
             if !waiting.compiler.has_ended() {
                 return Some(waiting);
             }

@@ -3,7 +3,8 @@
 //!
 //! The host's side, in short: implement [`Host`], [`Builder::start`] a [`Worker`], [`submit`](Worker::submit) what got hot, look at the
 //! [`Slot`] before each call. Around a garbage collection call [`enter_gc`](Worker::enter_gc) and [`leave_gc`](Worker::leave_gc);
-//! when an owner dies, [`owner_died`](Worker::owner_died) within. Around `fork`, [`before_fork`](Worker::before_fork).
+//! when an owner dies, [`owner_died`](Worker::owner_died) within. Around `fork`, [`before_fork`](Worker::before_fork); one that was not announced
+//! is followed too ([`Builder::follow_forks`]).
 //!
 //! Inside, data goes one way: `units` says what there is to do, `crew` does it, `engine` makes code, a slot says where it is. What may
 //! happen at the same time is the `interlock`'s.
@@ -33,10 +34,8 @@
 //! ```
 
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use crate::discover::Environment;
@@ -45,12 +44,18 @@ use crate::exec::{Executor as _, ProcessExecutor, Waiting};
 use crate::library::Library;
 use crate::link;
 use crate::sync::{Mutex, lock};
+use crate::thread::{self, Thread};
+use crate::unwind::{catch, thread_ends};
 
+mod at_work;
 mod compact;
 mod content;
 mod crew;
 mod engine;
+#[cfg(all(unix, not(loom)))]
+mod follow;
 mod fork;
+mod home;
 mod host;
 mod interlock;
 mod jobs;
@@ -76,6 +81,7 @@ pub use slot::{Entered, Slot, SlotState};
 pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};
 
 use engine::Engine;
+use home::Home;
 use interlock::{Interlock, Status, Waited};
 use jobs::{Job, Jobs};
 use options::Options;
@@ -91,9 +97,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// `before_fork`, `prepare_exec`, dropping it), since it waits for the end of that. Dropping it is [`finish`](Self::finish).
 pub struct Worker {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    /// The process that the threads are in.
-    process: AtomicU32,
+    threads: Mutex<Vec<Thread>>,
 }
 
 struct Shared {
@@ -105,6 +109,7 @@ struct Shared {
     executor: Mutex<Arc<ProcessExecutor>>,
     /// None before it is set up, and for good where that failed or the worker was finished.
     engine: Mutex<Option<Arc<Engine>>>,
+    home: Home,
 }
 
 /// What the interlock guards.
@@ -139,10 +144,13 @@ impl Worker {
             environment,
             executor: Mutex::new(Arc::default()),
             engine: Mutex::new(None),
+            home: Home::here(),
         };
         shared.renew_executor();
-        let process = AtomicU32::new(std::process::id());
-        let worker = Self { shared: Arc::new(shared), threads: Mutex::new(Vec::new()), process };
+        let worker = Self { shared: Arc::new(shared), threads: Mutex::new(Vec::new()) };
+        if worker.shared.options.follow_forks {
+            worker.follow_forks();
+        }
         worker.spawn();
         worker
     }
@@ -150,8 +158,16 @@ impl Worker {
     fn spawn(&self) {
         let spawn = |number| {
             let shared = Arc::clone(&self.shared);
-            let life = move || link::on_this_thread(move || shared.serve(number));
-            thread::Builder::new().name(format!("mjit-cc {number}")).spawn(life)
+            let life = move || {
+                link::on_this_thread();
+                shared.serve(number);
+            };
+            self.shared.home.thread_starts();
+            let spawned = thread::spawn(&format!("mjit-cc {number}"), life);
+            if spawned.is_err() {
+                self.shared.home.thread_ends();
+            }
+            spawned
         };
         let mut threads = lock(&self.threads);
         for number in 0..self.shared.options.threads.get() {
@@ -176,6 +192,9 @@ impl Worker {
 
     /// As [`submit`](Self::submit), with switches.
     pub fn submit_with(&self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>, switches: Switches) -> Slot {
+        if !self.is_here() {
+            return Slot::failed(NoCode::Forked);
+        }
         let slot = self.shared.interlock.with(|state| state.units.submit(owner, place, hotness, switches));
         self.wait_if_wanted(&slot);
         slot
@@ -185,6 +204,9 @@ impl Worker {
     /// code is there; the old code can never be published in it again, and goes when nobody is inside. False when the slot has
     /// nothing that could be compiled again: then submit anew.
     pub fn recompile(&self, slot: &Slot, switches: Switches) -> bool {
+        if !self.is_here() {
+            return false;
+        }
         let place = self.shared.interlock.with(|state| state.units.recompile(slot, switches));
         let recompiles = place.is_some();
         if let Some(place) = place {
@@ -224,6 +246,9 @@ impl Worker {
     /// Runs what waits for the VM's thread ([`Request::on_vm_thread`]); to be called on it, at a safe point. Says how many jobs.
     pub fn run_vm_jobs(&self) -> usize {
         let mut count = 0;
+        if !self.is_here() {
+            return count;
+        }
         while let Some((number, job)) = self.shared.interlock.with(|state| state.jobs.start()) {
             self.run_job(number, job);
             count += 1;
@@ -233,14 +258,14 @@ impl Worker {
 
     fn run_job(&self, number: u64, job: Job) {
         // Whoever waits for it is told.
-        let _ = catch_unwind(AssertUnwindSafe(job));
+        let _ = catch(job);
         self.shared.interlock.with(|state| state.jobs.done(number));
     }
 
     /// The host begins to collect garbage, or to move things. Waits only while C text is being generated. May be nested.
     pub fn enter_gc(&self) {
         let began = Instant::now();
-        if self.shared.interlock.enter_gc() {
+        if self.is_here() && self.shared.interlock.enter_gc() {
             self.shared.tell(&WorkerEvent::GcWaited(began.elapsed()));
         }
     }
@@ -250,29 +275,41 @@ impl Worker {
     /// # Panics
     /// Without a matching [`enter_gc`](Self::enter_gc).
     pub fn leave_gc(&self) {
-        self.shared.interlock.leave_gc(|state| state.units.look_again());
+        if self.is_here() {
+            self.shared.interlock.leave_gc(|state| state.units.look_again());
+        }
     }
 
     /// An owner is freed: nothing is published for it any more, and its code goes. Call it between [`enter_gc`](Self::enter_gc) and
     /// [`leave_gc`](Self::leave_gc), when no text is being generated from it.
     pub fn owner_died(&self, owner: OwnerId) {
-        self.shared.interlock.with(|state| state.units.bury(owner));
+        if self.is_here() {
+            self.shared.interlock.with(|state| state.units.bury(owner));
+        }
     }
 
     /// The host calls an owner something else from now on, such as its new address. Call it as [`owner_died`](Self::owner_died).
     pub fn owner_moved(&self, old: OwnerId, new: OwnerId) {
-        self.shared.interlock.with(|state| state.units.rename(old, new));
+        if self.is_here() {
+            self.shared.interlock.with(|state| state.units.rename(old, new));
+        }
     }
 
     /// A fact is untrue from now on. Units that rely on it are not published; code that does is taken back, and its owners are
     /// given: what they were speculating on has failed, and they may be submitted again. Frames that are inside may return.
     pub fn invalidate(&self, fact: FactId) -> Vec<OwnerId> {
+        if !self.is_here() {
+            return Vec::new();
+        }
         self.cancelled(self.shared.interlock.with(|state| state.units.invalidate(fact)))
     }
 
     /// Takes all code back, loaded, being made or waiting, as when tracing begins. Gives the owners of what was loaded; frames that
     /// are inside may return. What is submitted from now on is compiled again.
     pub fn cancel_all(&self) -> Vec<OwnerId> {
+        if !self.is_here() {
+            return Vec::new();
+        }
         self.cancelled(self.shared.interlock.with(|state| state.units.cancel_all()))
     }
 
@@ -289,6 +326,9 @@ impl Worker {
     /// worker's. One may be named twice.
     #[must_use]
     pub fn living_owners(&self) -> Vec<OwnerId> {
+        if !self.is_here() {
+            return Vec::new();
+        }
         self.shared.interlock.with(|state| state.units.living_owners())
     }
 
@@ -296,13 +336,16 @@ impl Worker {
     /// [`prepare_exec`](Self::prepare_exec).
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.shared.interlock.with(|state| !state.units.is_disabled())
+        self.is_here() && self.shared.interlock.with(|state| !state.units.is_disabled())
     }
 
     /// Takes up nothing more, and returns when the threads are through with what they hold. With `drain`, first waits until there is
     /// nothing left to do: all is compiled that there is room for, and compacted. Code stays callable. False when it was
     /// paused already, or finished.
     pub fn pause(&self, drain: bool) -> bool {
+        if !self.is_here() {
+            return false;
+        }
         if drain {
             let drained = |state: &State, status: Status| status.paused || (status.idle && !state.units.has_work());
             // Hotness changes without anybody being told, and with it whether there is room to be made.
@@ -314,13 +357,13 @@ impl Worker {
 
     /// Goes on. False when it was not paused.
     pub fn resume(&self) -> bool {
-        self.shared.interlock.resume()
+        self.is_here() && self.shared.interlock.resume()
     }
 
     /// Ends every compiler and every thread and removes all files, as [`finish`](Self::finish) does, but leaves code loaded and callable: for
     /// `exec`, which may fail and return into it. Nothing is compiled afterwards.
     pub fn prepare_exec(&self) {
-        if !self.is_another_s() {
+        if self.is_here() {
             self.stop(|| {});
         }
     }
@@ -335,10 +378,7 @@ impl Worker {
         self.shared.tell(&WorkerEvent::Stopping);
         self.shared.executor().cancel();
         let threads = std::mem::take(&mut *lock(&self.threads));
-        for thread in threads {
-            // Its panics were caught where they can happen; there is nobody left to tell of another.
-            let _ = thread.join();
-        }
+        threads.into_iter().for_each(Thread::join);
         interlock.with(|state| state.units.disable(&NoCode::Finished));
         unload();
         if let Some(engine) = self.shared.engine() {
@@ -346,8 +386,9 @@ impl Worker {
         }
         self.shared.set_engine(None);
         self.shared.write_record();
-        // The last share, which ends its watchdog.
-        *lock(&self.shared.executor) = Arc::default();
+        // The last share, which ends its watchdog, and not under the lock.
+        let last = std::mem::take(&mut *lock(&self.shared.executor));
+        drop(last);
         self.shared.tell(&WorkerEvent::Finish);
     }
 
@@ -359,19 +400,34 @@ impl Worker {
 }
 
 impl Worker {
-    /// Whether this is the child of a fork that nobody announced, with [`before_fork`](Self::before_fork): it has no threads, locks may
-    /// be held for ever, and the files are the parent's.
-    fn is_another_s(&self) -> bool {
-        self.process.load(Ordering::Relaxed) != std::process::id()
+    /// Whether the worker is of this process. In the child of a fork that was not announced with [`before_fork`](Self::before_fork) it becomes the
+    /// child's here, if it was held still at the fork. Otherwise it stays the parent's: no thread serves it, locks may be held for
+    /// ever, and the files are the parent's. Then nothing is done: what is submitted fails with [`NoCode::Forked`].
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.shared.home.is_of(std::process::id()) || self.arrive()
+    }
+
+    #[cold]
+    fn arrive(&self) -> bool {
+        let Shared { home, .. } = &*self.shared;
+        let process = std::process::id();
+        if !home.may_move_to(process) && !home.is_of(process) {
+            return false;
+        }
+        let _one_thread = lock(&home.arrival);
+        if !home.is_of(process) {
+            self.hold_for_fork().in_child();
+        }
+        true
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        if self.is_another_s() {
-            // They do not exist here, and keep what they share from being dropped.
-            let threads = self.threads.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-            std::mem::take(threads).into_iter().for_each(std::mem::forget);
+        if !self.shared.home.is_of(std::process::id()) {
+            // What it shares, with the parent's directory in it, is not to be dropped here.
+            std::mem::forget(Arc::clone(&self.shared));
             return;
         }
         self.stop(|| {
@@ -404,10 +460,13 @@ impl Observer for Shared {
 impl Shared {
     fn tell(&self, event: &WorkerEvent) {
         let Options { observer, verbose, warnings, .. } = &self.options;
+        if thread_ends() {
+            return;
+        }
         match observer {
             // An observer that panics has only itself to blame; the VM goes on.
             Some(observer) => {
-                let _ = catch_unwind(AssertUnwindSafe(|| observer(event)));
+                let _ = catch(|| observer(event));
             }
             None if *verbose >= event.level() || (*warnings && matches!(event, WorkerEvent::Warning(_))) => {
                 // One write a line, since other threads and processes write there too.
@@ -428,11 +487,13 @@ impl Shared {
     /// Waiting for a compiler must not hold up a fork.
     fn renew_executor(&self) {
         let waiting: Arc<dyn Waiting> = Arc::<Interlock<State>>::clone(&self.interlock);
-        *lock(&self.executor) = Arc::new(ProcessExecutor::within(self.options.reaper.clone(), Some(waiting)));
+        let executor = ProcessExecutor::within(self.options.reaper.clone(), Some(waiting));
+        *lock(&self.executor) = Arc::new(executor.with_variables(self.environment.variables.clone()));
     }
 
     fn set_engine(&self, engine: Option<Arc<Engine>>) {
-        *lock(&self.engine) = engine;
+        let old = std::mem::replace(&mut *lock(&self.engine), engine);
+        drop(old);
         // Whoever waits for it finds it under this lock.
         self.interlock.with(|_| ());
     }

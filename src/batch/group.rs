@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
@@ -22,6 +22,7 @@ use crate::pipeline::UnitPaths;
 use crate::scratch;
 use crate::store::Record;
 use crate::symbols::{self, Defined};
+use crate::sync;
 use crate::unit::Unit;
 
 /// Whether units are compiled several at a time, so that what they have in common is compiled once. A merged unit means what the unit
@@ -96,9 +97,7 @@ impl Includes {
 
 /// What stands before units, by what the units include; found out once each.
 #[derive(Default)]
-pub(super) struct AllSurroundings(Mutex<HashMap<Includes, Arc<Once>>>);
-
-type Once = OnceLock<Result<Surroundings, Reason>>;
+pub(super) struct AllSurroundings(Mutex<HashMap<Includes, Arc<Result<Surroundings, Reason>>>>);
 
 /// Puts units into groups: those that include the same files.
 pub(super) fn tasks(units: &[PathBuf], unity: Unity, alone: &HashSet<PathBuf>) -> Vec<Task> {
@@ -162,7 +161,7 @@ struct Together {
 
 /// What came of compiling a group.
 enum Compiled {
-    Together(Together),
+    Together(Box<Together>),
     /// The compiler speaks of these units.
     Blamed(BTreeSet<String>),
 }
@@ -320,7 +319,8 @@ impl Run<'_> {
             shelf.put(&record, &file, self.observer);
         }
         let timings = Timings { compile: began.elapsed(), ..Timings::default() };
-        Ok(Compiled::Together(Together { record, file, origin: Origin::Compiler, timings }))
+        let together = Together { record, file, origin: Origin::Compiler, timings };
+        Ok(Compiled::Together(Box::new(together)))
     }
 
     fn merge(&self, group: &[Keyed<'_>]) -> Group {
@@ -329,16 +329,20 @@ impl Run<'_> {
             .map(|(one, _)| Member { name: one.unit.name(), entries: None, text: one.unit.text() })
             .collect();
         let includes = &group[0].0.includes;
-        let once = {
-            let mut all = self.surroundings.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(all.entry(includes.clone()).or_default())
-        };
-        let ask =
-            || self.pipeline.surroundings(&self.header, &includes.lines, includes.dir.as_deref(), &|_: &Event<'_>| {});
-        match once.get_or_init(ask) {
+        match &*self.surroundings(includes) {
             Ok(surroundings) => ctext::merge(&members, surroundings, &includes.lines),
             Err(reason) => Group::none_of(members.len(), reason),
         }
+    }
+
+    /// What stands before units that include the same. Two threads may both find out: no lock is held over the compiler's process.
+    fn surroundings(&self, includes: &Includes) -> Arc<Result<Surroundings, Reason>> {
+        if let Some(found) = sync::lock(&self.surroundings.0).get(includes) {
+            return Arc::clone(found);
+        }
+        let dir = includes.dir.as_deref();
+        let found = self.pipeline.surroundings(&self.header, &includes.lines, dir, &|_: &Event<'_>| {});
+        Arc::clone(sync::lock(&self.surroundings.0).entry(includes.clone()).or_insert_with(|| Arc::new(found)))
     }
 }
 

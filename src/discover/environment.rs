@@ -5,6 +5,7 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use etcetera::BaseStrategy as _;
 use mjit_cc_platforms::PackageManager;
@@ -27,9 +28,35 @@ const COMPILER_VARIABLES: [&str; 14] = [
     "_LINK_",
 ];
 
+/// The variables of an environment. Shared, since there may be many of them.
+#[derive(Clone, Debug, Default)]
+pub struct Variables(Arc<[(OsString, OsString)]>);
+
+impl FromIterator<(OsString, OsString)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+impl Variables {
+    /// The value of a variable. Names are compared as the system does.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        let is = |known: &OsStr| if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { known == name };
+        self.0.iter().find(|(known, _)| is(known)).map(|(_, value)| value.as_os_str())
+    }
+
+    /// Each name with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+}
+
 /// What the process was told by its environment.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
+    /// All variables, which the processes of a worker or an engine get.
+    pub variables: Variables,
     /// `CC`.
     pub cc: Option<OsString>,
     /// `PATH`.
@@ -53,18 +80,33 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads it.
+    /// Reads the environment of this process, all of it on this thread: in a host, other threads may change it later.
     #[must_use]
     pub fn read() -> Self {
-        let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let variables = env::vars_os().collect();
+        let cache_home = etcetera::base_strategy::choose_native_strategy().ok().map(|places| places.cache_dir());
+        Self { cache_home, ..Self::of(variables, &[env::temp_dir()], env::home_dir()) }
+    }
+
+    /// Takes these variables for the environment, and does not read the environment of this process.
+    #[must_use]
+    pub fn from_variables(variables: Variables) -> Self {
+        let home = variables.get("HOME").map(PathBuf::from);
+        let cache_home = variables.get("XDG_CACHE_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+        let cache_home = cache_home.or_else(|| Some(home.as_ref()?.join(".cache")));
+        Self { cache_home, ..Self::of(variables, &[], home) }
+    }
+
+    fn of(variables: Variables, usual: &[PathBuf], home: Option<PathBuf>) -> Self {
+        let set = |name| variables.get(name).map(OsStr::to_owned).filter(|value| !value.is_empty());
         let mut temp_dirs: Vec<PathBuf> =
             ["TMPDIR", "TMP", "TEMP"].into_iter().filter_map(set).map(Into::into).collect();
-        temp_dirs.push(env::temp_dir());
+        temp_dirs.extend_from_slice(usual);
         // Where the one that is asked for will not do, or is mounted noexec, these often will. Missing ones do no harm.
         temp_dirs.extend(["/tmp", "/var/tmp"].map(PathBuf::from));
         temp_dirs.extend(set("XDG_RUNTIME_DIR").map(PathBuf::from));
         temp_dirs.extend(set("XDG_CACHE_HOME").map(PathBuf::from));
-        temp_dirs.extend(env::home_dir().map(|home| home.join(".cache")));
+        temp_dirs.extend(home.map(|home| home.join(".cache")));
         let mut seen = Vec::new();
         temp_dirs.retain(|dir| {
             !seen.contains(dir) && {
@@ -83,9 +125,10 @@ impl Environment {
                 .collect(),
             cache: set("MJIT_CC_CACHE"),
             cache_size: set("MJIT_CC_CACHE_SIZE"),
-            cache_home: etcetera::base_strategy::choose_native_strategy().ok().map(|places| places.cache_dir()),
+            cache_home: None,
             launcher: set("MJIT_CC_LAUNCHER"),
             ccache_sloppiness: set("CCACHE_SLOPPINESS"),
+            variables,
         }
     }
 

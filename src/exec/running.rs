@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use super::orphans::Orphans;
 use super::{Exit, Reaper, Waiting, system};
+use crate::sync::{Condvar, Locked, Mutex, lock};
+use crate::unwind::catch;
 
 /// Why a process ended.
 pub(super) enum Ended {
@@ -38,10 +40,12 @@ impl Drop for Waits {
 }
 
 /// The processes of one executor.
-#[derive(Default)]
 pub(super) struct Processes {
+    /// Whose children they are. In a process that was forked from that one they are none, and are not ended.
+    parent: u32,
     table: Mutex<Table>,
     changed: Condvar,
+    pub(super) orphans: Orphans,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) waiting: Option<Arc<dyn Waiting>>,
 }
@@ -67,15 +71,21 @@ struct Running {
 
 impl Processes {
     pub(super) fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
-        Self { reaper, waiting, ..Self::default() }
+        let (table, changed) = (Mutex::default(), Condvar::default());
+        Self { parent: std::process::id(), table, changed, orphans: Orphans::default(), reaper, waiting }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn are_ours(&self) -> bool {
+        self.parent == std::process::id()
+    }
+
+    fn table(&self) -> Locked<'_, Table> {
+        lock(&self.table)
     }
 
     /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
-    pub(super) fn register(self: &Arc<Self>, mut group: system::Group, deadline: Option<Instant>) -> u64 {
+    pub(super) fn register(self: &Arc<Self>, mut group: system::Group, leader: u32, deadline: Option<Instant>) -> u64 {
+        self.orphans.add(leader);
         let mut table = self.table();
         if table.cancelled {
             group.end();
@@ -110,6 +120,9 @@ impl Processes {
     }
 
     pub(super) fn end(&self, id: u64) {
+        if !self.are_ours() {
+            return;
+        }
         if let Some(running) = self.table().running.get_mut(&id) {
             running.group.end();
         }
@@ -117,6 +130,9 @@ impl Processes {
 
     /// Ends all, and those that come too late for that.
     pub(super) fn cancel(&self) {
+        if !self.are_ours() {
+            return;
+        }
         let mut table = self.table();
         table.cancelled = true;
         table.running.values_mut().for_each(|running| running.group.end());
@@ -126,8 +142,11 @@ impl Processes {
         self.table().cancelled
     }
 
-    /// Ends the watchdog, and waits for that.
+    /// Ends the watchdog and what ends orphans, and waits for that.
     pub(super) fn end_watchdog(&self) {
+        if !self.are_ours() {
+            return;
+        }
         let watchdog = {
             let mut table = self.table();
             table.over = true;
@@ -136,6 +155,7 @@ impl Processes {
         self.changed.notify_all();
         // It cannot panic, and nobody is left to tell.
         let _ = watchdog.map(JoinHandle::join);
+        self.orphans.close();
     }
 
     /// Waits for a process and takes it out of the table.
@@ -146,10 +166,7 @@ impl Processes {
         waiting: Option<Arc<dyn Waiting>>,
     ) -> io::Result<(Exit, Ended)> {
         let waits = Waits::new(waiting);
-        let lent = self
-            .reaper
-            .as_ref()
-            .map(|reaper| catch_unwind(AssertUnwindSafe(|| reaper.wait(process.id()))).unwrap_or(Exit::Unknown));
+        let lent = self.reaper.as_ref().map(|reaper| catch(|| reaper.wait(process.id())).unwrap_or(Exit::Unknown));
         if lent.is_none() {
             // Not reaped before it left the table: until then its id cannot belong to another process.
             process.wait_unreaped();
@@ -165,6 +182,7 @@ impl Processes {
                 Ended::ByItself
             }
         };
+        self.orphans.remove(process.id());
         // After the table: a fork may take its time, and the process's id may be another's by then.
         drop(waits);
         let exit = match (lent, process.wait()) {
@@ -196,11 +214,8 @@ fn watch(shared: &Processes) {
         }
         table.watchdog_sleeps = next;
         table = match next {
-            Some(next) => {
-                let waited = shared.changed.wait_timeout(table, next.saturating_duration_since(now));
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => shared.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
+            Some(next) => table.wait_for(&shared.changed, next.saturating_duration_since(now)),
+            None => table.wait(&shared.changed),
         };
     }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, PipeWriter, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -20,31 +20,39 @@ use super::{Exit, Launch};
 pub(super) struct Group(Option<Pid>);
 
 /// A process.
-pub(super) struct Process(duct::Handle);
+pub(super) struct Process(Child);
 
-/// Starts a process that leads a group. Not by a pre_exec hook, which would cost posix_spawn.
+/// Starts a process that leads a group. Not by a pre_exec hook, which would cost posix_spawn. Where the environment was given, the
+/// environment of this process is not read: another thread of the host may be changing it.
 pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
-    let command = duct::cmd(launch.program, launch.args);
-    let command = match launch.input {
-        Some(input) => command.stdin_file(input),
-        None => command.stdin_null(),
-    };
-    let mut command = command
-        // duct applies the outermost first: this sends standard error where the next line has sent standard output.
-        .stderr_to_stdout()
-        .stdout_file(launch.output)
-        .unchecked()
-        .before_spawn(|command| {
-            command.process_group(0);
-            Ok(())
-        });
-    for (name, value) in launch.env {
-        command = command.env(name, value);
+    let mut command = Command::new(launch.program);
+    command.args(launch.args).process_group(0);
+    if let Some(variables) = launch.variables {
+        command.env_clear().envs(variables.iter());
     }
-    let process = Process(command.start()?);
-    let group = Group(process.pid());
-    Ok((process, group))
+    command.envs(launch.env);
+    command.stdin(launch.input.map_or_else(Stdio::null, Stdio::from));
+    command.stdout(launch.output.try_clone()?).stderr(launch.output);
+    let mut tries = 0;
+    loop {
+        match command.spawn() {
+            // A fork of another thread's had the program open for writing for a moment (Go issue 22315).
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES => {
+                tries += 1;
+                thread::sleep(BUSY_PAUSE);
+            }
+            started => {
+                let process = Process(started?);
+                let group = Group(process.pid());
+                return Ok((process, group));
+            }
+        }
+    }
 }
+
+/// How often a program that is still open for writing is tried again, and after how long.
+const BUSY_TRIES: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// A file without a name, in memory where that can be: to make and remove it in a directory takes ten times as long.
 pub(super) fn unnamed_file(dir: &Path) -> io::Result<File> {
@@ -61,7 +69,7 @@ impl Process {
     }
 
     pub(super) fn id(&self) -> u32 {
-        self.0.pids().first().copied().unwrap_or_default()
+        self.0.id()
     }
 
     /// Whether it ended, without reaping it.
@@ -81,7 +89,7 @@ impl Process {
 
     /// Waits for the end and reaps it.
     pub(super) fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.0.wait().map(|output| output.status)
+        self.0.wait()
     }
 }
 

@@ -32,10 +32,14 @@ pub(super) fn unnamed_file(dir: &Path) -> io::Result<File> {
 pub(super) struct Process(Child);
 
 /// Starts a process in a job of its own. It is suspended until it is in the job, so that whatever it starts is in there too. Not by
-/// duct, which hands out no handle of a process that does not run yet.
+/// std alone, which starts no thread of a process suspended.
 pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
     let mut command = Command::new(launch.program);
-    command.args(launch.args).envs(launch.env);
+    command.args(launch.args);
+    if let Some(variables) = launch.variables {
+        command.env_clear().envs(variables.iter());
+    }
+    command.envs(launch.env);
     command.stdin(launch.input.map_or_else(Stdio::null, Stdio::from));
     command.stdout(launch.output.try_clone()?).stderr(launch.output);
     spawn(command)

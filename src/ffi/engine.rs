@@ -4,14 +4,17 @@ use std::ffi::{OsString, c_char, c_void};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::fault::{Fault, OK, Status, status, yes};
-use super::memory::{bytes, handle, path, read, row, spelled, text, wanted, word, words, write};
+use super::handles::{self, Handles};
+use super::lineage::Lineage;
+use super::memory::{bytes, path, read, row, spelled, text, wanted, word, words, write};
+use super::turns::Turns;
 use super::worker::{Compiling, compiling, same_abi};
-use super::{Built, EngineOptions, reaper};
-use crate::discover::Finder;
+use super::{Built, EngineOptions, lineage, reaper};
+use crate::discover::{Finder, Variables};
 use crate::error::Failure;
 use crate::event::{Event, Observer};
 use crate::exec::{self, Executor, ProcessExecutor};
@@ -19,11 +22,18 @@ use crate::library::Library;
 use crate::pch::{self, UnitHeader};
 use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
+use crate::sync::{Locked, Mutex, lock, try_lock};
 use crate::worker::{PartsEngine, PartsSource};
+
+/// The engines that C holds.
+pub(super) static ENGINES: Handles<Engine> = Handles::new();
 
 /// `mjitcc_engine`.
 pub struct Engine {
-    state: RwLock<State>,
+    pub(super) lineage: Lineage,
+    pub(super) turns: Turns,
+    pub(super) state: Mutex<Arc<State>>,
+    variables: Variables,
     log: Log,
     header: Option<PathBuf>,
     pch: Option<PathBuf>,
@@ -32,11 +42,11 @@ pub struct Engine {
     save_temps: bool,
     reaper: Option<Arc<dyn exec::Reaper>>,
     /// What was loaded and not closed here, as numbers.
-    handles: Mutex<Vec<usize>>,
+    pub(super) handles: Mutex<Vec<usize>>,
 }
 
 /// What changes when a PCH is built, and in the child of a fork.
-struct State {
+pub(super) struct State {
     parts: PartsEngine,
     executor: Arc<ProcessExecutor>,
 }
@@ -84,7 +94,9 @@ impl Engine {
         let Compiling { wish, flags, environment, header, timeout, prefix, entry_prefix } = compiling;
         let log = Log { verbose: options.verbose, warnings: options.warnings != 0 };
         let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code).map_err(failed)?;
-        let executor = Arc::new(ProcessExecutor::within(reaper.clone(), None));
+        let variables = environment.variables.clone();
+        let executor = ProcessExecutor::within(reaper.clone(), None).with_variables(variables.clone());
+        let executor = Arc::new(executor);
         let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
         let compiler = finder.find(&wish).map_err(failed)?;
         let mut pipeline = Pipeline::new(compiler, flags, Arc::<ProcessExecutor>::clone(&executor), scratch);
@@ -93,9 +105,12 @@ impl Engine {
         let prefix = prefix.unwrap_or_else(|| "_mjit_".to_owned());
         let save_temps = options.save_temps != 0;
         let before = header.clone().map_or(UnitHeader::None, UnitHeader::Text);
-        let parts = PartsEngine::of_parts(pipeline, before, prefix.clone(), save_temps);
+        let parts = PartsEngine::of_parts(Arc::new(pipeline), before, prefix.clone(), save_temps);
         Ok(Self {
-            state: RwLock::new(State { parts, executor }),
+            lineage: Lineage::here(),
+            turns: Turns::default(),
+            state: Mutex::new(Arc::new(State { parts, executor })),
+            variables,
             log,
             header,
             pch,
@@ -107,18 +122,24 @@ impl Engine {
         })
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&lock(&self.state))
     }
 
-    fn handles(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    fn set_state(&self, state: State) {
+        let old = std::mem::replace(&mut *lock(&self.state), Arc::new(state));
+        drop(old);
+    }
+
+    fn handles(&self) -> Locked<'_, Vec<usize>> {
+        lock(&self.handles)
     }
 
     fn build_pch(&self) -> Result<(), Fault> {
         let header = self.header.as_deref().ok_or_else(|| Fault::misuse("the engine was opened without a header"))?;
         // Nobody builds units meanwhile: they wait for it.
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turns.header();
+        let state = self.state();
         let pipeline = state.parts.pipeline();
         let file = self.pch.clone().unwrap_or_else(|| {
             let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
@@ -126,12 +147,13 @@ impl Engine {
             pipeline.scratch.path().join(name.file_name().unwrap_or_default())
         });
         let ready = pch::prepare(pipeline, header, &file, &self.log).map_err(failed)?;
-        state.parts.set_header(ready);
+        self.set_state(State { parts: state.parts.with_header(ready), executor: Arc::clone(&state.executor) });
         Ok(())
     }
 
     fn build(&self, id: u64, text: &[u8], exports: &[String]) -> Result<Built, Fault> {
         let began = Instant::now();
+        let _turn = self.turns.unit();
         let state = self.state();
         let stem = state.parts.stem(id);
         let name = state.parts.source(&stem).to_string_lossy().into_owned();
@@ -158,12 +180,44 @@ impl Engine {
         Ok(())
     }
 
-    /// In the child of a fork: leaves everything on disk to the parent, and goes on in a directory of its own.
+    /// Whether the engine is this process's. In the child of a fork it becomes so, if forks are followed.
+    fn is_here(&self) -> Result<(), Fault> {
+        if self.lineage.is_here() {
+            return Ok(());
+        }
+        if !self.lineage.is_heir() {
+            return Err(Fault::misuse(
+                "the engine belongs to the process that this one was forked from: call mjitcc_engine_fork_child first",
+            ));
+        }
+        let _one_thread = lock(&self.lineage.arrival);
+        if !self.lineage.is_here() {
+            self.go_on_here()?;
+        }
+        Ok(())
+    }
+
+    /// In the child of a fork, when it says so itself. What threads of the parent's had locked is locked for ever, unless forks are followed.
     fn adopt(&self) -> Result<Status, Fault> {
-        let Ok(mut state) = self.state.try_write() else {
+        if self.lineage.is_here() {
+            return match self.lineage.inherited() {
+                Some(whole) => Ok(yes(whole)),
+                None => Err(Fault::misuse("this is the process that opened the engine, and no child of a fork")),
+            };
+        }
+        let free = self.lineage.is_heir() || (try_lock(&self.state).is_some() && try_lock(&self.handles).is_some());
+        if !free || (!self.lineage.is_heir() && !self.turns.is_idle()) {
             return Err(Fault::misuse("a thread was at work in the engine when the process forked"));
-        };
-        let executor = Arc::new(ProcessExecutor::within(self.reaper.clone(), None));
+        }
+        let _one_thread = lock(&self.lineage.arrival);
+        self.go_on_here().map(yes)
+    }
+
+    /// Leaves everything on disk to the parent, and goes on in a directory of its own. Says whether the PCH is there too.
+    fn go_on_here(&self) -> Result<bool, Fault> {
+        let state = self.state();
+        let executor = ProcessExecutor::within(self.reaper.clone(), None).with_variables(self.variables.clone());
+        let executor = Arc::new(executor);
         let dowry = state.parts.dowry();
         let inherited = dowry.is_some();
         let parts = match dowry {
@@ -177,16 +231,23 @@ impl Engine {
                 let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
                 pipeline.timeout = *timeout;
                 let header = self.header.clone().map_or(UnitHeader::None, UnitHeader::Text);
-                PartsEngine::of_parts(pipeline, header, self.prefix.clone(), self.save_temps)
+                PartsEngine::of_parts(Arc::new(pipeline), header, self.prefix.clone(), self.save_temps)
             }
         };
-        state.parts.disown();
         state.executor.abandon();
+        if self.turns.is_idle() {
+            state.parts.disown();
+        } else {
+            // A thread of the parent's that was at work may have held locks in there, and nothing of the parent's is dropped here.
+            std::mem::forget(Arc::clone(&state));
+        }
+        self.turns.forget();
         if let Some(reaper) = &self.reaper {
             reaper.forked();
         }
-        *state = State { parts, executor };
-        Ok(yes(inherited))
+        self.set_state(State { parts, executor });
+        self.lineage.move_here(inherited);
+        Ok(inherited)
     }
 }
 
@@ -203,15 +264,15 @@ fn place_of(handle: *mut c_void, handles: &[usize]) -> Result<usize, Fault> {
     place.ok_or_else(|| Fault::invalid("the handle is none of this engine's"))
 }
 
-/// # Safety
-/// As [`handle`].
-unsafe fn open<'a>(engine: *const Engine) -> Result<&'a Engine, Fault> {
-    // SAFETY: the caller says so.
-    unsafe { handle(engine, "engine") }
+/// An engine that is this process's.
+fn open(engine: *const Engine) -> Result<Arc<Engine>, Fault> {
+    let engine = ENGINES.open(engine, "engine")?;
+    engine.is_here()?;
+    Ok(engine)
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_open(options: *const EngineOptions, engine: *mut *mut Engine) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_engine_open(options: *const EngineOptions, engine: *mut *mut Engine) -> Status {
     status(|| {
         wanted(engine, "the place for the engine")?;
         // SAFETY: as the header says.
@@ -221,27 +282,33 @@ pub unsafe extern "C" fn mjitcc_engine_open(options: *const EngineOptions, engin
             same_abi(options.abi)?;
             (options, reaper::lent(options.reaper)?)
         };
-        let opened = Box::new(Engine::start(&options, reaper)?);
+        let opened = Arc::new(Engine::start(&options, reaper)?);
+        if options.ignore_forks == 0 {
+            handles::follow_forks();
+            lineage::follow_forks(&opened);
+        }
         // SAFETY: as the header says.
-        unsafe { engine.write(Box::into_raw(opened)) };
+        unsafe { engine.write(ENGINES.give(opened)) };
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_build_pch(engine: *mut Engine) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_engine_build_pch(engine: *mut Engine) -> Status {
     status(|| {
-        // SAFETY: as the header says.
-        unsafe { open(engine) }?.build_pch()?;
+        open(engine)?.build_pch()?;
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_pch_file(engine: *const Engine, buffer: *mut c_char, room: usize) -> usize {
+pub unsafe extern "C-unwind" fn mjitcc_engine_pch_file(
+    engine: *const Engine,
+    buffer: *mut c_char,
+    room: usize,
+) -> usize {
     let name = || {
-        // SAFETY: as the header says.
-        let state = unsafe { open(engine) }?.state();
+        let state = open(engine)?.state();
         let file = state.parts.header().pch_file().map(|file| file.to_string_lossy().into_owned());
         Ok(file.unwrap_or_default())
     };
@@ -250,7 +317,7 @@ pub unsafe extern "C" fn mjitcc_engine_pch_file(engine: *const Engine, buffer: *
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_build(
+pub unsafe extern "C-unwind" fn mjitcc_engine_build(
     engine: *mut Engine,
     id: u64,
     text: *const c_char,
@@ -279,7 +346,7 @@ pub unsafe extern "C" fn mjitcc_engine_build(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_symbol(
+pub unsafe extern "C-unwind" fn mjitcc_engine_symbol(
     engine: *const Engine,
     library: *mut c_void,
     name: *const c_char,
@@ -303,10 +370,9 @@ pub unsafe extern "C" fn mjitcc_engine_symbol(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_close(engine: *mut Engine, library: *mut c_void) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_engine_close(engine: *mut Engine, library: *mut c_void) -> Status {
     status(|| {
-        // SAFETY: as the header says.
-        unsafe { open(engine) }?.forget(library)?;
+        open(engine)?.forget(library)?;
         // SAFETY: it was loaded by this engine, and the caller says that nobody is inside.
         drop(unsafe { Library::from_raw(library) });
         Ok(OK)
@@ -314,16 +380,15 @@ pub unsafe extern "C" fn mjitcc_engine_close(engine: *mut Engine, library: *mut 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_forget(engine: *mut Engine, library: *mut c_void) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_engine_forget(engine: *mut Engine, library: *mut c_void) -> Status {
     status(|| {
-        // SAFETY: as the header says.
-        unsafe { open(engine) }?.forget(library)?;
+        open(engine)?.forget(library)?;
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_remove(engine: *mut Engine, file: *const c_char) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_engine_remove(engine: *mut Engine, file: *const c_char) -> Status {
     status(|| {
         // SAFETY: as the header says.
         let (engine, file) = unsafe { (open(engine)?, word(file)) };
@@ -344,7 +409,7 @@ pub unsafe extern "C" fn mjitcc_engine_remove(engine: *mut Engine, file: *const 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_log(engine: *const Engine, level: u32, line: *const c_char) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_engine_log(engine: *const Engine, level: u32, line: *const c_char) -> Status {
     status(|| {
         // SAFETY: as the header says.
         let (engine, line) = unsafe { (open(engine)?, bytes(line)) };
@@ -353,7 +418,7 @@ pub unsafe extern "C" fn mjitcc_engine_log(engine: *const Engine, level: u32, li
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_file_name(
+pub unsafe extern "C-unwind" fn mjitcc_engine_file_name(
     engine: *const Engine,
     id: u64,
     suffix: *const c_char,
@@ -372,7 +437,7 @@ pub unsafe extern "C" fn mjitcc_engine_file_name(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_entry_name(
+pub unsafe extern "C-unwind" fn mjitcc_engine_entry_name(
     engine: *const Engine,
     id: u64,
     label: *const c_char,
@@ -390,33 +455,34 @@ pub unsafe extern "C" fn mjitcc_engine_entry_name(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_fork_child(engine: *mut Engine) -> Status {
-    status(|| {
-        // SAFETY: as the header says.
-        unsafe { open(engine) }?.adopt()
-    })
+pub unsafe extern "C-unwind" fn mjitcc_engine_fork_child(engine: *mut Engine) -> Status {
+    status(|| ENGINES.open(engine, "engine")?.adopt())
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_cancel(engine: *mut Engine) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_engine_cancel(engine: *mut Engine) -> Status {
     status(|| {
-        // SAFETY: as the header says.
-        unsafe { open(engine) }?.state().executor.cancel();
+        open(engine)?.state().executor.cancel();
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_engine_finish(engine: *mut Engine, close_libraries: i32) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_engine_finish(engine: *mut Engine, close_libraries: i32) -> Status {
     status(|| {
         if engine.is_null() {
             return Ok(OK);
         }
-        // SAFETY: as the header says: it came from open, and nobody uses it any more.
-        let engine = unsafe { Box::from_raw(engine) };
+        let engine = ENGINES.take(engine, "engine")?;
+        if !engine.lineage.is_here() {
+            // What is on disk is the parent's, and so are locks that were held.
+            std::mem::forget(engine);
+            return Ok(OK);
+        }
         engine.state().parts.close();
         if close_libraries != 0 {
-            for library in engine.handles().drain(..) {
+            let libraries = std::mem::take(&mut *engine.handles());
+            for library in libraries {
                 // SAFETY: it was loaded by this engine, and the caller says that nobody is inside.
                 drop(unsafe { Library::from_raw(ptr::with_exposed_provenance_mut(library)) });
             }

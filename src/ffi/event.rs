@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::fault::c_string;
 use super::host::Context;
 use super::{Event, ObserveFn, Place};
+use crate::thread::where_it_may_end;
 use crate::worker::{self, WorkerEvent};
 
 pub const EVENT_SUCCESS: u32 = 1;
@@ -142,5 +143,5 @@ pub(super) fn tell(observe: ObserveFn, ctx: Context, event: &WorkerEvent) {
         count,
     };
     // SAFETY: the host promised a function of this type; all that it is given outlives the call.
-    unsafe { observe(ctx.pointer(), &raw const event) };
+    where_it_may_end(|| unsafe { observe(ctx.pointer(), &raw const event) });
 }

@@ -1,9 +1,9 @@
 //! What goes wrong on this side of the border: a status for the program, words for the person, and no panic for anybody.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::unwind::{Caught, catch};
 
 /// `mjitcc_status`.
 pub type Status = i32;
@@ -47,10 +47,11 @@ pub(super) fn c_string(text: &str) -> CString {
 
 /// What every function of the ABI does its work in.
 pub(super) fn guarded<R>(otherwise: impl FnOnce(Status) -> R, work: impl FnOnce() -> Result<R, Fault>) -> R {
-    let fault = match catch_unwind(AssertUnwindSafe(work)) {
+    let fault = match catch(work) {
         Ok(Ok(result)) => return result,
         Ok(Err(fault)) => fault,
-        Err(panic) => Fault { status: PANICKED, words: format!("a fault in mjit-cc: {}", words_of(&*panic)) },
+        Err(Caught::Foreign) => Fault::failed("a callback threw an exception"),
+        Err(caught) => Fault { status: PANICKED, words: format!("a fault in mjit-cc: {}", caught.words()) },
     };
     note(&fault.words);
     otherwise(fault.status)
@@ -72,13 +73,8 @@ pub(super) fn yes(answer: bool) -> Status {
     if answer { OK } else { NO }
 }
 
-fn words_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
-}
-
 #[unsafe(no_mangle)]
-pub extern "C" fn mjitcc_last_error() -> *const c_char {
+pub extern "C-unwind" fn mjitcc_last_error() -> *const c_char {
     // Valid until this thread's next fault replaces it.
     LAST.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }

@@ -1,62 +1,74 @@
 //! Forking with a worker, as a handle that lives from before to after.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::fault::{Fault, OK, Status, status};
 use super::memory::wanted;
 use super::{Worker, worker};
 use crate::worker::Fork as Held;
 
 /// `mjitcc_fork`: holds the worker's lock, so that it may not go to another thread; the header says so.
-pub struct Fork(Held<'static>);
+pub struct Fork {
+    // In this order: what is held goes first.
+    held: Held<'static>,
+    worker: Arc<Worker>,
+}
+
+/// The number of the next handle.
+static NEXT: AtomicUsize = AtomicUsize::new(16);
+
+thread_local! {
+    /// What this thread holds still, by the numbers that C has.
+    static HELD: RefCell<Vec<(usize, Fork)>> = const { RefCell::new(Vec::new()) };
+}
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_before_fork(worker: *mut Worker, fork: *mut *mut Fork) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_before_fork(worker: *mut Worker, fork: *mut *mut Fork) -> Status {
     status(|| {
         wanted(fork, "the place for the fork")?;
-        // SAFETY: as the header says: the worker is not finished before the fork is over.
-        let worker: &'static Worker = unsafe {
-            fork.write(std::ptr::null_mut());
-            worker::open(worker)
-        }?;
-        let held = Fork(worker.worker.before_fork());
         // SAFETY: as the header says.
-        unsafe { fork.write(Box::into_raw(Box::new(held))) };
+        unsafe { fork.write(std::ptr::null_mut()) };
+        let worker = worker::open(worker)?;
+        // SAFETY: the share goes along, and behind what is held.
+        let held = unsafe { &*Arc::as_ptr(&worker) }.worker.before_fork();
+        let number = NEXT.fetch_add(16, Ordering::Relaxed);
+        HELD.with_borrow_mut(|all| all.push((number, Fork { held, worker })));
+        // SAFETY: as the header says.
+        unsafe { fork.write(std::ptr::without_provenance_mut(number)) };
         Ok(OK)
     })
 }
 
-/// # Safety
-/// `fork` is null or came from `before_fork`, on this thread, and was not given back yet.
-unsafe fn take(fork: *mut Fork) -> Result<Held<'static>, Fault> {
-    if fork.is_null() {
-        return Err(Fault::invalid("the fork is NULL"));
-    }
-    // SAFETY: the caller says so.
-    Ok(unsafe { Box::from_raw(fork) }.0)
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_fork_in_parent(fork: *mut Fork) -> Status {
+fn end(fork: *mut Fork, end: impl FnOnce(Held<'static>)) -> Status {
     status(|| {
-        // SAFETY: as the header says.
-        unsafe { take(fork) }?.in_parent();
-        Ok(OK)
-    })
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_fork_in_child(fork: *mut Fork) -> Status {
-    status(|| {
-        // SAFETY: as the header says.
-        unsafe { take(fork) }?.in_child();
+        if fork.is_null() {
+            return Err(Fault::invalid("the fork is NULL"));
+        }
+        let found = HELD.with_borrow_mut(|all| {
+            let at = all.iter().position(|(number, _)| *number == fork.addr())?;
+            Some(all.swap_remove(at).1)
+        });
+        let gone = || Fault::misuse("the fork was given back before, or another thread holds it");
+        let Fork { held, worker } = found.ok_or_else(gone)?;
+        end(held);
+        drop(worker);
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_fork_failed(fork: *mut Fork) -> Status {
-    status(|| {
-        // SAFETY: as the header says.
-        drop(unsafe { take(fork) }?);
-        Ok(OK)
-    })
+pub unsafe extern "C-unwind" fn mjitcc_fork_in_parent(fork: *mut Fork) -> Status {
+    end(fork, Held::in_parent)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn mjitcc_fork_in_child(fork: *mut Fork) -> Status {
+    end(fork, Held::in_child)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn mjitcc_fork_failed(fork: *mut Fork) -> Status {
+    end(fork, drop)
 }

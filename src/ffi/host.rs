@@ -1,13 +1,14 @@
 //! A host written in C: its callbacks as the worker's [`Host`](crate::worker::Host), and the sink that C text goes into.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::thread::{self, ThreadId};
 
 use super::fault::{self, Fault, OK, Status, c_string, status};
 use super::memory::{handle, read, row, text};
 use super::{Code, Host, JobFn, Place, Request};
+use crate::thread::where_it_may_end;
+use crate::unwind::catch;
 use crate::worker::{self, FactId, Generated, Inlined, NotRun, OwnerId};
 
 /// What C gave to be handed back to it. What it may be used for, and where, C knows.
@@ -84,7 +85,7 @@ impl worker::Host for Callbacks {
         let place = &raw mut sink;
         // SAFETY: the host promised a function of this type; all that it is given outlives the call. Should an exception come out of it, the
         // worker takes that for a panic.
-        let refused = unsafe { (self.generate)(self.ctx.0, &raw const asked, place) } != 0;
+        let refused = where_it_may_end(|| unsafe { (self.generate)(self.ctx.0, &raw const asked, place) }) != 0;
         let Sink { text, facts, inlined, failure, .. } = sink;
         if refused || failure.is_some() {
             return Err(failure.unwrap_or_else(|| "the host had no C text and did not say why".to_owned()));
@@ -96,7 +97,7 @@ impl worker::Host for Callbacks {
     fn published(&self, owner: OwnerId, address: NonNull<c_void>) {
         if let Some(published) = self.published {
             // SAFETY: as above.
-            unsafe { published(self.ctx.0, owner.0, address.as_ptr()) };
+            where_it_may_end(|| unsafe { published(self.ctx.0, owner.0, address.as_ptr()) });
         }
     }
 
@@ -108,14 +109,14 @@ impl worker::Host for Callbacks {
         let mut asked: Vec<Code> =
             code.iter().map(|code| Code { owner: code.owner.0, address: code.address.as_ptr(), on_stack: 0 }).collect();
         // SAFETY: as above.
-        unsafe { scan(self.ctx.0, asked.as_mut_ptr(), asked.len()) };
+        where_it_may_end(|| unsafe { scan(self.ctx.0, asked.as_mut_ptr(), asked.len()) });
         code.iter_mut().zip(asked).for_each(|(code, asked)| code.on_stack = asked.on_stack != 0);
     }
 
     fn vm_jobs_wait(&self) {
         if let Some(wait) = self.vm_jobs_wait {
             // SAFETY: as above.
-            unsafe { wait(self.ctx.0) };
+            where_it_may_end(|| unsafe { wait(self.ctx.0) });
         }
     }
 }
@@ -138,7 +139,7 @@ unsafe fn open<'a>(sink: *mut Sink) -> Result<&'a mut Sink, Fault> {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_sink_write(sink: *mut Sink, text: *const c_char, length: usize) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_sink_write(sink: *mut Sink, text: *const c_char, length: usize) -> Status {
     status(|| {
         // SAFETY: as the header says.
         let (sink, text) = unsafe { (open(sink)?, row(text.cast::<u8>(), length, "the text")?) };
@@ -148,7 +149,7 @@ pub unsafe extern "C" fn mjitcc_sink_write(sink: *mut Sink, text: *const c_char,
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_sink_puts(sink: *mut Sink, text: *const c_char) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_sink_puts(sink: *mut Sink, text: *const c_char) -> Status {
     status(|| {
         // SAFETY: as the header says.
         let (sink, text) = unsafe { (open(sink)?, super::memory::bytes(text)) };
@@ -158,7 +159,7 @@ pub unsafe extern "C" fn mjitcc_sink_puts(sink: *mut Sink, text: *const c_char) 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_sink_fact(sink: *mut Sink, fact: u64) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_sink_fact(sink: *mut Sink, fact: u64) -> Status {
     status(|| {
         // SAFETY: as the header says.
         unsafe { open(sink) }?.facts.push(FactId(fact));
@@ -167,7 +168,7 @@ pub unsafe extern "C" fn mjitcc_sink_fact(sink: *mut Sink, fact: u64) -> Status 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_sink_inlined(sink: *mut Sink, owner: u64, at: *const Place) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_sink_inlined(sink: *mut Sink, owner: u64, at: *const Place) -> Status {
     status(|| {
         // SAFETY: as the header says.
         let (sink, place) = unsafe { (open(sink)?, place(at)?) };
@@ -177,7 +178,7 @@ pub unsafe extern "C" fn mjitcc_sink_inlined(sink: *mut Sink, owner: u64, at: *c
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_sink_fail(sink: *mut Sink, words: *const c_char) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_sink_fail(sink: *mut Sink, words: *const c_char) -> Status {
     status(|| {
         // SAFETY: as the header says.
         let (sink, words) = unsafe { (open(sink)?, text(words)) };
@@ -187,7 +188,11 @@ pub unsafe extern "C" fn mjitcc_sink_fail(sink: *mut Sink, words: *const c_char)
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_sink_on_vm_thread(sink: *mut Sink, job: Option<JobFn>, arg: *mut c_void) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_sink_on_vm_thread(
+    sink: *mut Sink,
+    job: Option<JobFn>,
+    arg: *mut c_void,
+) -> Status {
     status(|| {
         // SAFETY: as the header says. Only shared and only read: the job may use the sink meanwhile.
         let (thread, request) = unsafe {
@@ -204,7 +209,7 @@ pub unsafe extern "C" fn mjitcc_sink_on_vm_thread(sink: *mut Sink, job: Option<J
         let run = move || {
             let arg = arg;
             // SAFETY: the host promised a function of this type.
-            catch_unwind(AssertUnwindSafe(|| unsafe { job(arg.pointer()) })).is_ok()
+            catch(|| unsafe { job(arg.pointer()) }).is_ok()
         };
         match request.on_vm_thread(run) {
             Ok(true) => Ok(OK),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::slice;
 
 use super::fault::{Fault, guarded};
+use crate::discover::Variables;
 
 /// A structure that the caller fills and that begins with its size, so that it can grow.
 ///
@@ -129,6 +130,27 @@ pub(super) unsafe fn words(at: *const *const c_char) -> Vec<OsString> {
     }
     // SAFETY: up to the null all are there, and none is read beyond it.
     (0..).map_while(|number| unsafe { word(at.add(number).read()) }).collect()
+}
+
+/// An environment as `execve` takes it: none where there is no list. What has no `=` in it names no variable.
+///
+/// # Safety
+/// As [`words`].
+pub(super) unsafe fn environment(at: *const *const c_char) -> Option<Variables> {
+    if at.is_null() {
+        return None;
+    }
+    // SAFETY: the caller says so.
+    let words = unsafe { words(at) };
+    let variable = |word: OsString| {
+        let bytes = word.as_encoded_bytes();
+        // A name may begin with `=` on Windows.
+        let end = 1 + bytes.get(1..)?.iter().position(|&byte| byte == b'=')?;
+        // SAFETY: cut before and after an ASCII byte.
+        let part = |bytes: &[u8]| unsafe { OsString::from_encoded_bytes_unchecked(bytes.to_owned()) };
+        Some((part(&bytes[..end]), part(&bytes[end + 1..])))
+    };
+    Some(words.into_iter().filter_map(variable).collect())
 }
 
 /// Elements that C has in a row.

@@ -17,7 +17,7 @@ fn size(number: u64) -> usize {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_file_name(
+pub unsafe extern "C-unwind" fn mjitcc_file_name(
     dir: *const c_char,
     prefix: *const c_char,
     process: u32,
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn mjitcc_file_name(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_entry_name(
+pub unsafe extern "C-unwind" fn mjitcc_entry_name(
     prefix: *const c_char,
     id: u64,
     label: *const c_char,
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn mjitcc_entry_name(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_pick_unloads(
+pub unsafe extern "C-unwind" fn mjitcc_pick_unloads(
     loaded: *const UnitHeat,
     loaded_count: usize,
     queued: *const u64,
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn mjitcc_pick_unloads(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_should_compact(census: *const Census) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_should_compact(census: *const Census) -> Status {
     status(|| {
         // SAFETY: as the header says.
         let Census { wait, active, queued, max_active, compactions, unloads, .. } = unsafe { read(census) }?;

@@ -2,7 +2,6 @@
 
 #[cfg(unix)]
 use std::os::unix::process::ExitStatusExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::fault::Fault;
@@ -10,6 +9,7 @@ use super::host::Context;
 use super::memory::read;
 use super::{NotifyFn, Reaper, WaitFn};
 use crate::exec::{self, Exit};
+use crate::thread::where_it_may_end;
 
 #[derive(Debug)]
 struct Lent {
@@ -23,8 +23,8 @@ struct Lent {
 impl Lent {
     fn notify(&self, function: Option<NotifyFn>) {
         if let Some(function) = function {
-            // SAFETY: the host promised a function of this type. An exception out of it is kept from the worker.
-            let _ = catch_unwind(AssertUnwindSafe(|| unsafe { function(self.ctx.pointer()) }));
+            // SAFETY: the host promised a function of this type.
+            where_it_may_end(|| unsafe { function(self.ctx.pointer()) });
         }
     }
 }
@@ -39,10 +39,8 @@ impl exec::Reaper for Lent {
         let pid = i64::from(pid);
         // SAFETY: as above; the status outlives the call.
         let wait = || unsafe { (self.wait)(self.ctx.pointer(), pid, &raw mut status) };
-        match catch_unwind(AssertUnwindSafe(wait)) {
-            Ok(reaped) if reaped == pid => exit(status),
-            _ => Exit::Unknown,
-        }
+        let reaped = where_it_may_end(wait);
+        if reaped == pid { exit(status) } else { Exit::Unknown }
     }
 
     fn leave(&self) {

@@ -28,7 +28,7 @@ impl Resources {
     /// # Safety
     /// The strings are null or strings that stay as they are.
     pub(super) unsafe fn read(options: &WorkerOptions, environment: &Environment) -> Result<Self, Fault> {
-        if options.reserved != [0; 7] {
+        if options.reserved != [0; 6] {
             return Err(Fault::invalid("mjitcc_worker_options.reserved is not zero"));
         }
         // SAFETY: the caller says so.

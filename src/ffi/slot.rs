@@ -45,7 +45,7 @@ pub(super) unsafe fn open<'a>(slot: *const Slot) -> Result<&'a Slot, Fault> {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_slot_retain(slot: *mut Slot) -> *mut Slot {
+pub unsafe extern "C-unwind" fn mjitcc_slot_retain(slot: *mut Slot) -> *mut Slot {
     guarded(
         |_| ptr::null_mut(),
         || {
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn mjitcc_slot_retain(slot: *mut Slot) -> *mut Slot {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_slot_release(slot: *mut Slot) {
+pub unsafe extern "C-unwind" fn mjitcc_slot_release(slot: *mut Slot) {
     guarded(
         |_| (),
         || {
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn mjitcc_slot_release(slot: *mut Slot) {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_slot_state(slot: *const Slot) -> i32 {
+pub unsafe extern "C-unwind" fn mjitcc_slot_state(slot: *const Slot) -> i32 {
     status(|| {
         // SAFETY: as the header says.
         let slot = unsafe { open(slot) }?;
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn mjitcc_slot_state(slot: *const Slot) -> i32 {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_slot_address(slot: *const Slot) -> *mut c_void {
+pub unsafe extern "C-unwind" fn mjitcc_slot_address(slot: *const Slot) -> *mut c_void {
     // Nothing here can panic, and nothing is to be slower than it need be.
     // SAFETY: as the header says.
     match unsafe { slot.as_ref() }.map(|slot| slot.slot.state()) {
@@ -98,19 +98,19 @@ pub unsafe extern "C" fn mjitcc_slot_address(slot: *const Slot) -> *mut c_void {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_slot_word(slot: *const Slot) -> *const usize {
+pub unsafe extern "C-unwind" fn mjitcc_slot_word(slot: *const Slot) -> *const usize {
     // SAFETY: as the header says.
     unsafe { slot.as_ref() }.map_or(ptr::null(), |slot| slot.slot.word())
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_slot_calls(slot: *const Slot) -> *mut u64 {
+pub unsafe extern "C-unwind" fn mjitcc_slot_calls(slot: *const Slot) -> *mut u64 {
     // SAFETY: as the header says.
     unsafe { slot.as_ref() }.map_or(ptr::null_mut(), |slot| slot.calls.as_ptr())
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_slot_failure(slot: *const Slot, buffer: *mut c_char, room: usize) -> usize {
+pub unsafe extern "C-unwind" fn mjitcc_slot_failure(slot: *const Slot, buffer: *mut c_char, room: usize) -> usize {
     let words = || {
         // SAFETY: as the header says.
         let why = unsafe { open(slot) }?.slot.failure();
@@ -129,7 +129,7 @@ fn describe(why: &worker::NoCode) -> String {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_slot_enter(slot: *const Slot, guard: *mut Guard) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_slot_enter(slot: *const Slot, guard: *mut Guard) -> Status {
     // SAFETY: as the header says.
     let Some(slot) = (unsafe { slot.as_ref() }) else {
         return INVALID;
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn mjitcc_slot_enter(slot: *const Slot, guard: *mut Guard)
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_slot_leave(slot: *const Slot, guard: *mut Guard) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_slot_leave(slot: *const Slot, guard: *mut Guard) -> Status {
     // SAFETY: as the header says.
     let (Some(slot), Some(guard)) = (unsafe { slot.as_ref() }, unsafe { guard.as_mut() }) else {
         return INVALID;

@@ -149,7 +149,9 @@ pub struct WorkerOptions {
     pub trace: *const c_char,
     pub memfree: u64,
     pub perf_map: u8,
-    pub reserved: [u8; 7],
+    pub ignore_forks: u8,
+    pub reserved: [u8; 6],
+    pub envp: *const *const c_char,
 }
 
 #[repr(C)]
@@ -191,8 +193,10 @@ pub struct EngineOptions {
     pub warnings: u8,
     pub save_temps: u8,
     pub debug: u8,
-    pub reserved: [u8; 5],
+    pub ignore_forks: u8,
+    pub reserved: [u8; 4],
     pub reaper: *const Reaper,
+    pub envp: *const *const c_char,
 }
 
 #[repr(C)]

@@ -11,11 +11,12 @@ use std::time::Duration;
 use mjit_cc_platforms::{Choice, Flags, Linker, OptLevel};
 
 use super::fault::{Fault, OK, Status, guarded, status, yes};
+use super::handles::{self, Handles};
 use super::host::{self, Callbacks, Context};
-use super::memory::{handle, path, read, text, wanted, word, words};
+use super::memory::{path, read, text, wanted, word, words};
 use super::resources::Resources;
 use super::{ABI, OwnerFn, Place, Slot, WorkerOptions, event, reaper, slot};
-use crate::discover::{Environment, Wish};
+use crate::discover::{Environment, Variables, Wish};
 use crate::worker::{self, Compaction, FactId, OwnerId, Standby, Switches, Tiers, Unity, Unloading, WorkerHeader};
 
 pub const OPTIMIZE_DEFAULT: u32 = 0;
@@ -50,6 +51,9 @@ pub const TIERS_QUICKEST: u32 = 1;
 pub const TIERS_SAME_COMPILER: u32 = 2;
 
 pub const NO_TIMEOUT: u64 = u64::MAX;
+
+/// The workers that C holds.
+pub(super) static WORKERS: Handles<Worker> = Handles::new();
 
 /// `mjitcc_worker`.
 pub struct Worker {
@@ -88,7 +92,7 @@ macro_rules! compiling {
                     host_library: path($options.host_library),
                     linker: mjit_cc_platforms::Linker::Auto,
                 },
-                environment: super::worker::environment(path($options.temp_dir)),
+                environment: super::worker::environment(super::memory::environment($options.envp), path($options.temp_dir)),
                 header: path($options.header),
                 timeout: super::worker::timeout($options.timeout_ms),
                 prefix: text($options.prefix),
@@ -123,8 +127,9 @@ pub(super) fn optimize(number: u32) -> Result<OptLevel, Fault> {
     })
 }
 
-pub(super) fn environment(temp_dir: Option<PathBuf>) -> Environment {
-    let mut environment = Environment::read();
+/// The environment of compilers: the one that was given, else this process's as it is now.
+pub(super) fn environment(given: Option<Variables>, temp_dir: Option<PathBuf>) -> Environment {
+    let mut environment = given.map_or_else(Environment::read, Environment::from_variables);
     if let Some(dir) = temp_dir {
         environment.temp_dirs = vec![dir];
     }
@@ -207,7 +212,8 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         .verbose(u8::try_from(options.verbose).unwrap_or(u8::MAX))
         .warnings(options.warnings != 0)
         .save_temps(options.save_temps != 0)
-        .wait(options.wait != 0);
+        .wait(options.wait != 0)
+        .follow_forks(options.ignore_forks == 0);
     builder = resources.set(builder);
     if options.max_cache_size > 0 {
         builder = builder.max_cache_size(usize::try_from(options.max_cache_size).unwrap_or(usize::MAX));
@@ -229,7 +235,7 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_start(options: *const WorkerOptions, worker: *mut *mut Worker) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_start(options: *const WorkerOptions, worker: *mut *mut Worker) -> Status {
     status(|| {
         wanted(worker, "the place for the worker")?;
         // SAFETY: as the header says.
@@ -238,21 +244,26 @@ pub unsafe extern "C" fn mjitcc_worker_start(options: *const WorkerOptions, work
             builder(&read(options)?)?
         };
         let started = Worker { worker: builder.start(Arc::new(callbacks)), collecting: AtomicUsize::new(0) };
+        handles::follow_forks();
         // SAFETY: as the header says.
-        unsafe { worker.write(Box::into_raw(Box::new(started))) };
+        unsafe { worker.write(WORKERS.give(Arc::new(started))) };
         Ok(OK)
     })
 }
 
-/// # Safety
-/// As [`handle`].
-pub(super) unsafe fn open<'a>(worker: *const Worker) -> Result<&'a Worker, Fault> {
-    // SAFETY: the caller says so.
-    unsafe { handle(worker, "worker") }
+/// A worker that is this process's, also where it becomes so just now.
+pub(super) fn open(worker: *const Worker) -> Result<Arc<Worker>, Fault> {
+    let worker = WORKERS.open(worker, "worker")?;
+    if worker.worker.is_here() {
+        return Ok(worker);
+    }
+    Err(Fault::misuse(
+        "the worker belongs to the process that this one was forked from: announce forks with mjitcc_worker_before_fork",
+    ))
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_submit(
+pub unsafe extern "C-unwind" fn mjitcc_worker_submit(
     worker: *mut Worker,
     owner: u64,
     place: *const Place,
@@ -277,7 +288,11 @@ pub unsafe extern "C" fn mjitcc_worker_submit(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_recompile(worker: *mut Worker, slot: *const Slot, switches: u64) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_recompile(
+    worker: *mut Worker,
+    slot: *const Slot,
+    switches: u64,
+) -> Status {
     status(|| {
         // SAFETY: as the header says.
         let (worker, slot) = unsafe { (open(worker)?, slot::open(slot)?) };
@@ -286,21 +301,21 @@ pub unsafe extern "C" fn mjitcc_worker_recompile(worker: *mut Worker, slot: *con
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_run_vm_jobs(worker: *mut Worker) -> usize {
+pub unsafe extern "C-unwind" fn mjitcc_worker_run_vm_jobs(worker: *mut Worker) -> usize {
     guarded(
         |_| 0,
         || {
             // SAFETY: as the header says.
-            Ok(unsafe { open(worker) }?.worker.run_vm_jobs())
+            Ok(open(worker)?.worker.run_vm_jobs())
         },
     )
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_enter_gc(worker: *mut Worker) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_enter_gc(worker: *mut Worker) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        let worker = unsafe { open(worker) }?;
+        let worker = open(worker)?;
         worker.worker.enter_gc();
         worker.collecting.fetch_add(1, Ordering::Relaxed);
         Ok(OK)
@@ -308,10 +323,10 @@ pub unsafe extern "C" fn mjitcc_worker_enter_gc(worker: *mut Worker) -> Status {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_leave_gc(worker: *mut Worker) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_leave_gc(worker: *mut Worker) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        let worker = unsafe { open(worker) }?;
+        let worker = open(worker)?;
         let less = |count: usize| count.checked_sub(1);
         if worker.collecting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
             return Err(Fault::misuse("the collector was left without being entered"));
@@ -322,19 +337,19 @@ pub unsafe extern "C" fn mjitcc_worker_leave_gc(worker: *mut Worker) -> Status {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_owner_died(worker: *mut Worker, owner: u64) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_owner_died(worker: *mut Worker, owner: u64) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        unsafe { open(worker) }?.worker.owner_died(OwnerId(owner));
+        open(worker)?.worker.owner_died(OwnerId(owner));
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_owner_moved(worker: *mut Worker, from: u64, to: u64) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_owner_moved(worker: *mut Worker, from: u64, to: u64) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        unsafe { open(worker) }?.worker.owner_moved(OwnerId(from), OwnerId(to));
+        open(worker)?.worker.owner_moved(OwnerId(from), OwnerId(to));
         Ok(OK)
     })
 }
@@ -349,20 +364,20 @@ fn tell(owners: &[OwnerId], each: Option<OwnerFn>, ctx: *mut c_void) {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_living_owners(
+pub unsafe extern "C-unwind" fn mjitcc_worker_living_owners(
     worker: *mut Worker,
     each: Option<OwnerFn>,
     ctx: *mut c_void,
 ) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        tell(&unsafe { open(worker) }?.worker.living_owners(), each, ctx);
+        tell(&open(worker)?.worker.living_owners(), each, ctx);
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_invalidate(
+pub unsafe extern "C-unwind" fn mjitcc_worker_invalidate(
     worker: *mut Worker,
     fact: u64,
     each: Option<OwnerFn>,
@@ -370,63 +385,67 @@ pub unsafe extern "C" fn mjitcc_worker_invalidate(
 ) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        tell(&unsafe { open(worker) }?.worker.invalidate(FactId(fact)), each, ctx);
+        tell(&open(worker)?.worker.invalidate(FactId(fact)), each, ctx);
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_cancel_all(
+pub unsafe extern "C-unwind" fn mjitcc_worker_cancel_all(
     worker: *mut Worker,
     each: Option<OwnerFn>,
     ctx: *mut c_void,
 ) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        tell(&unsafe { open(worker) }?.worker.cancel_all(), each, ctx);
+        tell(&open(worker)?.worker.cancel_all(), each, ctx);
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_is_enabled(worker: *const Worker) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_is_enabled(worker: *const Worker) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        Ok(yes(unsafe { open(worker) }?.worker.is_enabled()))
+        Ok(yes(open(worker)?.worker.is_enabled()))
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_pause(worker: *mut Worker, drain: i32) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_pause(worker: *mut Worker, drain: i32) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        Ok(yes(unsafe { open(worker) }?.worker.pause(drain != 0)))
+        Ok(yes(open(worker)?.worker.pause(drain != 0)))
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_resume(worker: *mut Worker) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_resume(worker: *mut Worker) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        Ok(yes(unsafe { open(worker) }?.worker.resume()))
+        Ok(yes(open(worker)?.worker.resume()))
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_prepare_exec(worker: *mut Worker) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_prepare_exec(worker: *mut Worker) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        unsafe { open(worker) }?.worker.prepare_exec();
+        open(worker)?.worker.prepare_exec();
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mjitcc_worker_finish(worker: *mut Worker) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_worker_finish(worker: *mut Worker) -> Status {
     status(|| {
         if !worker.is_null() {
-            // SAFETY: as the header says: it came from start, and nobody uses it any more.
-            unsafe { Box::from_raw(worker) }.worker.finish();
+            let worker = WORKERS.take(worker, "worker")?;
+            match Arc::try_unwrap(worker) {
+                Ok(worker) => worker.worker.finish(),
+                // Another call uses it still, which the header forbids: the rest goes with that call.
+                Err(worker) => worker.worker.prepare_exec(),
+            }
         }
         Ok(OK)
     })

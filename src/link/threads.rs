@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -11,8 +10,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::sync::lock;
 
 thread_local! {
-    /// Whether this thread is a pool by itself.
-    static IS_POOL: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread may be a pool by itself for a while.
+    static LINKS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Threads that rest here between one piece of work and the next. Shared by threads, each of which gets its own.
@@ -23,9 +22,13 @@ pub(super) struct Threads {
 
 impl Threads {
     /// Does something on so many threads. It must not panic.
-    pub(super) fn install<T: Send>(&self, count: usize, work: impl FnOnce() -> T + Send) -> io::Result<T> {
-        if count == 1 && IS_POOL.get() {
-            return Ok(work());
+    pub(super) fn install<T: Send + 'static>(
+        &self,
+        count: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        if count == 1 && LINKS.get() {
+            return here(work);
         }
         let rested = {
             let mut resting = lock(&self.resting);
@@ -52,27 +55,29 @@ impl Threads {
     }
 }
 
-/// Lives a thread's whole life in such a way that it links by itself. Elsewhere each link is handed over to a thread that rests, and waking that
-/// takes as long as a fifth of what there is to do for one object.
-pub(crate) fn on_this_thread(life: impl FnOnce() + Send + 'static) {
+/// Lets this thread, which is no other pool's, link by itself from now on. Elsewhere each link is handed over to a thread that rests, and
+/// waking that takes as long as a fifth of what there is to do for one object.
+pub(crate) fn on_this_thread() {
+    LINKS.set(true);
+}
+
+/// Does something on this thread, which is a pool of one for as long as that takes and not longer: below rayon's frames the host could
+/// not end the thread, since rayon ends the process for what unwinds through them. It must not panic.
+fn here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let mut this = None;
     let keep = |thread| {
         this = Some(thread);
         Ok(())
     };
-    let built = ThreadPoolBuilder::new().num_threads(1).spawn_handler(keep).build();
-    let (Ok(pool), Some(this)) = (built, this) else { return life() };
-    let pool = Arc::new(pool);
-    let last = Arc::clone(&pool);
-    pool.spawn(move || {
-        IS_POOL.set(true);
-        // rayon would end the process for a panic.
-        let _ = catch_unwind(AssertUnwindSafe(life));
-        // The thread ends when its pool does.
-        drop(last);
-    });
+    let pool = ThreadPoolBuilder::new().num_threads(1).spawn_handler(keep).build().map_err(io::Error::other)?;
+    let this = this.ok_or_else(|| io::Error::other("rayon started no thread"))?;
+    let result = Arc::new(Mutex::new(None));
+    let place = Arc::clone(&result);
+    pool.spawn(move || *lock(&place) = Some(work()));
+    // The thread goes on when the work is done and its pool is gone.
     drop(pool);
     this.run();
+    lock(&result).take().ok_or_else(|| io::Error::other("rayon did not do it"))
 }
 
 #[cfg(test)]
@@ -85,14 +90,17 @@ mod tests {
     fn a_thread_that_is_a_pool_works_by_itself_and_ends() {
         let (sender, receiver) = mpsc::channel();
         let live = move || {
+            on_this_thread();
             let threads = Threads::default();
             let here = thread::current().id();
             let alone = threads.install(1, || thread::current().id()).unwrap();
+            // Not within rayon any more.
+            let again = threads.install(1, || thread::current().id()).unwrap();
+            assert_eq!((again, rayon::current_thread_index()), (here, None));
             let both = threads.install(2, rayon::current_num_threads).unwrap();
             sender.send((here == alone, both, threads.resting())).unwrap();
-            panic!("as a host's code may");
         };
-        thread::spawn(|| on_this_thread(live)).join().unwrap();
+        thread::spawn(live).join().unwrap();
         assert_eq!(receiver.recv(), Ok((true, 2, 1)));
     }
 

@@ -40,6 +40,12 @@ const LIBRARY: &str = "library.so";
 #[derive(Default)]
 pub(crate) struct InProcess {
     threads: Threads,
+    known: Arc<Known>,
+}
+
+/// What the first links found out for those that come after.
+#[derive(Default)]
+struct Known {
     system: OnceLock<Option<System>>,
     /// The words for one object, and what they mean: to find that out anew would be a tenth of such a link. The second is for an object with
     /// one more input behind it, such as the C library's versions.
@@ -63,28 +69,43 @@ impl InProcess {
         words: &[&str],
         objects: &[PathBuf],
         threads: usize,
-        ask: impl FnOnce() -> Option<LinkLine> + Send,
+        ask: impl FnOnce() -> Option<LinkLine>,
     ) -> Result<Buffer, NotLinked> {
-        let link = || {
-            let objects = Objects::read(objects)?;
-            let added = if objects.open().is_empty() {
-                Added::default()
-            } else {
-                let read = || Some(System::read(&ask()?));
-                let system = self.system.get_or_init(read).as_ref();
-                system.ok_or(NotLinked::Unserved("the compiler does not say how it links"))?.wanted(objects.open())?
-            };
-            self.run(words, objects.texts, added)
-        };
         let threads = if objects.len() >= MANY { threads } else { 1 };
-        self.threads.install(threads, || guarded(link))?
+        let words: Arc<[String]> = words.iter().map(|&word| word.to_owned()).collect();
+        let objects: Arc<[PathBuf]> = objects.into();
+        let link = || {
+            let (known, words, objects) = (Arc::clone(&self.known), Arc::clone(&words), Arc::clone(&objects));
+            self.threads.install(threads, move || guarded(|| known.link(&words, &objects)))?
+        };
+        if let Some(library) = link()? {
+            return Ok(library);
+        }
+        // Asking runs a process, which neither a thread of rayon's nor a once-lock waits for: a fork would inherit the wait.
+        let found = ask().map(|line| System::read(&line));
+        self.known.system.get_or_init(|| found);
+        link()?.ok_or_else(|| NotLinked::Refused("the compiler was not asked how it links".to_owned()))
+    }
+}
+
+impl Known {
+    /// Links on the threads of rayon's that this is called on. None where the compiler has to be asked first how it links.
+    fn link(&self, words: &[String], objects: &[PathBuf]) -> Result<Option<Buffer>, NotLinked> {
+        let objects = Objects::read(objects)?;
+        let added = match (objects.open(), self.system.get()) {
+            ([], _) => Added::default(),
+            (_, None) => return Ok(None),
+            (open, Some(Some(system))) => system.wanted(open)?,
+            (_, Some(None)) => return Err(NotLinked::Unserved("the compiler does not say how it links")),
+        };
+        self.run(words, objects.texts, added).map(Some)
     }
 
-    fn run(&self, words: &[&str], objects: Vec<Text>, added: Added) -> Result<Buffer, NotLinked> {
+    fn run(&self, words: &[String], objects: Vec<Text>, added: Added) -> Result<Buffer, NotLinked> {
         let usual =
             (objects.len() == 1 && added.before.is_empty()).then(|| self.usual.get(added.behind.len())).flatten();
         let mut files = HashMap::new();
-        let mut line: Vec<String> = ["wild"].iter().chain(words).map(|&word| word.to_owned()).collect();
+        let mut line: Vec<String> = std::iter::once("wild".to_owned()).chain(words.iter().cloned()).collect();
         line.extend(["-o".to_owned(), LIBRARY.to_owned()]);
         if usual.is_some() {
             // Its compiler has merged its strings; to look for equal ones once more would be a tenth of our own time for a unit.

@@ -1,13 +1,13 @@
 //! Takes note of who does what and when: the one observer that a timeline comes from. What an event means for it is here,
 //! how it is kept in `notes`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::notes::Notes;
 use super::{Kind, Outcome, Timeline};
 use crate::batch::report::Status;
 use crate::event::{Event, Observer, Stage};
+use crate::sync::{Locked, Mutex, lock};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,8 @@ impl Recorder {
         self.notes().timeline()
     }
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn notes(&self) -> Locked<'_, Notes> {
+        lock(&self.notes)
     }
 }
 

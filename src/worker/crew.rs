@@ -3,11 +3,11 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::at_work::{Busy, Generating, Life, Running};
 use super::engine::{Engine, Source};
 use super::host::{Code, Generated, NoCode, Place, Request};
 use super::interlock::Taken;
@@ -21,6 +21,7 @@ use crate::error::Failure;
 use crate::event::Stage;
 use crate::library::Library;
 use crate::timeline::Kind;
+use crate::unwind::catch;
 
 /// What became of a unit.
 pub(super) enum Outcome {
@@ -35,13 +36,16 @@ pub(super) enum Outcome {
 impl Shared {
     /// A thread's life. The first one sets up, unless that was done before a fork.
     pub(super) fn serve(&self, number: usize) {
+        #[cfg(all(unix, not(loom)))]
+        self.served_here();
+        let _life = Life::new(self, number == 0);
         if number == 0 {
             self.interlock.begin();
-            if self.engine().is_none() && catch_unwind(AssertUnwindSafe(|| self.set_up())).is_err() {
+            let _running = Running(self);
+            if self.engine().is_none() && catch(|| self.set_up()).is_err() {
                 self.interlock.with(|state| state.units.disable(&NoCode::Panicked));
             }
             self.stand_by();
-            self.interlock.end();
         }
         let find = |state: &mut State| {
             let engine = self.engine()?;
@@ -52,38 +56,24 @@ impl Shared {
             let (engine, work) = match self.interlock.take(patience, |state, _| find(state)) {
                 Taken::Work(work) => work,
                 Taken::Nothing => {
+                    let _running = Running(self);
                     self.engine().iter().for_each(|engine| engine.warm());
-                    self.interlock.end();
                     continue;
                 }
                 Taken::Stopped => break,
             };
-            // What panics are a host's reaper and observers, or a fault of ours: it costs one unit, and not the worker.
-            let units = match &work {
-                Work::Make(tickets) => tickets.clone(),
-                _ => Vec::new(),
-            };
-            let improves: Vec<u64> = match &work {
-                Work::Improve(parts) => parts.iter().map(|part| part.id).collect(),
-                _ => Vec::new(),
-            };
-            let compacts = matches!(work, Work::Compact(_));
-            let served = catch_unwind(AssertUnwindSafe(|| match work {
+            let busy = Busy::with(self, &work);
+            let served = catch(|| match work {
                 Work::Compact(parts) => self.compact(&engine, &parts),
                 work => self.serve_one(&engine, work),
-            }));
+            });
+            // What panics are a host's reaper and observers, or a fault of ours: it costs one unit, and not the worker.
             if served.is_err() {
-                self.interlock.with(|state| {
-                    units.iter().for_each(|ticket| drop(state.units.fail(ticket.id, NoCode::Panicked)));
-                    improves.iter().for_each(|&id| state.units.improve_never(id));
-                    if compacts {
-                        state.units.compacted();
-                    }
-                });
+                busy.fails(&NoCode::Panicked);
             }
-            let _ = catch_unwind(AssertUnwindSafe(|| self.sweep()));
+            let _ = catch(|| self.sweep());
             self.stand_by();
-            self.interlock.done();
+            drop(busy);
         }
     }
 
@@ -104,7 +94,7 @@ impl Shared {
     /// Starts compilers for the units to come.
     fn stand_by(&self) {
         if let Some(engine) = self.engine() {
-            let _ = catch_unwind(AssertUnwindSafe(|| engine.stand_by(self)));
+            let _ = catch(|| engine.stand_by(self));
         }
     }
 
@@ -152,9 +142,11 @@ impl Shared {
 
     /// Asks the host about code. Which, is looked up with its collector held off, so that the owners have the names that it knows.
     fn scan_stacks(&self, which: impl FnOnce(&mut State) -> Vec<Code>) -> Vec<Code> {
-        let mut code = self.interlock.begin_generating(|state| Some(which(state))).unwrap_or_default();
-        let scanned = catch_unwind(AssertUnwindSafe(|| self.host.scan_stacks(&mut code)));
-        self.interlock.end_generating(|_| ());
+        let Some((generating, mut code)) = Generating::begin(self, |state| Some(which(state))) else {
+            return Vec::new();
+        };
+        let scanned = catch(|| self.host.scan_stacks(&mut code));
+        drop(generating);
         if scanned.is_err() {
             // A host that cannot say keeps its code.
             code.iter_mut().for_each(|code| code.on_stack = true);
@@ -260,20 +252,21 @@ impl Shared {
         // With the wait for the host's collector.
         let _stage = Stage::Generate.on(self);
         let mut unwanted = None;
-        let owner = self.interlock.begin_generating(|state| {
+        let begun = Generating::begin(self, |state| {
             unwanted = state.units.unwanted(ticket.id);
             state.units.owner(ticket.id).filter(|_| unwanted.is_none())
         });
-        let Some(owner) = owner else {
+        let Some((generating, owner)) = begun else {
             return Err(match unwanted {
                 Some(Unwanted::Failed(why)) => NotGenerated::Because(why),
                 Some(Unwanted::Superseded) | None => NotGenerated::Superseded,
             });
         };
-        let desk = VmDesk { shared: self, id: ticket.id, stopping: Cell::new(false) };
+        let desk = VmDesk { shared: self, generating: &generating, id: ticket.id, stopping: Cell::new(false) };
         let request = Request { id: ticket.id, owner, entry, switches: ticket.switches, desk: &desk };
-        let text = catch_unwind(AssertUnwindSafe(|| self.host.generate(&request)));
-        self.interlock.end_generating(|state| {
+        let text = catch(|| self.host.generate(&request));
+        let VmDesk { stopping, .. } = desk;
+        generating.end(|state| {
             if let Ok(Ok(Generated { facts, inlined, .. })) = &text {
                 let inlined = inlined.iter().map(|inlined| inlined.owner).collect();
                 state.units.rely(ticket.id, Premises { facts: facts.clone(), inlined });
@@ -281,7 +274,7 @@ impl Shared {
         });
         let Generated { text, inlined, .. } = match text {
             Ok(Ok(generated)) => generated,
-            Ok(Err(_)) if desk.stopping.get() => return Err(NotGenerated::Later),
+            Ok(Err(_)) if stopping.get() => return Err(NotGenerated::Later),
             Ok(Err(why)) => return Err(NotGenerated::Because(NoCode::NotGenerated(why))),
             Err(_) => return Err(NotGenerated::Because(NoCode::Panicked)),
         };
@@ -293,10 +286,9 @@ impl Shared {
     }
 
     pub(super) fn tell_host(&self, id: u64, address: Address) {
-        let owner = self.interlock.begin_generating(|state| state.units.owner_of_code(id, address));
-        if let Some(owner) = owner {
-            let _ = catch_unwind(AssertUnwindSafe(|| self.host.published(owner, address.pointer())));
-            self.interlock.end_generating(|_| ());
+        let begun = Generating::begin(self, |state| state.units.owner_of_code(id, address));
+        if let Some((_generating, owner)) = begun {
+            let _ = catch(|| self.host.published(owner, address.pointer()));
         }
     }
 
@@ -316,6 +308,7 @@ pub(super) enum NotGenerated {
 /// The way from a worker's thread to the VM's.
 struct VmDesk<'a> {
     shared: &'a Shared,
+    generating: &'a Generating<'a>,
     id: u64,
     stopping: Cell<bool>,
 }
@@ -328,11 +321,11 @@ impl fmt::Debug for VmDesk<'_> {
 
 impl Desk for VmDesk<'_> {
     fn run(&self, job: Job) -> Result<(), NotRun> {
-        let Self { shared, id, stopping } = self;
+        let Self { shared, generating, id, stopping } = self;
         // The VM may collect before it comes to the job.
-        shared.interlock.end_generating(|_| ());
+        generating.pause();
         let number = shared.interlock.with(|state| state.jobs.hand_in(job));
-        let _ = catch_unwind(AssertUnwindSafe(|| shared.host.vm_jobs_wait()));
+        let _ = catch(|| shared.host.vm_jobs_wait());
         let (result, withdrawn) = shared.interlock.rest_until(|state, status| match state.jobs.progress(number) {
             Progress::Done => Some((Ok(()), None)),
             Progress::Running => None,
@@ -347,7 +340,7 @@ impl Desk for VmDesk<'_> {
         });
         // What the job holds is the host's, whose destructors may do anything: not under the lock.
         drop(withdrawn);
-        shared.interlock.begin_generating(|_| Some(()));
+        generating.go_on();
         stopping.set(stopping.get() || result == Err(NotRun::Stopping));
         result?;
         match shared.interlock.with(|state| state.units.unwanted(*id)) {

@@ -6,7 +6,7 @@ use std::fs;
 use std::num::NonZero;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
@@ -27,6 +27,7 @@ use crate::perf::PerfMap;
 use crate::pipeline::{Pipeline, Ran};
 use crate::scratch::{Purpose, Scratch};
 use crate::standby::Standby;
+use crate::sync::{self, Mutex};
 use crate::unit::Unit;
 
 mod cached;
@@ -40,7 +41,7 @@ const MOST_PATIENCE: u32 = 4;
 
 /// Ready to make code.
 pub(crate) struct Engine {
-    pipeline: Pipeline,
+    pipeline: Arc<Pipeline>,
     header: UnitHeader,
     /// A child of a fork has the same.
     surroundings: Arc<AllSurroundings>,
@@ -123,6 +124,7 @@ impl Engine {
         let standby = Standby::new(options.compilers_ahead());
         let perf = options.perf_map.then(Arc::default);
         let companies = (options.together() > 1).then(Companies::default);
+        let pipeline = Arc::new(pipeline);
         let mut engine =
             Self { pipeline, header, surroundings: Arc::default(), quick: None, standby, names, perf, companies };
         if options.merges() && options.header != WorkerHeader::None {
@@ -132,7 +134,7 @@ impl Engine {
         engine.quick = engine.set_up_quick(options, environment, executor).map(Box::new);
         if let Some(quick) = &engine.quick {
             engine.standby = Standby::new(0);
-            let Pipeline { compiler, flags, .. } = &quick.pipeline;
+            let Pipeline { compiler, flags, .. } = &*quick.pipeline;
             let compiler = compiler.toolchain.compiler();
             let words = format!("{} {}", compiler.program.display(), flags.optimize.flag());
             tell(&WorkerEvent::Quick(words));
@@ -156,7 +158,8 @@ impl Engine {
     pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
         let standby = Standby::new(self.standby.wanted());
         let (names, perf) = (self.names.clone(), self.perf.clone());
-        Self { pipeline, header, surroundings: Arc::default(), quick: None, standby, names, perf, companies: None }
+        let (pipeline, surroundings) = (Arc::new(pipeline), Arc::default());
+        Self { pipeline, header, surroundings, quick: None, standby, names, perf, companies: None }
     }
 
     /// The one that makes a unit's first code, where that is not this one.
@@ -166,7 +169,7 @@ impl Engine {
 
     /// For a host that has a worker of its own, and makes each part ready by itself.
     #[cfg(all(feature = "capi", not(loom)))]
-    pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
+    pub(crate) fn of_parts(pipeline: Arc<Pipeline>, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
         let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
         let (standby, surroundings) = (Standby::new(0), Arc::default());
         Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, companies: None }
@@ -201,17 +204,18 @@ impl Engine {
         &self.header
     }
 
-    /// What stands before every unit from now on.
+    /// The same with something else before every unit.
     #[cfg(all(feature = "capi", not(loom)))]
-    pub(crate) fn set_header(&mut self, header: UnitHeader) {
-        self.header = header;
-        self.surroundings = Arc::default();
+    pub(crate) fn with_header(&self, header: UnitHeader) -> Self {
+        let (pipeline, names) = (Arc::clone(&self.pipeline), self.names.clone());
+        let (standby, surroundings) = (Standby::new(0), Arc::default());
+        Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, companies: None }
     }
 
     /// What stands before units that begin with these `#include` lines. Found out once each, without a lock over the compiler's process:
     /// two threads may both find out.
     pub(super) fn surroundings(&self, includes: &[u8], observer: &dyn Observer) -> Arc<Result<Surroundings, Reason>> {
-        let known = || self.surroundings.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || sync::lock(&self.surroundings);
         if let Some(found) = known().get(includes) {
             return Arc::clone(found);
         }
@@ -412,19 +416,27 @@ impl Engine {
     /// In the child of a fork: goes on in a directory of its own.
     pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
         let Dowry { scratch, header, quick } = dowry;
+        scratch.take_over();
         let quick = self.quick.as_ref().zip(quick).map(|(old, dowry)| Box::new(old.inherit(*dowry, executor)));
-        let Pipeline { compiler, flags, timeout, cache, launcher, admission, .. } = &self.pipeline;
+        let Pipeline { compiler, flags, timeout, cache, launcher, admission, .. } = &*self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
         (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
         pipeline.admission = admission.afresh();
         pipeline.records_units = pipeline.cache.is_some();
-        let surroundings = Arc::clone(&self.surroundings);
+        let (surroundings, pipeline) = (Arc::clone(&self.surroundings), Arc::new(pipeline));
         let standby = Standby::new(self.standby.wanted());
         let perf = self.perf.as_ref().map(|_| Arc::default());
         let companies = self.companies.as_ref().map(|_| Companies::default());
         Self { pipeline, header, surroundings, quick, standby, names: self.names.clone(), perf, companies }
+    }
+
+    /// In the child of a fork: compilers that wait are the parent's, and end only when nothing else has their input open.
+    #[cfg(all(unix, not(loom)))]
+    pub(super) fn leave_compilers(&self) {
+        self.standby.abandon();
+        self.quick.iter().for_each(|quick| quick.leave_compilers());
     }
 
     /// In the child of a fork: what the parent has on disk is the parent's.

@@ -2,7 +2,6 @@
 //! queue that it inherited. A pause holds in both.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::engine::Dowry;
 use super::interlock::Held;
@@ -14,7 +13,8 @@ use crate::sync::lock;
 #[must_use = "dropping this lets the worker go on"]
 pub struct Fork<'a> {
     worker: &'a Worker,
-    held: Held<'a, State>,
+    /// None where there is nothing to hold: the worker is another process's.
+    held: Option<Held<'a, State>>,
     dowry: Option<Dowry>,
 }
 
@@ -23,10 +23,34 @@ impl Worker {
     /// not for compilers. No thread is to be between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc). A process with several
     /// workers holds all of them: what another one's threads are at, such as loading code, would be half done in the child.
     pub fn before_fork(&self) -> Fork<'_> {
+        if !self.is_here() {
+            return Fork { worker: self, held: None, dowry: None };
+        }
+        self.hold_for_fork()
+    }
+
+    pub(super) fn hold_for_fork(&self) -> Fork<'_> {
         // Before anything is held: it makes files.
         let engine = self.shared.engine();
         let dowry = engine.as_ref().and_then(|engine| engine.dowry());
-        Fork { worker: self, held: self.shared.interlock.hold(), dowry }
+        let held = self.shared.interlock.hold();
+        self.shared.home.announce(true);
+        Fork { worker: self, held: Some(held), dowry }
+    }
+}
+
+#[cfg(not(all(unix, not(loom))))]
+impl Worker {
+    /// There are no forks.
+    #[expect(clippy::unused_self, reason = "elsewhere the worker is held still")]
+    pub(super) fn follow_forks(&self) {}
+}
+
+impl Drop for Fork<'_> {
+    fn drop(&mut self) {
+        if self.held.is_some() {
+            self.worker.shared.home.announce(false);
+        }
     }
 }
 
@@ -41,13 +65,14 @@ impl Fork<'_> {
     /// This is the child.
     pub fn in_child(mut self) {
         let shared = &self.worker.shared;
+        let Some(held) = &mut self.held else { return };
         let threads = std::mem::take(&mut *lock(&self.worker.threads));
         let stopped = threads.is_empty();
         // They do not exist here, so that they can be neither joined nor detached.
         threads.into_iter().for_each(std::mem::forget);
-        self.worker.process.store(std::process::id(), Ordering::Relaxed);
-        self.held.forget_threads();
-        if let Some(state) = self.held.data() {
+        shared.home.move_here();
+        held.forget_threads();
+        if let Some(state) = held.data() {
             state.units.adopt();
             // Nobody waits for them here, and what they hold may want locks that nobody will ever give back.
             state.jobs.forget().into_iter().for_each(std::mem::forget);

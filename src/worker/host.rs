@@ -160,6 +160,12 @@ pub enum NoCode {
     /// Submitting waited for it in vain.
     #[error("it was not ready in time")]
     TooLate,
+    /// The worker is of the process that this one was forked from, and was at work when that happened.
+    #[error("the worker belongs to the process that this one was forked from: announce forks with before_fork")]
+    Forked,
+    /// The host ended the thread that was at work, in a callback, or all threads of the worker.
+    #[error("the host ended the worker's thread")]
+    ThreadEnded,
     /// The worker was finished.
     #[error("the worker was finished")]
     Finished,

@@ -12,7 +12,9 @@
 use std::time::{Duration, Instant};
 
 use crate::exec::Waiting;
-use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+#[cfg(all(unix, not(loom)))]
+use crate::sync::try_lock;
+use crate::sync::{Condvar, Locked, Mutex, lock};
 
 /// What the worker's threads are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,23 +72,22 @@ impl<T> Interlock<T> {
         Self { gate: Mutex::new(gate), changed: Condvar::new() }
     }
 
-    fn wait<'a>(&self, mut gate: MutexGuard<'a, Gate<T>>) -> MutexGuard<'a, Gate<T>> {
+    fn wait<'a>(&self, mut gate: Locked<'a, Gate<T>>) -> Locked<'a, Gate<T>> {
         gate.waiting += 1;
-        let mut gate = self.changed.wait(gate).unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut gate = gate.wait(&self.changed);
         gate.waiting -= 1;
         gate
     }
 
-    fn wait_for<'a>(&self, mut gate: MutexGuard<'a, Gate<T>>, time: Duration) -> MutexGuard<'a, Gate<T>> {
+    fn wait_for<'a>(&self, mut gate: Locked<'a, Gate<T>>, time: Duration) -> Locked<'a, Gate<T>> {
         gate.waiting += 1;
-        let woken = self.changed.wait_timeout(gate, time);
-        let mut gate = woken.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        let mut gate = gate.wait_for(&self.changed, time);
         gate.waiting -= 1;
         gate
     }
 
     /// Unlocks, and wakes whoever waits for a change.
-    fn release(&self, gate: MutexGuard<'_, Gate<T>>) {
+    fn release(&self, gate: Locked<'_, Gate<T>>) {
         let wakes = gate.waiting > 0;
         drop(gate);
         if wakes {
@@ -97,9 +98,9 @@ impl<T> Interlock<T> {
     /// A host's thread waits.
     fn wait_while<'a>(
         &self,
-        mut gate: MutexGuard<'a, Gate<T>>,
+        mut gate: Locked<'a, Gate<T>>,
         condition: impl Fn(&Gate<T>) -> bool,
-    ) -> MutexGuard<'a, Gate<T>> {
+    ) -> Locked<'a, Gate<T>> {
         while condition(&gate) {
             gate = self.wait(gate);
         }
@@ -109,9 +110,9 @@ impl<T> Interlock<T> {
     /// A running worker thread waits, and longer if the host wants to fork.
     fn rest_while<'a>(
         &self,
-        mut gate: MutexGuard<'a, Gate<T>>,
+        mut gate: Locked<'a, Gate<T>>,
         condition: impl Fn(&Gate<T>) -> bool,
-    ) -> MutexGuard<'a, Gate<T>> {
+    ) -> Locked<'a, Gate<T>> {
         if condition(&gate) || gate.about_to_fork {
             gate.running -= 1;
             self.changed.notify_all();
@@ -336,6 +337,33 @@ impl<T> Interlock<T> {
         gate.about_to_fork = false;
         Held { gate: Some(gate), interlock: self }
     }
+
+    /// As [`hold`](Self::hold) for a limited time: none where a worker thread runs for longer, or another thread holds everything still.
+    #[cfg(all(unix, not(loom)))]
+    pub(super) fn hold_until(&self, until: Instant) -> Option<Held<'_, T>> {
+        loop {
+            if let Some(mut gate) = try_lock(&self.gate).filter(|gate| !gate.about_to_fork) {
+                gate.about_to_fork = true;
+                while gate.running > 0 {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        break;
+                    }
+                    gate = self.wait_for(gate, left);
+                }
+                gate.about_to_fork = false;
+                if gate.running == 0 {
+                    return Some(Held { gate: Some(gate), interlock: self });
+                }
+                self.release(gate);
+                return None;
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
 }
 
 impl<T> Gate<T> {
@@ -360,7 +388,7 @@ impl<T: Send> Waiting for Interlock<T> {
 
 /// Everything held still.
 pub(super) struct Held<'a, T> {
-    gate: Option<MutexGuard<'a, Gate<T>>>,
+    gate: Option<Locked<'a, Gate<T>>>,
     interlock: &'a Interlock<T>,
 }
 

@@ -128,6 +128,7 @@ pub(super) struct Options {
     pub(super) timings: Option<PathBuf>,
     pub(super) trace: Option<PathBuf>,
     pub(super) perf_map: bool,
+    pub(super) follow_forks: bool,
 }
 
 /// More units at once than this are not made unless the host says so.
@@ -196,6 +197,7 @@ impl Default for Builder {
                 timings: None,
                 trace: None,
                 perf_map: false,
+                follow_forks: true,
             },
         }
     }
@@ -214,7 +216,8 @@ impl Builder {
         self
     }
 
-    /// What to take for the process's environment. By default it is read when the worker is started.
+    /// What to take for the process's environment: compilers get its variables and no others. By default it is read when the worker
+    /// is started, on the thread that starts the worker, and never again: the host may change its own later.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.options.environment = Some(environment);
         self
@@ -377,6 +380,15 @@ impl Builder {
     /// whoever profiles. The child of a fork writes one of its own, for what it loads.
     pub fn perf_map(mut self, perf_map: bool) -> Self {
         self.options.perf_map = perf_map;
+        self
+    }
+
+    /// Whether forks that are not announced with [`before_fork`](Worker::before_fork) find the worker held still too, by `pthread_atfork`,
+    /// which is the default: then it goes on in the child when the child first calls it ([`Worker::is_here`]). A fork waits for the
+    /// worker's threads then, which run for a moment at a time, and at most five seconds for a callback of the host's. Without, only
+    /// announced forks have a worker in the child.
+    pub fn follow_forks(mut self, follow: bool) -> Self {
+        self.options.follow_forks = follow;
         self
     }
 

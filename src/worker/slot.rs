@@ -93,6 +93,13 @@ impl Slot {
         }))
     }
 
+    /// A slot that has no code and gets none.
+    pub(super) fn failed(why: NoCode) -> Self {
+        let slot = Self::new();
+        slot.fail(why);
+        slot
+    }
+
     /// What the slot says now: one atomic load, from any thread.
     #[inline]
     #[must_use]

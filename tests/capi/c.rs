@@ -47,12 +47,15 @@ pub fn link_args(linking: Linking) -> Vec<String> {
     }
 }
 
-/// Compiles a program of some C files.
+/// Compiles a program of some C files, or C++ ones.
 #[track_caller]
 pub fn build(cc: &str, flags: &[&str], sources: &[PathBuf], linking: Linking, into: &Path) -> PathBuf {
     let program = into.join("program");
     let mut command = Command::new(cc);
-    command.args(["-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror", "-g", "-D_POSIX_C_SOURCE=200809L"]);
+    if !cc.ends_with("++") {
+        command.arg("-std=c99");
+    }
+    command.args(["-pedantic-errors", "-Wall", "-Wextra", "-Werror", "-g", "-D_POSIX_C_SOURCE=200809L"]);
     command.args(flags).arg("-I").arg(root().join("include")).args(sources).arg("-o").arg(&program);
     command.args(link_args(linking));
     run(&mut command, 0);

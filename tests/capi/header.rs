@@ -136,7 +136,7 @@ fn every_function_is_declared_as_it_is() {
     let mut text = callback_types(&island);
     let mut count = 0;
     // A declaration that differs from the header's is an error.
-    for function in between(&island, "extern \"C\" fn ", " {\n") {
+    for function in between(&island, "extern \"C-unwind\" fn ", " {\n") {
         let (name, signature) = function.split_once('(').unwrap();
         writeln!(text, "{};", c_signature(name, signature)).unwrap();
         assert!(header().contains(&format!("{name}(")), "the header lacks {name}");
@@ -146,7 +146,7 @@ fn every_function_is_declared_as_it_is() {
     compiles("gcc", &["-std=c99"], &text);
     for name in between(&header(), "mjitcc_", "(") {
         let declared = !name.contains(|letter: char| letter != '_' && !letter.is_ascii_alphanumeric());
-        let defined = island.contains(&format!("extern \"C\" fn mjitcc_{name}("));
+        let defined = island.contains(&format!("extern \"C-unwind\" fn mjitcc_{name}("));
         assert!(!declared || defined, "the header has mjitcc_{name}, and the library has not");
     }
 }
@@ -212,10 +212,11 @@ fn layouts() -> Vec<Layout> {
         layout!(WorkerOptions "mjitcc_worker_options" size abi host header cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms max_cache_size threads optimize unloading compaction verbose warnings save_temps
             wait debug reaper observe observe_ctx unity tiers standby linker cache cache_size launcher timings trace memfree perf_map
-            reserved),
+            ignore_forks reserved envp),
         layout!(Event "mjitcc_event" size kind level reserved line detail place inlined file ms count),
         layout!(EngineOptions "mjitcc_engine_options" size abi header pch cc family cflags ldflags includes defines temp_dir
-            prefix entry_prefix host_library timeout_ms optimize verbose warnings save_temps debug reserved reaper),
+            prefix entry_prefix host_library timeout_ms optimize verbose warnings save_temps debug ignore_forks reserved
+            reaper envp),
         layout!(Built "mjitcc_built" size reserved handle ms),
         layout!(UnitHeat "mjitcc_unit_heat" calls in_use dead),
         layout!(Census "mjitcc_census" size wait active queued max_active compactions unloads),
@@ -286,6 +287,7 @@ fn a_c_host_may_say_whatever_a_rust_host_may() {
             "environment" => "temp_dir",
             "timeout" => "timeout_ms",
             "observer" => "observe)",
+            "follow_forks" => "ignore_forks",
             setting => setting,
         };
         let declared = [';', '('].iter().any(|end| options.contains(&format!("{field}{end}")));

@@ -13,4 +13,6 @@ mod c;
 mod callbacks;
 mod edges;
 mod header;
+#[cfg(unix)]
+mod hosts;
 mod vm;

@@ -73,7 +73,10 @@ fn it_forks_under_the_address_sanitizer() {
     std::fs::write(&file, OF_VANISHED_THREADS).unwrap();
     let leaks = format!("suppressions={}:print_suppressions=0", file.display());
     // Whole stacks: Rust's library has no frame pointers.
-    let env = [("ASAN_OPTIONS", "detect_leaks=1:fast_unwind_on_malloc=0"), ("LSAN_OPTIONS", leaks.as_str())];
+    let env = [
+        ("ASAN_OPTIONS", "detect_leaks=1:fast_unwind_on_malloc=0:malloc_context_size=80"),
+        ("LSAN_OPTIONS", leaks.as_str()),
+    ];
     lives("gcc", Linking::Static, &SANITIZE, &["--quick", "--fork", "--cc", "gcc"], &env);
 }
 

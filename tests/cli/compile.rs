@@ -716,7 +716,13 @@ fn help_alone_is_enough() {
     for words in [&["--help"] as &[&str], &["-h"], &["help"], &["compile", "--help"]] {
         let help = place.good(words);
         assert!(help.contains("mjit-cc compile units/*.c --header vm.h --compact --out-dir out"), "{help}");
-        for line in ["Exit codes:", "  0    all good", "  3    no working compiler", "  130  interrupted"] {
+        for line in [
+            "Exit codes:",
+            "  0    all good",
+            "  3    no working compiler",
+            "  130  interrupted",
+            "  143  terminated (SIGTERM)",
+        ] {
             assert!(help.lines().any(|it| it == line), "{line} is not in\n{help}");
         }
     }

@@ -12,6 +12,8 @@ enum Signal {
     Int,
     #[cfg(unix)]
     Term,
+    #[cfg(unix)]
+    Hup,
     /// What nobody can do anything about.
     Kill,
 }
@@ -22,6 +24,7 @@ fn send(tool: &Running, signal: Signal) {
     let signal = match signal {
         Signal::Int => rustix::process::Signal::INT,
         Signal::Term => rustix::process::Signal::TERM,
+        Signal::Hup => rustix::process::Signal::HUP,
         Signal::Kill => rustix::process::Signal::KILL,
     };
     kill_process(Pid::from_raw(tool.id().cast_signed()).unwrap(), signal).unwrap();
@@ -51,7 +54,15 @@ fn ends_everything(signal: Signal, when: &str, words: &str) {
     assert_eq!(place.leavings().len(), 1, "a run has a temporary directory");
     send(&tool, signal);
     let (code, said) = tool.end();
-    assert_eq!(code, Some(130), "{said}");
+    // As shells have it.
+    let expected = match signal {
+        #[cfg(unix)]
+        Signal::Term => 143,
+        #[cfg(unix)]
+        Signal::Hup => 129,
+        Signal::Int | Signal::Kill => 130,
+    };
+    assert_eq!(code, Some(expected), "{said}");
     assert!(said.contains("error: interrupted\n"), "{said}");
     hanging.are_gone();
     assert_eq!(place.leavings(), Vec::<PathBuf>::new());
@@ -66,6 +77,57 @@ fn ends_everything(signal: Signal, when: &str, words: &str) {
 fn ctrl_c_ends_a_hanging_compiler_and_leaves_nothing() {
     need!("gcc", CTRL_C);
     ends_everything(Signal::Int, "stuck.c", "");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_terminal_that_goes_ends_everything() {
+    need!("gcc");
+    ends_everything(Signal::Hup, "stuck.c", "");
+}
+
+#[test]
+#[cfg(unix)]
+fn below_nohup_a_terminal_may_go() {
+    need!("gcc", "nohup");
+    let place = Place::new();
+    place.units(&["stuck"]);
+    let tool = place.with_mischief("hang", "stuck.c", "stuck.c");
+    let mut command = std::process::Command::new("nohup");
+    command.arg(tool.get_program()).args(tool.get_args()).current_dir(tool.get_current_dir().unwrap());
+    for (name, value) in tool.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let (tool, hanging) = Running::start_hanging(&place, command);
+    send(&tool, Signal::Hup);
+    // The first signal that ends it says with what.
+    send(&tool, Signal::Term);
+    assert_eq!(tool.end().0, Some(143));
+    hanging.are_gone();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_may_not_get_so_large_is_an_error() {
+    need!("gcc");
+    let place = Place::new();
+    place.units(&["first"]);
+    let tool = place.compile("first.c");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(tool.get_program()).args(tool.get_args());
+    shell.current_dir(tool.get_current_dir().unwrap());
+    for (name, value) in tool.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let output = shell.output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{} {}", output.status, text(&output.stderr));
+    assert!(text(&output.stderr).contains("too large"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -145,16 +207,15 @@ fn what_a_killed_run_left_is_swept_by_the_next() {
     // Windows has a code for it, and Wine another.
     assert!(cfg!(windows) || code.is_none());
     assert_eq!(place.leavings().len(), 1, "nobody could remove it");
+    // Its compiler ends with it, and what that had started.
+    hanging.are_gone();
     // What a compiler had begun.
     place.write("out/.mjit-cc/tmp/begun.o", "half");
-    // Its compiler still runs, and keeps nobody from working. On Windows it ended with the tool.
-    assert!(cfg!(windows) || hanging.are_alive());
     let output = run(&mut place.compile("first.c stuck.c"), 0);
     assert!(!text(&output.stderr).contains("waiting"), "{}", text(&output.stderr));
     assert_eq!(place.leavings(), Vec::<PathBuf>::new());
     assert_eq!(statuses(&place.out()).last().unwrap(), "built");
     assert!(!place.files().iter().any(|file| file.contains("begun")), "{:?}", place.files());
-    hanging.end();
 }
 
 #[test]

@@ -139,6 +139,7 @@ impl Running {
             const CREATE_NO_WINDOW: u32 = 0x0800_0000;
             std::os::windows::process::CommandExt::creation_flags(&mut command, CREATE_NO_WINDOW);
         }
+        signals_as_usual(&mut command);
         let tool = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
         Self { tool, stderr }
     }
@@ -187,6 +188,27 @@ impl Drop for Running {
         let _ = self.tool.wait();
     }
 }
+
+/// A shell without job control starts what is behind `&` with SIGINT ignored, and these tests perhaps too.
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "between fork and exec nothing else is called")]
+fn signals_as_usual(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    let usual = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: a plain system call.
+            if mjitcc::exec::is_ignored(signal) && unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: it calls what may be called there.
+    unsafe { command.pre_exec(usual) };
+}
+
+#[cfg(not(unix))]
+fn signals_as_usual(_: &mut Command) {}
 
 /// A compiler that hangs, and the child of it that hangs too.
 pub(super) struct Hanging {

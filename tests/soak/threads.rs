@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mjitcc::worker::{Slot, SlotState, Worker};
+use mjitcc::worker::{Fork, Slot, SlotState, Worker};
 
 use crate::papers;
 use crate::vm::{Held, Vm};
@@ -225,13 +225,14 @@ impl Stage<'_> {
         doing.now("waiting for the world to fork");
         let world = self.vm.world.write().unwrap();
         doing.now("forking");
-        let fork = self.worker.before_fork();
+        // A fork that is not announced is followed all the same.
+        let fork = rng.bool().then(|| self.worker.before_fork());
         // SAFETY: the worker is held still, and the host's threads hold no locks, since they are between their steps.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             // SAFETY: a plain system call: this process ends, whatever it hangs in.
             unsafe { libc::alarm(55) };
-            fork.in_child();
+            fork.into_iter().for_each(Fork::in_child);
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.be_the_child(rng, paused)));
             if !matches!(done, Ok(true)) {
                 eprintln!("soak: in the child of a fork: {:#?}\n{}", self.vm.wrongs(), self.journal.dump());
@@ -244,7 +245,7 @@ impl Stage<'_> {
             self.vm.wrong(format!("fork: {}", std::io::Error::last_os_error()));
             return;
         }
-        fork.in_parent();
+        fork.into_iter().for_each(Fork::in_parent);
         drop(world);
         count(&self.counts.forks, 1);
         doing.now("waiting for the child");

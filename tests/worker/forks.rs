@@ -48,6 +48,24 @@ fn fork(bench: &Bench, child: impl FnOnce()) -> libc::pid_t {
     }
 }
 
+/// How often the forks at any moment are made: a few times, or as often as `MJIT_CC_FORKS` says.
+fn rounds() -> u64 {
+    std::env::var("MJIT_CC_FORKS").ok().and_then(|number| number.parse().ok()).unwrap_or(10)
+}
+
+/// Forks without a word to the worker. In the child runs `child` and ends; in the parent gives the child's pid.
+fn plain_fork(child: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: this process has no other threads that hold locks but those of the worker, which is held still or not touched.
+    match unsafe { libc::fork() } {
+        0 => {
+            let ok = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).is_ok();
+            // SAFETY: ends this process and nothing else: what the parent has on its stack is the parent's.
+            unsafe { libc::_exit(i32::from(!ok)) }
+        }
+        pid => pid,
+    }
+}
+
 /// A child's exit status.
 #[track_caller]
 fn reap(pid: libc::pid_t) {
@@ -239,6 +257,69 @@ scenarios! {
             bench.worker().prepare_exec();
         });
         reap(child);
+        assert!(bench.finish().is_empty());
+    }
+
+    // With everything at its default, merging among it, and forks at any moment.
+    announced_forks_at_any_moment_go_on_in_both => any_moment {
+        for threads in [2, 4] {
+            for round in 0..rounds() {
+                let threads = std::num::NonZero::new(threads).unwrap();
+                let mut bench = Bench::of_text(PLAIN, Worker::builder().threads(threads));
+                let slots: Vec<_> = (1..=20).map(|owner| bench.submit(owner, owner)).collect();
+                std::thread::sleep(Duration::from_millis(17 * round % 200));
+                let child = fork(&bench, || {
+                    assert_eq!(call(&slots[usize::try_from(round % 20).unwrap()]), i64::try_from(round % 20).unwrap() + 1);
+                    bench.worker().prepare_exec();
+                });
+                reap(child);
+                assert_eq!(call(&slots[19]), 20);
+                assert!(bench.finish().is_empty());
+            }
+        }
+    }
+
+    a_fork_that_nothing_announced_is_followed => followed {
+        let mut bench = Bench::of_text(PLAIN, with_header());
+        let slot = bench.submit(1, 0);
+        assert_eq!(call(&slot), 1);
+        for _ in 0..2 {
+            let waiting = bench.submit(2, 0);
+            let child = plain_fork(|| {
+                assert_eq!(call(&slot), 1);
+                assert_eq!(directories(&bench), 1, "nothing is made before the worker is called");
+                assert!(bench.worker().is_here());
+                assert_eq!((call(&bench.submit(3, 0)), call(&waiting)), (3, 2));
+                bench.worker().prepare_exec();
+                assert_eq!(directories(&bench), 1, "the child removes its own and not its parent's");
+            });
+            reap(child);
+            assert_eq!(call(&bench.submit(4, 0)), 4);
+        }
+        assert!(bench.finish().is_empty());
+    }
+
+    a_worker_that_follows_no_forks_says_so_in_the_child => not_followed {
+        let mut bench = Bench::of_text(PLAIN, with_header().follow_forks(false));
+        let slot = bench.submit(1, 0);
+        assert_eq!(call(&slot), 1);
+        let child = plain_fork(|| {
+            let worker = bench.worker.take().unwrap();
+            assert!(!worker.is_here() && !worker.is_enabled() && !worker.pause(true) && !worker.resume());
+            let refused = worker.submit(OwnerId(2), Place::default(), Arc::default());
+            assert_eq!(refused.state(), SlotState::Failed);
+            assert!(crate::host::failure(&refused).contains("forked from"));
+            worker.enter_gc();
+            worker.owner_died(OwnerId(1));
+            worker.leave_gc();
+            assert!(worker.living_owners().is_empty() && worker.cancel_all().is_empty());
+            worker.before_fork().in_parent();
+            worker.finish();
+            assert_eq!(call(&slot), 1, "code stays loaded");
+            assert_eq!(std::fs::read_dir(bench.dir.path()).unwrap().count(), 1, "the directory is the parent's");
+        });
+        reap(child);
+        assert_eq!(call(&bench.submit(2, 0)), 2);
         assert!(bench.finish().is_empty());
     }
 

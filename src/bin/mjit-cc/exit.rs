@@ -20,7 +20,7 @@ pub(crate) enum Exit {
     NoCompiler,
     /// The machine is in the way (a full disk, a directory that cannot be written to), or mjit-cc is at fault.
     Internal,
-    /// Ctrl-C or a termination signal: 128 + SIGINT, as shells have it.
+    /// Ctrl-C or another signal: 128 and its number, as shells have it.
     Interrupted,
 }
 
@@ -32,7 +32,9 @@ Exit codes:
   2    the command line is wrong
   3    no working compiler
   4    the machine is in the way (disk full, directory not writable) or mjit-cc is at fault
-  130  interrupted";
+  129  the terminal was closed (SIGHUP)
+  130  interrupted
+  143  terminated (SIGTERM)";
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
@@ -42,7 +44,7 @@ impl From<Exit> for std::process::ExitCode {
             Exit::Usage => 2,
             Exit::NoCompiler => 3,
             Exit::Internal => 4,
-            Exit::Interrupted => 130,
+            Exit::Interrupted => crate::signals::exit_code(),
         })
     }
 }

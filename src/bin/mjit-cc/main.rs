@@ -12,9 +12,11 @@ mod human;
 mod jobserver;
 mod json;
 mod setup;
+mod signals;
 
 fn main() -> std::process::ExitCode {
     let inherited = jobserver::inherit();
+    signals::let_writes_fail();
     let cli = args::Cli::parse();
     let talk = human::Human::new(cli.quiet, cli.verbose);
     let result = match cli.command {

@@ -9,7 +9,7 @@ use mjitcc::admission::{Admission, Memory, Tokens};
 use mjitcc::cache::{CachePlace, CacheSettingError, ObjectCache};
 use mjitcc::discover::{Environment, Finder, FoundLauncher, Wish};
 use mjitcc::event::{Event, Observer};
-use mjitcc::exec::{Executor, ProcessExecutor};
+use mjitcc::exec::ProcessExecutor;
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::scratch::{Purpose, Scratch};
@@ -17,19 +17,12 @@ use mjitcc::scratch::{Purpose, Scratch};
 use crate::args::{CacheWhere, CompileArgs, CompilerArgs};
 use crate::exit::Trouble;
 use crate::jobserver::{Inherited, OfMake};
+use crate::signals;
 
 /// An executor that Ctrl-C ends.
 pub(crate) fn executor() -> Arc<ProcessExecutor> {
     let executor = Arc::new(ProcessExecutor::default());
-    let handler = Arc::clone(&executor);
-    let installed = ctrlc::set_handler(move || {
-        if handler.is_cancelled() {
-            // Somebody is in a hurry. A later run sweeps what this one leaves.
-            std::process::exit(130);
-        }
-        handler.cancel();
-    });
-    debug_assert!(installed.is_ok(), "{installed:?}");
+    signals::end(&executor);
     executor
 }
 

@@ -2,7 +2,7 @@
 //! comes later and without the others finds it too. An object that is loaded serves the others of its company without another link.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use super::{Engine, Kept, Source};
 use crate::cache::Shelf;
@@ -10,6 +10,7 @@ use crate::error::Failure;
 use crate::event::{Event, Observer};
 use crate::key::Digest;
 use crate::library::Library;
+use crate::sync::{Mutex, lock};
 use crate::unit::Unit;
 
 /// What is loaded of objects that several units are in. Lives as long as an engine; its lock is held for nothing else.
@@ -26,7 +27,7 @@ impl Companies {
     /// The library of an object, if it is loaded and nobody had this entry of it.
     fn give(&self, object: &Digest, entry: &str) -> Option<Arc<Library>> {
         let (library, is_new) = {
-            let mut companies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut companies = lock(&self.0);
             let company = companies.get_mut(object)?;
             (company.library.upgrade()?, company.given.insert(entry.to_owned()))
         };
@@ -35,7 +36,7 @@ impl Companies {
 
     fn add(&self, object: Digest, library: &Arc<Library>, given: impl IntoIterator<Item = String>) {
         let company = Company { library: Arc::downgrade(library), given: given.into_iter().collect() };
-        let mut companies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut companies = lock(&self.0);
         companies.retain(|_, company| company.library.strong_count() > 0);
         companies.insert(object, company);
     }

@@ -121,7 +121,7 @@ static void options(void)
     WRONG(wrong.launcher = "", "launcher is empty");
     WRONG(wrong.timings = "", "timings is empty");
     WRONG(wrong.trace = "", "trace is empty");
-    WRONG(wrong.reserved[6] = 1, "reserved is not zero");
+    WRONG(wrong.reserved[5] = 1, "reserved is not zero");
     WRONG(wrong.reaper = &reaper, "mjitcc_reaper.wait is NULL");
     host.size = 8;
     WRONG((void)0, "mjitcc_host.size is 8");

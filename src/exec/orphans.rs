@@ -1,0 +1,171 @@
+//! Compilers whose owner was killed end with it: a shell reads a pipe that ends when the owner does, however that ends, and then ends the process
+//! groups that were running. Neither a death signal, which is tied to a thread and costs `posix_spawn`, nor a thread could do that. Knows
+//! groups by their numbers, and nothing of what they are for.
+
+#![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
+
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use crate::sync::{Mutex, lock, try_lock};
+
+/// Lines are `+ GROUP` and `- GROUP`. It outlives whatever ends its owner from a terminal.
+const SCRIPT: &str = r#"trap '' HUP INT QUIT TERM PIPE; cd /
+all=' '
+while read -r sign group; do
+  case $sign in
+  +) all="$all$group " ;;
+  -) all="${all%% $group *} ${all#* $group }" ;;
+  esac
+done
+for group in $all; do kill -KILL "-$group"; done"#;
+
+/// Ends what would be left. Shared by threads.
+#[derive(Default)]
+pub(super) struct Orphans(Mutex<State>);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Idle,
+    /// What is to be written once it runs.
+    Starting(Vec<u8>),
+    Running(Keeper),
+    /// It could not be started, or died: then nothing is kept.
+    Off,
+}
+
+struct Keeper {
+    shell: Child,
+    writer: PipeWriter,
+    /// So that a shell that died is an error to whoever writes, and not a SIGPIPE, which ends a host in C.
+    _reader: PipeReader,
+}
+
+impl Orphans {
+    /// This group runs from now on.
+    pub(super) fn add(&self, group: u32) {
+        let line = format!("+ {group}\n");
+        {
+            let mut state = lock(&self.0);
+            match &mut *state {
+                State::Idle => *state = State::Starting(line.into_bytes()),
+                State::Starting(waiting) => return waiting.extend(line.into_bytes()),
+                State::Running(_) => return state.tell(line.as_bytes()),
+                State::Off => return,
+            }
+        }
+        let started = Keeper::start();
+        let mut state = lock(&self.0);
+        let next = started.map_or(State::Off, State::Running);
+        if let State::Starting(waiting) = std::mem::replace(&mut *state, next) {
+            state.tell(&waiting);
+        }
+    }
+
+    /// This group does not run any more, and its number is still its own.
+    pub(super) fn remove(&self, group: u32) {
+        let line = format!("- {group}\n");
+        let mut state = lock(&self.0);
+        match &mut *state {
+            State::Starting(waiting) => waiting.extend(line.into_bytes()),
+            State::Running(_) => state.tell(line.as_bytes()),
+            State::Idle | State::Off => {}
+        }
+    }
+
+    /// Nothing runs any more.
+    pub(super) fn close(&self) {
+        let state = std::mem::replace(&mut *lock(&self.0), State::Off);
+        if let State::Running(Keeper { mut shell, writer, _reader }) = state {
+            drop((writer, _reader));
+            // Another part of the process may have reaped it.
+            let _ = shell.wait();
+        }
+    }
+
+    /// In the child of a fork: the parent's shell must not wait for this process's end.
+    pub(super) fn leave(&self) {
+        if let Some(mut state) = try_lock(&self.0) {
+            drop(std::mem::replace(&mut *state, State::Off));
+        }
+    }
+}
+
+impl State {
+    /// A group of which the shell does not hear would be ended when its number is another's: so it is all or nothing.
+    fn tell(&mut self, text: &[u8]) {
+        let Self::Running(keeper) = self else { return };
+        if keeper.writer.write_all(text).is_err() {
+            // Not reaped so far, so that the number is still the shell's.
+            let _ = keeper.shell.kill();
+            let _ = keeper.shell.try_wait();
+            *self = Self::Off;
+        }
+    }
+}
+
+impl Keeper {
+    fn start() -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        // A shell that was stopped must not stop this process.
+        rustix::io::ioctl_fionbio(&writer, true)?;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", SCRIPT]).env_clear().process_group(0);
+        command.stdin(reader.try_clone()?).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self { shell: command.spawn()?, writer, _reader: reader })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Pid, test_kill_process_group};
+    use std::time::{Duration, Instant};
+
+    fn sleeper() -> (Child, u32) {
+        let sleeper = Command::new("sleep").arg("300").process_group(0).spawn().unwrap();
+        let group = sleeper.id();
+        (sleeper, group)
+    }
+
+    #[test]
+    fn what_still_runs_when_the_pipe_ends_is_ended_and_nothing_else() {
+        let orphans = Orphans::default();
+        let ((mut first, one), (mut second, two), (mut third, three)) = (sleeper(), sleeper(), sleeper());
+        for group in [one, two, three] {
+            orphans.add(group);
+        }
+        orphans.remove(two);
+        // As the owner's death would.
+        orphans.close();
+        assert!(!first.wait().unwrap().success() && !third.wait().unwrap().success());
+        let group = Pid::from_raw(two.cast_signed()).unwrap();
+        assert!(second.try_wait().unwrap().is_none() && test_kill_process_group(group).is_ok());
+        second.kill().unwrap();
+        second.wait().unwrap();
+    }
+
+    #[test]
+    fn a_shell_that_died_harms_nothing() {
+        let orphans = Orphans::default();
+        let (mut sleeper, group) = sleeper();
+        orphans.add(group);
+        if let State::Running(keeper) = &mut *lock(&orphans.0) {
+            keeper.shell.kill().unwrap();
+            keeper.shell.wait().unwrap();
+        }
+        let until = Instant::now() + Duration::from_secs(20);
+        // Until the pipe is full.
+        while !matches!(*lock(&orphans.0), State::Off) {
+            assert!(Instant::now() < until);
+            orphans.add(group);
+            orphans.remove(group);
+        }
+        orphans.close();
+        assert!(sleeper.try_wait().unwrap().is_none());
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+    }
+}
