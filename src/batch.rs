@@ -167,7 +167,8 @@ impl Batch {
     /// The files of a group whose first unit has this number.
     fn group_paths(&self, pipeline: &Pipeline, layout: &Layout, number: usize) -> UnitPaths {
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
-        pipeline.paths(&names::scratch_stem(number, Path::new("unity")), &layout.staging(), suffix)
+        let paths = pipeline.paths(&names::scratch_stem(number, Path::new("unity")), &layout.staging(), suffix);
+        with_lasting_source(paths, layout)
     }
 
     fn layout(&self) -> Result<Layout, Error> {
@@ -188,7 +189,16 @@ impl Batch {
             Role::Object => target.object_suffix(),
             Role::Library => target.library_suffix(),
         };
-        pipeline.paths(&names::scratch_stem(number, &self.units[number]), &layout.staging(), suffix)
+        let paths = pipeline.paths(&names::scratch_stem(number, &self.units[number]), &layout.staging(), suffix);
+        with_lasting_source(paths, layout)
+    }
+}
+
+/// A source that is to have the same name in each run does not lie in this run's own directory.
+fn with_lasting_source(paths: UnitPaths, layout: &Layout) -> UnitPaths {
+    match paths.source.strip_prefix(layout.staging()) {
+        Ok(name) => UnitPaths { source: layout.sources().join(name), ..paths },
+        Err(_) => paths,
     }
 }
 

@@ -71,6 +71,13 @@ pub enum Event<'a> {
         /// What the system said.
         error: &'a io::Error,
     },
+    /// It is not known what something was made of, so that the next run makes it again.
+    InputsUnknown {
+        /// A unit's name, or a header.
+        what: &'a str,
+        /// Why.
+        why: &'a str,
+    },
     /// Units are about to be compiled.
     BatchStarted {
         /// How many.

@@ -38,6 +38,7 @@
 pub mod admission;
 pub mod batch;
 pub mod cache;
+mod configuration;
 mod depend;
 pub mod discover;
 mod error;
@@ -57,6 +58,7 @@ mod memfd;
 pub mod pch;
 mod perf;
 pub mod pipeline;
+mod response;
 pub mod scratch;
 mod standby;
 mod store;
@@ -68,5 +70,6 @@ pub mod unity;
 mod whole;
 pub mod worker;
 
+pub use configuration::Watched;
 pub use error::{Error, Failure, Phase};
 pub use mjit_cc_platforms as platforms;

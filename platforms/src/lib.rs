@@ -25,8 +25,9 @@
 
 #![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod accent;
@@ -34,6 +35,7 @@ pub mod advice;
 mod candidates;
 mod clang;
 mod compiler;
+mod dependencies;
 mod depfile;
 mod diagnostic;
 mod gcc;
@@ -48,6 +50,7 @@ mod plan;
 pub mod probe;
 pub mod quote;
 pub mod response;
+mod search;
 mod target;
 mod tcc;
 mod words;
@@ -56,9 +59,10 @@ pub use candidates::{Choice, LINKERS, PackageManager, candidates, install_hint, 
 pub use compiler::{Compiler, Family, Version};
 pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
-pub use keep::{CompilerParts, ask_processor, possible_files, processor, tells_directory, why_private};
+pub use keep::{CompilerParts, ask_processor, hides_inputs, possible_files, processor, tells_directory, why_private, why_unknown};
 pub use launcher::{Launcher, UserSettings};
 pub use link::Linker;
+pub use search::SearchList;
 pub use plan::{Plan, PlanError, Step, TextFile};
 pub use target::{Arch, Env, Os, Target, UnknownTarget};
 
@@ -123,6 +127,40 @@ pub trait Toolchain: Send + Sync + Debug {
     /// there is no such thing to ask for.
     fn ask_runtime(&self, _flags: &Flags) -> Option<Step> {
         None
+    }
+
+    /// How its driver reads a response file.
+    fn response(&self) -> response::Syntax;
+
+    /// Asks the driver for the commands that it would run for a unit and its link, without running them: the answer has in it what
+    /// configuration files, specs and variables add to the flags. None where the compiler cannot be asked.
+    fn ask_configuration(&self, _flags: &Flags) -> Option<Step> {
+        None
+    }
+
+    /// Asks the compiler for the directories that it looks for included files in; [`search_list`](Self::search_list) reads the answer.
+    fn ask_search_list(&self, _flags: &Flags) -> Option<Step> {
+        None
+    }
+
+    /// The directories out of the answer; none where it does not name them.
+    fn search_list(&self, _answer: &[u8]) -> Option<SearchList> {
+        None
+    }
+
+    /// True if the files that it reads are listed in the depfile; otherwise they are in its output.
+    fn writes_depfile(&self) -> bool {
+        false
+    }
+
+    /// Words that make the driver's linker list the files that it reads in `depfile`; none where the linker has no such list.
+    fn link_depfile(&self, _depfile: &Path) -> Option<Vec<OsString>> {
+        None
+    }
+
+    /// The files that the linker read, out of that list.
+    fn link_dependencies(&self, _depfile: &[u8]) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// The whole C of a source whose compiler waits for the unit on its standard input, once it has loaded the PCH; none where that

@@ -16,7 +16,7 @@ impl Pipeline {
             .toolchain()
             .plan(&self.flags, &Job::Macros { source: &source, header: header.as_job(), list: &list })?;
         fs::write(&source, "").map_err(Failure::file("write", &source))?;
-        let reading = Reading { depfile: None, except: &[], also: &[], records: false };
+        let reading = Reading::Nothing { depfile: None };
         let listed = self.run(&plan, Phase::Compile, reading, self.deadline(), observer).and_then(|_| {
             let text = fs::read(&list).map_err(Failure::file("read", &list))?;
             // Every compiler has some of its own: none at all is a list that was not written.
