@@ -4,7 +4,7 @@
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use mjit_cc_platforms::{Header, Pch, Plan, Role};
+use mjit_cc_platforms::{Header, Pch, Plan, PlanError, Role};
 
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -152,14 +152,14 @@ impl Batch {
             plans.push(if role == Role::Object { pipeline.launched(plan) } else { plan });
             if role == Role::Object && !self.compact {
                 let library = layout.library(&library_name(pipeline, &stem));
-                plans.push(pipeline.plan_link(&[paths.staged], &library, header, &[])?);
+                plans.push(plan_link(pipeline, &[paths.staged], &library, header)?);
             } else {
                 objects.push(paths.staged);
             }
         }
         if self.compact {
             let library = layout.library(&library_name(pipeline, COMPACT_STEM));
-            plans.push(pipeline.plan_link(&objects, &library, header, &[])?);
+            plans.push(plan_link(pipeline, &objects, &library, header)?);
         }
         Ok(plans)
     }
@@ -192,6 +192,16 @@ impl Batch {
         let paths = pipeline.paths(&names::scratch_stem(number, &self.units[number]), &layout.staging(), suffix);
         with_lasting_source(paths, layout)
     }
+}
+
+fn plan_link(
+    pipeline: &Pipeline,
+    objects: &[PathBuf],
+    library: &Path,
+    header: Header<'_>,
+) -> Result<Plan, PlanError> {
+    let plan = pipeline.plan_link(objects, library, header, &[])?;
+    Ok(pipeline.listing(&plan, library).map_or(plan, |(listing, _)| listing))
 }
 
 /// A source that is to have the same name in each run does not lie in this run's own directory.

@@ -10,6 +10,8 @@ use std::time::UNIX_EPOCH;
 use mjit_cc_platforms::{Step, hides_inputs, possible_files, processor, why_unknown};
 
 use crate::depend::{SearchPath, TextFacts};
+use crate::discover::Environment;
+use crate::error::Error;
 use crate::exec::Invocation;
 use crate::key::{Digest, KeyBuilder};
 use crate::pipeline::Pipeline;
@@ -24,13 +26,38 @@ pub struct Watched {
     pub variables: Vec<(OsString, Option<OsString>)>,
 }
 
+impl Watched {
+    /// Reads the variables of this process. Names of files are relative to the working directory as it is now.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] where there is no such file.
+    pub fn of(
+        files: impl IntoIterator<Item = PathBuf>,
+        variables: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, Error> {
+        let file = |path: PathBuf| {
+            let path = std::path::absolute(&path).map_err(Error::unreadable(&path))?;
+            fs::File::open(&path).map_err(Error::unreadable(&path))?;
+            Ok(path)
+        };
+        let variable = |name: OsString| {
+            let value = Environment::value_of(&name);
+            (name, value)
+        };
+        let files = files.into_iter().map(file).collect::<Result<_, Error>>()?;
+        Ok(Self { files, variables: variables.into_iter().map(variable).collect() })
+    }
+}
+
 /// What was found out about a compiler with its flags.
 #[derive(Debug)]
 pub(crate) struct Configuration {
-    /// Changes when anything in the driver's answer does, or a program that it names.
+    /// Changes when a command that compiles does, or a program that it names.
     pub(crate) digest: Digest,
     /// The same wherever the compiler was installed.
     pub(crate) portable: Digest,
+    /// Changes when a command that links does.
+    pub(crate) link_digest: Digest,
     /// What the processor is where the flags leave that open.
     pub(crate) processor: Option<Digest>,
     /// Files that the compiler may read because words name them.
@@ -52,27 +79,18 @@ impl Configuration {
         let (toolchain, flags) = (pipeline.toolchain(), &pipeline.flags);
         let compiler = toolchain.compiler();
         let answer = toolchain.ask_configuration(flags).map(|step| run(pipeline, &step)).unwrap_or_default();
-        let lines = steady_lines(&answer, pipeline.scratch.path());
-        let commands: Vec<&Vec<String>> =
-            lines.iter().filter(|line| line.is_command).map(|line| &line.words).collect();
+        let (compile, link) = steady_commands(&answer, pipeline.scratch.path());
         let prefix = fs::canonicalize(&compiler.program).ok();
         let prefix = prefix.as_deref().and_then(Path::parent).and_then(Path::parent).and_then(Path::to_str);
-
-        let mut digest = KeyBuilder::new("configuration").fields(lines.iter().flat_map(|line| &line.words));
         let mut portable = KeyBuilder::new("portable configuration");
-        for words in &commands {
-            digest = words.first().into_iter().fold(digest, |key, program| key.field(stamp(Path::new(program))));
+        for words in &compile {
             portable = portable.field(words.len().to_le_bytes());
-            for word in words.iter().skip(1) {
-                portable = portable.field(elsewhere(word, prefix));
-            }
+            portable = portable.fields(words.iter().skip(1).map(|word| elsewhere(word, prefix)));
         }
         let words = || compiler.leading.iter().chain(&flags.cflags).filter_map(|word| word.to_str());
         let mut files = BTreeSet::new();
         words().for_each(|word| name_files(word, &mut files));
-        for command in commands.iter().filter(|words| words.iter().take(2).any(|word| word.contains("cc1"))) {
-            command.iter().skip(1).for_each(|word| name_files(word, &mut files));
-        }
+        compile.iter().flat_map(|words| words.iter().skip(1)).for_each(|word| name_files(word, &mut files));
         let mut link_files = BTreeSet::new();
         flags.ldflags.iter().filter_map(|word| word.to_str()).for_each(|word| name_files(word, &mut link_files));
         link_files.extend(flags.host_library.iter().filter(|path| path.is_file()).cloned());
@@ -84,10 +102,11 @@ impl Configuration {
             facts.join(&TextFacts::of(word.as_bytes()));
         });
         let unknown = why_unknown(compiler, flags, &Path::is_file);
-        let library_dirs = commands.iter().flat_map(|words| words.iter()).filter_map(|word| word.strip_prefix("-L"));
+        let library_dirs = link.iter().flatten().filter_map(|word| word.strip_prefix("-L"));
         Self {
-            digest: digest.finish(),
+            digest: digest("configuration", &compile),
             portable: portable.finish(),
+            link_digest: digest("link configuration", &link),
             processor,
             files: files.into_iter().collect(),
             link_files: link_files.into_iter().collect(),
@@ -133,20 +152,18 @@ fn run(pipeline: &Pipeline, step: &Step) -> Vec<u8> {
     pipeline.executor.run(&invocation).map(|finished| finished.output).unwrap_or_default()
 }
 
-struct Line {
-    is_command: bool,
-    words: Vec<String>,
-}
+/// The words of a command, the program first.
+type Command = Vec<String>;
 
-/// The words of an answer that are the same in each run: not those with the names of temporary files, nor with the working directory,
-/// which is in an object only where there is debug information.
-fn steady_lines(answer: &[u8], temp_dir: &Path) -> Vec<Line> {
+/// The commands in an answer that compile, and those that link, without words that are others in each run: names of temporary files, and
+/// the working directory, which is in an object only where there is debug information.
+fn steady_commands(answer: &[u8], temp_dir: &Path) -> (Vec<Command>, Vec<Command>) {
     const WHERE: [&str; 2] = ["-fdebug-compilation-dir", "-fcoverage-compilation-dir"];
     let temp_name = temp_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = String::from_utf8_lossy(answer).into_owned();
-    let line = |line: &str| {
-        let mut words = Vec::new();
+    let steady = |line: &str| {
         let split = shlex::split(line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect());
+        let mut words = Command::new();
         let mut rest = split.into_iter();
         while let Some(word) = rest.next() {
             if WHERE.contains(&word.as_str()) {
@@ -155,9 +172,27 @@ fn steady_lines(answer: &[u8], temp_dir: &Path) -> Vec<Line> {
                 words.push(word);
             }
         }
-        Line { is_command: line.starts_with(' '), words }
+        words
     };
-    text.lines().map(line).collect()
+    // Commands begin with a space. Where there are none the answer is a complaint.
+    let commands: Vec<&str> = text.lines().filter(|line| line.starts_with(' ')).collect();
+    let lines = if commands.is_empty() { text.lines().collect() } else { commands };
+    lines.into_iter().map(steady).partition(|words| !links(words))
+}
+
+/// True if a command is neither the compiler proper nor the assembler.
+fn links(words: &[String]) -> bool {
+    let program = words.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default().to_string_lossy();
+    let compiles = program.contains("cc1") || program == "as" || program.ends_with("-as");
+    !compiles && !words.iter().any(|word| word.starts_with("-cc1"))
+}
+
+fn digest(kind: &str, commands: &[Command]) -> Digest {
+    let fields = |key: KeyBuilder, words: &Command| {
+        let program = words.first().map(|program| stamp(Path::new(program))).unwrap_or_default();
+        key.field(words.len().to_le_bytes()).field(program).fields(words)
+    };
+    commands.iter().fold(KeyBuilder::new(kind), fields).finish()
 }
 
 /// A word of a compiler that was installed somewhere else.

@@ -216,7 +216,8 @@ impl Pipeline {
         let plan = self.plan_link(&[], Path::new("library"), header.as_job(), exports)?;
         // Two linkers lay a library out in two ways.
         let words = self.link_words().map(|words| words.join(" ")).unwrap_or_default();
-        Ok(self.plan_key("link", &plan).field(words).fields(objects.iter().map(Digest::as_str)).finish())
+        let key = self.plan_key("link", &plan).field(self.configuration().link_digest.as_str());
+        Ok(key.field(words).fields(objects.iter().map(Digest::as_str)).finish())
     }
 
     pub(crate) fn plan_key(&self, kind: &str, plan: &Plan) -> KeyBuilder {
@@ -397,7 +398,7 @@ impl Pipeline {
         let (permit, deadline) = self.admit(deadline, observer)?;
         let _stage = Stage::Link.on(observer);
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
-        let ran = self.run_link(plan, objects, library, deadline, observer)?;
+        let ran = self.run_link(&plan, objects, library, deadline, observer)?;
         Ok(Ran { waited: permit.waited(), ..ran })
     }
 

@@ -22,7 +22,7 @@ const WITH_VALUE: [&str; 4] = ["-MF", "-MT", "-MQ", "-MJ"];
 const INSIDE_CLANG: [&str; 2] = ["-dependency-file", "-MT"];
 
 /// Flags that list or print instead of compiling, and why each is refused.
-const PRINTING: [(&str, &str); 11] = [
+const PRINTING: [(&str, &str); 9] = [
     ("-M", LISTS),
     ("-MM", LISTS),
     ("--dependencies", LISTS),
@@ -32,8 +32,6 @@ const PRINTING: [(&str, &str); 11] = [
     ("--preprocess", STOPS),
     ("-S", STOPS),
     ("--assemble", STOPS),
-    ("-fsyntax-only", STOPS),
-    ("--syntax-only", STOPS),
 ];
 
 const LISTS: &str = "leave the flag out, since the compiler would list files and make no object";
@@ -216,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_object_is_refused() {
-        for given in ["-M", "-MM", "-O2 -E", "-Wp,-M", "-Xpreprocessor -MM", "-Xclang -Eonly", "-S", "-fsyntax-only"] {
+        for given in ["-M", "-MM", "-O2 -E", "-Wp,-M", "-Xpreprocessor -MM", "-Xclang -Eonly", "-S"] {
             assert!(refused(&words(given)).is_some(), "{given}");
         }
         for given in ["-MD", "-Xlinker -M", "-Wl,-M", "-mavx", "-include -E", "-DE=-E"] {

@@ -384,7 +384,8 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         self.dialect.tells_commands().then(|| {
             let mut args = self.code(flags);
             args.words(["-MD", "-MF", "mjit-cc-unit.d", "-###", "-x", "c", "-", "-x", "none"]);
-            args.words(&flags.ldflags);
+            // -E is the linker's here. What stands in a compiler's place and sends work elsewhere takes a line with -E for a question.
+            args.words(["-Xlinker", "-E"]).words(&flags.ldflags);
             self.step(args)
         })
     }
@@ -410,9 +411,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         let serves = self.dialect.takes_linkers() && !matches!(self.compiler.target.os, Os::MacOs | Os::Aix);
         serves.then(|| {
             // Not behind -Wl, where a comma would end the path.
-            let mut word = OsString::from("--dependency-file=");
-            word.push(depfile);
-            vec!["-Xlinker".into(), word]
+            ["-Xlinker".into(), "--dependency-file".into(), "-Xlinker".into(), path_word(depfile)].into()
         })
     }
 

@@ -56,6 +56,9 @@ enum Token {
     LineEnd,
 }
 
+/// What pastes two words.
+const PASTE: Token = Token::Sign(0xff);
+
 impl TextFacts {
     pub(crate) fn of(text: &[u8]) -> Self {
         let mut facts = Self::default();
@@ -98,22 +101,21 @@ impl TextFacts {
     }
 
     fn words(&mut self, tokens: &[Token]) {
-        let mut before: [Option<&Token>; 2] = [None, None];
-        for token in tokens {
-            if let Token::Word(word) = token {
-                self.word(word);
-                match before {
-                    // What is pasted is one word.
-                    [Some(Token::Word(first)), Some(Token::Sign(b'\xff'))] => self.word(&format!("{first}{word}")),
-                    [Some(Token::Sign(b'(' | b',')), Some(Token::Sign(b'.'))] => {
-                        self.piece |= DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
-                    }
-                    _ => {}
+        for (at, token) in tokens.iter().enumerate() {
+            self.asm |= *token == PASTE;
+            let Token::Word(word) = token else { continue };
+            self.word(word);
+            match (at.checked_sub(2).map(|at| &tokens[at..at + 2]), tokens.get(at + 1)) {
+                // What is pasted is one word.
+                (Some([Token::Word(first), paste]), _) if *paste == PASTE => self.word(&format!("{first}{word}")),
+                // An argument, which may become a piece of a string.
+                (Some([Token::Sign(b'(' | b','), Token::Sign(b'.')]), Some(Token::Sign(b')' | b','))) => {
+                    self.piece |= DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
                 }
-                self.directive |= word.eq_ignore_ascii_case("include") && before[1] == Some(&Token::Sign(b'.'));
+                _ => {}
             }
-            self.asm |= *token == Token::Sign(b'\xff');
-            before = [before[1], Some(token)];
+            let is_dotted = at.checked_sub(1).is_some_and(|before| tokens[before] == Token::Sign(b'.'));
+            self.directive |= is_dotted && word.eq_ignore_ascii_case("include");
         }
     }
 
@@ -196,7 +198,7 @@ fn named(tokens: &[Token]) -> Option<Asked> {
             for token in &rest[..end] {
                 match token {
                     Token::Word(word) => name.push_str(word),
-                    Token::Sign(sign) if *sign != b'\xff' => name.push(char::from(*sign)),
+                    Token::Sign(sign) if *token != PASTE => name.push(char::from(*sign)),
                     _ => return None,
                 }
             }
@@ -265,7 +267,7 @@ fn tokens(text: &[u8]) -> Vec<Token> {
                 at += length;
             }
             _ if rest.starts_with(b"##") => {
-                tokens.push(Token::Sign(b'\xff'));
+                tokens.push(PASTE);
                 at += 2;
             }
             b'#' if begins_line => {

@@ -150,6 +150,8 @@ pub struct WorkerOptions {
     pub memfree: u64,
     pub perf_map: u8,
     pub reserved: [u8; 7],
+    pub hash_files: *const *const c_char,
+    pub hash_env: *const *const c_char,
 }
 
 #[repr(C)]
@@ -193,6 +195,8 @@ pub struct EngineOptions {
     pub debug: u8,
     pub reserved: [u8; 5],
     pub reaper: *const Reaper,
+    pub hash_files: *const *const c_char,
+    pub hash_env: *const *const c_char,
 }
 
 #[repr(C)]

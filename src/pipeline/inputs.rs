@@ -185,25 +185,28 @@ impl Pipeline {
         self.search_path.get_or_init(|| search_path(self))
     }
 
-    /// Links by the driver, whose linker is told to list what it reads. One that knows no such flag links without.
+    /// A plan for a link by the driver whose linker lists what it reads, and that list; none where the linker has no such list.
+    pub(crate) fn listing(&self, plan: &Plan, library: &Path) -> Option<(Plan, PathBuf)> {
+        let name = library.file_name().unwrap_or_default();
+        let depfile = self.scratch.path().join(name).with_added_extension("d");
+        let lists = self.records_units && self.linker_lists.load(Ordering::Relaxed);
+        let words = lists.then(|| self.toolchain().link_depfile(&depfile)).flatten()?;
+        let mut plan = plan.clone();
+        // The last one links.
+        plan.steps.last_mut()?.args.extend(words);
+        Some((plan, depfile))
+    }
+
+    /// Links by the driver. Where its linker does not know the flag for a list, it links without.
     pub(super) fn run_link(
         &self,
-        plan: Plan,
+        plan: &Plan,
         objects: &[PathBuf],
         library: &Path,
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
-        if !self.records_units {
-            return self.run(&plan, Phase::Link, Reading::Nothing { depfile: None }, deadline, observer);
-        }
-        let name = library.file_name().unwrap_or_default();
-        let depfile = self.scratch.path().join(name).with_added_extension("d");
-        let words = self.toolchain().link_depfile(&depfile).filter(|_| self.linker_lists.load(Ordering::Relaxed));
-        if let (Some(words), [step]) = (words, &plan.steps[..]) {
-            let mut listing = plan.clone();
-            listing.steps = vec![step.clone()];
-            listing.steps[0].args.extend(words);
+        if let Some((listing, depfile)) = self.listing(plan, library) {
             let reading = Reading::Link { depfile: Some(&depfile), objects };
             match self.run(&listing, Phase::Link, reading, deadline, observer) {
                 Err(failure) if failure.output().contains("dependency-file") => {
@@ -212,7 +215,9 @@ impl Pipeline {
                 ran => return ran,
             }
         }
-        self.run(&plan, Phase::Link, Reading::Link { depfile: None, objects }, deadline, observer)
+        let reading =
+            if self.records_units { Reading::Link { depfile: None, objects } } else { Reading::Nothing { depfile: None } };
+        self.run(plan, Phase::Link, reading, deadline, observer)
     }
 
     /// What a linker has read beside the objects, which are known.

@@ -121,6 +121,8 @@ pub(super) struct Options {
     pub(super) wait: bool,
     pub(super) cache: Option<CachePlace>,
     pub(super) launcher: Option<OsString>,
+    pub(super) hash_files: Vec<PathBuf>,
+    pub(super) hash_env: Vec<OsString>,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
     pub(super) timings: Option<PathBuf>,
@@ -188,6 +190,8 @@ impl Default for Builder {
                 wait: false,
                 cache: None,
                 launcher: None,
+                hash_files: Vec::new(),
+                hash_env: Vec::new(),
                 reaper: None,
                 observer: None,
                 timings: None,
@@ -331,6 +335,19 @@ impl Builder {
     /// precompiled header gets the header as text. One that is not there disables compiling.
     pub fn launcher(mut self, command: impl Into<OsString>) -> Self {
         self.options.launcher = Some(command.into());
+        self
+    }
+
+    /// A file that the code depends on in a way that no tool can see. With [`cache`](Self::cache), what was kept with other contents of
+    /// it is not taken. One that is not there disables compiling.
+    pub fn hash_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.hash_files.push(file.into());
+        self
+    }
+
+    /// An environment variable that the code depends on in such a way.
+    pub fn hash_env(mut self, name: impl Into<OsString>) -> Self {
+        self.options.hash_env.push(name.into());
         self
     }
 
