@@ -194,12 +194,7 @@ impl Batch {
     }
 }
 
-fn plan_link(
-    pipeline: &Pipeline,
-    objects: &[PathBuf],
-    library: &Path,
-    header: Header<'_>,
-) -> Result<Plan, PlanError> {
+fn plan_link(pipeline: &Pipeline, objects: &[PathBuf], library: &Path, header: Header<'_>) -> Result<Plan, PlanError> {
     let plan = pipeline.plan_link(objects, library, header, &[])?;
     Ok(pipeline.listing(&plan, library).map_or(plan, |(listing, _)| listing))
 }

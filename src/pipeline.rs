@@ -32,6 +32,7 @@ use crate::scratch::{self, Scratch};
 use crate::symbols;
 use crate::unit::Unit;
 
+mod embed;
 mod inputs;
 mod macros;
 
@@ -414,7 +415,8 @@ impl Pipeline {
         let prelude = self.toolchain().prelude(role);
         let is_named = prelude.is_empty() && named;
         let line = if is_named { String::new() } else { line_directive(unit.name()) };
-        [prelude.as_bytes(), line.as_bytes(), unit.text(), b"\n"].concat()
+        let text = embed::beside(unit.text(), unit.dir());
+        [prelude.as_bytes(), line.as_bytes(), &text, b"\n"].concat()
     }
 
     /// Runs a plan's steps. Its leftovers are gone afterwards, whatever came of it, and so are its outputs if it failed.

@@ -27,7 +27,8 @@ fn read(word: &OsString, depth: usize) -> Option<Vec<OsString>> {
     let words = split(&text)?.into_iter().map(OsString::from);
     // Where one of them cannot be read, the compiler reads all of them.
     let all = words.map(|word| {
-        let names_file = word.to_str().and_then(|word| word.strip_prefix('@')).is_some_and(|file| fs::metadata(file).is_ok());
+        let names_file =
+            word.to_str().and_then(|word| word.strip_prefix('@')).is_some_and(|file| fs::metadata(file).is_ok());
         if names_file { read(&word, depth - 1) } else { Some(vec![word]) }
     });
     Some(all.collect::<Option<Vec<_>>>()?.concat())
@@ -46,7 +47,9 @@ pub(crate) fn split(text: &str) -> Option<Vec<String>> {
     while let Some(c) = chars.next() {
         match (c, quote) {
             ('\\', Some(_)) => return None,
-            ('\\', None) => word.get_or_insert_default().push(chars.next().filter(|next| !matches!(next, '\n' | '\r'))?),
+            ('\\', None) => {
+                word.get_or_insert_default().push(chars.next().filter(|next| !matches!(next, '\n' | '\r'))?)
+            }
             (c, Some(open)) if c == open => quote = None,
             ('"' | '\'', None) => {
                 word.get_or_insert_default();

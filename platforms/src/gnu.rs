@@ -11,9 +11,9 @@ use crate::job::{Flags, Header, Job, Pch};
 use crate::link::{self, Linker};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
+use crate::search::SearchList;
 use crate::target::{Env, Os, Target};
 use crate::words::{Words, path_word};
-use crate::search::SearchList;
 use crate::{Capabilities, Completion, Role, Toolchain, dependencies, depfile, mingw, search};
 
 /// Where gcc, clang and tcc part ways.

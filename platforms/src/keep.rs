@@ -99,7 +99,9 @@ const GLUED: [&str; 8] = ["@", "-T", "-include", "-imacros", "-include-pch", "-l
 pub fn possible_files(word: &str) -> impl Iterator<Item = &Path> {
     let is_macro = word.starts_with("-D") || word.starts_with("-U");
     let whole = (!is_macro).then_some(word).into_iter();
-    let parts = whole.flat_map(|word| std::iter::once(word).chain(word.contains(',').then(|| word.split(',')).into_iter().flatten()));
+    let parts = whole.flat_map(|word| {
+        std::iter::once(word).chain(word.contains(',').then(|| word.split(',')).into_iter().flatten())
+    });
     let values = parts.flat_map(|part| {
         // Of A=B=FILE the file may begin behind either sign.
         let behind = part.match_indices('=').map(|(at, _)| &part[at + 1..]);

@@ -59,11 +59,13 @@ pub use candidates::{Choice, LINKERS, PackageManager, candidates, install_hint, 
 pub use compiler::{Compiler, Family, Version};
 pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
-pub use keep::{CompilerParts, ask_processor, hides_inputs, possible_files, processor, tells_directory, why_private, why_unknown};
+pub use keep::{
+    CompilerParts, ask_processor, hides_inputs, possible_files, processor, tells_directory, why_private, why_unknown,
+};
 pub use launcher::{Launcher, UserSettings};
 pub use link::Linker;
-pub use search::SearchList;
 pub use plan::{Plan, PlanError, Step, TextFile};
+pub use search::SearchList;
 pub use target::{Arch, Env, Os, Target, UnknownTarget};
 
 /// What a unit becomes: the prelude differs.

@@ -109,7 +109,8 @@ impl Finder<'_> {
         let own = dir.map(Path::to_owned);
         let SearchList { angled, missing, .. } = &self.search.list;
         let first: Vec<PathBuf> = own.into_iter().chain(self.quoted_dirs()).collect();
-        let dirs: Vec<PathBuf> = first.into_iter().chain(missing.iter().cloned()).chain(angled.iter().cloned()).collect();
+        let dirs: Vec<PathBuf> =
+            first.into_iter().chain(missing.iter().cloned()).chain(angled.iter().cloned()).collect();
         self.until_found(name, &dirs);
     }
 
@@ -181,8 +182,11 @@ mod tests {
         }
         fs::write(path("second/sys/a.h"), "#include \"b.h\"\n").unwrap();
         fs::write(path("second/b.h"), "").unwrap();
-        let list =
-            SearchList { angled: vec![path("first"), path("second")], missing: vec![path("gone")], ..Default::default() };
+        let list = SearchList {
+            angled: vec![path("first"), path("second")],
+            missing: vec![path("gone")],
+            ..Default::default()
+        };
         let search = SearchPath { list, ..SearchPath::default() };
         let facts = TextFacts::of(b"#include <sys/a.h>\n#if __has_include(\"c.h\")\n#endif\n");
         let unit = Includer { facts: &facts, dir: Some(&path("unit")) };

@@ -90,7 +90,9 @@ impl TextFacts {
     /// Why nobody knows what a translation unit with these texts reads.
     pub(crate) fn why_unknown(&self) -> Option<&'static str> {
         if self.directive || (self.asm && self.piece) {
-            return Some("its text, or a header's, may make the assembler read a file (.incbin, .include), which no compiler lists");
+            return Some(
+                "its text, or a header's, may make the assembler read a file (.incbin, .include), which no compiler lists",
+            );
         }
         self.why_asks_unknown()
     }
@@ -146,7 +148,8 @@ impl TextFacts {
         self.directive |= MACROS.iter().any(|word| text.contains(word));
         let last = text.rsplit(|c: char| c.is_whitespace() || matches!(c, ';' | ':' | '\\')).next().unwrap_or_default();
         if let Some(begun) = last.strip_prefix('.') {
-            let begins = DIRECTIVES.iter().any(|directive| directive.starts_with(begun) && directive.len() > begun.len());
+            let begins =
+                DIRECTIVES.iter().any(|directive| directive.starts_with(begun) && directive.len() > begun.len());
             // A dot alone is seldom a directive's, unless something follows at once.
             self.piece |= begins && (!begun.is_empty() || goes_on);
         }
@@ -218,7 +221,8 @@ fn spliced(text: &[u8]) -> Vec<u8> {
     let mut at = 0;
     while at < text.len() {
         if text[at] == b'\\' {
-            let blank = text[at + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)).count();
+            let blank =
+                text[at + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)).count();
             if text.get(at + 1 + blank) == Some(&b'\n') {
                 at += blank + 2;
                 continue;
@@ -320,7 +324,9 @@ fn string(text: &[u8]) -> (Vec<u8>, usize) {
 fn escape(text: &[u8]) -> (Option<u8>, usize) {
     let number = |from: usize, most: usize, radix: u32| {
         let digits = text[from..].iter().take(most).take_while(|byte| char::from(**byte).is_digit(radix)).count();
-        let value = std::str::from_utf8(&text[from..from + digits]).ok().and_then(|digits| u32::from_str_radix(digits, radix).ok());
+        let value = std::str::from_utf8(&text[from..from + digits])
+            .ok()
+            .and_then(|digits| u32::from_str_radix(digits, radix).ok());
         (value.and_then(|value| u8::try_from(value).ok()), from + digits)
     };
     match text.first() {

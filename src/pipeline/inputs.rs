@@ -58,7 +58,8 @@ impl<'a> Reading<'a> {
 type Unknown = &'static str;
 
 const NO_LIST: Unknown = "the list of what was read cannot be read";
-const CHANGED: Unknown = "a file that was read has changed meanwhile, or cannot be found under the name that the compiler gave";
+const CHANGED: Unknown =
+    "a file that was read has changed meanwhile, or cannot be found under the name that the compiler gave";
 
 impl Pipeline {
     /// The files that a process has read since `began`; `rule` is its depfile.
@@ -80,13 +81,11 @@ impl Pipeline {
                 .listed(rule, output, except)
                 .and_then(|files| self.of_header(files, header))
                 .and_then(|(files, lookups)| self.noted(files, lookups, began)),
-            Reading::Link { objects, .. } => self
-                .linked(rule, objects)
-                .and_then(|(files, lookups)| self.noted(files, lookups, began)),
+            Reading::Link { objects, .. } => {
+                self.linked(rule, objects).and_then(|(files, lookups)| self.noted(files, lookups, began))
+            }
         };
-        inputs
-            .inspect_err(|why| observer.event(&Event::InputsUnknown { what: &reading.name(), why }))
-            .ok()
+        inputs.inspect_err(|why| observer.event(&Event::InputsUnknown { what: &reading.name(), why })).ok()
     }
 
     fn noted(&self, files: Vec<PathBuf>, lookups: Lookups, began: SystemTime) -> Result<Inputs, Unknown> {
@@ -101,11 +100,8 @@ impl Pipeline {
         output: &[u8],
         except: &[&Path],
     ) -> Result<Vec<PathBuf>, Unknown> {
-        let rule = if self.toolchain().writes_depfile() {
-            rule.and_then(Result::ok).ok_or(NO_LIST)?
-        } else {
-            Vec::new()
-        };
+        let rule =
+            if self.toolchain().writes_depfile() { rule.and_then(Result::ok).ok_or(NO_LIST)? } else { Vec::new() };
         let mut files = self.toolchain().dependencies(&rule, output);
         // The source is on every list.
         if self.toolchain().writes_depfile() && files.is_empty() {
@@ -129,7 +125,8 @@ impl Pipeline {
         if let Some(why) = all.why_unknown() {
             return Err(why);
         }
-        let lookups = Lookups::of(&Includer { facts: &own, dir: unit.dir() }, &files, self.search_path(), &self.digests);
+        let lookups =
+            Lookups::of(&Includer { facts: &own, dir: unit.dir() }, &files, self.search_path(), &self.digests);
         let mut files = self.with_named(files);
         if role == Role::Library {
             let (linked, _) = self.linked(None, &[])?;
@@ -215,8 +212,11 @@ impl Pipeline {
                 ran => return ran,
             }
         }
-        let reading =
-            if self.records_units { Reading::Link { depfile: None, objects } } else { Reading::Nothing { depfile: None } };
+        let reading = if self.records_units {
+            Reading::Link { depfile: None, objects }
+        } else {
+            Reading::Nothing { depfile: None }
+        };
         self.run(plan, Phase::Link, reading, deadline, observer)
     }
 
@@ -278,7 +278,8 @@ fn may_search(word: Option<&str>) -> bool {
     let option = word.strip_prefix(['-', '/']).map(str::to_ascii_uppercase);
     match option {
         Some(option) => {
-            SEARCHING.iter().any(|flag| word.starts_with(flag)) || microsofts.iter().any(|flag| option.starts_with(flag))
+            SEARCHING.iter().any(|flag| word.starts_with(flag))
+                || microsofts.iter().any(|flag| option.starts_with(flag))
         }
         None => !Path::new(word).is_file(),
     }
