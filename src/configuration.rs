@@ -78,7 +78,11 @@ impl Configuration {
     pub(crate) fn ask(pipeline: &Pipeline) -> Self {
         let (toolchain, flags) = (pipeline.toolchain(), &pipeline.flags);
         let compiler = toolchain.compiler();
-        let answer = toolchain.ask_configuration(flags).map(|step| run(pipeline, &step)).unwrap_or_default();
+        let answer = toolchain.ask_configuration(flags).map(|step| match &pipeline.compiler.answer {
+            Some((words, answer)) if *words == step.args => answer.clone(),
+            _ => run(pipeline, &step),
+        });
+        let answer = answer.unwrap_or_default();
         let (compile, link) = steady_commands(&answer, pipeline.scratch.path());
         let prefix = fs::canonicalize(&compiler.program).ok();
         let prefix = prefix.as_deref().and_then(Path::parent).and_then(Path::parent).and_then(Path::to_str);

@@ -206,6 +206,7 @@ fn read_record(path: &Path) -> Option<Record> {
 
 fn is_current(record: &Record, key: &Digest, path: &Path, digests: &FileDigests) -> bool {
     record.key == *key
+        && *key != Digest::never()
         && record.inputs.are_unchanged(digests)
         && Digest::of_file(path).is_ok_and(|digest| digest == record.file)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
 use crate::job::{Flags, Header, Job, Pch};
+use crate::keep::configuration_words;
 use crate::link::{self, Linker};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
@@ -381,13 +382,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
 
     /// Both drivers print the commands that they would run, with everything that files and variables have added to the words.
     fn ask_configuration(&self, flags: &Flags) -> Option<Step> {
-        self.dialect.tells_commands().then(|| {
-            let mut args = self.code(flags);
-            args.words(["-MD", "-MF", "mjit-cc-unit.d", "-###", "-x", "c", "-", "-x", "none"]);
-            // -E is the linker's here. What stands in a compiler's place and sends work elsewhere takes a line with -E for a question.
-            args.words(["-Xlinker", "-E"]).words(&flags.ldflags);
-            self.step(args)
-        })
+        self.dialect.tells_commands().then(|| self.step(Words(configuration_words(flags))))
     }
 
     fn ask_search_list(&self, flags: &Flags) -> Option<Step> {

@@ -1,7 +1,7 @@
 //! What an object depends on beyond its command line, text and included files, for whoever keeps objects for other builds: parts of
 //! the compiler, the processor that `native` means, and flags and words that make an object good for one build only.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::compiler::{Compiler, Family};
@@ -9,6 +9,7 @@ use crate::dependencies;
 use crate::job::{Flags, Header};
 use crate::plan::Step;
 use crate::response::Syntax;
+use crate::words::{Words, path_word};
 
 /// The files, beside the driver, that decide what a compiler makes of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +125,28 @@ pub fn why_unknown(compiler: &Compiler, flags: &Flags, is_file: &dyn Fn(&Path) -
     let mut profiles = words(compiler, flags).filter(|word| PROFILES.iter().any(|flag| word.starts_with(flag)));
     let unknown = profiles.any(|word| !word.split_once('=').is_some_and(|(_, value)| is_file(Path::new(value))));
     unknown.then_some("a flag makes the compiler look for profiles under names of its own")
+}
+
+/// The words that make gcc's and clang's drivers print the commands that they would run for a unit and its link, with everything that
+/// files and variables have added. The same for both, so that they can be asked before it is known which of them a program is.
+#[must_use]
+pub fn configuration_words(flags: &Flags) -> Vec<OsString> {
+    let mut args = Words::default();
+    args.words([flags.optimize.flag()]);
+    if flags.debug {
+        args.words(["-g"]);
+    }
+    args.words(dependencies::without(&flags.cflags));
+    for dir in &flags.includes {
+        args.joined("-I", path_word(dir));
+    }
+    for define in &flags.defines {
+        args.joined("-D", define);
+    }
+    args.words(["-MD", "-MF", "mjit-cc-unit.d", "-###", "-x", "c", "-", "-x", "none"]);
+    // -E is the linker's here. What stands in a compiler's place and sends work elsewhere takes a line with -E for a question.
+    args.words(["-Xlinker", "-E"]).words(&flags.ldflags);
+    args.0
 }
 
 /// Whether the list of files that a compiler reads would not have all of them, by the driver's answer: something else than the flags

@@ -85,27 +85,16 @@ fn overlays_are_watched() {
 
 #[test]
 fn lists_of_what_to_instrument_are_watched() {
-    let list = |place: &mut Place, name: &str| place.write("list", format!("fun:{name}\n"));
+    let list = |place: &mut Place, name: &str| place.write("list", format!("[never]\nfun:{name}\n"));
     let (prepare, change) = (|place: &mut Place| list(place, "other"), |place: &mut Place| list(place, "value"));
-    let flags = &[
+    let flags = [
         "-DV=1",
         "--cflag=-fxray-instrument",
         "--cflag=-fxray-instruction-threshold=1",
         "--cflag=-fxray-attr-list=list",
     ];
-    let list_text = |name: &str| format!("[never]\nfun:{name}\n");
-    let (prepare, change) = (
-        |place: &mut Place| {
-            prepare(place);
-            place.write("list", list_text("other"));
-        },
-        |place: &mut Place| {
-            change(place);
-            place.write("list", list_text("value"));
-        },
-    );
-    Row { what: "-fxray-attr-list", flags, compilers: &["clang-19"], prepare: &prepare, change: &change, ..DEFINED }
-        .check();
+    let row = Row { what: "-fxray-attr-list", flags: &flags, compilers: &["clang-19"], ..DEFINED };
+    Row { prepare: &prepare, change: &change, ..row }.check();
 }
 
 #[test]
