@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use mjit_cc_platforms::{Step, hides_inputs, possible_files, processor, why_unknown};
+use mjit_cc_platforms::{SearchList, Step, hides_inputs, possible_files, processor, why_unknown};
 
 use crate::depend::{SearchPath, TextFacts};
 use crate::discover::Environment;
@@ -139,14 +139,13 @@ pub(crate) fn search_path(pipeline: &Pipeline) -> SearchPath {
         }
         values
     };
-    let list = list.unwrap_or_else(|| {
-        let mut list = mjit_cc_platforms::SearchList::default();
-        list.quoted = behind(&["-iquote"]).into_iter().map(PathBuf::from).collect();
-        list.angled = flags.includes.clone();
-        list.angled.extend(behind(&["-I", "/I", "-isystem"]).into_iter().map(PathBuf::from));
-        list
+    let dirs = |names: &[&str]| behind(names).into_iter().map(PathBuf::from);
+    let list = list.unwrap_or_else(|| SearchList {
+        quoted: dirs(&["-iquote"]).collect(),
+        angled: flags.includes.iter().cloned().chain(dirs(&["-I", "/I", "-isystem"])).collect(),
+        missing: Vec::new(),
     });
-    let embed = behind(&["--embed-dir"]).into_iter().map(PathBuf::from).collect();
+    let embed = dirs(&["--embed-dir"]).collect();
     let forced = behind(&["-include", "-imacros", "-FI", "/FI"]);
     SearchPath { list, embed, forced }
 }

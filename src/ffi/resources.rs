@@ -64,9 +64,7 @@ impl Resources {
     /// Tells the builder of them; what is not said keeps its default.
     pub(super) fn set(self, mut builder: Builder) -> Builder {
         let Self { cache, launcher, timings, trace, memfree, perf_map, hash_files, hash_env } = self;
-        builder = builder.perf_map(perf_map);
-        builder = hash_files.into_iter().fold(builder, Builder::hash_file);
-        builder = hash_env.into_iter().fold(builder, Builder::hash_env);
+        builder = builder.perf_map(perf_map).hash_files(hash_files).hash_env(hash_env);
         if let Some(place) = cache {
             builder = builder.cache(place);
         }

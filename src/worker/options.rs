@@ -338,16 +338,16 @@ impl Builder {
         self
     }
 
-    /// A file that the code depends on in a way that no tool can see. With [`cache`](Self::cache), what was kept with other contents of
-    /// it is not taken. One that is not there disables compiling.
-    pub fn hash_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.options.hash_files.push(file.into());
+    /// Files that the code depends on in a way that no tool can see. With [`cache`](Self::cache), what was kept with other contents of
+    /// them is not taken. One that is not there disables compiling.
+    pub fn hash_files(mut self, files: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        self.options.hash_files.extend(files.into_iter().map(Into::into));
         self
     }
 
-    /// An environment variable that the code depends on in such a way.
-    pub fn hash_env(mut self, name: impl Into<OsString>) -> Self {
-        self.options.hash_env.push(name.into());
+    /// Environment variables that the code depends on in such a way.
+    pub fn hash_env(mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.options.hash_env.extend(names.into_iter().map(Into::into));
         self
     }
 

@@ -49,7 +49,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Precompile a header, or find that it need not be done again.
-    BuildPch(BuildPchArgs),
+    BuildPch(Box<BuildPchArgs>),
     /// Compile units into libraries.
     #[command(after_help = format!("{LIBRARIES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
     Compile(Box<CompileArgs>),

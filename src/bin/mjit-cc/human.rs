@@ -262,7 +262,7 @@ impl Observer for Human {
                 self.print(format_args!("object cache {}: {error}", dir.display()));
             }
             Event::InputsUnknown { what, why } if self.says(Level::Verbose) => {
-                self.print(&format_args!("{what} is not kept for the next run: {why}"));
+                self.print(format_args!("{what} is not kept for the next run: {why}"));
             }
             Event::BatchStarted { units } => {
                 self.start_bar(units);
