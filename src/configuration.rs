@@ -78,11 +78,7 @@ impl Configuration {
     pub(crate) fn ask(pipeline: &Pipeline) -> Self {
         let (toolchain, flags) = (pipeline.toolchain(), &pipeline.flags);
         let compiler = toolchain.compiler();
-        let answer = toolchain.ask_configuration(flags).map(|step| match &pipeline.compiler.answer {
-            Some((words, answer)) if *words == step.args => answer.clone(),
-            _ => run(pipeline, &step),
-        });
-        let answer = answer.unwrap_or_default();
+        let answer = toolchain.ask_configuration(flags).map(|step| run(pipeline, &step)).unwrap_or_default();
         let (compile, link) = steady_commands(&answer, pipeline.scratch.path());
         let prefix = fs::canonicalize(&compiler.program).ok();
         let prefix = prefix.as_deref().and_then(Path::parent).and_then(Path::parent).and_then(Path::to_str);
@@ -227,5 +223,20 @@ fn name_files(word: &str, files: &mut BTreeSet<PathBuf>) {
             text.split_whitespace().map(|word| word.trim_matches(['"', '\'']).to_owned()).collect()
         });
         words.iter().for_each(|word| name_files(word, files));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_apart_and_lose_what_no_two_runs_have_alike() {
+        let answer = b"COLLECT_GCC=gcc\n /usr/lib/cc1 -quiet - \"-march=x86-64\" -fdebug-compilation-dir=/home -o - |\n as --64 -o /tmp/mjit-cc-Zz/cc1.o\n\
+            \x20/usr/lib/collect2 -L/a/b /tmp/mjit-cc-Zz/cc1.o -lm\n";
+        let (compile, link) = steady_commands(answer, Path::new("/tmp/mjit-cc-Zz"));
+        assert_eq!(compile[0], ["/usr/lib/cc1", "-quiet", "-", "-march=x86-64", "-o", "-", "|"]);
+        assert_eq!(compile[1], ["as", "--64", "-o"]);
+        assert_eq!(link, [["/usr/lib/collect2", "-L/a/b", "-lm"]]);
     }
 }

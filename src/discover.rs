@@ -5,13 +5,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{
-    Arch, Choice, Compiler, Family, Flags, Launcher, Os, Step, Target, Toolchain, candidates, configuration_words,
-    install_hint, probe, toolchain,
+    Arch, Choice, Compiler, Family, Launcher, Os, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
 };
 
 use crate::exec::{ExecError, Executor, Exit, Invocation};
@@ -48,8 +46,6 @@ pub struct Found {
     pub surroundings: Digest,
     /// What came before it and would not do.
     pub passed_over: Vec<Rejected>,
-    /// Words that its driver was asked with meanwhile, and what it said ([`Finder::find_for`]).
-    pub(crate) answer: Option<(Vec<OsString>, Vec<u8>)>,
 }
 
 /// No compiler that serves.
@@ -115,25 +111,13 @@ impl Finder<'_> {
     /// # Errors
     /// [`DiscoverError`] with everything that was tried.
     pub fn find(&self, wish: &Wish) -> Result<Found, DiscoverError> {
-        self.find_asking(wish, &[])
-    }
-
-    /// As [`find`](Self::find), for one who will ask the driver what it makes of these flags: it is asked at the same time.
-    ///
-    /// # Errors
-    /// [`DiscoverError`] with everything that was tried.
-    pub fn find_for(&self, wish: &Wish, flags: &Flags) -> Result<Found, DiscoverError> {
-        self.find_asking(wish, &configuration_words(flags))
-    }
-
-    fn find_asking(&self, wish: &Wish, words: &[OsString]) -> Result<Found, DiscoverError> {
         let target =
             wish.target.as_deref().map(|triple| Target::parse(triple).map(|target| (triple, target))).transpose()?;
         let target = target.as_ref().map(|(triple, target)| (*triple, target));
         let mut tried = Vec::new();
         for command in self.commands(wish, target) {
             let shown = command.join(OsStr::new(" ")).to_string_lossy().into_owned();
-            let rejected = match self.ask(&command, target, words) {
+            let rejected = match self.ask(&command, target) {
                 Ok(found) => match unfit(found.toolchain.compiler(), wish.choice, target) {
                     None => return Ok(Found { passed_over: tried, ..found }),
                     Some(why) => match self.retarget(&found, &command, wish.choice, target) {
@@ -158,7 +142,7 @@ impl Finder<'_> {
     /// # Errors
     /// Why it is no compiler.
     pub fn identify(&self, name: &str) -> Result<Found, String> {
-        self.ask(&[name.into()], None, &[]).map_err(|rejection| match rejection {
+        self.ask(&[name.into()], None).map_err(|rejection| match rejection {
             Rejection::Cancelled => "interrupted".to_owned(),
             Rejection::Because(why) => why,
         })
@@ -175,7 +159,7 @@ impl Finder<'_> {
         let (triple, _) = target?;
         let is_clang = matches!(found.toolchain.compiler().family, Family::Clang | Family::ClangCl);
         let command = [command, &[format!("--target={triple}").into()]].concat();
-        let again = is_clang.then(|| self.ask(&command, target, &[]).ok()).flatten()?;
+        let again = is_clang.then(|| self.ask(&command, target).ok()).flatten()?;
         unfit(again.toolchain.compiler(), choice, target).is_none().then_some(again)
     }
 
@@ -204,13 +188,7 @@ impl Finder<'_> {
         words.map_or(whole, |words| words.into_iter().map(Into::into).collect())
     }
 
-    /// Asks a program who it is, and with `words`, if there are any, what it makes of them.
-    fn ask(
-        &self,
-        command: &[OsString],
-        target: Option<(&str, &Target)>,
-        words: &[OsString],
-    ) -> Result<Found, Rejection> {
+    fn ask(&self, command: &[OsString], target: Option<(&str, &Target)>) -> Result<Found, Rejection> {
         let behind_launcher = match command {
             [first, rest @ ..] if !rest.is_empty() && is_launcher(Path::new(first)) => rest,
             _ => command,
@@ -226,38 +204,13 @@ impl Finder<'_> {
             .map(|path| (path, Vec::new()))
             .or_else(|| visual_studio(program, target.map(|(_, target)| &target.arch)))
             .ok_or_else(|| Rejection::Because(NOT_FOUND.to_owned()))?;
-        let (compiler, answer) = thread::scope(|scope| {
-            let asking = (!words.is_empty()).then(|| self.driver_step(&path, leading, &env, words));
-            // Where the system gives no thread, it is asked later.
-            let asked = asking.map(|step| thread::Builder::new().spawn_scoped(scope, || self.run(step)));
-            let compiler = self.probe(path.clone(), leading.to_vec(), env.clone());
-            (compiler, asked.and_then(Result::ok).and_then(|thread| thread.join().ok()?.ok()))
-        });
-        let mut compiler = compiler?;
-        let answer = answer.map(|answer| (words.to_vec(), answer));
+        let mut compiler = self.probe(path, leading.to_vec(), env)?;
         if compiler.family == Family::ClangCl && !self.hears_cl(&compiler) {
             compiler.family = Family::Clang;
         }
         let surroundings = surroundings(&compiler, self.environment);
         let identity = identity(&compiler, &surroundings, self.environment);
-        Ok(Found { toolchain: toolchain(compiler), identity, surroundings, passed_over: Vec::new(), answer })
-    }
-
-    /// As the planners start gcc and clang.
-    fn driver_step(
-        &self,
-        program: &Path,
-        leading: &[OsString],
-        env: &[(OsString, OsString)],
-        words: &[OsString],
-    ) -> Step {
-        Step {
-            program: program.to_owned(),
-            leading: leading.to_vec(),
-            args: words.to_vec(),
-            env: env.iter().cloned().chain([("LC_ALL".into(), "C".into())]).collect(),
-            response: Syntax::Gnu,
-        }
+        Ok(Found { toolchain: toolchain(compiler), identity, surroundings, passed_over: Vec::new() })
     }
 
     fn probe(

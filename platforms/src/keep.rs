@@ -128,9 +128,8 @@ pub fn why_unknown(compiler: &Compiler, flags: &Flags, is_file: &dyn Fn(&Path) -
 }
 
 /// The words that make gcc's and clang's drivers print the commands that they would run for a unit and its link, with everything that
-/// files and variables have added. The same for both, so that they can be asked before it is known which of them a program is.
-#[must_use]
-pub fn configuration_words(flags: &Flags) -> Vec<OsString> {
+/// files and variables have added.
+pub(crate) fn configuration_words(flags: &Flags) -> Vec<OsString> {
     let mut args = Words::default();
     args.words([flags.optimize.flag()]);
     if flags.debug {

@@ -60,8 +60,7 @@ pub use compiler::{Compiler, Family, Version};
 pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
 pub use keep::{
-    CompilerParts, ask_processor, configuration_words, hides_inputs, possible_files, processor, tells_directory,
-    why_private, why_unknown,
+    CompilerParts, ask_processor, hides_inputs, possible_files, processor, tells_directory, why_private, why_unknown,
 };
 pub use launcher::{Launcher, UserSettings};
 pub use link::Linker;

@@ -50,15 +50,14 @@ pub(crate) fn pipeline(
     let executor = executor();
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
     let wish = Wish { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
-    let flags = flags(args);
-    let compiler = finder.find_for(&wish, &flags).map_err(mjitcc::Error::from)?;
+    let compiler = finder.find(&wish).map_err(mjitcc::Error::from)?;
     // CC was set for a purpose.
     if let (None, Some(_), Some(rejected)) = (&args.cc, &environment.cc, compiler.passed_over.first()) {
         let text = format!("CC is passed over: {}: {}", rejected.command, rejected.why);
         observer.event(&Event::Warning { text: &text });
     }
     observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
-    let mut pipeline = Pipeline::new(compiler, flags, executor, scratch);
+    let mut pipeline = Pipeline::new(compiler, flags(args), executor, scratch);
     pipeline.timeout = timeout;
     pipeline.watched = Watched::of(args.hash_files.iter().cloned(), args.hash_env.iter().cloned())?;
     Ok(pipeline)
