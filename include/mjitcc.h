@@ -371,11 +371,17 @@ typedef struct mjitcc_worker_options {
     uint8_t ignore_forks;       /* follow no fork but those that mjitcc_worker_before_fork announces */
     uint8_t reserved[6];
     const char *const *envp;    /* the environment of compilers, as environ has it; copied. NULL: the process's, as it is now */
+    /*
+     * Files that the code depends on in a way that no tool can see, a NULL at the end: what the cache has kept with other contents of
+     * them is not taken. One that is not there disables compiling. NULL: none.
+     */
+    const char *const *hash_files;
+    const char *const *hash_env; /* names of environment variables that the code depends on in such a way */
 } mjitcc_worker_options;
 
 #define MJITCC_WORKER_OPTIONS_INIT { sizeof(mjitcc_worker_options), MJITCC_ABI, \
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, \
-    NULL, 0, NULL, NULL, NULL, 0, 0, 0, {0, 0, 0, 0, 0, 0}, NULL }
+    NULL, 0, NULL, NULL, NULL, 0, 0, 0, {0, 0, 0, 0, 0, 0}, NULL, NULL, NULL }
 
 /* Compiles in the background. Given back with mjitcc_worker_finish. */
 typedef struct mjitcc_worker mjitcc_worker;
@@ -633,10 +639,12 @@ typedef struct mjitcc_engine_options {
     uint8_t reserved[4];
     const mjitcc_reaper *reaper;
     const char *const *envp;
+    const char *const *hash_files; /* as in mjitcc_worker_options: with other contents of them a PCH that stays is built again */
+    const char *const *hash_env;
 } mjitcc_engine_options;
 
 #define MJITCC_ENGINE_OPTIONS_INIT { sizeof(mjitcc_engine_options), MJITCC_ABI, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, NULL, NULL }
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, NULL, NULL, NULL, NULL }
 
 /* A compiler, a private directory, a header: what a worker of the host's own needs. Given back with mjitcc_engine_finish. */
 typedef struct mjitcc_engine mjitcc_engine;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use mjit_cc_platforms::{Header, Pch, Plan, Role};
+use mjit_cc_platforms::{Header, Pch, Plan, PlanError, Role};
 
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -155,14 +155,14 @@ impl Batch {
             plans.push(if role == Role::Object { pipeline.launched(plan) } else { plan });
             if role == Role::Object && !self.compact {
                 let library = layout.library(&library_name(pipeline, &stem));
-                plans.push(pipeline.plan_link(&[paths.staged], &library, header, &[])?);
+                plans.push(plan_link(pipeline, &[paths.staged], &library, header)?);
             } else {
                 objects.push(paths.staged);
             }
         }
         if self.compact {
             let library = layout.library(&library_name(pipeline, COMPACT_STEM));
-            plans.push(pipeline.plan_link(&objects, &library, header, &[])?);
+            plans.push(plan_link(pipeline, &objects, &library, header)?);
         }
         Ok(plans)
     }
@@ -170,7 +170,8 @@ impl Batch {
     /// The files of a group whose first unit has this number.
     fn group_paths(&self, pipeline: &Pipeline, layout: &Layout, number: usize) -> UnitPaths {
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
-        pipeline.paths(&names::scratch_stem(number, Path::new("unity")), &layout.staging(), suffix)
+        let paths = pipeline.paths(&names::scratch_stem(number, Path::new("unity")), &layout.staging(), suffix);
+        with_lasting_source(paths, layout)
     }
 
     fn layout(&self) -> Result<Layout, Error> {
@@ -191,7 +192,21 @@ impl Batch {
             Role::Object => target.object_suffix(),
             Role::Library => target.library_suffix(),
         };
-        pipeline.paths(&names::scratch_stem(number, &self.units[number]), &layout.staging(), suffix)
+        let paths = pipeline.paths(&names::scratch_stem(number, &self.units[number]), &layout.staging(), suffix);
+        with_lasting_source(paths, layout)
+    }
+}
+
+fn plan_link(pipeline: &Pipeline, objects: &[PathBuf], library: &Path, header: Header<'_>) -> Result<Plan, PlanError> {
+    let plan = pipeline.plan_link(objects, library, header, &[])?;
+    Ok(pipeline.listing(&plan, library).map_or(plan, |(listing, _)| listing))
+}
+
+/// A source that is to have the same name in each run does not lie in this run's own directory.
+fn with_lasting_source(paths: UnitPaths, layout: &Layout) -> UnitPaths {
+    match paths.source.strip_prefix(layout.staging()) {
+        Ok(name) => UnitPaths { source: layout.sources().join(name), ..paths },
+        Err(_) => paths,
     }
 }
 

@@ -209,7 +209,7 @@ impl Finder<'_> {
             compiler.family = Family::Clang;
         }
         let surroundings = surroundings(&compiler, self.environment);
-        let identity = identity(&compiler, &surroundings);
+        let identity = identity(&compiler, &surroundings, self.environment);
         Ok(Found { toolchain: toolchain(compiler), identity, surroundings, passed_over: Vec::new() })
     }
 
@@ -299,19 +299,22 @@ fn unfit(compiler: &Compiler, choice: Option<Choice>, target: Option<(&str, &Tar
         .map(|(triple, _)| format!("is {compiler}, not for {triple}"))
 }
 
-/// Changes when the compiler is replaced or updated: distributions rebuild a release without a new number.
-fn identity(compiler: &Compiler, surroundings: &Digest) -> Digest {
-    let real = fs::canonicalize(&compiler.program).unwrap_or_else(|_| compiler.program.clone());
-    let metadata = fs::metadata(&real).ok();
-    let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
-    let modified = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    KeyBuilder::new("compiler")
-        .field(real.as_os_str().as_encoded_bytes())
-        .field(metadata.map_or(0, |metadata| metadata.len()).to_le_bytes())
-        .field(modified.as_nanos().to_le_bytes())
-        .field(compiler.to_string())
-        .field(surroundings.as_str())
-        .finish()
+/// Changes when the compiler is replaced or updated: distributions rebuild a release without a new number. gcc finds its assembler and
+/// its linker on `PATH` where it was not told of others.
+fn identity(compiler: &Compiler, surroundings: &Digest, environment: &Environment) -> Digest {
+    let found = |name: &&str| environment.programs(OsStr::new(*name)).next();
+    let others = ["as", "ld"].iter().filter(|_| compiler.family == Family::Gcc).filter_map(found);
+    let programs = std::iter::once(compiler.program.clone()).chain(others);
+    let key = programs.fold(KeyBuilder::new("compiler"), |key, program| {
+        let real = fs::canonicalize(&program).unwrap_or(program);
+        let metadata = fs::metadata(&real).ok();
+        let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
+        let modified = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        key.field(real.as_os_str().as_encoded_bytes())
+            .field(metadata.map_or(0, |metadata| metadata.len()).to_le_bytes())
+            .field(modified.as_nanos().to_le_bytes())
+    });
+    key.field(compiler.to_string()).field(surroundings.as_str()).finish()
 }
 
 fn surroundings(compiler: &Compiler, environment: &Environment) -> Digest {

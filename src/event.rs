@@ -78,6 +78,13 @@ pub enum Event<'a> {
         /// Why.
         why: &'a str,
     },
+    /// It is not known what something was made of, so that the next run makes it again.
+    InputsUnknown {
+        /// A unit's name, or a header.
+        what: &'a str,
+        /// Why.
+        why: &'a str,
+    },
     /// Units are about to be compiled.
     BatchStarted {
         /// How many.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::{Header, Job, Pch, Plan, PlanError};
 
-use crate::depend::{FileDigests, Inputs};
+use crate::depend::{FileDigests, Inputs, TextFacts};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer};
 use crate::key::{Digest, KeyBuilder};
@@ -40,6 +40,8 @@ pub struct ReadyPch {
     content: Digest,
     /// The same wherever the PCH lies and whichever run built it; none where it is not known what it was made of.
     portable: Option<Digest>,
+    /// What the texts in it say of files that no list has.
+    facts: TextFacts,
     reused: bool,
     took: Duration,
     /// Locked for sharing, unless nobody else can get at it.
@@ -92,9 +94,18 @@ impl UnitHeader {
                 let file = Path::new("header").with_added_extension(ready.pch.file.extension().unwrap_or_default());
                 let pch = Pch { header: ready.pch.header.clone(), file };
                 let content = ready.portable.clone()?;
-                Self::Pch(ReadyPch { pch, content, portable: None, _record: None, ..*ready })
+                let facts = ready.facts.clone();
+                Self::Pch(ReadyPch { pch, content, portable: None, facts, _record: None, ..*ready })
             }
         })
+    }
+
+    /// What units behind it need to know of texts that they do not list; a header as text is on their lists.
+    pub(crate) fn facts(&self) -> TextFacts {
+        match self {
+            Self::Pch(ready) => ready.facts.clone(),
+            Self::None | Self::Text(_) => TextFacts::default(),
+        }
     }
 
     pub(crate) fn pch_file(&self) -> Option<&Path> {
@@ -125,8 +136,8 @@ impl UnitHeader {
         let file = dir.join(name);
         fs::hard_link(from, &file).or_else(|_| fs::copy(from, &file).map(drop))?;
         let pch = Pch { header: ready.pch.header.clone(), file };
-        let (content, portable) = (ready.content.clone(), ready.portable.clone());
-        Ok(Self::Pch(ReadyPch { pch, content, portable, _record: None, ..*ready }))
+        let (content, portable, facts) = (ready.content.clone(), ready.portable.clone(), ready.facts.clone());
+        Ok(Self::Pch(ReadyPch { pch, content, portable, facts, _record: None, ..*ready }))
     }
 }
 
@@ -223,8 +234,7 @@ fn keep(pipeline: &Pipeline, header: &Path, observer: &dyn Observer) -> Option<P
     let cache = pipeline.cache.as_deref()?;
     let suffix = pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.carries_pch())?;
     let plan = plan_anywhere(pipeline, header).ok().filter(|plan| plan.companions.is_empty())?;
-    let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
-    let key = KeyBuilder::new("kept pch").fields(words).fields(pipeline.processor().map(Digest::as_str));
+    let key = pipeline.plan_fields(KeyBuilder::new("kept pch"), &plan);
     match cache.pch_dir(key) {
         Ok(dir) => Some(dir.join(default_name(Path::new("header"), suffix))),
         Err(error) => {
@@ -345,8 +355,8 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
         lock::shared(&record_file.0, &path, &*pipeline.executor, observer)?;
         if let Some(record) = record::read(&mut record_file.0).filter(|now| Some(now) == record.as_ref()) {
             let (content, portable) = (record.content(), portable(pipeline, pch, &record));
-            let (pch, took) = (pch.clone(), began.elapsed());
-            return Ok(ReadyPch { pch, content, portable, reused: !built, took, _record: Some(record_file) });
+            let (pch, facts, took) = (pch.clone(), record.facts, began.elapsed());
+            return Ok(ReadyPch { pch, content, portable, facts, reused: !built, took, _record: Some(record_file) });
         }
     }
 }
@@ -368,6 +378,7 @@ fn as_it_is(
         pch: pch.clone(),
         content: record.content(),
         portable: portable(pipeline, pch, &record),
+        facts: record.facts,
         reused: true,
         took: began.elapsed(),
         _record: Some(file),
@@ -384,9 +395,8 @@ fn key(pipeline: &Pipeline, pch: &Pch) -> Result<Digest, PlanError> {
 /// Stands for what units see of a PCH, for whoever knows the compiler already.
 fn portable(pipeline: &Pipeline, pch: &Pch, record: &Record) -> Option<Digest> {
     let plan = plan_anywhere(pipeline, &pch.header).ok()?;
-    let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
     let inputs = serde_json::to_vec(record.made_of()?).ok()?;
-    Some(KeyBuilder::new("portable pch").fields(words).field(inputs).finish())
+    Some(pipeline.plan_fields(KeyBuilder::new("portable pch"), &plan).field(inputs).finish())
 }
 
 /// The plan for a PCH with names that are the same in each run.
@@ -398,16 +408,30 @@ fn plan_anywhere(pipeline: &Pipeline, header: &Path) -> Result<Plan, PlanError> 
 
 /// Builds in a directory beside the PCH, proves it there, and only then puts it in its place.
 fn build(pipeline: &Pipeline, pch: &Pch, key: &Digest, observer: &dyn Observer) -> Result<Record, Unready> {
-    // One name, since the record's lock is held: what a killed run left there goes first.
-    let staging = pch.file.with_added_extension("new");
+    // The record's lock is held: what killed runs left goes first. A compiler that survived its run may still write there, so that no
+    // name is used twice.
+    let beginning = pch.file.with_added_extension("new");
+    sweep_beside(&beginning)?;
+    let staging = beginning.with_added_extension(scratch::unique_name());
     let sweep = || scratch::remove_dir(&staging).map_err(Error::file("remove", &staging));
-    sweep()?;
     fs::create_dir(&staging).map_err(Error::file("create", &staging))?;
     let name = pch.file.file_name().unwrap_or_default();
     let staged = Pch { header: pch.header.clone(), file: staging.join(name) };
     let record = build_in(pipeline, &staged, pch, key, observer);
     sweep()?;
     record
+}
+
+/// Removes the directories whose names begin like a file's.
+fn sweep_beside(beginning: &Path) -> Result<(), Error> {
+    let name = beginning.file_name().unwrap_or_default().as_encoded_bytes();
+    let dir = beginning.parent().unwrap_or(Path::new(""));
+    for entry in fs::read_dir(dir).map_err(Error::file("read", dir))?.flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(name) {
+            scratch::remove_dir(&entry.path()).map_err(Error::file("remove", &entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
 fn build_in(
@@ -420,8 +444,12 @@ fn build_in(
     let plan = plan(pipeline, staged).map_err(|error| Unready::Fatal(error.into()))?;
     let depfile = pipeline.scratch.path().join("header.d");
     let own: Vec<&Path> = plan.writes.iter().map(|file| file.path.as_path()).collect();
-    // clang-cl does not count the header itself among its includes.
-    let reading = Reading { depfile: Some(&depfile), except: &own, also: &[&pch.header], records: true };
+    // A private PCH is for this process alone.
+    let reading = if pipeline.records_units {
+        Reading::Header { depfile: &depfile, except: &own, header: &pch.header }
+    } else {
+        Reading::Nothing { depfile: Some(&depfile) }
+    };
     let ran = pipeline.run(&plan, Phase::Compile, reading, pipeline.deadline(), observer)?;
     // A toolchain whose words make a misfit an error, and no header of that name beside it to fall back on: a compilation that
     // succeeds has used the PCH.
@@ -434,6 +462,7 @@ fn build_in(
     }
     // A file that changed or went away meanwhile, or has a name that no list of dependencies can express, makes a PCH that is
     // used now and never again.
+    let facts = pipeline.facts_of(ran.inputs.as_ref());
     let (key, inputs) = ran.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key.clone(), inputs));
     let mut files = Vec::new();
     for path in plan.outputs.iter().chain(&plan.companions).filter(|path| path.exists()) {
@@ -442,5 +471,5 @@ fn build_in(
         let place = pch.file.with_file_name(name);
         fs::rename(path, &place).map_err(Error::file("write", &place))?;
     }
-    Ok(Record::new(&pch.header, key, inputs, files))
+    Ok(Record::new(&pch.header, key, inputs, files).with_facts(facts))
 }

@@ -6,17 +6,19 @@ use std::io;
 use std::num::NonZero;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{
     Diagnostic, Flags, Header, Job, LinkLine, Linker, Plan, PlanError, Role, Runtime, Severity, Toolchain,
-    ask_processor, processor, quote::line_directive, tells_of_crash,
+    quote::line_directive, tells_directory, tells_of_crash,
 };
 
 use crate::admission::{Admission, Memory, Permit};
 use crate::cache::ObjectCache;
-use crate::depend::{FileDigests, Inputs};
+use crate::configuration::{Configuration, Watched};
+use crate::depend::{FileDigests, Inputs, SearchPath};
 use crate::discover::{Found, FoundLauncher};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer, Stage};
@@ -25,11 +27,16 @@ use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
 use crate::link::{InProcess, NotLinked};
 use crate::pch::UnitHeader;
+use crate::response;
 use crate::scratch::{self, Scratch};
 use crate::symbols;
 use crate::unit::Unit;
 
+mod embed;
+mod inputs;
 mod surroundings;
+
+pub(crate) use inputs::Reading;
 
 /// A compiler, the flags for it, and the means to run it. Shared by threads.
 pub struct Pipeline {
@@ -51,9 +58,15 @@ pub struct Pipeline {
     pub admission: Admission,
     /// Whether what units were made of is found out: whoever keeps no objects has no use for it.
     pub(crate) records_units: bool,
+    /// Files and variables that everything depends on.
+    pub watched: Watched,
     digests: FileDigests,
-    /// What the processor is where the flags leave that open, once somebody asked.
-    processor: OnceLock<Option<Digest>>,
+    /// What the compiler makes of the flags, once that was asked.
+    configuration: OnceLock<Configuration>,
+    /// Where it looks for included files, once that was asked.
+    search_path: OnceLock<SearchPath>,
+    /// False once a linker refused to list what it reads.
+    linker_lists: AtomicBool,
     linker: InProcess,
 }
 
@@ -70,19 +83,6 @@ pub(crate) struct Ran {
     pub(crate) waited: Duration,
 }
 
-/// What is to be remembered of the files that a compiler read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading<'a> {
-    /// Where the compiler notes them, if it does.
-    pub(crate) depfile: Option<&'a Path>,
-    /// Those of them that are known otherwise.
-    pub(crate) except: &'a [&'a Path],
-    /// What it reads without noting it.
-    pub(crate) also: &'a [&'a Path],
-    /// Whether it is.
-    pub(crate) records: bool,
-}
-
 /// Where one unit's files lie. All begin with the same stem, which is the unit's own.
 #[derive(Clone, Debug)]
 pub(crate) struct UnitPaths {
@@ -97,6 +97,10 @@ impl Pipeline {
     /// A pipeline whose processes may take as long as they like, and as many run as there are threads and memory for.
     #[must_use]
     pub fn new(compiler: Found, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
+        let syntax = compiler.toolchain.response();
+        let expanded = |words| response::expanded(words, syntax);
+        let (cflags, ldflags) = (expanded(flags.cflags), expanded(flags.ldflags));
+        let flags = Flags { cflags, ldflags, ..flags };
         let admission = Admission::new(None, Memory::per_compiler(Memory::DEFAULT));
         Self {
             compiler,
@@ -108,8 +112,11 @@ impl Pipeline {
             launcher: None,
             admission,
             records_units: true,
+            watched: Watched::default(),
             digests: FileDigests::default(),
-            processor: OnceLock::new(),
+            configuration: OnceLock::new(),
+            search_path: OnceLock::new(),
+            linker_lists: AtomicBool::new(true),
             linker: InProcess::default(),
         }
     }
@@ -165,12 +172,6 @@ impl Pipeline {
         wanted.then(|| self.toolchain().link_in_process(&self.flags).ok()).flatten()
     }
 
-    /// Libraries that are named by their files; those that the linker searches for are taken to stay.
-    fn linked_files(&self) -> Vec<&Path> {
-        let named = self.flags.ldflags.iter().map(Path::new).filter(|path| path.is_file());
-        named.chain(self.flags.host_library.as_deref()).collect()
-    }
-
     pub(crate) fn digests(&self) -> &FileDigests {
         &self.digests
     }
@@ -216,33 +217,54 @@ impl Pipeline {
         let plan = self.plan_link(&[], Path::new("library"), header.as_job(), exports)?;
         // Two linkers lay a library out in two ways.
         let words = self.link_words().map(|words| words.join(" ")).unwrap_or_default();
-        Ok(self.plan_key("link", &plan).field(words).fields(objects.iter().map(Digest::as_str)).finish())
+        let key = self.plan_key("link", &plan).field(self.configuration().link_digest.as_str());
+        Ok(key.field(words).fields(objects.iter().map(Digest::as_str)).finish())
     }
 
     pub(crate) fn plan_key(&self, kind: &str, plan: &Plan) -> KeyBuilder {
-        self.plan_fields(KeyBuilder::new(kind).field(self.compiler.identity.as_str()), plan)
+        let key = KeyBuilder::new(kind).field(self.compiler.identity.as_str());
+        let key = self.plan_fields(key, plan);
+        if self.records_units { key.field(self.configuration().digest.as_str()) } else { key }
     }
 
-    fn plan_fields(&self, key: KeyBuilder, plan: &Plan) -> KeyBuilder {
+    /// Everything but the compiler: the plan, what the compiler adds to its flags, and what the user says to depend on.
+    pub(crate) fn plan_fields(&self, key: KeyBuilder, plan: &Plan) -> KeyBuilder {
         let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
         let writes = plan.writes.iter().map(|file| file.text.as_bytes());
-        key.fields(words).fields(writes).fields(self.processor().map(Digest::as_str))
+        let key = self.watched_fields(key.fields(words).fields(writes));
+        let key = if self.records_units { key.field(self.configuration().portable.as_str()) } else { key };
+        if !tells_directory(self.toolchain().compiler(), &self.flags) {
+            return key;
+        }
+        let dir = std::path::absolute(".").unwrap_or_default();
+        key.field(dir.as_os_str().as_encoded_bytes())
+    }
+
+    fn watched_fields(&self, key: KeyBuilder) -> KeyBuilder {
+        let Watched { files, variables } = &self.watched;
+        let key = files.iter().fold(key, |key, path| {
+            let digest = self.digests.of(path).unwrap_or_else(Digest::never);
+            key.field(path.as_os_str().as_encoded_bytes()).field(digest.as_str())
+        });
+        variables.iter().fold(key, |key, (name, value)| {
+            let value = value.as_ref().map(|value| value.as_encoded_bytes());
+            key.field(name.as_encoded_bytes()).field([u8::from(value.is_some())]).field(value.unwrap_or_default())
+        })
+    }
+
+    /// What the compiler makes of the flags: one process, the first time.
+    pub(crate) fn configuration(&self) -> &Configuration {
+        if let Some(known) = self.configuration.get() {
+            return known;
+        }
+        // Not within `get_or_init`, which a fork would inherit in the middle. Another thread may ask the same.
+        let found = Configuration::ask(self);
+        self.configuration.get_or_init(|| found)
     }
 
     /// What the flags' `native` means here; nothing where they do not say it, and where the compiler does not tell.
     pub(crate) fn processor(&self) -> Option<&Digest> {
-        let ask = || {
-            let step = ask_processor(self.toolchain().compiler(), &self.flags)?;
-            let invocation = Invocation { step: &step, deadline: self.deadline(), temp_dir: self.scratch.path() };
-            let words = processor(&self.executor.run(&invocation).ok()?.output);
-            (!words.is_empty()).then(|| KeyBuilder::new("processor").fields(words).finish())
-        };
-        if let Some(known) = self.processor.get() {
-            return known.as_ref();
-        }
-        // Not within `get_or_init`, which a fork would inherit in the middle. Another thread may ask the same.
-        let found = ask();
-        self.processor.get_or_init(|| found).as_ref()
+        self.configuration().processor.as_ref()
     }
 
     /// Whether a precompiled header gets to where units are compiled.
@@ -301,12 +323,10 @@ impl Pipeline {
         let plan = if role == Role::Object { self.launched(plan) } else { plan };
         self.write_source(unit, role, &paths.source)?;
         let except = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
-        let also = match role {
-            Role::Object => Vec::new(),
-            Role::Library => self.linked_files(),
+        let reading = match paths.depfile.as_deref() {
+            Some(depfile) if self.records_units => Reading::Unit { depfile, except: &except, unit, header, role },
+            depfile => Reading::Nothing { depfile },
         };
-        let reading =
-            Reading { depfile: paths.depfile.as_deref(), except: &except, also: &also, records: self.records_units };
         let mut result = self.run(&plan, Phase::Compile, reading, deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
         let wrong = format!("{}/{}", paths.source.parent().unwrap_or(Path::new("")).display(), unit.name());
@@ -382,9 +402,7 @@ impl Pipeline {
         let (permit, deadline) = self.admit(deadline, observer)?;
         let _stage = Stage::Link.on(observer);
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
-        let also = &self.linked_files();
-        let reading = Reading { depfile: None, except: &[], also, records: self.records_units };
-        let ran = self.run(&plan, Phase::Link, reading, deadline, observer)?;
+        let ran = self.run_link(&plan, objects, library, deadline, observer)?;
         self.check_runtime(library)?;
         Ok(Ran { waited: permit.waited(), ..ran })
     }
@@ -413,7 +431,8 @@ impl Pipeline {
         let prelude = self.toolchain().prelude(role);
         let is_named = prelude.is_empty() && named;
         let line = if is_named { String::new() } else { line_directive(unit.name()) };
-        [prelude.as_bytes(), line.as_bytes(), unit.text(), b"\n"].concat()
+        let text = embed::beside(unit.text(), unit.dir());
+        [prelude.as_bytes(), line.as_bytes(), &text, b"\n"].concat()
     }
 
     /// Runs a plan's steps. Its leftovers are gone afterwards, whatever came of it, and so are its outputs if it failed.
@@ -421,15 +440,16 @@ impl Pipeline {
         &self,
         plan: &Plan,
         phase: Phase,
-        Reading { depfile, except, also, records }: Reading<'_>,
+        reading: Reading<'_>,
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<Ran, Failure> {
-        let began = records.then(|| self.stamp().map_err(Failure::file("write", self.scratch.path()))).transpose()?;
+        let began = reading.records().then(|| self.stamp().map_err(Failure::file("write", self.scratch.path())));
+        let began = began.transpose()?;
         let result = self.run_steps(plan, phase, deadline, observer);
         // Compilers write it also where they fail.
-        let rule = depfile.map(|depfile| fs::read(depfile).unwrap_or_default()).unwrap_or_default();
-        depfile.into_iter().for_each(|depfile| self.scratch.remove(depfile));
+        let rule = reading.depfile().map(fs::read);
+        reading.depfile().into_iter().for_each(|depfile| self.scratch.remove(depfile));
         plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
         let output = match result {
             Ok(output) => output,
@@ -438,28 +458,13 @@ impl Pipeline {
                 return Err(failure);
             }
         };
-        let inputs = began.and_then(|began| self.inputs(&rule, &output, except, also, began));
+        let inputs = began.and_then(|began| self.inputs(rule, &output, &reading, began, observer));
         Ok(Ran {
             companions: plan.companions.clone(),
             text: self.toolchain().readable(&output),
             inputs,
             waited: Duration::ZERO,
         })
-    }
-
-    /// The files that a compiler read since `began`.
-    pub(crate) fn inputs(
-        &self,
-        rule: &[u8],
-        output: &[u8],
-        except: &[&Path],
-        also: &[&Path],
-        began: SystemTime,
-    ) -> Option<Inputs> {
-        let read = self.toolchain().dependencies(rule, output);
-        let read = read.into_iter().filter(|path| !except.contains(&path.as_path()));
-        let read = read.chain(also.iter().map(|&path| path.to_owned()));
-        Inputs::record(read, began, &self.digests)
     }
 
     /// The time as files are stamped with it: by the kernel's own clock, which may be some milliseconds late.
@@ -543,7 +548,7 @@ impl Pipeline {
         let UnitPaths { source, depfile, staged } = &paths;
         let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile: depfile.as_deref() };
         let plan = self.toolchain().plan(&self.flags, &job)?;
-        let reading = Reading { depfile: depfile.as_deref(), except: &[], also: &[], records: false };
+        let reading = Reading::Nothing { depfile: depfile.as_deref() };
         self.run(&plan, Phase::Compile, reading, self.deadline(), observer)?;
         self.scratch.remove(staged);
         self.scratch.remove(source);

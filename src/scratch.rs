@@ -5,10 +5,11 @@
 #![expect(clippy::disallowed_methods, reason = "the only remover of files")]
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::library;
 use crate::sync::{Mutex, lock};
@@ -204,6 +205,14 @@ pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// A name that no other run has used or will use, for what a process may write long after its run has ended.
+pub(crate) fn unique_name() -> String {
+    // Keyed at random, once a process and once a call.
+    let random = RandomState::new().hash_one((std::process::id(), SystemTime::now()));
+    let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    format!("{time:x}-{random:016x}")
 }
 
 /// Renames a file over another. Windows keeps a library as long as it is loaded, but lets it be renamed: it goes to `aside`, a directory

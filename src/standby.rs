@@ -18,7 +18,7 @@ use mjit_cc_platforms::{Completion, Role};
 use crate::event::{Event, Observer};
 use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation, Watch};
 use crate::pch::UnitHeader;
-use crate::pipeline::{Pipeline, Ran, UnitPaths};
+use crate::pipeline::{Pipeline, Ran, Reading, UnitPaths};
 use crate::symbols;
 use crate::sync::{Mutex, lock, try_lock};
 use crate::unit::Unit;
@@ -189,7 +189,7 @@ impl Standby {
         }
         let Waiting { compiler, paths, began, .. } = waiting;
         let finished = compiler.wait();
-        let rule = paths.depfile.as_ref().and_then(|depfile| fs::read(depfile).ok()).unwrap_or_default();
+        let rule = paths.depfile.as_ref().map(fs::read);
         paths.depfile.iter().for_each(|depfile| pipeline.scratch.remove(depfile));
         let good = match &finished {
             Ok(Finished { exit: Exit::Code(0), .. }) => object.exists(),
@@ -207,9 +207,12 @@ impl Standby {
             pipeline.scratch.remove(&object);
         }
         let except = [paths.source.as_path(), Path::new(STDIN), header.pch_file().unwrap_or(Path::new(""))];
-        let ran =
-            || Ran { inputs: began.and_then(|began| pipeline.inputs(&rule, &[], &except, &[], began)), ..unknown };
-        good.then(|| (ran(), object))
+        let reading = match &paths.depfile {
+            Some(depfile) => Reading::Unit { depfile, except: &except, unit, header, role: Role::Object },
+            None => Reading::Nothing { depfile: None },
+        };
+        let inputs = |rule| began.and_then(|began| pipeline.inputs(rule, &[], &reading, began, &|_: &Event<'_>| {}));
+        good.then(|| (Ran { inputs: inputs(rule), ..unknown }, object))
     }
 
     /// Before there is anything to see.

@@ -42,17 +42,29 @@ pub(crate) struct Record {
 pub(crate) struct Layout {
     out_dir: PathBuf,
     dir: PathBuf,
+    /// The name of this run's own directory.
+    run: String,
 }
 
 impl Layout {
     pub(crate) fn new(out_dir: &Path) -> std::io::Result<Self> {
         let out_dir = std::path::absolute(out_dir)?;
-        Ok(Self { dir: out_dir.join(DIR), out_dir })
+        Ok(Self { dir: out_dir.join(DIR), out_dir, run: scratch::unique_name() })
     }
 
     /// Where files are made before they are renamed into their places: on the same file system.
+    /// No two runs have the same directory: a compiler that survived a killed run may write there much later.
     pub(crate) fn staging(&self) -> PathBuf {
+        self.unfinished().join(&self.run)
+    }
+
+    fn unfinished(&self) -> PathBuf {
         self.dir.join("tmp")
+    }
+
+    /// Where sources lie whose names are to be the same in each run.
+    pub(crate) fn sources(&self) -> PathBuf {
+        self.dir.join("src")
     }
 
     pub(crate) fn library(&self, name: &str) -> PathBuf {
@@ -89,6 +101,14 @@ pub(crate) struct Store {
     _lock: File,
 }
 
+/// What is in there is this run's alone.
+impl Drop for Store {
+    fn drop(&mut self) {
+        // What cannot be removed goes with the next run.
+        let _ = scratch::remove_dir(&self.layout.unfinished());
+    }
+}
+
 impl Store {
     /// Makes the directory where needed, and waits until no other process works in it.
     pub(crate) fn open(layout: Layout, executor: &dyn Executor, observer: &dyn Observer) -> Result<Self, Error> {
@@ -101,13 +121,17 @@ impl Store {
         let file = options.write(true).create(true).truncate(false).open(&path).map_err(Error::file("write", &path))?;
         lock::exclusive(&file, &path, executor, observer)?;
         // What a killed process was making.
-        let staging = layout.staging();
-        match scratch::remove_dir(&staging) {
+        let unfinished = layout.unfinished();
+        match scratch::remove_dir(&unfinished) {
             // A library of an earlier run that is still loaded somewhere.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            result => result.map_err(Error::file("remove", &staging))?,
+            result => result.map_err(Error::file("remove", &unfinished))?,
         }
-        fs::create_dir_all(&staging).map_err(Error::file("create", &staging))?;
+        let sources = layout.sources();
+        scratch::remove_dir(&sources).map_err(Error::file("remove", &sources))?;
+        for dir in [sources, layout.staging()] {
+            fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
+        }
         Ok(Self { layout, _lock: file })
     }
 
@@ -185,6 +209,7 @@ fn read_record(path: &Path) -> Option<Record> {
 
 fn is_current(record: &Record, key: &Digest, path: &Path, digests: &FileDigests) -> bool {
     record.key == *key
+        && *key != Digest::never()
         && record.inputs.are_unchanged(digests)
         && Digest::of_file(path).is_ok_and(|digest| digest == record.file)
 }

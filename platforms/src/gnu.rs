@@ -9,13 +9,15 @@ use crate::cflags;
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
 use crate::job::{Flags, Header, Job, Pch};
+use crate::keep::configuration_words;
 use crate::link::{self, Linker};
 use crate::link_line::{self, LinkLine};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
+use crate::search::SearchList;
 use crate::target::{Env, Os, Target};
 use crate::words::{Words, path_word};
-use crate::{Capabilities, Completion, Role, Toolchain, depfile, mingw, runtime};
+use crate::{Capabilities, Completion, Role, Toolchain, dependencies, depfile, mingw, runtime, search};
 
 /// Where gcc, clang and tcc part ways.
 pub(crate) trait Dialect: Debug + Send + Sync {
@@ -57,6 +59,10 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     }
     /// Whether starting it and loading its PCH takes long enough to do it ahead.
     fn waits(&self) -> bool {
+        true
+    }
+    /// True if `-###` makes its driver print the commands that it would run, and `-v` the directories for `#include`.
+    fn tells_commands(&self) -> bool {
         true
     }
     /// What tells that its object is whole.
@@ -125,7 +131,7 @@ impl<D: Dialect> Gnu<D> {
     fn step(&self, args: Words) -> Step {
         Step {
             program: self.compiler.program.clone(),
-            leading: self.compiler.leading.clone(),
+            leading: dependencies::without(&self.compiler.leading),
             args: args.0,
             // English diagnostics, which is what the parser reads.
             env: self.compiler.env.iter().cloned().chain([("LC_ALL".into(), "C".into())]).collect(),
@@ -140,8 +146,17 @@ impl<D: Dialect> Gnu<D> {
         if flags.debug {
             args.words(["-g"]);
         }
-        args.words(cflags::given(&flags.cflags, step));
+        args.words(cflags::given(&dependencies::without(&flags.cflags), step));
         args
+    }
+
+    /// Says no where the user's words keep the compiler from making an object.
+    fn check_flags(&self, flags: &Flags) -> Result<(), PlanError> {
+        let words = [&self.compiler.leading, &flags.cflags];
+        match words.into_iter().find_map(|words| dependencies::refused(words)) {
+            Some(instead) => Err(self.unsupported("make code with a flag that only lists or prints", instead)),
+            None => Ok(()),
+        }
     }
 
     /// What a PCH and the units behind it must have alike.
@@ -321,6 +336,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         if matches!(job, Job::Link { .. } | Job::CompileAndLink { .. }) {
             self.check_linker(flags)?;
         }
+        self.check_flags(flags)?;
         match *job {
             Job::BuildPch { pch, depfile } => self.build_pch(flags, pch, depfile),
             Job::Compile { source, object, header, quote_dir, depfile } => Ok(Plan {
@@ -401,7 +417,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         (self.compiler.target.os == Os::Linux && self.dialect.takes_linkers()).then(|| {
             let mut args = Words::default();
             // The user's words may choose among several systems.
-            args.words(cflags::given(&flags.cflags, cflags::Step::Link));
+            args.words(cflags::given(&dependencies::without(&flags.cflags), cflags::Step::Link));
             args.words(["-shared", "-fPIC", "-###", link_line::OBJECTS]);
             self.step(args)
         })
@@ -414,6 +430,44 @@ impl<D: Dialect> Toolchain for Gnu<D> {
     fn calls_runtime(&self, flags: &Flags) -> bool {
         // PE leaves no symbol open.
         !self.compiler.target.is_pe() && runtime::is_called(flags)
+    }
+
+    fn response(&self) -> Syntax {
+        self.dialect.response()
+    }
+
+    /// Both drivers print the commands that they would run, with everything that files and variables have added to the words.
+    fn ask_configuration(&self, flags: &Flags) -> Option<Step> {
+        self.dialect.tells_commands().then(|| self.step(Words(configuration_words(flags))))
+    }
+
+    fn ask_search_list(&self, flags: &Flags) -> Option<Step> {
+        self.dialect.tells_commands().then(|| {
+            let mut args = self.code(flags, cflags::Step::Code);
+            args.words(["-v", "-E", "-x", "c", "-"]);
+            self.step(args)
+        })
+    }
+
+    fn search_list(&self, answer: &[u8]) -> Option<SearchList> {
+        search::read(answer)
+    }
+
+    fn writes_depfile(&self) -> bool {
+        true
+    }
+
+    /// GNU ld since 2.35, gold, lld and mold write a list of what they read. The linkers of Apple and AIX have other words.
+    fn link_depfile(&self, depfile: &Path) -> Option<Vec<OsString>> {
+        let serves = self.dialect.takes_linkers() && !matches!(self.compiler.target.os, Os::MacOs | Os::Aix);
+        serves.then(|| {
+            // Not behind -Wl, where a comma would end the path.
+            ["-Xlinker".into(), "--dependency-file".into(), "-Xlinker".into(), path_word(depfile)].into()
+        })
+    }
+
+    fn link_dependencies(&self, depfile: &[u8]) -> Vec<PathBuf> {
+        depfile::parse(depfile)
     }
 
     fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic> {

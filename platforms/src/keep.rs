@@ -1,13 +1,15 @@
 //! What an object depends on beyond its command line, text and included files, for whoever keeps objects for other builds: parts of
 //! the compiler, the processor that `native` means, and flags and words that make an object good for one build only.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::compiler::{Compiler, Family};
+use crate::dependencies;
 use crate::job::{Flags, Header};
 use crate::plan::Step;
 use crate::response::Syntax;
+use crate::words::{Words, path_word};
 
 /// The files, beside the driver, that decide what a compiler makes of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,12 +92,75 @@ pub fn tells_directory(compiler: &Compiler, flags: &Flags) -> bool {
     flags.debug || words(compiler, flags).any(|word| word.starts_with("-g") || word.starts_with("-Z"))
 }
 
-/// Words of the flags that may name files which the compiler reads, such as `-specs=FILE`.
-pub fn possible_files<'a>(compiler: &'a Compiler, flags: &'a Flags) -> impl Iterator<Item = &'a Path> {
-    words(compiler, flags).map(|word| {
-        let word = word.strip_prefix('@').unwrap_or(word);
-        Path::new(word.split_once('=').map_or(word, |(_, value)| value))
-    })
+/// What may stand before the name of a file in one word.
+const GLUED: [&str; 8] = ["@", "-T", "-include", "-imacros", "-include-pch", "-l:", "-B", "-Fp"];
+
+/// Names of files that a word of a command line may have in it, such as `-specs=FILE`, `-Wl,--version-script,FILE` or `@FILE`; most are
+/// none. Macros are left out, whose values no compiler opens.
+pub fn possible_files(word: &str) -> impl Iterator<Item = &Path> {
+    let is_macro = word.starts_with("-D") || word.starts_with("-U");
+    let whole = (!is_macro).then_some(word).into_iter();
+    let parts = whole.flat_map(|word| {
+        std::iter::once(word).chain(word.contains(',').then(|| word.split(',')).into_iter().flatten())
+    });
+    let values = parts.flat_map(|part| {
+        // Of A=B=FILE the file may begin behind either sign.
+        let behind = part.match_indices('=').map(|(at, _)| &part[at + 1..]);
+        std::iter::once(part).chain(behind)
+    });
+    let names = values.flat_map(|value| {
+        let glued = GLUED.into_iter().filter_map(|prefix| value.strip_prefix(prefix));
+        std::iter::once(value).chain(glued)
+    });
+    names.filter(|name| !name.is_empty()).map(Path::new)
+}
+
+/// Flags that make the compiler read files whose names it makes up itself, unless their value is a file.
+const PROFILES: [&str; 5] =
+    ["-fprofile-use", "-fprofile-instr-use", "-fauto-profile", "-fbranch-probabilities", "-fprofile-sample-use"];
+
+/// Why nobody can say what a compiler with these words reads; none where it can be said. `is_file` says which names are files'.
+#[must_use]
+pub fn why_unknown(compiler: &Compiler, flags: &Flags, is_file: &dyn Fn(&Path) -> bool) -> Option<&'static str> {
+    let mut profiles = words(compiler, flags).filter(|word| PROFILES.iter().any(|flag| word.starts_with(flag)));
+    let unknown = profiles.any(|word| !word.split_once('=').is_some_and(|(_, value)| is_file(Path::new(value))));
+    unknown.then_some("a flag makes the compiler look for profiles under names of its own")
+}
+
+/// The words that make gcc's and clang's drivers print the commands that they would run for a unit and its link, with everything that
+/// files and variables have added.
+pub(crate) fn configuration_words(flags: &Flags) -> Vec<OsString> {
+    let mut args = Words::default();
+    args.words([flags.optimize.flag()]);
+    if flags.debug {
+        args.words(["-g"]);
+    }
+    args.words(dependencies::without(&flags.cflags));
+    for dir in &flags.includes {
+        args.joined("-I", path_word(dir));
+    }
+    for define in &flags.defines {
+        args.joined("-D", define);
+    }
+    args.words(["-MD", "-MF", "mjit-cc-unit.d", "-###", "-x", "c", "-", "-x", "none"]);
+    // -E is the linker's here. What stands in a compiler's place and sends work elsewhere takes a line with -E for a question.
+    args.words(["-Xlinker", "-E"]).words(&flags.ldflags);
+    args.0
+}
+
+/// Whether the list of files that a compiler reads would not have all of them, by the driver's answer: something else than the flags
+/// has added `-MMD` to the words.
+#[must_use]
+pub fn hides_inputs(family: Family, answer: &[u8]) -> bool {
+    let answer = String::from_utf8_lossy(answer);
+    // Commands begin with a space.
+    let commands = || answer.lines().filter(|line| line.starts_with(' '));
+    let has = |line: &str, flag: &str| line.split_whitespace().any(|word| word.trim_matches('"') == flag);
+    match family {
+        Family::Gcc => commands().any(|line| has(line, "-MMD")),
+        Family::Clang => commands().any(|line| has(line, "-cc1") && !has(line, "-sys-header-deps")),
+        Family::Tcc | Family::Msvc | Family::ClangCl => false,
+    }
 }
 
 /// Whether the flags leave it to the compiler's own processor what code is made.
@@ -111,7 +176,7 @@ pub fn ask_processor(compiler: &Compiler, flags: &Flags) -> Option<Step> {
     (heard && names_processor(compiler, flags)).then(|| Step {
         program: compiler.program.clone(),
         leading: compiler.leading.clone(),
-        args: flags.cflags.iter().cloned().chain(["-###", "-E", "-"].map(Into::into)).collect(),
+        args: dependencies::without(&flags.cflags).into_iter().chain(["-###", "-E", "-"].map(Into::into)).collect(),
         env: compiler.env.iter().cloned().chain([("LC_ALL".into(), "C".into())]).collect(),
         response: Syntax::Gnu,
     })
@@ -170,9 +235,35 @@ mod tests {
 
     #[test]
     fn files_in_flags() {
-        let (gcc, flags) = (gcc(), flags(&["-specs=a.specs", "@more", "b.x"]));
-        let files: Vec<&Path> = possible_files(&gcc, &flags).collect();
-        assert_eq!(files, [Path::new("a.specs"), Path::new("more"), Path::new("b.x")]);
+        for (word, file) in [
+            ("-specs=a.specs", "a.specs"),
+            ("@more", "more"),
+            ("b.x", "b.x"),
+            ("-Wl,--version-script,v.map", "v.map"),
+            ("-Wl,--version-script=v.map,-z,now", "v.map"),
+            ("-Wl,@more", "more"),
+            ("-Tscript.ld", "script.ld"),
+            ("-fmodule-file=name=m.pcm", "m.pcm"),
+            ("--config=./my.cfg", "./my.cfg"),
+        ] {
+            assert!(possible_files(word).any(|path| path == Path::new(file)), "{word}");
+        }
+        assert_eq!(possible_files("-DX=a.c").count(), 0);
+    }
+
+    #[test]
+    fn profiles_without_a_file_are_looked_for_anywhere() {
+        let why = |word: &str| why_unknown(&gcc(), &flags(&[word]), &|path| path == Path::new("a.gcda")).is_some();
+        assert!(why("-fprofile-use") && why("-fprofile-use=dir"));
+        assert!(!why("-fprofile-use=a.gcda") && !why("-fprofile-generate"));
+    }
+
+    #[test]
+    fn a_driver_that_was_told_elsewhere_to_hide_inputs_is_seen() {
+        assert!(hides_inputs(Family::Gcc, b" /usr/lib/cc1 -quiet -MD u.d -MMD u.d -\n"));
+        assert!(!hides_inputs(Family::Gcc, b" /usr/lib/cc1 -quiet -MD u.d -\n"));
+        assert!(!hides_inputs(Family::Clang, b" \"/usr/bin/clang\" \"-cc1\" \"-sys-header-deps\"\n \"/usr/bin/ld\"\n"));
+        assert!(hides_inputs(Family::Clang, b" \"/usr/bin/clang\" \"-cc1\"\n"));
     }
 
     #[test]

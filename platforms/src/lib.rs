@@ -25,6 +25,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ mod cflags;
 mod clang;
 mod clflags;
 mod compiler;
+mod dependencies;
 mod depfile;
 mod diagnostic;
 mod gcc;
@@ -52,6 +54,7 @@ pub mod probe;
 pub mod quote;
 pub mod response;
 mod runtime;
+mod search;
 mod target;
 mod tcc;
 mod words;
@@ -60,12 +63,15 @@ pub use candidates::{Choice, LINKERS, PackageManager, candidates, install_hint, 
 pub use compiler::{Compiler, Family, Version};
 pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
-pub use keep::{CompilerParts, ask_processor, possible_files, processor, tells_directory, why_private};
+pub use keep::{
+    CompilerParts, ask_processor, hides_inputs, possible_files, processor, tells_directory, why_private, why_unknown,
+};
 pub use launcher::{Launcher, UserSettings};
 pub use link::Linker;
 pub use link_line::LinkLine;
 pub use plan::{Plan, PlanError, Step, TextFile};
 pub use runtime::Runtime;
+pub use search::SearchList;
 pub use target::{Arch, Env, Os, Target, UnknownTarget};
 
 /// What a unit becomes: the prelude differs.
@@ -144,6 +150,40 @@ pub trait Toolchain: Send + Sync + Debug {
     /// True if code that these flags make calls a run-time library which a library has to bring, so that one that was linked is worth a look.
     fn calls_runtime(&self, _flags: &Flags) -> bool {
         false
+    }
+
+    /// How its driver reads a response file.
+    fn response(&self) -> response::Syntax;
+
+    /// Asks the driver for the commands that it would run for a unit and its link, without running them: the answer has in it what
+    /// configuration files, specs and variables add to the flags. None where the compiler cannot be asked.
+    fn ask_configuration(&self, _flags: &Flags) -> Option<Step> {
+        None
+    }
+
+    /// Asks the compiler for the directories that it looks for included files in; [`search_list`](Self::search_list) reads the answer.
+    fn ask_search_list(&self, _flags: &Flags) -> Option<Step> {
+        None
+    }
+
+    /// The directories out of the answer; none where it does not name them.
+    fn search_list(&self, _answer: &[u8]) -> Option<SearchList> {
+        None
+    }
+
+    /// True if the files that it reads are listed in the depfile; otherwise they are in its output.
+    fn writes_depfile(&self) -> bool {
+        false
+    }
+
+    /// Words that make the driver's linker list the files that it reads in `depfile`; none where the linker has no such list.
+    fn link_depfile(&self, _depfile: &Path) -> Option<Vec<OsString>> {
+        None
+    }
+
+    /// The files that the linker read, out of that list.
+    fn link_dependencies(&self, _depfile: &[u8]) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// The whole C of a source whose compiler waits for the unit on its standard input, once it has loaded the PCH; none where that

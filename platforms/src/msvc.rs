@@ -250,6 +250,10 @@ impl Toolchain for Msvc {
         })
     }
 
+    fn response(&self) -> Syntax {
+        Syntax::Msvc
+    }
+
     fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic> {
         diagnostic::msvc(output)
     }

@@ -71,6 +71,10 @@ impl Dialect for Tcc {
         false
     }
 
+    fn tells_commands(&self) -> bool {
+        false
+    }
+
     /// Half of what it takes is its start. On PE what a library exports has to be said at a link of its own.
     fn at_once(&self, target: &Target) -> bool {
         !target.is_pe()

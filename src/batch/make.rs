@@ -203,7 +203,9 @@ impl Run<'_> {
         let units: Vec<&Made> = units.iter().copied().filter(|made| seen.insert(&made.file)).collect();
         let objects: Vec<PathBuf> = units.iter().map(|made| made.file.clone()).collect();
         let digests: Vec<Digest> = units.iter().map(|made| made.record.file.clone()).collect();
-        let key = pipeline.link_key(&digests, header, &symbols)?;
+        // With -flto the assembler runs at the link: equal objects are then not all that it depends on.
+        let is_known = units.iter().all(|made| made.record.key != Digest::never());
+        let key = if is_known { pipeline.link_key(&digests, header, &symbols)? } else { Digest::never() };
         if let Some(record) = store.library(name, &key, pipeline.digests()) {
             self.tell_output(name, &record.output);
             return Ok(Linked { exported: record.symbols, took: None });

@@ -71,7 +71,7 @@ impl Anatomist<'_> {
     }
 
     fn digest(&self, file: &Path) -> io::Result<Digest> {
-        let note = Stamp::of(file).map(|stamp| {
+        let note = Stamp::of(file).filter(Stamp::is_settled).map(|stamp| {
             let name = KeyBuilder::new("file").field(file.as_os_str().as_encoded_bytes()).field(format!("{stamp:?}"));
             self.notes.join(name.finish().as_str())
         });

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mjit_cc_platforms::{ask_processor, possible_files, tells_directory, why_private};
+use mjit_cc_platforms::{ask_processor, why_private};
 
 use super::compiler::Anatomist;
 use super::{Cache, CachePlace, Entry, room};
@@ -87,11 +87,8 @@ impl<'a> Shelf<'a> {
             return None;
         }
         let mut key = KeyBuilder::new("cached object").field(compiler.as_str());
-        for file in possible_files(toolchain, flags).filter(|path| path.is_file()) {
+        for file in &pipeline.configuration().files {
             key = key.field(pipeline.digests().of(file)?.as_str());
-        }
-        if tells_directory(toolchain, flags) {
-            key = key.field(std::path::absolute(".").ok()?.as_os_str().as_encoded_bytes());
         }
         let key = pipeline.object_key(key, unit, &header.anywhere()?).ok()?;
         Some(Self { pipeline, cache, key })

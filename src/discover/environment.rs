@@ -11,12 +11,16 @@ use etcetera::BaseStrategy as _;
 use mjit_cc_platforms::PackageManager;
 
 /// What gcc (its manual, "Environment Variables"), clang, Apple's tools, cl and link read. Other values make other code.
-const COMPILER_VARIABLES: [&str; 14] = [
+const COMPILER_VARIABLES: [&str; 18] = [
     "CPATH",
     "C_INCLUDE_PATH",
     "LIBRARY_PATH",
     "COMPILER_PATH",
     "GCC_EXEC_PREFIX",
+    "CCC_OVERRIDE_OPTIONS",
+    "CLANG_NO_DEFAULT_CONFIG",
+    "LD_RUN_PATH",
+    "LDEMULATION",
     "SOURCE_DATE_EPOCH",
     "SDKROOT",
     "MACOSX_DEPLOYMENT_TARGET",
@@ -130,6 +134,12 @@ impl Environment {
             ccache_sloppiness: set("CCACHE_SLOPPINESS"),
             variables,
         }
+    }
+
+    /// What a variable of the process is set to.
+    #[must_use]
+    pub fn value_of(name: &OsStr) -> Option<OsString> {
+        env::var_os(name)
     }
 
     /// All programs of this name, in the order of `PATH`; a name with a separator is a path.

@@ -14,6 +14,7 @@ use super::memory::{bytes, path, read, row, spelled, text, wanted, word, words, 
 use super::turns::Turns;
 use super::worker::{Compiling, compiling, same_abi};
 use super::{Built, EngineOptions, lineage, reaper};
+use crate::configuration::Watched;
 use crate::discover::{Finder, Variables};
 use crate::error::Failure;
 use crate::event::{Event, Observer};
@@ -89,8 +90,9 @@ fn describe(failure: &Failure) -> String {
 impl Engine {
     fn start(options: &EngineOptions, reaper: Option<Arc<dyn exec::Reaper>>) -> Result<Self, Fault> {
         let compiling: Compiling = compiling!(options)?;
-        // SAFETY: a string, or null, as the header says.
-        let pch = unsafe { path(options.pch) };
+        // SAFETY: a string and lists of strings, or null, as the header says.
+        let (pch, files, variables) =
+            unsafe { (path(options.pch), words(options.hash_files), words(options.hash_env)) };
         let Compiling { wish, flags, environment, header, timeout, prefix, entry_prefix } = compiling;
         let log = Log { verbose: options.verbose, warnings: options.warnings != 0 };
         let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code).map_err(failed)?;
@@ -101,6 +103,7 @@ impl Engine {
         let compiler = finder.find(&wish).map_err(failed)?;
         let mut pipeline = Pipeline::new(compiler, flags, Arc::<ProcessExecutor>::clone(&executor), scratch);
         pipeline.timeout = timeout;
+        pipeline.watched = Watched::of(files.into_iter().map(Into::into), variables).map_err(failed)?;
         pipeline.check_link().map_err(failed)?;
         let prefix = prefix.unwrap_or_else(|| "_mjit_".to_owned());
         let save_temps = options.save_temps != 0;
@@ -224,12 +227,13 @@ impl Engine {
             Some(dowry) => state.parts.inherit(dowry, &executor),
             // The parent was faster, and its PCH is gone.
             None => {
-                let Pipeline { compiler, flags, timeout, scratch, .. } = state.parts.pipeline();
+                let Pipeline { compiler, flags, timeout, scratch, watched, .. } = state.parts.pipeline();
                 let dir = scratch.path().parent().map(PathBuf::from).unwrap_or_default();
                 let scratch = Scratch::create(&[dir], Purpose::Code).map_err(failed)?;
                 let executor = Arc::<ProcessExecutor>::clone(&executor);
                 let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
                 pipeline.timeout = *timeout;
+                pipeline.watched = watched.clone();
                 let header = self.header.clone().map_or(UnitHeader::None, UnitHeader::Text);
                 PartsEngine::of_parts(Arc::new(pipeline), header, self.prefix.clone(), self.save_temps)
             }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::WorkerOptions;
 use super::fault::Fault;
-use super::memory::word;
+use super::memory::{word, words};
 use crate::cache::{CachePlace, CacheSettingError, Size};
 use crate::discover::Environment;
 use crate::worker::Builder;
@@ -22,6 +22,8 @@ pub(super) struct Resources {
     trace: Option<PathBuf>,
     memfree: Option<u64>,
     perf_map: bool,
+    hash_files: Vec<OsString>,
+    hash_env: Vec<OsString>,
 }
 
 impl Resources {
@@ -58,13 +60,16 @@ impl Resources {
             bytes => Some(bytes),
         };
         let (timings, trace) = (timings.map(Into::into), trace.map(Into::into));
-        Ok(Self { cache, launcher, timings, trace, memfree, perf_map: options.perf_map != 0 })
+        // SAFETY: the caller says so.
+        let (hash_files, hash_env) = unsafe { (words(options.hash_files), words(options.hash_env)) };
+        let perf_map = options.perf_map != 0;
+        Ok(Self { cache, launcher, timings, trace, memfree, perf_map, hash_files, hash_env })
     }
 
     /// Tells the builder of them; what is not said keeps its default.
     pub(super) fn set(self, mut builder: Builder) -> Builder {
-        let Self { cache, launcher, timings, trace, memfree, perf_map } = self;
-        builder = builder.perf_map(perf_map);
+        let Self { cache, launcher, timings, trace, memfree, perf_map, hash_files, hash_env } = self;
+        builder = builder.perf_map(perf_map).hash_files(hash_files).hash_env(hash_env);
         match cache {
             Some(Ok(place)) => builder = builder.cache(place),
             Some(Err(why)) => builder = builder.without_cache(why),

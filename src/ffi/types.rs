@@ -152,6 +152,8 @@ pub struct WorkerOptions {
     pub ignore_forks: u8,
     pub reserved: [u8; 6],
     pub envp: *const *const c_char,
+    pub hash_files: *const *const c_char,
+    pub hash_env: *const *const c_char,
 }
 
 #[repr(C)]
@@ -197,6 +199,8 @@ pub struct EngineOptions {
     pub reserved: [u8; 4],
     pub reaper: *const Reaper,
     pub envp: *const *const c_char,
+    pub hash_files: *const *const c_char,
+    pub hash_env: *const *const c_char,
 }
 
 #[repr(C)]

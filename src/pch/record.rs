@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use mjit_cc_platforms::Pch;
 use serde::{Deserialize, Serialize};
 
-use crate::depend::{FileDigests, Inputs};
+use crate::depend::{FileDigests, Inputs, TextFacts};
 use crate::error::Error;
 use crate::key::{Digest, KeyBuilder};
 
@@ -19,11 +19,13 @@ pub(super) struct Record {
     pub(super) header: PathBuf,
     key: Digest,
     inputs: Inputs,
+    /// What the texts in it say to the units behind it.
+    pub(super) facts: TextFacts,
     /// The PCH and its companions, by file name.
     files: Vec<(PathBuf, Digest)>,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Record {
     /// Stands for what units see of the PCH.
@@ -47,7 +49,12 @@ impl Record {
     pub(super) fn new(header: &Path, key: Digest, inputs: Inputs, files: Vec<(PathBuf, Digest)>) -> Self {
         let utf8 = |path: &Path| PathBuf::from(path.to_string_lossy().into_owned());
         let files = files.into_iter().map(|(path, digest)| (utf8(&path), digest)).collect();
-        Self { version: VERSION, header: utf8(header), key, inputs, files }
+        Self { version: VERSION, header: utf8(header), key, inputs, facts: TextFacts::default(), files }
+    }
+
+    /// With what the texts in it say to the units behind it.
+    pub(super) fn with_facts(self, facts: TextFacts) -> Self {
+        Self { facts, ..self }
     }
 
     /// Whether everything is as it was when the PCH was built.

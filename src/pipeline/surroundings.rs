@@ -43,7 +43,7 @@ impl Pipeline {
         // As units are called, so that a file that asks for its includer finds the same.
         let lines = [line_directive("surroundings.c").as_bytes(), includes].concat();
         fs::write(&source, lines).map_err(Failure::file("write", &source))?;
-        let reading = Reading { depfile: None, except: &[], also: &[], records: false };
+        let reading = Reading::Nothing { depfile: None };
         let text = self.run(&plan, Phase::Compile, reading, self.deadline(), observer).and_then(|_| {
             let text = fs::read(&file).map_err(Failure::file("read", &file))?;
             // Every compiler has macros of its own: a text without any was not written whole.

@@ -17,6 +17,7 @@ use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
 use crate::admission::{Admission, Memory};
 use crate::cache::ObjectCache;
+use crate::configuration::Watched;
 use crate::discover::{Environment, Finder, FoundLauncher};
 use crate::error::{Error, Failure};
 use crate::event::{Event, Observer, Stage};
@@ -107,6 +108,7 @@ impl Engine {
         let runs: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), runs, scratch);
         pipeline.timeout = options.timeout;
+        pipeline.watched = Watched::of(options.hash_files.iter().cloned(), options.hash_env.iter().cloned())?;
         pipeline.admission = Admission::new(None, Memory::per_compiler(options.memfree));
         pipeline.check_link()?;
         if let Some(launcher) = &options.launcher {
@@ -418,10 +420,11 @@ impl Engine {
         let Dowry { scratch, header, quick } = dowry;
         scratch.take_over();
         let quick = self.quick.as_ref().zip(quick).map(|(old, dowry)| Box::new(old.inherit(*dowry, executor)));
-        let Pipeline { compiler, flags, timeout, cache, launcher, admission, .. } = &*self.pipeline;
+        let Pipeline { compiler, flags, timeout, cache, launcher, admission, watched, .. } = &*self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
         pipeline.timeout = *timeout;
+        pipeline.watched = watched.clone();
         (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
         pipeline.admission = admission.afresh();
         pipeline.records_units = pipeline.cache.is_some();

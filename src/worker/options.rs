@@ -123,6 +123,8 @@ pub(super) struct Options {
     /// Why there is no cache although one was asked for.
     pub(super) no_cache: Option<String>,
     pub(super) launcher: Option<OsString>,
+    pub(super) hash_files: Vec<PathBuf>,
+    pub(super) hash_env: Vec<OsString>,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
     pub(super) timings: Option<PathBuf>,
@@ -192,6 +194,8 @@ impl Default for Builder {
                 cache: None,
                 no_cache: None,
                 launcher: None,
+                hash_files: Vec::new(),
+                hash_env: Vec::new(),
                 reaper: None,
                 observer: None,
                 timings: None,
@@ -344,6 +348,19 @@ impl Builder {
     /// precompiled header gets the header as text. One that is not there disables compiling.
     pub fn launcher(mut self, command: impl Into<OsString>) -> Self {
         self.options.launcher = Some(command.into());
+        self
+    }
+
+    /// Files that the code depends on in a way that no tool can see. With [`cache`](Self::cache), what was kept with other contents of
+    /// them is not taken. One that is not there disables compiling.
+    pub fn hash_files(mut self, files: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        self.options.hash_files.extend(files.into_iter().map(Into::into));
+        self
+    }
+
+    /// Environment variables that the code depends on in such a way.
+    pub fn hash_env(mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.options.hash_env.extend(names.into_iter().map(Into::into));
         self
     }
 

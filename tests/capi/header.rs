@@ -212,11 +212,11 @@ fn layouts() -> Vec<Layout> {
         layout!(WorkerOptions "mjitcc_worker_options" size abi host header cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms max_cache_size threads optimize unloading compaction verbose warnings save_temps
             wait debug reaper observe observe_ctx unity tiers standby linker cache cache_size launcher timings trace memfree perf_map
-            ignore_forks reserved envp),
+            ignore_forks reserved envp hash_files hash_env),
         layout!(Event "mjitcc_event" size kind level reserved line detail place inlined file ms count),
         layout!(EngineOptions "mjitcc_engine_options" size abi header pch cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms optimize verbose warnings save_temps debug ignore_forks reserved
-            reaper envp),
+            reaper envp hash_files hash_env),
         layout!(Built "mjitcc_built" size reserved handle ms),
         layout!(UnitHeat "mjitcc_unit_heat" calls in_use dead),
         layout!(Census "mjitcc_census" size wait active queued max_active compactions unloads),

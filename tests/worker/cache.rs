@@ -191,3 +191,27 @@ fn a_launcher_starts_the_compilers_of_units() {
     let why = crate::host::failure(&slot);
     assert!(why.contains("no-such-launcher is not on PATH"), "{why}");
 }
+
+#[test]
+fn files_and_variables_that_only_the_host_knows_of_are_parts_of_what_is_kept() {
+    need!("gcc");
+    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = place.path().join("generator");
+    let make = |variable: &str| {
+        let builder = cached(quiet(), dir.path()).hash_files([&file]).hash_env([variable]);
+        let bench = Bench::of_text(PLAIN, builder);
+        assert_eq!(call(&bench.submit(5, 1)), 5);
+        counts(&bench)
+    };
+    fs::write(&file, "release 1").unwrap();
+    assert_eq!([make("PATH"), make("PATH")], [(0, 1), (1, 0)]);
+    fs::write(&file, "release 2").unwrap();
+    assert_eq!([make("PATH"), make("PATH")], [(0, 1), (1, 0)]);
+    assert_eq!(make("NO_SUCH_VARIABLE"), (0, 1));
+
+    let bench = Bench::of_text(PLAIN, quiet().hash_files([place.path().join("none")]));
+    let slot = bench.submit(5, 1);
+    assert_eq!(settled(&slot), SlotState::Failed);
+    let why = crate::host::failure(&slot);
+    assert!(why.contains("cannot read"), "{why}");
+}

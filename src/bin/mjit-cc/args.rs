@@ -49,7 +49,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Precompile a header, or find that it need not be done again.
-    BuildPch(BuildPchArgs),
+    BuildPch(Box<BuildPchArgs>),
     /// Compile units into libraries.
     #[command(after_help = format!("{LIBRARIES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
     Compile(Box<CompileArgs>),
@@ -229,6 +229,12 @@ pub(crate) struct CompilerArgs {
     /// A further word for the compiler, in every step.
     #[arg(long = "cflag", value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) cflags: Vec<OsString>,
+    /// A file that the code depends on in a way that no tool can see: when its contents change, everything is built again.
+    #[arg(long = "hash-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) hash_files: Vec<PathBuf>,
+    /// An environment variable that the code depends on in such a way.
+    #[arg(long = "hash-env", value_name = "NAME")]
+    pub(crate) hash_env: Vec<OsString>,
     /// A further word for the linker's driver, such as a library.
     #[arg(long = "ldflag", value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) ldflags: Vec<OsString>,

@@ -261,6 +261,9 @@ impl Observer for Human {
             Event::CacheUnusable { dir, error } if self.says(Level::Verbose) => {
                 self.print(format_args!("object cache {}: {error}", dir.display()));
             }
+            Event::InputsUnknown { what, why } if self.says(Level::Verbose) => {
+                self.print(format_args!("{what} is not kept for the next run: {why}"));
+            }
             Event::BatchStarted { units } => {
                 self.start_bar(units);
                 if self.says(Level::Normal) && self.state().bar.is_none() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mjitcc::Watched;
 use mjitcc::admission::{Admission, Memory, Tokens};
 use mjitcc::cache::{CachePlace, CacheSettingError, ObjectCache};
 use mjitcc::discover::{Environment, Finder, FoundLauncher, Wish};
@@ -51,6 +52,7 @@ pub(crate) fn pipeline(
     observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
     let mut pipeline = Pipeline::new(compiler, flags(args), executor, scratch);
     pipeline.timeout = timeout;
+    pipeline.watched = Watched::of(args.hash_files.iter().cloned(), args.hash_env.iter().cloned())?;
     Ok(pipeline)
 }
 

@@ -198,6 +198,29 @@ static void timings(void)
     CHECK(live(options, TEXT, NULL).warnings == 1);
 }
 
+static void watched(void)
+{
+    char objects[1024], file[1024], none[1024];
+    const char *files[] = { in_dir("generator", file), NULL }, *missing[] = { in_dir("none", none), NULL };
+    const char *names[] = { "MJITCC_TEST_WATCHED", NULL };
+    mjitcc_worker_options options = MJITCC_WORKER_OPTIONS_INIT;
+    FILE *generator = fopen(file, "w");
+    CHECK(generator != NULL && fputs("release 1", generator) >= 0 && fclose(generator) == 0);
+    options.cache = in_dir("watched", objects);
+    options.hash_files = files;
+    options.hash_env = names;
+    CHECK(live(options, TEXT, NULL).compiled == UNITS);
+    CHECK(live(options, TEXT, NULL).compiled == 0);
+    generator = fopen(file, "w");
+    CHECK(generator != NULL && fputs("release 2", generator) >= 0 && fclose(generator) == 0);
+    CHECK(live(options, TEXT, NULL).compiled == UNITS);
+    CHECK(setenv("MJITCC_TEST_WATCHED", "1", 1) == 0);
+    CHECK(live(options, TEXT, NULL).compiled == UNITS);
+    CHECK(live(options, TEXT, NULL).compiled == 0);
+    options.hash_files = missing;
+    CHECK(!live(options, TEXT, NULL).enabled);
+}
+
 static void memory(void)
 {
     /* Each compiler takes its time. */
@@ -245,6 +268,7 @@ int main(int argc, char **argv)
     perf_map();
 #endif
     cache();
+    watched();
     puts("options hold");
     return 0;
 }

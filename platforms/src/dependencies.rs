@@ -1,0 +1,224 @@
+//! The flags that say what gcc, clang and tcc write about the files they read (gcc's manual, "Preprocessor Options"). The planners ask
+//! for that list themselves; a flag of the user's would take files off the list or send the list elsewhere. Knows words only.
+
+use std::ffi::OsString;
+
+/// Flags without a value.
+const PLAIN: [&str; 8] = [
+    "-MD",
+    "-MMD",
+    "-MP",
+    "-MG",
+    "-MV",
+    "--write-dependencies",
+    "--write-user-dependencies",
+    "--print-missing-file-dependencies",
+];
+
+/// Flags with a value, which is the next word or stands behind the flag in the same word.
+const WITH_VALUE: [&str; 4] = ["-MF", "-MT", "-MQ", "-MJ"];
+
+/// Flags of clang's compiler proper with a value, which is the next word.
+const INSIDE_CLANG: [&str; 2] = ["-dependency-file", "-MT"];
+
+/// Flags that list or print instead of compiling, and why each is refused.
+const PRINTING: [(&str, &str); 9] = [
+    ("-M", LISTS),
+    ("-MM", LISTS),
+    ("--dependencies", LISTS),
+    ("--user-dependencies", LISTS),
+    ("-E", STOPS),
+    ("-Eonly", STOPS),
+    ("--preprocess", STOPS),
+    ("-S", STOPS),
+    ("--assemble", STOPS),
+];
+
+const LISTS: &str = "leave the flag out, since the compiler would list files and make no object";
+const STOPS: &str = "leave the flag out, since the compiler would stop before it makes an object";
+
+/// Flags whose value is the next word, so that this word is no flag.
+const TAKES_NEXT: [&str; 34] = [
+    "-include",
+    "-imacros",
+    "-include-pch",
+    "-isystem",
+    "-iquote",
+    "-idirafter",
+    "-isysroot",
+    "-iprefix",
+    "-iwithprefix",
+    "-iwithprefixbefore",
+    "-ivfsoverlay",
+    "-I",
+    "-D",
+    "-U",
+    "-A",
+    "-L",
+    "-l",
+    "-T",
+    "-B",
+    "-e",
+    "-u",
+    "-x",
+    "-z",
+    "-o",
+    "-arch",
+    "-target",
+    "-mllvm",
+    "-aux-info",
+    "-dumpdir",
+    "-dumpbase",
+    "--param",
+    "--config",
+    "-Xlinker",
+    "-Xassembler",
+];
+
+/// How a word reaches the program that reads the flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    /// The driver's own.
+    Plain,
+    /// A part of `-Wp,…`, in the word with this number.
+    Comma(usize),
+    /// Behind `-Xpreprocessor`.
+    Preprocessor,
+    /// Behind `-Xclang`.
+    Inside,
+}
+
+/// A word and how it travels.
+#[derive(Clone, Debug)]
+struct Atom {
+    carrier: Carrier,
+    word: OsString,
+    /// The value of the word before.
+    is_value: bool,
+}
+
+fn atoms(words: &[OsString]) -> Vec<Atom> {
+    let mut atoms = Vec::new();
+    let mut words = words.iter().enumerate();
+    while let Some((number, word)) = words.next() {
+        let text = word.to_str().unwrap_or_default();
+        let carrier = match text {
+            "-Xpreprocessor" => Some(Carrier::Preprocessor),
+            "-Xclang" => Some(Carrier::Inside),
+            _ => None,
+        };
+        if let (Some(carrier), Some((_, word))) = (carrier, words.clone().next()) {
+            words.next();
+            atoms.push(Atom { carrier, word: word.clone(), is_value: false });
+        } else if let Some(list) = text.strip_prefix("-Wp,") {
+            let part = |part: &str| Atom { carrier: Carrier::Comma(number), word: part.into(), is_value: false };
+            atoms.extend(list.split(',').map(part));
+        } else {
+            atoms.push(Atom { carrier: Carrier::Plain, word: word.clone(), is_value: false });
+            if TAKES_NEXT.contains(&text)
+                && let Some((_, value)) = words.next()
+            {
+                atoms.push(Atom { carrier: Carrier::Plain, word: value.clone(), is_value: true });
+            }
+        }
+    }
+    atoms
+}
+
+fn joined(atoms: &[Atom]) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    let mut list = None;
+    for atom in atoms {
+        match atom.carrier {
+            Carrier::Plain => words.push(atom.word.clone()),
+            Carrier::Preprocessor => words.extend(["-Xpreprocessor".into(), atom.word.clone()]),
+            Carrier::Inside => words.extend(["-Xclang".into(), atom.word.clone()]),
+            Carrier::Comma(number) => match words.last_mut() {
+                Some(last) if list == Some(number) => {
+                    last.push(",");
+                    last.push(&atom.word);
+                }
+                _ => {
+                    let mut word = OsString::from("-Wp,");
+                    word.push(&atom.word);
+                    words.push(word);
+                }
+            },
+        }
+        list = match atom.carrier {
+            Carrier::Comma(number) => Some(number),
+            _ => None,
+        };
+    }
+    words
+}
+
+/// The words without those that change what is written about the files that are read.
+pub(crate) fn without(words: &[OsString]) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut rest = atoms(words).into_iter();
+    while let Some(atom) = rest.next() {
+        let word = atom.word.to_str().unwrap_or_default();
+        let is_plain = atom.carrier == Carrier::Plain;
+        if atom.is_value {
+            kept.push(atom);
+        } else if PLAIN.contains(&word) {
+            // The compiler proper takes the list's name as a word of its own, also behind -Wp.
+            if matches!(word, "-MD" | "-MMD") && !is_plain {
+                rest.next();
+            }
+        } else if WITH_VALUE.contains(&word) || (atom.carrier == Carrier::Inside && INSIDE_CLANG.contains(&word)) {
+            rest.next();
+        } else if !WITH_VALUE.iter().any(|flag| word.starts_with(flag)) {
+            kept.push(atom);
+        }
+    }
+    joined(&kept)
+}
+
+/// The flag that keeps the compiler from making an object, and what to do.
+pub(crate) fn refused(words: &[OsString]) -> Option<&'static str> {
+    let flags = atoms(words).into_iter().filter(|atom| !atom.is_value);
+    let mut found = flags.filter_map(|atom| {
+        let word = atom.word.to_str()?.to_owned();
+        PRINTING.iter().find(|(flag, _)| *flag == word).map(|&(_, instead)| instead)
+    });
+    found.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split_whitespace().map(Into::into).collect()
+    }
+
+    #[test]
+    fn only_what_concerns_the_list_goes() {
+        for (given, kept) in [
+            ("-O2 -MMD -DX", "-O2 -DX"),
+            ("-MF mine.d -MT x -MQ y -MP -MG -w", "-w"),
+            ("-MFmine.d -MTx -MJcommands.json -w", "-w"),
+            ("-Wp,-MMD,mine.d -w", "-w"),
+            ("-Wp,-DX,-MD,mine.d,-DY", "-Wp,-DX,-DY"),
+            ("-Wp,-DX -Wp,-DY", "-Wp,-DX -Wp,-DY"),
+            ("-Xpreprocessor -MD -Xpreprocessor mine.d -Xpreprocessor -DX", "-Xpreprocessor -DX"),
+            ("-Xclang -dependency-file -Xclang f -Xclang -MT -Xclang x -Xclang -w", "-Xclang -w"),
+            ("--write-user-dependencies -w", "-w"),
+            ("-include -MD -Xlinker -MF -mavx -D -MT", "-include -MD -Xlinker -MF -mavx -D -MT"),
+        ] {
+            assert_eq!(without(&words(given)), words(kept), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_object_is_refused() {
+        for given in ["-M", "-MM", "-O2 -E", "-Wp,-M", "-Xpreprocessor -MM", "-Xclang -Eonly", "-S"] {
+            assert!(refused(&words(given)).is_some(), "{given}");
+        }
+        for given in ["-MD", "-Xlinker -M", "-Wl,-M", "-mavx", "-include -E", "-DE=-E"] {
+            assert!(refused(&words(given)).is_none(), "{given}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Names that a compiler looks for before it finds a file: a file that gets one of these names would be read instead. Knows directories and
+//! names in `#include`; which files were read is told.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use mjit_cc_platforms::SearchList;
+
+use super::text::Asked;
+use super::{FileDigests, TextFacts};
+
+/// Names and whether they led to a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lookups {
+    pub(super) absent: BTreeSet<PathBuf>,
+    pub(super) present: BTreeSet<PathBuf>,
+}
+
+/// Where a compiler looks for included files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SearchPath {
+    pub(crate) list: SearchList,
+    /// Where it looks for embedded files.
+    pub(crate) embed: Vec<PathBuf>,
+    /// Names after `-include` and its like, which are looked for as if the working directory's files included them.
+    pub(crate) forced: Vec<String>,
+}
+
+/// A text that includes others, and its folder; a unit from memory has none.
+pub(crate) struct Includer<'a> {
+    pub(crate) facts: &'a TextFacts,
+    pub(crate) dir: Option<&'a Path>,
+}
+
+impl Lookups {
+    /// Adds a name that must lead nowhere.
+    pub(crate) fn absent(&mut self, path: PathBuf) {
+        self.absent.insert(path);
+    }
+
+    /// What a translation unit looked for that has read `inputs`. `unit` is its own text; its folder is searched as by `-iquote`.
+    pub(crate) fn of(unit: &Includer<'_>, inputs: &[PathBuf], search: &SearchPath, digests: &FileDigests) -> Self {
+        let mut finder = Finder { search, unit_dir: unit.dir, found: Self::default(), there: HashMap::new() };
+        let names = finder.by_directory(inputs);
+        finder.text(unit, &names);
+        for path in inputs {
+            if let Some(facts) = digests.text(path) {
+                finder.text(&Includer { facts: &facts, dir: path.parent() }, &names);
+            }
+        }
+        for name in &search.forced {
+            finder.quoted(name, Some(Path::new("")));
+        }
+        finder.found
+    }
+}
+
+struct Finder<'a> {
+    search: &'a SearchPath,
+    unit_dir: Option<&'a Path>,
+    found: Lookups,
+    /// Directories and whether they are there.
+    there: HashMap<PathBuf, bool>,
+}
+
+impl Finder<'_> {
+    /// Directories for quoted names behind the includer's own.
+    fn quoted_dirs(&self) -> Vec<PathBuf> {
+        self.unit_dir.map(Path::to_owned).into_iter().chain(self.search.list.quoted.iter().cloned()).collect()
+    }
+
+    /// Files that were found in a directory of the search list would be found in an earlier one first. Gives the names that they may
+    /// have been asked for by.
+    fn by_directory(&mut self, inputs: &[PathBuf]) -> BTreeSet<PathBuf> {
+        let SearchList { angled, missing, .. } = &self.search.list;
+        let before: Vec<PathBuf> = self.quoted_dirs().into_iter().chain(missing.iter().cloned()).collect();
+        let mut names = BTreeSet::new();
+        for path in inputs {
+            for (at, dir) in angled.iter().enumerate() {
+                let Ok(name) = path.strip_prefix(dir) else { continue };
+                for earlier in before.iter().chain(&angled[..at]) {
+                    self.nothing(earlier, name);
+                }
+                names.insert(name.to_owned());
+            }
+        }
+        names
+    }
+
+    fn text(&mut self, Includer { facts, dir }: &Includer<'_>, names: &BTreeSet<PathBuf>) {
+        for name in &facts.quoted {
+            self.quoted(name, *dir);
+        }
+        if facts.computed {
+            names.iter().for_each(|name| self.nothing(dir.unwrap_or(Path::new("")), name));
+        }
+        for asked in &facts.asked {
+            self.asked(asked, *dir);
+        }
+        for Asked { name, is_quoted } in &facts.embedded {
+            let own = dir.filter(|_| *is_quoted).map(Path::to_owned);
+            let dirs: Vec<PathBuf> = own.into_iter().chain(self.search.embed.iter().cloned()).collect();
+            self.until_found(name, &dirs);
+        }
+    }
+
+    /// A name in quotes: first beside its includer.
+    fn quoted(&mut self, name: &str, dir: Option<&Path>) {
+        let own = dir.map(Path::to_owned);
+        let SearchList { angled, missing, .. } = &self.search.list;
+        let first: Vec<PathBuf> = own.into_iter().chain(self.quoted_dirs()).collect();
+        let dirs: Vec<PathBuf> =
+            first.into_iter().chain(missing.iter().cloned()).chain(angled.iter().cloned()).collect();
+        self.until_found(name, &dirs);
+    }
+
+    /// Whether a file of this name is there decides, wherever it is: `__has_include_next` begins in the middle of the list.
+    fn asked(&mut self, Asked { name, is_quoted }: &Asked, dir: Option<&Path>) {
+        let SearchList { angled, missing, .. } = &self.search.list;
+        let own = dir.map(Path::to_owned).into_iter().chain(self.quoted_dirs()).filter(|_| *is_quoted);
+        let dirs: Vec<PathBuf> = own.chain(missing.iter().chain(angled).chain(&self.search.embed).cloned()).collect();
+        for dir in dirs {
+            let path = dir.join(name);
+            if path.exists() {
+                self.found.present.insert(path);
+            } else {
+                self.nothing(&dir, Path::new(name));
+            }
+        }
+    }
+
+    fn until_found(&mut self, name: &str, dirs: &[PathBuf]) {
+        let Some(at) = dirs.iter().position(|dir| dir.join(name).exists()) else { return };
+        for dir in &dirs[..at] {
+            self.nothing(dir, Path::new(name));
+        }
+    }
+
+    /// Notes that a directory has no such name. Of a whole folder that is not there its own name is enough.
+    fn nothing(&mut self, dir: &Path, name: &Path) {
+        let mut path = dir.to_owned();
+        if !self.is_there(&path) {
+            self.found.absent.insert(path);
+            return;
+        }
+        for component in name {
+            path.push(component);
+            if !self.is_there(&path) {
+                self.found.absent.insert(path);
+                return;
+            }
+        }
+        // It is there, and was not what was looked for: found beside an includer, or by #include_next.
+    }
+
+    fn is_there(&mut self, path: &Path) -> bool {
+        // The working directory.
+        if path.as_os_str().is_empty() {
+            return true;
+        }
+        if let Some(there) = self.there.get(path) {
+            return *there;
+        }
+        let there = path.exists();
+        self.there.insert(path.to_owned(), there);
+        there
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn names_that_come_first_are_noted() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for dir in ["first/sys", "second/sys", "unit"] {
+            fs::create_dir_all(path(dir)).unwrap();
+        }
+        fs::write(path("second/sys/a.h"), "#include \"b.h\"\n").unwrap();
+        fs::write(path("second/b.h"), "").unwrap();
+        let list = SearchList {
+            angled: vec![path("first"), path("second")],
+            missing: vec![path("gone")],
+            ..Default::default()
+        };
+        let search = SearchPath { list, ..SearchPath::default() };
+        let facts = TextFacts::of(b"#include <sys/a.h>\n#if __has_include(\"c.h\")\n#endif\n");
+        let unit = Includer { facts: &facts, dir: Some(&path("unit")) };
+        let inputs = [path("second/sys/a.h"), path("second/b.h")];
+        let lookups = Lookups::of(&unit, &inputs, &search, &FileDigests::default());
+        let absent: Vec<PathBuf> = [
+            "first/b.h",
+            "first/c.h",
+            "first/sys/a.h",
+            "gone",
+            "second/c.h",
+            "second/sys/b.h",
+            "unit/b.h",
+            "unit/c.h",
+            "unit/sys",
+        ]
+        .map(path)
+        .into();
+        assert_eq!(lookups.absent.into_iter().collect::<Vec<_>>(), absent);
+    }
+}

@@ -1,0 +1,416 @@
+//! What the text of a C file says about files that no list of dependencies has: assembler directives that read files, questions whether a
+//! file exists, names in `#include` and `#embed`. Reads text only; which files there are is not known here.
+//!
+//! Directives of the assembler may be put together from pieces. Where pieces could become one, the answer is that the text reads files.
+
+use serde::{Deserialize, Serialize};
+
+/// What the texts of one translation unit have in common with files that are not listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct TextFacts {
+    /// An `asm` stands in it, or something is pasted, which may become one.
+    asm: bool,
+    /// A word that makes the assembler read a file.
+    directive: bool,
+    /// A string that ends with the first letters of such a word.
+    piece: bool,
+    /// A question for a file whose name is not written out, or stands in a macro that may be used anywhere.
+    pub(super) asks_unknown: bool,
+    /// An `#include` or `#embed` whose name is made by a macro.
+    #[serde(skip)]
+    pub(super) computed: bool,
+    /// Names after `#include`, in quotes.
+    #[serde(skip)]
+    pub(super) quoted: Vec<String>,
+    /// Names that the text asks for, with `__has_include` and its kin, or embeds.
+    #[serde(skip)]
+    pub(super) asked: Vec<Asked>,
+    /// Names after `#embed`.
+    #[serde(skip)]
+    pub(super) embedded: Vec<Asked>,
+}
+
+/// A name that a text asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) name: String,
+    pub(super) is_quoted: bool,
+}
+
+/// What the assembler reads files by. `.incbin` is rare enough to be looked for without its dot.
+const DIRECTIVES: [&str; 2] = ["incbin", "include"];
+
+/// Assembler macros, which may put directives together.
+const MACROS: [&str; 2] = [".macro", ".irp"];
+
+const QUESTIONS: [&str; 3] = ["__has_include", "__has_include_next", "__has_embed"];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    Word(String),
+    Text(Vec<u8>),
+    Sign(u8),
+    /// A `#` that begins a line.
+    Directive,
+    LineEnd,
+}
+
+/// What pastes two words.
+const PASTE: Token = Token::Sign(0xff);
+
+impl TextFacts {
+    pub(crate) fn of(text: &[u8]) -> Self {
+        let mut facts = Self::default();
+        let text = spliced(text);
+        // A trigraph may be the backslash of anything.
+        facts.piece |= text.windows(3).any(|three| three == b"??/");
+        let tokens = tokens(&text);
+        facts.words(&tokens);
+        facts.strings(&tokens);
+        for line in tokens.split(|token| *token == Token::LineEnd) {
+            facts.line(line);
+        }
+        facts
+    }
+
+    /// What is said of a text that could not be read.
+    pub(crate) fn unknown() -> Self {
+        Self { asks_unknown: true, ..Self::default() }
+    }
+
+    /// Both as parts of one translation unit.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.asm |= other.asm;
+        self.directive |= other.directive;
+        self.piece |= other.piece;
+        self.asks_unknown |= other.asks_unknown;
+    }
+
+    /// Why nobody knows what a translation unit with these texts reads.
+    pub(crate) fn why_unknown(&self) -> Option<&'static str> {
+        if self.directive || (self.asm && self.piece) {
+            return Some(
+                "its text, or a header's, may make the assembler read a file (.incbin, .include), which no compiler lists",
+            );
+        }
+        self.why_asks_unknown()
+    }
+
+    /// The same of questions alone.
+    pub(crate) fn why_asks_unknown(&self) -> Option<&'static str> {
+        self.asks_unknown.then_some("its text, or a header's, asks with a macro whether a file exists")
+    }
+
+    fn words(&mut self, tokens: &[Token]) {
+        for (at, token) in tokens.iter().enumerate() {
+            self.asm |= *token == PASTE;
+            let Token::Word(word) = token else { continue };
+            self.word(word);
+            match (at.checked_sub(2).map(|at| &tokens[at..at + 2]), tokens.get(at + 1)) {
+                // What is pasted is one word.
+                (Some([Token::Word(first), paste]), _) if *paste == PASTE => self.word(&format!("{first}{word}")),
+                // An argument, which may become a piece of a string.
+                (Some([Token::Sign(b'(' | b','), Token::Sign(b'.')]), Some(Token::Sign(b')' | b','))) => {
+                    self.piece |= DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
+                }
+                _ => {}
+            }
+            let is_dotted = at.checked_sub(1).is_some_and(|before| tokens[before] == Token::Sign(b'.'));
+            self.directive |= is_dotted && word.eq_ignore_ascii_case("include");
+        }
+    }
+
+    fn word(&mut self, word: &str) {
+        self.asm |= word.contains("asm");
+        self.directive |= word.to_ascii_lowercase().contains("incbin");
+    }
+
+    /// Strings, those that stand side by side as one.
+    fn strings(&mut self, tokens: &[Token]) {
+        let mut run: Option<Vec<u8>> = None;
+        for token in tokens.iter().chain([&Token::Sign(b';')]) {
+            match token {
+                Token::Text(text) => run.get_or_insert_default().extend(text),
+                Token::LineEnd => {}
+                other => {
+                    if let Some(text) = run.take() {
+                        self.string(&text, matches!(other, Token::Word(_) | Token::Sign(b'#')));
+                    }
+                }
+            }
+        }
+    }
+
+    fn string(&mut self, text: &[u8], goes_on: bool) {
+        let text = String::from_utf8_lossy(text).to_ascii_lowercase();
+        self.directive |= text.contains("incbin") || text.contains(".include");
+        self.directive |= MACROS.iter().any(|word| text.contains(word));
+        let last = text.rsplit(|c: char| c.is_whitespace() || matches!(c, ';' | ':' | '\\')).next().unwrap_or_default();
+        if let Some(begun) = last.strip_prefix('.') {
+            let begins =
+                DIRECTIVES.iter().any(|directive| directive.starts_with(begun) && directive.len() > begun.len());
+            // A dot alone is seldom a directive's, unless something follows at once.
+            self.piece |= begins && (!begun.is_empty() || goes_on);
+        }
+    }
+
+    fn line(&mut self, line: &[Token]) {
+        let directive = match line {
+            [Token::Directive, Token::Word(word), ..] => word.as_str(),
+            _ => "",
+        };
+        match directive {
+            "include" | "include_next" | "import" => match &line[2..] {
+                [Token::Text(name), ..] => self.quoted.push(lossy(name)),
+                [Token::Sign(b'<'), ..] => {}
+                _ => self.computed = true,
+            },
+            "embed" => match named(&line[2..]) {
+                Some(asked) => self.embedded.push(asked),
+                None => self.asks_unknown = true,
+            },
+            _ => {}
+        }
+        for (at, token) in line.iter().enumerate() {
+            let Token::Word(word) = token else { continue };
+            if !QUESTIONS.contains(&word.as_str()) {
+                continue;
+            }
+            match line.get(at + 1) {
+                // Defining a name like it, and asking whether the compiler knows it.
+                _ if directive == "define" && at == 2 => {}
+                Some(Token::Sign(b'(')) if directive != "define" => match named(&line[at + 2..]) {
+                    Some(asked) => self.asked.push(asked),
+                    None => self.asks_unknown = true,
+                },
+                _ if directive == "define" => self.asks_unknown = true,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The name at the beginning of these tokens, in quotes or angle brackets.
+fn named(tokens: &[Token]) -> Option<Asked> {
+    match tokens {
+        [Token::Text(name), ..] => Some(Asked { name: lossy(name), is_quoted: true }),
+        [Token::Sign(b'<'), rest @ ..] => {
+            let end = rest.iter().position(|token| *token == Token::Sign(b'>'))?;
+            let mut name = String::new();
+            for token in &rest[..end] {
+                match token {
+                    Token::Word(word) => name.push_str(word),
+                    Token::Sign(sign) if *token != PASTE => name.push(char::from(*sign)),
+                    _ => return None,
+                }
+            }
+            Some(Asked { name, is_quoted: false })
+        }
+        _ => None,
+    }
+}
+
+fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
+/// The text with lines that end in a backslash joined; gcc joins them also where white space follows.
+fn spliced(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        if text[at] == b'\\' {
+            let blank =
+                text[at + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)).count();
+            if text.get(at + 1 + blank) == Some(&b'\n') {
+                at += blank + 2;
+                continue;
+            }
+        }
+        out.push(text[at]);
+        at += 1;
+    }
+    out
+}
+
+fn tokens(text: &[u8]) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    let mut begins_line = true;
+    while let Some(&byte) = text.get(at) {
+        let rest = &text[at..];
+        match byte {
+            b'\n' => {
+                tokens.push(Token::LineEnd);
+                begins_line = true;
+                at += 1;
+                continue;
+            }
+            b' ' | b'\t' | b'\r' | 0x0b | 0x0c => {
+                at += 1;
+                continue;
+            }
+            _ if rest.starts_with(b"/*") => {
+                at += rest[2..].windows(2).position(|two| two == b"*/").map_or(rest.len(), |end| end + 4);
+                continue;
+            }
+
+            _ if rest.starts_with(b"//") => {
+                at += rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+                continue;
+            }
+            b'"' => {
+                let (string, length) = string(rest);
+                tokens.push(Token::Text(string));
+                at += length;
+            }
+            b'\'' => {
+                let (_, length) = string(rest);
+                tokens.push(Token::Sign(b'\''));
+                at += length;
+            }
+            _ if rest.starts_with(b"##") => {
+                tokens.push(PASTE);
+                at += 2;
+            }
+            b'#' if begins_line => {
+                tokens.push(Token::Directive);
+                at += 1;
+            }
+            _ if is_word(byte) => {
+                let length = rest.iter().take_while(|&&byte| is_word(byte)).count();
+                tokens.push(Token::Word(lossy(&rest[..length])));
+                at += length;
+            }
+            _ => {
+                tokens.push(Token::Sign(byte));
+                at += 1;
+            }
+        }
+        begins_line = false;
+    }
+    tokens
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+}
+
+/// A string's characters, and how long it is with its quotation marks. It ends with its line at the latest.
+fn string(text: &[u8]) -> (Vec<u8>, usize) {
+    let quote = text[0];
+    let mut characters = Vec::new();
+    let mut at = 1;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'\n' => return (characters, at),
+            b'\\' => {
+                let (character, length) = escape(&text[at + 1..]);
+                characters.extend(character);
+                at += 1 + length;
+            }
+            _ if byte == quote => return (characters, at + 1),
+            _ => {
+                characters.push(byte);
+                at += 1;
+            }
+        }
+    }
+    (characters, at)
+}
+
+/// The character behind a backslash, and how many bytes say so.
+fn escape(text: &[u8]) -> (Option<u8>, usize) {
+    let number = |from: usize, most: usize, radix: u32| {
+        let digits = text[from..].iter().take(most).take_while(|byte| char::from(**byte).is_digit(radix)).count();
+        let value = std::str::from_utf8(&text[from..from + digits])
+            .ok()
+            .and_then(|digits| u32::from_str_radix(digits, radix).ok());
+        (value.and_then(|value| u8::try_from(value).ok()), from + digits)
+    };
+    match text.first() {
+        None | Some(b'\n') => (None, 0),
+        Some(b'x') => number(1, usize::MAX, 16),
+        Some(b'u') => number(1, 4, 16),
+        Some(b'U') => number(1, 8, 16),
+        Some(b'0'..=b'7') => number(0, 3, 8),
+        Some(b'n') => (Some(b'\n'), 1),
+        Some(b't' | b'v' | b'f' | b'r') => (Some(b'\t'), 1),
+        Some(&other) => (Some(other), 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads_files(text: &str) -> bool {
+        TextFacts::of(text.as_bytes()).why_unknown().is_some()
+    }
+
+    #[test]
+    fn assembler_directives_are_seen_in_every_spelling() {
+        for text in [
+            r#"asm(".incbin \"f\"");"#,
+            r#"__asm__(".include \"f.s\"");"#,
+            r#"asm(".INCBIN \"f\"");"#,
+            r#"asm(".inc" "bin \"f\"");"#,
+            "asm(\".inc\"\n\"bin\");",
+            "asm(\".inc\" /* x */ \"bin\");",
+            "asm(\".inc\\\nbin\");",
+            r#"asm("\x2eincb\151n \"f\"");"#,
+            r#"asm(".in" LATER);"#,
+            r#"asm("." LATER);"#,
+            "#define READ(how) asm(\".\" #how)",
+            "#define TEXT(x) #x\nasm(TEXT(.inc) TEXT(bin));",
+            "DIRECTIVE(inc##bin)",
+            "TEXT(.include \"f\")",
+            r#"asm(".macro m\n");"#,
+            "asm(\".inc??/\nbin\");",
+            "__attribute__((section(\".rodata\\n.incbin \\\"f\\\"\\n#\"))) int x;",
+        ] {
+            assert!(reads_files(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn plain_code_reads_nothing() {
+        for text in [
+            "#include <stdio.h>\nextern int scanf(const char *) __asm__(\"\" \"__isoc99_scanf\");",
+            "int f(struct s *s) { return s->i + s->in + g(s, .5, s->inc); }",
+            "asm(\"rep; nop\"); /* .incbin */ // .incbin",
+            "const char *names[] = { \"config.in\", \"done.\", \"x/.\" }; asm(\"nop\");",
+            "struct s s = { .in = 1, .inc = 2 }; asm(\"\");",
+            "__asm__(\".section .init_array\\n.quad f\\n.previous\");",
+        ] {
+            assert!(!reads_files(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_files_are_read() {
+        let text = "#include \"a.h\"\n# include <b.h>\n#if __has_include(\"c.h\") || __has_include_next(<d/e-f.h>)\n#endif\n#embed \"g.bin\"\n";
+        let facts = TextFacts::of(text.as_bytes());
+        assert_eq!(facts.quoted, ["a.h"]);
+        let names: Vec<&str> = facts.asked.iter().map(|asked| asked.name.as_str()).collect();
+        assert_eq!(names, ["c.h", "d/e-f.h"]);
+        assert_eq!(facts.embedded[0].name, "g.bin");
+        assert!(!facts.computed && !facts.asks_unknown);
+        assert!(TextFacts::of(b"#include NAME\n").computed);
+    }
+
+    #[test]
+    fn only_questions_whose_name_is_hidden_are_unknown() {
+        for (text, unknown) in [
+            ("#ifdef __has_include\n#endif", false),
+            ("#if defined(__has_include)\n#endif", false),
+            ("#ifndef __has_include\n#define __has_include(x) 0\n#endif", false),
+            ("#define HAS(x) __has_include(x)", true),
+            ("#if __has_include(NAME)\n#endif", true),
+            ("#embed NAME\n", true),
+        ] {
+            assert_eq!(TextFacts::of(text.as_bytes()).asks_unknown, unknown, "{text}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Response files that the user's flags name: `@FILE` is replaced by the words in it, so that every flag is seen. What two compilers
+//! would read in two ways is left to the compiler. Knows no flag.
+
+use std::ffi::OsString;
+use std::fs;
+
+use mjit_cc_platforms::response::Syntax;
+
+/// How deep files may name others.
+const DEPTH: usize = 16;
+
+/// The words, with those in response files in the places of these.
+pub(crate) fn expanded(words: Vec<OsString>, syntax: Syntax) -> Vec<OsString> {
+    if syntax != Syntax::Gnu {
+        return words;
+    }
+    words.into_iter().flat_map(|word| read(&word, DEPTH).unwrap_or_else(|| vec![word])).collect()
+}
+
+/// The words of the file that a word names; none where it names none, or the file cannot be read in one way only.
+fn read(word: &OsString, depth: usize) -> Option<Vec<OsString>> {
+    let file = word.to_str()?.strip_prefix('@')?;
+    let text = fs::read_to_string(file).ok()?;
+    if depth == 0 {
+        return None;
+    }
+    let words = split(&text)?.into_iter().map(OsString::from);
+    // Where one of them cannot be read, the compiler reads all of them.
+    let all = words.map(|word| {
+        let names_file =
+            word.to_str().and_then(|word| word.strip_prefix('@')).is_some_and(|file| fs::metadata(file).is_ok());
+        if names_file { read(&word, depth - 1) } else { Some(vec![word]) }
+    });
+    Some(all.collect::<Option<Vec<_>>>()?.concat())
+}
+
+/// The words of a text as libiberty's `buildargv` and LLVM's `TokenizeGNUCommandLine` both have them; none where they differ, or the
+/// releases of one do.
+pub(crate) fn split(text: &str) -> Option<Vec<String>> {
+    if text.contains(['\0', '\x0b', '\x0c', '\u{feff}']) {
+        return None;
+    }
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\\', Some(_)) => return None,
+            ('\\', None) => {
+                word.get_or_insert_default().push(chars.next().filter(|next| !matches!(next, '\n' | '\r'))?)
+            }
+            (c, Some(open)) if c == open => quote = None,
+            ('"' | '\'', None) => {
+                word.get_or_insert_default();
+                quote = Some(c);
+            }
+            (' ' | '\t' | '\r' | '\n', None) => words.extend(word.take()),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    let whole = quote.is_none() && words.iter().all(|word| !word.is_empty());
+    whole.then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_every_compiler_reads_alike() {
+        let words = split("-DX=1  '-DY=a b'\n-D\"Z\"=\\\"q\\\" @more\r\n").unwrap();
+        assert_eq!(words, ["-DX=1", "-DY=a b", "-DZ=\"q\"", "@more"]);
+        for text in ["'a\\b'", "\"a\\\"b\"", "''", "'open", "a\\\n"] {
+            assert_eq!(split(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_name_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let (outer, inner) = (dir.path().join("outer"), dir.path().join("inner"));
+        fs::write(&inner, "-DB -DC").unwrap();
+        fs::write(&outer, format!("-DA @{} @{}/none", inner.display(), dir.path().display())).unwrap();
+        let given = || vec![OsString::from("-O1"), format!("@{}", outer.display()).into()];
+        let none = format!("@{}/none", dir.path().display());
+        assert_eq!(expanded(given(), Syntax::Gnu), ["-O1", "-DA", "-DB", "-DC", &none].map(OsString::from));
+        assert_eq!(expanded(given(), Syntax::Tcc), given());
+        fs::write(&inner, format!("@{}", outer.display())).unwrap();
+        assert_eq!(expanded(given(), Syntax::Gnu), given());
+    }
+}
