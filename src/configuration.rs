@@ -2,7 +2,7 @@
 //! the user names. Asks the compiler once a pipeline.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 use mjit_cc_platforms::{SearchList, Step, hides_inputs, possible_files, processor, why_unknown};
 
 use crate::depend::{SearchPath, TextFacts};
-use crate::discover::Environment;
+use crate::discover::Variables;
 use crate::error::Error;
 use crate::exec::Invocation;
 use crate::key::{Digest, KeyBuilder};
@@ -27,13 +27,14 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Reads the variables of this process. Names of files are relative to the working directory as it is now.
+    /// Takes the variables from `environment`. Names of files are relative to the working directory as it is now.
     ///
     /// # Errors
     /// [`Error::Unreadable`] where there is no such file.
     pub fn of(
         files: impl IntoIterator<Item = PathBuf>,
-        variables: impl IntoIterator<Item = OsString>,
+        names: impl IntoIterator<Item = OsString>,
+        environment: &Variables,
     ) -> Result<Self, Error> {
         let file = |path: PathBuf| {
             let path = std::path::absolute(&path).map_err(Error::unreadable(&path))?;
@@ -41,11 +42,11 @@ impl Watched {
             Ok(path)
         };
         let variable = |name: OsString| {
-            let value = Environment::value_of(&name);
+            let value = environment.get(&name).map(OsStr::to_owned);
             (name, value)
         };
         let files = files.into_iter().map(file).collect::<Result<_, Error>>()?;
-        Ok(Self { files, variables: variables.into_iter().map(variable).collect() })
+        Ok(Self { files, variables: names.into_iter().map(variable).collect() })
     }
 }
 

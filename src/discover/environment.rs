@@ -45,7 +45,8 @@ impl FromIterator<(OsString, OsString)> for Variables {
 impl Variables {
     /// The value of a variable. Names are compared as the system does.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&OsStr> {
+    pub fn get(&self, name: impl AsRef<OsStr>) -> Option<&OsStr> {
+        let name = name.as_ref();
         let is = |known: &OsStr| if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { known == name };
         self.0.iter().find(|(known, _)| is(known)).map(|(_, value)| value.as_os_str())
     }
@@ -134,12 +135,6 @@ impl Environment {
             ccache_sloppiness: set("CCACHE_SLOPPINESS"),
             variables,
         }
-    }
-
-    /// What a variable of the process is set to.
-    #[must_use]
-    pub fn value_of(name: &OsStr) -> Option<OsString> {
-        env::var_os(name)
     }
 
     /// All programs of this name, in the order of `PATH`; a name with a separator is a path.

@@ -91,7 +91,7 @@ impl Engine {
     fn start(options: &EngineOptions, reaper: Option<Arc<dyn exec::Reaper>>) -> Result<Self, Fault> {
         let compiling: Compiling = compiling!(options)?;
         // SAFETY: a string and lists of strings, or null, as the header says.
-        let (pch, files, variables) =
+        let (pch, hash_files, hash_env) =
             unsafe { (path(options.pch), words(options.hash_files), words(options.hash_env)) };
         let Compiling { wish, flags, environment, header, timeout, prefix, entry_prefix } = compiling;
         let log = Log { verbose: options.verbose, warnings: options.warnings != 0 };
@@ -103,7 +103,7 @@ impl Engine {
         let compiler = finder.find(&wish).map_err(failed)?;
         let mut pipeline = Pipeline::new(compiler, flags, Arc::<ProcessExecutor>::clone(&executor), scratch);
         pipeline.timeout = timeout;
-        pipeline.watched = Watched::of(files.into_iter().map(Into::into), variables).map_err(failed)?;
+        pipeline.watched = Watched::of(hash_files.into_iter().map(Into::into), hash_env, &variables).map_err(failed)?;
         pipeline.check_link().map_err(failed)?;
         let prefix = prefix.unwrap_or_else(|| "_mjit_".to_owned());
         let save_temps = options.save_temps != 0;

@@ -108,7 +108,8 @@ impl Engine {
         let runs: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler, options.flags.clone(), runs, scratch);
         pipeline.timeout = options.timeout;
-        pipeline.watched = Watched::of(options.hash_files.iter().cloned(), options.hash_env.iter().cloned())?;
+        pipeline.watched =
+            Watched::of(options.hash_files.iter().cloned(), options.hash_env.iter().cloned(), &environment.variables)?;
         pipeline.admission = Admission::new(None, Memory::per_compiler(options.memfree));
         pipeline.check_link()?;
         if let Some(launcher) = &options.launcher {

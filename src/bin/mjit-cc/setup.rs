@@ -52,7 +52,8 @@ pub(crate) fn pipeline(
     observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
     let mut pipeline = Pipeline::new(compiler, flags(args), executor, scratch);
     pipeline.timeout = timeout;
-    pipeline.watched = Watched::of(args.hash_files.iter().cloned(), args.hash_env.iter().cloned())?;
+    pipeline.watched =
+        Watched::of(args.hash_files.iter().cloned(), args.hash_env.iter().cloned(), &environment.variables)?;
     Ok(pipeline)
 }
 
