@@ -14,23 +14,58 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::{Exit, Launch};
+use crate::discover::Variables;
 
 /// A process and all that it started, as long as nobody left for a group of its own.
 #[derive(Debug)]
 pub(super) struct Group(Option<Pid>);
 
 /// A process.
-pub(super) struct Process(Child);
+pub(super) enum Process {
+    /// With this process's own environment.
+    Own(duct::Handle),
+    /// With an environment that was given.
+    Given(Child),
+}
 
-/// Starts a process that leads a group. Not by a pre_exec hook, which would cost posix_spawn. Where the environment was given, the
-/// environment of this process is not read: another thread of the host may be changing it.
+/// Starts a process that leads a group. Not by a pre_exec hook, which would cost posix_spawn.
 pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
+    let process = match launch.variables {
+        Some(variables) => Process::Given(start_with(variables, launch)?),
+        None => Process::Own(start_own(launch)?),
+    };
+    let group = Group(process.pid());
+    Ok((process, group))
+}
+
+/// Starts a process with the environment of this process.
+fn start_own(launch: Launch<'_>) -> io::Result<duct::Handle> {
+    let command = duct::cmd(launch.program, launch.args);
+    let command = match launch.input {
+        Some(input) => command.stdin_file(input),
+        None => command.stdin_null(),
+    };
+    let mut command = command
+        // duct applies the outermost first: this sends standard error where the next line has sent standard output.
+        .stderr_to_stdout()
+        .stdout_file(launch.output)
+        .unchecked()
+        .before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        });
+    for (name, value) in launch.env {
+        command = command.env(name, value);
+    }
+    command.start()
+}
+
+/// Starts a process with a given environment. The environment of this process is not read: another thread of the host may be changing
+/// it.
+fn start_with(variables: &Variables, launch: Launch<'_>) -> io::Result<Child> {
     let mut command = Command::new(launch.program);
     command.args(launch.args).process_group(0);
-    if let Some(variables) = launch.variables {
-        command.env_clear().envs(variables.iter());
-    }
-    command.envs(launch.env);
+    command.env_clear().envs(variables.iter()).envs(launch.env);
     command.stdin(launch.input.map_or_else(Stdio::null, Stdio::from));
     command.stdout(launch.output.try_clone()?).stderr(launch.output);
     let mut tries = 0;
@@ -41,11 +76,7 @@ pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
                 tries += 1;
                 thread::sleep(BUSY_PAUSE);
             }
-            started => {
-                let process = Process(started?);
-                let group = Group(process.pid());
-                return Ok((process, group));
-            }
+            started => return started,
         }
     }
 }
@@ -69,7 +100,10 @@ impl Process {
     }
 
     pub(super) fn id(&self) -> u32 {
-        self.0.id()
+        match self {
+            Self::Own(handle) => handle.pids().first().copied().unwrap_or_default(),
+            Self::Given(child) => child.id(),
+        }
     }
 
     /// Whether it ended, without reaping it.
@@ -89,7 +123,10 @@ impl Process {
 
     /// Waits for the end and reaps it.
     pub(super) fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.0.wait()
+        match self {
+            Self::Own(handle) => handle.wait().map(|output| output.status),
+            Self::Given(child) => child.wait(),
+        }
     }
 }
 
