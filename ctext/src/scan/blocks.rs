@@ -24,6 +24,8 @@ pub(crate) fn block_declarations(text: &Text<'_, '_>, body: Range<usize>, types:
     for at in body.clone() {
         match text.word(at) {
             Some(Word::Extern) => return BlockDeclarations::External(at),
+            // `__extension__` may also stand before an expression or an assertion.
+            Some(Word::Specifier) if begins_statement(text, at) && !declares(text, at + 1, types) => {}
             Some(word) if begins_statement(text, at) => {
                 let begins = match word {
                     Word::Static
@@ -59,6 +61,15 @@ pub(crate) fn block_declarations(text: &Text<'_, '_>, body: Range<usize>, types:
         }
     }
     BlockDeclarations::Local
+}
+
+/// True if a word that begins a declaration stands here.
+fn declares(text: &Text<'_, '_>, at: usize, types: Types<'_>) -> bool {
+    match text.word(at) {
+        Some(Word::Name) => types(text.name(at)).is_some(),
+        Some(Word::StaticAssert | Word::Statement | Word::Asm | Word::OffsetOf | Word::FunctionName) | None => false,
+        Some(_) => true,
+    }
 }
 
 /// True behind `;`, a brace, a label, or the parentheses of `if` and its like.
