@@ -146,8 +146,11 @@ impl Store {
         is_current(&record, key, &path, digests).then_some((path, record))
     }
 
-    /// Takes over an object that was just made.
+    /// Takes over an object that was just made. An object whose inputs are unknown serves this run alone, under the name that it has.
     pub(crate) fn keep_object(&self, staged: &Path, suffix: &str, record: &Record) -> Result<PathBuf, Error> {
+        if record.key == Digest::never() {
+            return Ok(staged.to_owned());
+        }
         let path = self.layout.object(&record.key, suffix);
         fs::rename(staged, &path).map_err(Error::file("write", &path))?;
         self.write_record(&path.with_extension("json"), record)?;

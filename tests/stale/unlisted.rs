@@ -89,3 +89,22 @@ fn embedded_files_are_found_beside_the_unit_and_watched() {
     let change = |place: &mut Place| place.write("later.bin", "B");
     Row { what: "__has_embed", before: asks, compilers: &compilers, change: &change, ..Row::PLAIN }.check();
 }
+
+/// Objects that are not kept have no key: each has a file of its own all the same.
+#[test]
+fn two_units_that_are_not_kept_are_both_linked() {
+    let place = Place::new();
+    for (name, value) in [("one", 1), ("two", 2)] {
+        let text = format!(
+            "__asm__(\".macro none\\n.endm\\n.include \\\"data.s\\\"\\n\");\nint {name}(void) {{ return {value}; }}\n"
+        );
+        place.write(&format!("{name}.c"), text);
+    }
+    place.write("data.s", "\n");
+    let mut command = place.tool(&["compile", "one.c", "two.c", "--compact", "--cc", "gcc"]);
+    run(&mut command, 0);
+    let report = crate::support::report(&place.path().join("out"));
+    let symbols: Vec<&serde_json::Value> =
+        report["units"].as_array().unwrap().iter().map(|unit| &unit["symbols"]).collect();
+    assert_eq!(symbols, [&serde_json::json!(["one"]), &serde_json::json!(["two"])]);
+}
