@@ -81,6 +81,8 @@ impl Run<'_> {
     pub(super) fn build(self) -> Result<Report, Error> {
         let count = self.batch.units.len();
         self.observer.event(&Event::BatchStarted { units: count });
+        // Each unit's key wants the answer: asked for here, the compiler is asked once and not by each thread.
+        self.pipeline.configuration();
         let next = AtomicUsize::new(0);
         let tasks = group::tasks(&self.batch.units, self.batch.unity, &self.batch.alone);
         let slots: Vec<OnceLock<Turn>> = (0..count).map(|_| OnceLock::new()).collect();
