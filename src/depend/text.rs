@@ -15,6 +15,10 @@ pub(crate) struct TextFacts {
     directive: bool,
     /// A string that ends with the first letters of such a word.
     piece: bool,
+    /// A string that ends with a dot, and a macro behind it, as in version numbers.
+    dot: bool,
+    /// A word or a string that would make such a word of a dot before it.
+    behind_dot: bool,
     /// A question for a file whose name is not written out, or stands in a macro that may be used anywhere.
     pub(super) asks_unknown: bool,
     /// An `#include` or `#embed` whose name is made by a macro.
@@ -84,12 +88,14 @@ impl TextFacts {
         self.asm |= other.asm;
         self.directive |= other.directive;
         self.piece |= other.piece;
+        self.dot |= other.dot;
+        self.behind_dot |= other.behind_dot;
         self.asks_unknown |= other.asks_unknown;
     }
 
     /// Why nobody knows what a translation unit with these texts reads.
     pub(crate) fn why_unknown(&self) -> Option<&'static str> {
-        if self.directive || (self.asm && self.piece) {
+        if self.directive || (self.asm && (self.piece || (self.dot && self.behind_dot))) {
             return Some(
                 "its text, or a header's, may make the assembler read a file (.incbin, .include), which no compiler lists",
             );
@@ -107,6 +113,10 @@ impl TextFacts {
             self.asm |= *token == PASTE;
             let Token::Word(word) = token else { continue };
             self.word(word);
+            // Shorter ones are names of variables everywhere; what would have to follow them is looked for in strings.
+            let is_verb = at.checked_sub(1).is_some_and(|before| tokens[before] == Token::Directive);
+            let begins = DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
+            self.behind_dot |= begins && word.len() > 2 && !is_verb;
             match (at.checked_sub(2).map(|at| &tokens[at..at + 2]), tokens.get(at + 1)) {
                 // What is pasted is one word.
                 (Some([Token::Word(first), paste]), _) if *paste == PASTE => self.word(&format!("{first}{word}")),
@@ -146,12 +156,14 @@ impl TextFacts {
         let text = String::from_utf8_lossy(text).to_ascii_lowercase();
         self.directive |= text.contains("incbin") || text.contains(".include");
         self.directive |= MACROS.iter().any(|word| text.contains(word));
+        self.behind_dot |= ["inc", "ncbin", "nclude", "cbin", "clude"].iter().any(|piece| text.starts_with(piece))
+            || matches!(&*text, "i" | "in");
         let last = text.rsplit(|c: char| c.is_whitespace() || matches!(c, ';' | ':' | '\\')).next().unwrap_or_default();
         if let Some(begun) = last.strip_prefix('.') {
             let begins =
                 DIRECTIVES.iter().any(|directive| directive.starts_with(begun) && directive.len() > begun.len());
-            // A dot alone is seldom a directive's, unless something follows at once.
-            self.piece |= begins && (!begun.is_empty() || goes_on);
+            self.piece |= begins && !begun.is_empty();
+            self.dot |= begun.is_empty() && goes_on;
         }
     }
 
@@ -361,8 +373,6 @@ mod tests {
             "asm(\".inc\\\nbin\");",
             r#"asm("\x2eincb\151n \"f\"");"#,
             r#"asm(".in" LATER);"#,
-            r#"asm("." LATER);"#,
-            "#define READ(how) asm(\".\" #how)",
             "#define TEXT(x) #x\nasm(TEXT(.inc) TEXT(bin));",
             "DIRECTIVE(inc##bin)",
             "TEXT(.include \"f\")",
@@ -371,6 +381,18 @@ mod tests {
             "__attribute__((section(\".rodata\\n.incbin \\\"f\\\"\\n#\"))) int x;",
         ] {
             assert!(reads_files(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_dot_waits_for_the_rest_of_a_directive() {
+        for before in [r#"asm("." LATER);"#, "#define READ(how) asm(\".\" #how)"] {
+            assert!(!reads_files(before), "{before}");
+            for rest in ["#define LATER \"incl\" \"ude\"", "READ(include)", "READ(in) \"cbin\"", "READ(i) \"nclude\""] {
+                let mut facts = TextFacts::of(before.as_bytes());
+                facts.join(&TextFacts::of(rest.as_bytes()));
+                assert!(facts.why_unknown().is_some(), "{before} {rest}");
+            }
         }
     }
 
