@@ -219,10 +219,14 @@ impl Run<'_> {
             if symbols.is_empty() {
                 continue;
             }
+            if made.is_empty() {
+                self.tell_output(one.unit.name(), &record.output);
+            }
             if *origin == Origin::Cache {
                 self.observer.event(&Event::CacheHit { unit: one.unit.name() });
             }
-            let record = Record { symbols: symbols.clone(), units: Vec::new(), ..record.clone() };
+            let record =
+                Record { symbols: symbols.clone(), units: Vec::new(), output: String::new(), ..record.clone() };
             let (file, origin, timings) = (file.clone(), *origin, *timings);
             made.push((one.number, Made { record, file, origin, timings, library: None }));
         }
@@ -290,18 +294,16 @@ impl Run<'_> {
         let limit = pipeline.timeout.and_then(|limit| limit.checked_mul(patience));
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let ran = match pipeline.compile(&unit, header, Role::Object, &staged, deadline, self.observer) {
-            Ok(ran) if ran.text.is_empty() => ran,
-            // The words are about a text that no unit has.
-            Ok(ran) => {
-                scratch::remove_file(&staged.staged);
-                let diagnostics = pipeline.toolchain().diagnostics(ran.text.as_bytes());
-                return Ok(Compiled::Blamed(diagnostics.into_iter().map(|one| one.file).collect()));
-            }
-            Err(Failure::Refused { diagnostics, .. }) => {
-                return Ok(Compiled::Blamed(diagnostics.into_iter().map(|one| one.file).collect()));
-            }
+            Ok(ran) => ran,
+            Err(Failure::Refused { output, .. }) => return Ok(Compiled::Blamed(named_in(&output, group))),
             Err(failure) => return Err(failure),
         };
+        // Words about a unit are about a text that no unit has. Words about the header alone are as true as ever.
+        let blamed = named_in(&ran.text, group);
+        if !blamed.is_empty() {
+            scratch::remove_file(&staged.staged);
+            return Ok(Compiled::Blamed(blamed));
+        }
         let defined = symbols::defined_by_object(&staged.staged, target)?;
         let mut units = vec![Vec::new(); group.len()];
         for unit in merged.units {
@@ -344,6 +346,11 @@ impl Run<'_> {
         let found = self.pipeline.surroundings(&self.header, &includes.lines, dir, &|_: &Event<'_>| {});
         Arc::clone(sync::lock(&self.surroundings.0).entry(includes.clone()).or_insert_with(|| Arc::new(found)))
     }
+}
+
+/// The units that a compiler's words name.
+fn named_in(output: &str, group: &[Keyed<'_>]) -> BTreeSet<String> {
+    group.iter().map(|(one, _)| one.unit.name()).filter(|name| output.contains(name)).map(str::to_owned).collect()
 }
 
 fn group_key(group: &[Keyed<'_>]) -> Digest {
