@@ -43,13 +43,13 @@ impl Lot {
         matches!(self, Self::Good | Self::Slow | Self::OnVmThread)
     }
 
-    /// What it adds to the C text.
+    /// What it adds to the C text: no comment, which a merged text would not have.
     pub fn text(self) -> &'static str {
         match self {
-            Self::Slow => "/* fake-cc: slow */\n",
-            Self::Crash => "/* fake-cc: crash */\n",
-            Self::DiesHalfway => "/* fake-cc: die-halfway */\n",
-            Self::Hang => "/* fake-cc: hang */\n",
+            Self::Slow => "_Static_assert(1, \"fake-cc: slow \");\n",
+            Self::Crash => "_Static_assert(1, \"fake-cc: crash \");\n",
+            Self::DiesHalfway => "_Static_assert(1, \"fake-cc: die-halfway \");\n",
+            Self::Hang => "_Static_assert(1, \"fake-cc: hang \");\n",
             Self::SyntaxError => "long broken(\n",
             _ => "",
         }

@@ -62,6 +62,6 @@ fn flags_that_list_instead_of_compiling_are_refused() {
     for flag in ["-M", "-MM", "-E", "-S", "-Wp,-MM", "@flags"] {
         let output = run(&mut place.tool(&["compile", "unit.c", "--cc", "gcc", &format!("--cflag={flag}")]), 2);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("leave the flag out"), "{flag}: {said}");
+        assert!(said.contains("would make no object") || said.contains("and make no object"), "{flag}: {said}");
     }
 }
