@@ -323,7 +323,7 @@ impl Host for Vm {
     fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
         let owner = self.touched(request.owner, "generated").ok_or("no owner")?;
         let mut rng = fastrand::Rng::with_seed(self.seed.wrapping_add(request.id));
-        let lot = Lot::draw(&mut rng);
+        let lot = Lot::draw(request.id, &mut rng);
         if !lot.is_good() {
             owner.spoiled.store(true, Ordering::SeqCst);
         }
