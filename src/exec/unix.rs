@@ -23,7 +23,7 @@ pub(super) struct Group(Option<Pid>);
 /// A process.
 pub(super) enum Process {
     /// With this process's own environment.
-    Own(duct::Handle),
+    Own(Box<duct::Handle>),
     /// With an environment that was given.
     Given(Child),
 }
@@ -32,7 +32,7 @@ pub(super) enum Process {
 pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
     let process = match launch.variables {
         Some(variables) => Process::Given(start_with(variables, launch)?),
-        None => Process::Own(start_own(launch)?),
+        None => Process::Own(Box::new(start_own(launch)?)),
     };
     let group = Group(process.pid());
     Ok((process, group))
