@@ -4,7 +4,7 @@
 //!
 //! Where this crate has no frame of its own for it (other systems than Linux, other machines than x86-64), `catch_unwind` does it.
 
-#![expect(unsafe_code, reason = "a frame with a personality of its own, which the unwinder asks")]
+#![allow(unsafe_code, reason = "a frame with a personality of its own, which the unwinder asks")]
 
 use std::any::Any;
 use std::cell::Cell;
