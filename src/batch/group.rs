@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
@@ -22,7 +22,7 @@ use crate::pipeline::UnitPaths;
 use crate::scratch;
 use crate::store::Record;
 use crate::symbols::{self, Defined};
-use crate::sync;
+use crate::sync::{self, Mutex};
 use crate::unit::Unit;
 
 /// Whether units are compiled several at a time, so that what they have in common is compiled once. A merged unit means what the unit

@@ -2,27 +2,20 @@
 //! kept, by each compiler. Built, changed, built again, and compared with what is built from nothing; built, not changed, and not built
 //! again.
 
+#![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
 #![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
-#[cfg(unix)]
 mod configuration;
-#[cfg(unix)]
 mod dependency_flags;
 #[cfg(target_os = "linux")]
 mod linked;
-#[cfg(unix)]
 mod meanwhile;
-#[cfg(unix)]
 mod named_files;
-#[cfg(unix)]
 mod search;
-#[cfg(unix)]
 mod table;
-#[cfg(unix)]
 mod unlisted;
-#[cfg(unix)]
 mod watched;
