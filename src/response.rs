@@ -78,6 +78,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "a path there has backslashes, which such a file has to escape")]
     fn files_name_files() {
         let dir = tempfile::tempdir().unwrap();
         let (outer, inner) = (dir.path().join("outer"), dir.path().join("inner"));

@@ -1,7 +1,7 @@
 //! The words of C and of its common dialects that the scanner has to tell apart. A table, nothing more.
 
 /// Attributes that say something of the code or the type, and nothing of the symbol or of other code. Without the underscores around.
-const HARMLESS: [&[u8]; 44] = [
+const HARMLESS: [&[u8]; 46] = [
     b"access",
     b"aligned",
     b"alloc_align",
@@ -12,6 +12,8 @@ const HARMLESS: [&[u8]; 44] = [
     b"cold",
     b"const",
     b"deprecated",
+    b"dllexport",
+    b"dllimport",
     b"fallthrough",
     b"flatten",
     b"format",

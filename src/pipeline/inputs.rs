@@ -235,7 +235,12 @@ impl Pipeline {
             Some(rule) => self.toolchain().link_dependencies(&rule.map_err(|_| NO_LIST)?),
             None => Vec::new(),
         };
-        let is_own = |path: &Path| objects.iter().any(|object| object == path) || path.starts_with(temporary);
+        // By names that no other file has, since a linker may write paths in another way than this system has them.
+        let own_dir = temporary.file_name();
+        let is_own = |path: &Path| {
+            objects.iter().any(|object| object == path || object.file_name() == path.file_name())
+                || path.components().any(|part| Some(part.as_os_str()) == own_dir)
+        };
         let has_list = files.iter().any(|path| is_own(path));
         if !has_list && self.flags.ldflags.iter().any(|word| may_search(word.to_str())) {
             return Err("the linker does not list what it reads, and a flag makes it look for files");

@@ -131,7 +131,9 @@ fn auto_makes_the_same_groups_for_any_number_of_jobs() {
         assert_eq!(project.again(&["--unity", "auto", jobs, "--compact"], 0).counts(), (1, 1, 1));
         std::fs::read(project.place.join("out").join(library("units"))).unwrap()
     };
-    assert!(library("-j2") == library("-j6"));
+    let (two, six) = (library("-j2"), library("-j6"));
+    // A DLL holds the time of its link.
+    assert!(cfg!(windows) || two == six);
 }
 
 #[test]
