@@ -69,7 +69,7 @@ pub(crate) struct Configuration {
     pub(crate) library_dirs: Vec<PathBuf>,
     /// What the flags say as C text.
     pub(crate) facts: TextFacts,
-    /// Why nobody can say what the compiler reads.
+    /// Why the files that the compiler reads cannot be known.
     pub(crate) why_unknown: Option<&'static str>,
 }
 

@@ -119,7 +119,7 @@ pub fn possible_files(word: &str) -> impl Iterator<Item = &Path> {
 const PROFILES: [&str; 5] =
     ["-fprofile-use", "-fprofile-instr-use", "-fauto-profile", "-fbranch-probabilities", "-fprofile-sample-use"];
 
-/// Why nobody can say what a compiler with these words reads; none where it can be said. `is_file` says which names are files'.
+/// Why the files that a compiler with these arguments reads cannot be known; none where they can. `is_file` says which names are files'.
 #[must_use]
 pub fn why_unknown(compiler: &Compiler, flags: &Flags, is_file: &dyn Fn(&Path) -> bool) -> Option<&'static str> {
     let mut profiles = words(compiler, flags).filter(|word| PROFILES.iter().any(|flag| word.starts_with(flag)));

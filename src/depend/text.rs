@@ -93,7 +93,7 @@ impl TextFacts {
         self.asks_unknown |= other.asks_unknown;
     }
 
-    /// Why nobody knows what a translation unit with these texts reads.
+    /// Why the files that a translation unit with these texts reads cannot be known.
     pub(crate) fn why_unknown(&self) -> Option<&'static str> {
         if self.directive || (self.asm && (self.piece || (self.dot && self.behind_dot))) {
             return Some(

@@ -39,7 +39,7 @@ enum State {
 struct Keeper {
     shell: Child,
     writer: PipeWriter,
-    /// So that a shell that died is an error to whoever writes, and not a SIGPIPE, which ends a host in C.
+    /// Keeps a write to a shell that died an error, and not a SIGPIPE, which ends a host in C.
     _reader: PipeReader,
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn exit_code() -> u8 {
 
 fn comes(signal: i32, executor: &ProcessExecutor) {
     if CAME.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-        // Somebody is in a hurry. A later run sweeps what this one leaves.
+        // A second signal asks for an end at once. A later run sweeps what this run leaves.
         std::process::exit(exit_code().into());
     }
     executor.cancel();
