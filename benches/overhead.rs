@@ -85,6 +85,10 @@ fn script(plans: &[Plan], units: &[PathBuf]) -> String {
             fs::copy(units.next().expect("a unit for each compilation"), &step.args[at + 1])
                 .expect("the scratch is there");
         }
+        if let Some(at) = step.args.iter().position(|word| word == "-o") {
+            let into = Path::new(&step.args[at + 1]).parent().expect("an output lies in a directory");
+            fs::create_dir_all(into).expect("the output's directory can be made");
+        }
         script += &format!("{step}\n");
     }
     script
