@@ -25,7 +25,6 @@ impl Lot {
     /// The first units are so that what must have happened in a round has happened, however slow the machine is.
     pub fn draw(number: u64, rng: &mut fastrand::Rng) -> Self {
         match number {
-            4 | 5 => return Self::Hang,
             6 => return Self::Crash,
             7 => return Self::OnVmThread,
             _ => {}

@@ -30,6 +30,8 @@ pub struct Owner {
     alive: AtomicBool,
     /// What was wrong with its unit at any time.
     pub spoiled: AtomicBool,
+    /// What becomes of its units, if they are not drawn.
+    lot: Option<Lot>,
     /// Code of earlier switches is not to be entered.
     switches: AtomicU64,
     pub slot: Mutex<Option<Slot>>,
@@ -133,6 +135,11 @@ impl Vm {
     }
 
     pub fn new_owner(&self, rng: &mut fastrand::Rng) -> Arc<Owner> {
+        self.new_owner_with(None, rng)
+    }
+
+    /// An owner whose units all have the same lot, if one is given.
+    pub fn new_owner_with(&self, lot: Option<Lot>, rng: &mut fastrand::Rng) -> Arc<Owner> {
         let mut heap = self.heap.lock().unwrap();
         heap.next_name += 1;
         heap.next_key += 1;
@@ -143,6 +150,7 @@ impl Vm {
             name: AtomicU64::new(heap.next_name),
             alive: AtomicBool::new(true),
             spoiled: AtomicBool::new(false),
+            lot,
             switches: AtomicU64::new(0),
             slot: Mutex::new(None),
         });
@@ -323,7 +331,7 @@ impl Host for Vm {
     fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
         let owner = self.touched(request.owner, "generated").ok_or("no owner")?;
         let mut rng = fastrand::Rng::with_seed(self.seed.wrapping_add(request.id));
-        let lot = Lot::draw(request.id, &mut rng);
+        let lot = owner.lot.unwrap_or_else(|| Lot::draw(request.id, &mut rng));
         if !lot.is_good() {
             owner.spoiled.store(true, Ordering::SeqCst);
         }
