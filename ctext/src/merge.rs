@@ -84,8 +84,8 @@ struct Before {
     declared: HashMap<Vec<u8>, Identity>,
 }
 
-/// Merges units that all stand behind the same text and begin with the same `#include` lines, which `includes` has, each with its
-/// line feed.
+/// Merges units that all stand behind the same text and begin with the same `#include` lines, which are `includes`
+/// ([`leading_includes`]).
 ///
 /// The merged text is a function of the arguments alone.
 #[must_use]
@@ -158,9 +158,7 @@ fn read<'t>(member: &Member<'t>, surroundings: &'t Surroundings, includes: &[u8]
     if member.text.windows(ALONE_MARK.len()).any(|window| window == ALONE_MARK.as_bytes()) {
         return Err(Reason::Marked);
     }
-    let lines = leading_includes(member.text);
-    let own = lines.iter().flat_map(|line| [*line, b"\n"]).flatten();
-    if !own.eq(includes) {
+    if leading_includes(member.text) != includes {
         return Err(Reason::OtherIncludes);
     }
     let mut macros = Macros::new(&surroundings.macros, surroundings.line_comments);

@@ -17,8 +17,8 @@ struct Branch {
     last: bool,
 }
 
-/// The `#include` lines at a text's very top, as they stand there.
-pub fn leading_includes(text: &[u8]) -> Vec<&[u8]> {
+/// The `#include` lines at a text's very top, as they stand there, each with a line feed behind it.
+pub fn leading_includes(text: &[u8]) -> Vec<u8> {
     let mut lines = Vec::new();
     let mut rest = text;
     loop {
@@ -38,7 +38,8 @@ pub fn leading_includes(text: &[u8]) -> Vec<&[u8]> {
         } else if let Some(name) = verb.strip_prefix(b"include")
             && name.trim_ascii_start().starts_with_any(b"<\"")
         {
-            lines.push(line);
+            lines.extend_from_slice(line);
+            lines.push(b'\n');
         } else if !(line.starts_with(b"//")
             || verb.strip_prefix(b"pragma").is_some_and(|rest| rest.trim_ascii() == b"once"))
         {
@@ -72,7 +73,7 @@ pub(crate) fn preprocess<'t>(
     macros: &mut Macros<'t>,
     line_comments: bool,
 ) -> Result<Preprocessed<'t>, Reason> {
-    let above = leading_includes(text).len();
+    let above = leading_includes(text).iter().filter(|&&byte| byte == b'\n').count();
     let tokens = lex(text, line_comments)?;
     let mut reader = Reader {
         macros,

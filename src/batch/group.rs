@@ -76,7 +76,7 @@ pub(super) struct Grouped {
 /// What a unit includes at its top: units are merged only behind the same files.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Includes {
-    /// The lines, each with its line feed.
+    /// The lines, as [`ctext::leading_includes`] gives the lines.
     lines: Vec<u8>,
     /// The unit's directory, where the lines mean other files elsewhere.
     dir: Option<PathBuf>,
@@ -86,12 +86,13 @@ impl Includes {
     fn of(unit: &Unit) -> Self {
         let lines = ctext::leading_includes(unit.text());
         // Other files are looked for beside the unit.
-        let is_anywhere = |line: &&[u8]| {
+        let is_anywhere = |line: &[u8]| {
             let name = line.iter().position(|byte| b"<\"".contains(byte)).map_or(&b""[..], |at| &line[at..]);
             name.starts_with(b"<") || name.starts_with(b"\"/")
         };
-        let dir = if lines.iter().all(is_anywhere) { None } else { unit.dir().map(Path::to_owned) };
-        Self { lines: lines.iter().flat_map(|line| [*line, b"\n"]).flatten().copied().collect(), dir }
+        let is_anywhere = lines.split_inclusive(|&byte| byte == b'\n').all(is_anywhere);
+        let dir = if is_anywhere { None } else { unit.dir().map(Path::to_owned) };
+        Self { lines, dir }
     }
 }
 

@@ -119,7 +119,7 @@ impl Shared {
             .collect();
         let mut compiled = Compiled::default();
         let mut named = named;
-        named.sort_by_cached_key(|unit| ctext::leading_includes(unit.part.text.as_bytes()).concat());
+        named.sort_by_cached_key(|unit| ctext::leading_includes(unit.part.text.as_bytes()));
         for units in named.chunks(UNITS_A_TRANSLATION_UNIT) {
             self.compile_together(engine, stem, units, &mut compiled);
             if compiled.stops {

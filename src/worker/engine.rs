@@ -229,8 +229,7 @@ impl Engine {
 
     /// Merges units that begin with the same `#include` lines.
     pub(super) fn merge(&self, members: &[Member<'_>], observer: &dyn Observer) -> Group {
-        let lines = ctext::leading_includes(members.first().map_or(b"", |member| member.text));
-        let includes: Vec<u8> = lines.iter().flat_map(|line| [*line, b"\n"]).flatten().copied().collect();
+        let includes = ctext::leading_includes(members.first().map_or(b"", |member| member.text));
         match &*self.surroundings(&includes, observer) {
             Ok(surroundings) => ctext::merge(members, surroundings, &includes),
             Err(reason) => Group::none_of(members.len(), reason),

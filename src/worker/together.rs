@@ -134,7 +134,7 @@ impl Shared {
         // What is to be built yet, last first: units that include the same files, and among these the hottest first.
         let mut groups: Vec<Vec<Waiting<'_, T>>> = Vec::new();
         for one in waiting {
-            let includes = |one: &Waiting<'_, T>| ctext::leading_includes(one.member().text).concat();
+            let includes = |one: &Waiting<'_, T>| ctext::leading_includes(one.member().text);
             let own = includes(&one);
             match groups.iter_mut().find(|group| includes(&group[0]) == own) {
                 Some(group) => group.push(one),
