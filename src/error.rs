@@ -87,6 +87,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// An engine was called in a process that has not opened the engine.
+    #[error("the engine belongs to the process that this one was forked from: open another engine here")]
+    OtherProcess,
     /// The work was interrupted.
     #[error("interrupted")]
     Interrupted,

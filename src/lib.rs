@@ -1,40 +1,26 @@
 //! Turns generated C into running machine code with the C compilers that a machine already has.
 //!
-//! A unit goes one way: source, plan, process, object, library, symbol. [`discover`] finds a compiler, [`pch`] makes the common
-//! header ready, [`pipeline`] runs the plans that the [`platforms`] crate makes, [`batch`] does so for many units at once, and
-//! [`library`] loads what came of it. Events tell an [`Observer`](event::Observer) what happens.
+//! C text becomes functions of this process by an [`Engine`]:
 //!
-//! ```no_run
-//! use std::sync::Arc;
-//! use mjitcc::batch::{Batch, HeaderSource, Unity};
-//! use mjitcc::discover::{Environment, Finder, Wish};
-//! use mjitcc::event::Event;
-//! use mjitcc::exec::ProcessExecutor;
-//! use mjitcc::pipeline::Pipeline;
-//! use mjitcc::platforms::Flags;
-//! use mjitcc::scratch::{Purpose, Scratch};
-//!
-//! # fn main() -> Result<(), mjitcc::Error> {
-//! let environment = Environment::read();
-//! let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files)?;
-//! let executor = Arc::new(ProcessExecutor::default());
-//! let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-//! let compiler = finder.find(&Wish::default())?;
-//! let pipeline = Pipeline::new(compiler, Flags::default(), executor, scratch);
-//! let batch = Batch {
-//!     units: vec!["unit.c".into()],
-//!     header: HeaderSource::Header("vm.h".into()),
-//!     out_dir: "out".into(),
-//!     compact: true,
-//!     unity: Unity::Off,
-//!     alone: Default::default(),
-//!     jobs: std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN),
-//!     keep_going: false,
-//! };
-//! let report = batch.run(&pipeline, &|_: &Event<'_>| {})?;
-//! # Ok(())
-//! # }
 //! ```
+//! let engine = mjitcc::Engine::builder().open()?;
+//! let module = engine.compile("long succ(long n) { return n + 1; }")?;
+//! // SAFETY: the C text defines a function of this type.
+//! let succ = unsafe { module.function::<extern "C" fn(i64) -> i64>("succ") }?;
+//! assert_eq!(succ(1), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Files of C become libraries by a [`batch`], which the command line program runs too. A host that goes on meanwhile, such as the VM of a
+//! language, hands units to a [`worker`], which compiles the hottest first and publishes the code in a word that the host reads.
+//!
+//! A unit goes one way: source, plan, process, object, library, symbol. [`discover`] finds a compiler, [`pch`] makes the common
+//! header ready, [`pipeline`] runs the plans that the [`platforms`] crate makes, and [`library`] loads the result. Events tell an
+//! [`Observer`](event::Observer) what happens.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod admission;
 #[cfg(all(unix, not(loom)))]
@@ -44,6 +30,8 @@ pub mod cache;
 mod configuration;
 mod depend;
 pub mod discover;
+#[cfg(not(loom))]
+mod engine;
 mod error;
 pub mod event;
 pub mod exec;
@@ -76,5 +64,7 @@ mod whole;
 pub mod worker;
 
 pub use configuration::Watched;
+#[cfg(not(loom))]
+pub use engine::{Engine, EngineBuilder, Function, Module, Object};
 pub use error::{Error, Failure, Phase};
 pub use mjit_cc_platforms as platforms;

@@ -69,8 +69,10 @@ mod tiers;
 mod together;
 mod units;
 
+#[cfg(not(loom))]
+pub(crate) use engine::Engine as PartsEngine;
 #[cfg(all(feature = "capi", not(loom)))]
-pub(crate) use engine::{Engine as PartsEngine, Source as PartsSource};
+pub(crate) use engine::Source as PartsSource;
 pub use fork::Fork;
 pub use host::{Code, FactId, Generated, Host, Inlined, NoCode, OwnerId, Place, Request, Switches};
 pub use jobs::NotRun;

@@ -173,6 +173,12 @@ impl Taken {
         &self.entry.record.symbols
     }
 
+    /// What the compiler said of the unit.
+    #[cfg(not(loom))]
+    pub(crate) fn output(&self) -> &str {
+        &self.entry.record.output
+    }
+
     /// Its bytes.
     pub(crate) fn object(&self) -> &[u8] {
         self.entry.object()

@@ -33,6 +33,8 @@ use crate::unit::Unit;
 
 mod cached;
 mod companies;
+#[cfg(not(loom))]
+mod module;
 
 pub(super) use cached::Kept;
 use companies::Companies;
@@ -145,7 +147,7 @@ impl Engine {
         Ok(engine)
     }
 
-    pub(super) fn prepare_header(
+    pub(crate) fn prepare_header(
         pipeline: &Pipeline,
         header: &WorkerHeader,
         observer: &dyn Observer,
@@ -171,15 +173,21 @@ impl Engine {
     }
 
     /// For a host that has a worker of its own, and makes each part ready by itself.
-    #[cfg(all(feature = "capi", not(loom)))]
+    #[cfg(not(loom))]
     pub(crate) fn of_parts(pipeline: Arc<Pipeline>, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
         let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
         let (standby, surroundings) = (Standby::new(0), Arc::default());
         Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, companies: None }
     }
 
+    /// The same with so many compilers that wait.
+    #[cfg(not(loom))]
+    pub(crate) fn with_standby(self, compilers: usize) -> Self {
+        Self { standby: Standby::new(compilers), ..self }
+    }
+
     /// Sees to it that compilers wait for the next units.
-    pub(super) fn stand_by(&self, observer: &dyn Observer) {
+    pub(crate) fn stand_by(&self, observer: &dyn Observer) {
         self.standby.prepare(&self.pipeline, &self.header, observer);
         self.quick.iter().for_each(|quick| quick.stand_by(observer));
     }
@@ -255,27 +263,27 @@ impl Engine {
     /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
     fn build(&self, stem: &str, source: &Source<'_>, entry: &str, observer: &dyn Observer) -> Result<Library, Failure> {
         if self.pipeline.toolchain().capabilities().at_once {
-            return self.build_at_once(stem, source, entry, observer);
+            let unit = Unit::from_text(&source.name, source.text)?;
+            return Ok(self.build_at_once(stem, &unit, &[entry.to_owned()], observer)?.0);
         }
         let object = self.compile(stem, source, observer)?;
         self.link(stem, &[object], &[entry.to_owned()], observer)
     }
 
-    /// C text to loaded code in one process.
+    /// C text to loaded code in one process, and the compiler's own lines.
     fn build_at_once(
         &self,
         stem: &str,
-        source: &Source<'_>,
-        entry: &str,
+        unit: &Unit,
+        entries: &[String],
         observer: &dyn Observer,
-    ) -> Result<Library, Failure> {
+    ) -> Result<(Library, String), Failure> {
         let Self { pipeline, header, .. } = self;
-        let unit = Unit::from_text(&source.name, source.text)?;
         let suffix = pipeline.toolchain().compiler().target.library_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
-        let built = pipeline.compile(&unit, header, Role::Library, &paths, pipeline.deadline(), observer);
+        let built = pipeline.compile(unit, header, Role::Library, &paths, pipeline.deadline(), observer);
         let image = || fs::read(&paths.staged).map_err(Failure::file("read", &paths.staged));
-        let load = |_| self.name_for_perf(Library::open(&paths.staged)?, &[entry.to_owned()], image);
+        let load = |ran: Ran| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, ran.text));
         let loaded = built.and_then(load);
         self.discard(&[self.source(stem), paths.staged]);
         loaded

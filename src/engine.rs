@@ -1,0 +1,157 @@
+//! The front door: C text to functions, on the caller's thread. Knows neither files of units ([`Batch`]) nor a host that
+//! goes on meanwhile ([`worker`](crate::worker)).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mjit_cc_platforms::Compiler;
+
+use crate::batch::Batch;
+use crate::batch::report::Report;
+use crate::error::{Error, Failure};
+use crate::event::Observer;
+use crate::pipeline::Pipeline;
+use crate::unit::Unit;
+use crate::worker::PartsEngine;
+
+mod builder;
+mod module;
+
+pub use builder::EngineBuilder;
+pub use module::{Function, Module};
+
+/// The name of a unit that was given none, in diagnostics, in `__FILE__` and in debug information.
+const UNIT_NAME: &str = "unit.c";
+
+/// A compiler with its flags and its precompiled header, ready to turn C text into functions of this process.
+///
+/// Several threads may use an engine at once. Each [`Module`] has a share in the engine; the temporary directory is removed with the last
+/// share. The engine belongs to the process that opened the engine: the child of a fork opens another.
+///
+/// ```
+/// let engine = mjitcc::Engine::builder().open()?;
+/// let module = engine.compile("long succ(long n) { return n + 1; }")?;
+/// // SAFETY: the C text defines a function of this type.
+/// let succ = unsafe { module.function::<extern "C" fn(i64) -> i64>("succ") }?;
+/// assert_eq!(succ(1), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    parts: PartsEngine,
+    observer: Box<dyn Observer + Send + Sync>,
+    /// The number of the next unit, for the names of temporary files.
+    next: AtomicU64,
+    /// The process that opened the engine.
+    process: u32,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            self.parts.close();
+        } else {
+            self.parts.disown();
+        }
+    }
+}
+
+/// An object file in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// The file's content, in the format of the compiler's target.
+    pub bytes: Vec<u8>,
+    /// The C names that the object defines for others, sorted; empty where these are not known (`-flto`).
+    pub symbols: Vec<String>,
+}
+
+impl Engine {
+    /// The settings of an engine, each with a default.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Compiles C text and loads the code. The symbols that the text defines keep their names; equal names in two modules are two functions.
+    ///
+    /// # Errors
+    /// [`Failure`]: [`Failure::Refused`] has the compiler's diagnostics as data.
+    pub fn compile(&self, text: impl AsRef<[u8]>) -> Result<Module, Failure> {
+        self.compile_as(UNIT_NAME, text)
+    }
+
+    /// As [`compile`](Self::compile), with a name for the text in diagnostics, in `__FILE__` and in debug information.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_as(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Module, Failure> {
+        let shared = self.here()?;
+        let unit = Unit::from_text(name, text.as_ref())?;
+        let made = shared.parts.module(&shared.stem(), &unit, &*shared.observer);
+        shared.parts.stand_by(&*shared.observer);
+        let (library, output) = made?;
+        let diagnostics = shared.parts.pipeline().toolchain().diagnostics(output.as_bytes());
+        Ok(Module::new(library, diagnostics, Arc::clone(shared)))
+    }
+
+    /// Compiles C text to an object file, for a host that links or loads the code elsewhere, for instance in another process.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn object(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Object, Failure> {
+        let shared = self.here()?;
+        let unit = Unit::from_text(name, text.as_ref())?;
+        let (bytes, symbols) = shared.parts.object_in_memory(&shared.stem(), &unit, &*shared.observer)?;
+        Ok(Object { bytes, symbols })
+    }
+
+    /// Builds libraries of files with this engine's compiler, flags, cache and limits. [`Batch::header`] takes the place of the engine's.
+    ///
+    /// # Errors
+    /// [`Error`] if the work as a whole cannot go on; what is wrong with a unit is in the report.
+    pub fn run(&self, batch: &Batch) -> Result<Report, Error> {
+        let shared = self.here().map_err(|_| Error::OtherProcess)?;
+        batch.run(shared.parts.pipeline(), &*shared.observer)
+    }
+
+    /// The compiler.
+    #[must_use]
+    pub fn compiler(&self) -> &Compiler {
+        self.pipeline().toolchain().compiler()
+    }
+
+    /// The private directory of temporary files; the directory is removed with the last share in the engine.
+    #[must_use]
+    pub fn temp_dir(&self) -> PathBuf {
+        self.pipeline().scratch.path().to_owned()
+    }
+
+    fn pipeline(&self) -> &Pipeline {
+        self.shared.parts.pipeline()
+    }
+
+    /// The engine's parts, in the process that has opened the engine.
+    fn here(&self) -> Result<&Arc<Shared>, Failure> {
+        if self.shared.process == std::process::id() {
+            Ok(&self.shared)
+        } else {
+            Err(Failure::Other(Box::new(Error::OtherProcess)))
+        }
+    }
+}
+
+impl Shared {
+    fn stem(&self) -> String {
+        self.parts.stem(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("compiler", self.compiler()).finish_non_exhaustive()
+    }
+}
