@@ -9,20 +9,20 @@ use mjit_cc_platforms::{Header, Pch, Plan, PlanError, Role};
 
 use crate::error::Error;
 use crate::event::{Event, Observer};
-use crate::pch::{self, UnitHeader};
+use crate::header::UnitHeader;
+use crate::pch;
 use crate::pipeline::{Pipeline, UnitPaths};
+use crate::report::Report;
 use crate::store::{Layout, Store};
 
 mod group;
 mod make;
 mod names;
-pub mod report;
 mod run;
 
 pub use group::Unity;
 
 use group::Task;
-use report::Report;
 use run::Run;
 
 /// The library of all units is called this, before the platform's suffix.

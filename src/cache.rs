@@ -1,5 +1,5 @@
 //! Objects that outlive every output directory and every process: kept by what went into them, each with its record in one file, in a
-//! directory that any number of processes use at once. Knows files and records; what goes into a key is `cache/unit.rs`'s.
+//! directory that any number of processes use at once. Knows files and records; what goes into a key is `cached/unit.rs`'s.
 //!
 //! An entry is written beside its place and renamed, and checked against its own hashes when it is read: what is not whole is no entry,
 //! and goes. No lock is held for that. A unit whose includes have changed has several entries under one key, and its entry is the one
@@ -23,21 +23,14 @@ use crate::scratch;
 use crate::store::Record;
 use crate::sync::{Mutex, lock};
 
-mod compiler;
 mod entry;
-mod place;
+mod of_compiler;
 mod room;
-mod unit;
 
-pub use place::{CachePlace, CacheSettingError, Size};
+pub use crate::settings::{CachePlace, CacheSettingError, DEFAULT_MAX_SIZE, Size};
+pub(crate) use entry::Entry;
+pub use of_compiler::ObjectCache;
 pub use room::{Removed, Stats};
-pub use unit::ObjectCache;
-pub(crate) use unit::{Shelf, Taken};
-
-use entry::Entry;
-
-/// How many bytes a cache may take by default: 5 GiB, as ccache has it.
-pub const DEFAULT_MAX_SIZE: u64 = 5 << 30;
 
 /// Under the directory that users name, so that another release may keep things in another way.
 const FORM: &str = "v1";
@@ -74,8 +67,13 @@ impl Cache {
         &self.place
     }
 
+    /// Where hashes of compilers' files are remembered.
+    pub(crate) fn notes(&self) -> PathBuf {
+        self.dir.join("compilers")
+    }
+
     /// The entry under a key whose inputs are as they are now.
-    fn get(&self, key: &Digest, digests: &FileDigests) -> Option<Entry> {
+    pub(crate) fn get(&self, key: &Digest, digests: &FileDigests) -> Option<Entry> {
         for variant in 0..VARIANTS {
             let path = self.path(key, variant);
             let Ok(bytes) = fs::read(&path) else { continue };
@@ -92,7 +90,7 @@ impl Cache {
     }
 
     /// Keeps an object. Where that makes the cache too big, what was not used for longest goes.
-    fn put(&self, record: &Record, object: &[u8]) -> io::Result<()> {
+    pub(crate) fn put(&self, record: &Record, object: &[u8]) -> io::Result<()> {
         let bytes = Entry::encode(record, object)?;
         let path = self.path(&record.key, self.variant(record));
         let shard = path.parent().unwrap_or(&self.dir);
@@ -164,7 +162,7 @@ impl Cache {
     }
 
     /// Tells that it cannot be used, each cause once.
-    fn tell(&self, observer: &dyn Observer, error: &io::Error) {
+    pub(crate) fn tell(&self, observer: &dyn Observer, error: &io::Error) {
         let first = lock(&self.told).insert(error.kind());
         if first {
             observer.event(&Event::CacheUnusable { dir: &self.place.dir, error });

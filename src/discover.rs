@@ -18,7 +18,8 @@ use crate::key::{Digest, KeyBuilder};
 mod environment;
 mod launchers;
 
-pub use environment::{Environment, Variables};
+pub use crate::variables::Variables;
+pub use environment::Environment;
 pub use launchers::{FoundLauncher, LauncherError};
 
 /// How long a compiler may take to say who it is.

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mjit_cc_platforms::Compiler;
 
 use crate::batch::Batch;
-use crate::batch::report::Report;
 use crate::error::{Error, Failure};
 use crate::event::Observer;
 use crate::pipeline::Pipeline;
+use crate::report::Report;
 use crate::unit::Unit;
 use crate::worker::PartsEngine;
 

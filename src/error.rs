@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use mjit_cc_platforms::{Diagnostic, PlanError, Runtime, advice};
 
-use crate::cache::CacheSettingError;
 use crate::discover::{DiscoverError, LauncherError};
 use crate::exec::Exit;
 use crate::imports::ImportLibraryError;
 use crate::library::LoadError;
 use crate::scratch::ScratchError;
+use crate::settings::CacheSettingError;
 use crate::symbols::SymbolsError;
 use crate::unit::UnitReadError;
 

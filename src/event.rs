@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mjit_cc_platforms::{Compiler, Diagnostic, Step};
 
-use crate::batch::report::UnitReport;
 use crate::error::Failure;
+use crate::report::UnitReport;
 
 /// One thing that happened.
 #[derive(Debug)]

@@ -42,10 +42,10 @@ mod sleep;
 
 #[cfg(unix)]
 pub use crate::thread::is_ignored;
+use crate::variables::Variables;
 pub use ahead::Ahead;
 pub(crate) use watch::Watch;
 
-use crate::discover::Variables;
 use crate::sync;
 use crate::unwind::{catch, thread_ends};
 use running::{Ended, Processes, Waits};

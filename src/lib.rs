@@ -27,7 +27,7 @@ pub mod admission;
 mod at_fork;
 pub mod batch;
 pub mod cache;
-mod configuration;
+mod cached;
 mod depend;
 pub mod discover;
 #[cfg(not(loom))]
@@ -37,6 +37,7 @@ pub mod event;
 pub mod exec;
 #[cfg(all(feature = "capi", not(loom)))]
 pub mod ffi;
+mod header;
 pub mod imports;
 pub mod key;
 pub mod library;
@@ -49,8 +50,10 @@ mod memfd;
 pub mod pch;
 mod perf;
 pub mod pipeline;
+pub mod report;
 mod response;
 pub mod scratch;
+mod settings;
 mod standby;
 mod store;
 pub mod symbols;
@@ -60,11 +63,12 @@ pub mod timeline;
 pub mod unit;
 pub use mjit_cc_ctext as ctext;
 mod unwind;
+mod variables;
 mod whole;
 pub mod worker;
 
-pub use configuration::Watched;
 #[cfg(not(loom))]
 pub use engine::{Engine, EngineBuilder, Function, Module, Object};
 pub use error::{Error, Failure, Phase};
 pub use mjit_cc_platforms as platforms;
+pub use pipeline::Watched;

@@ -17,25 +17,27 @@ use mjit_cc_platforms::{
 
 use crate::admission::{Admission, Memory, Permit};
 use crate::cache::ObjectCache;
-use crate::configuration::{Configuration, Watched};
 use crate::depend::{FileDigests, Inputs, SearchPath};
 use crate::discover::{Found, FoundLauncher};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer, Stage};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
+use crate::header::UnitHeader;
 use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
 use crate::link::{InProcess, NotLinked};
-use crate::pch::UnitHeader;
 use crate::response;
 use crate::scratch::{self, Scratch};
 use crate::symbols;
 use crate::unit::Unit;
 
+mod configuration;
 mod embed;
 mod inputs;
 mod surroundings;
 
+pub(crate) use configuration::Configuration;
+pub use configuration::Watched;
 pub(crate) use inputs::Reading;
 
 /// A compiler, the flags for it, and the means to run it. Shared by threads.

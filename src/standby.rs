@@ -17,7 +17,7 @@ use mjit_cc_platforms::{Completion, Role};
 
 use crate::event::{Event, Observer};
 use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation, Watch};
-use crate::pch::UnitHeader;
+use crate::header::UnitHeader;
 use crate::pipeline::{Pipeline, Ran, Reading, UnitPaths};
 use crate::symbols;
 use crate::sync::{Mutex, lock, try_lock};

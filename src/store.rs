@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::exec::Executor;
 use crate::key::{Digest, KeyBuilder};
-use crate::{lock, pch, scratch, whole};
+use crate::{header, lock, scratch, whole};
 
 const DIR: &str = ".mjit-cc";
 
@@ -74,13 +74,13 @@ impl Layout {
     pub(crate) fn pch(&self, header: &Path, suffix: &str) -> PathBuf {
         /// Of a name's 255 bytes, what is left when everything is added that goes with a PCH.
         const LONGEST: usize = 200;
-        let name = pch::default_name(Path::new(header.file_name().unwrap_or_default()), suffix);
+        let name = header::default_name(Path::new(header.file_name().unwrap_or_default()), suffix);
         let dir = self.dir.join("pch");
         if name.as_os_str().len() <= LONGEST {
             return dir.join(name);
         }
         let hash = KeyBuilder::new("header").field(name.as_os_str().as_encoded_bytes()).finish();
-        dir.join(pch::default_name(Path::new(hash.as_str()), suffix))
+        dir.join(header::default_name(Path::new(hash.as_str()), suffix))
     }
 
     fn object(&self, key: &Digest, suffix: &str) -> PathBuf {

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::batch::report::Status;
 use crate::error::Error;
 use crate::event::Stage;
+use crate::report::Status;
 use crate::whole;
 
 mod html;

@@ -11,14 +11,14 @@ use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
 use mjit_cc_platforms::Role;
 
 use super::make::{Made, Origin, record};
-use super::report::Timings;
 use super::run::Run;
 use super::{library_name, names};
-use crate::cache::Shelf;
+use crate::cached::CacheHandle;
 use crate::error::Failure;
 use crate::event::Event;
 use crate::key::{Digest, KeyBuilder};
 use crate::pipeline::UnitPaths;
+use crate::report::Timings;
 use crate::scratch;
 use crate::store::Record;
 use crate::symbols::{self, Defined};
@@ -251,7 +251,7 @@ impl Run<'_> {
         if let Some((file, record)) = store.object(&key, suffix, pipeline.digests()) {
             return Ok(Some(Together { record, file, origin: Origin::Store, timings }));
         }
-        let Some(taken) = self.group_shelf(group).as_ref().and_then(Shelf::take) else { return Ok(None) };
+        let Some(taken) = self.group_shelf(group).as_ref().and_then(CacheHandle::take) else { return Ok(None) };
         let (record, file) = self.take_over(taken, key, &self.group_paths(group).staged)?;
         Ok(Some(Together { record, file, origin: Origin::Cache, timings }))
     }
@@ -260,14 +260,14 @@ impl Run<'_> {
     fn is_there(&self, (one, key): &Keyed<'_>) -> bool {
         let Self { pipeline, store, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
-        let in_cache = || Shelf::of(pipeline, &one.unit, header).is_some_and(|shelf| shelf.take().is_some());
+        let in_cache = || CacheHandle::of(pipeline, &one.unit, header).is_some_and(|shelf| shelf.take().is_some());
         store.object(key, suffix, pipeline.digests()).is_some() || in_cache()
     }
 
-    fn group_shelf(&self, group: &[Keyed<'_>]) -> Option<Shelf<'_>> {
-        let shelf = |(one, _): &Keyed<'_>| Shelf::of(self.pipeline, &one.unit, &self.header);
-        let units: Vec<Shelf<'_>> = group.iter().map(shelf).collect::<Option<_>>()?;
-        Shelf::of_all(&group_name(group), &units)
+    fn group_shelf(&self, group: &[Keyed<'_>]) -> Option<CacheHandle<'_>> {
+        let shelf = |(one, _): &Keyed<'_>| CacheHandle::of(self.pipeline, &one.unit, &self.header);
+        let units: Vec<CacheHandle<'_>> = group.iter().map(shelf).collect::<Option<_>>()?;
+        CacheHandle::of_all(&group_name(group), &units)
     }
 
     fn group_paths(&self, group: &[Keyed<'_>]) -> UnitPaths {

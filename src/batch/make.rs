@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use mjit_cc_platforms::Role;
 
 use super::library_name;
-use super::report::Timings;
 use super::run::Run;
-use crate::cache::{Shelf, Taken};
+use crate::cached::{CacheHandle, CacheHit};
 use crate::depend::Inputs;
 use crate::error::Failure;
 use crate::event::Event;
 use crate::key::Digest;
 use crate::pipeline::{Ran, UnitPaths};
+use crate::report::Timings;
 use crate::store::Record;
 use crate::symbols::{self, Defined};
 use crate::unit::Unit;
@@ -138,8 +138,8 @@ impl Run<'_> {
             return Ok(Made { record, file, origin: Origin::Store, timings: Timings::default(), library });
         }
         let staged = self.staged(number, Role::Object);
-        let shelf = Shelf::of(pipeline, unit, header);
-        if let Some(taken) = shelf.as_ref().and_then(Shelf::take) {
+        let shelf = CacheHandle::of(pipeline, unit, header);
+        if let Some(taken) = shelf.as_ref().and_then(CacheHandle::take) {
             self.observer.event(&Event::CacheHit { unit: unit.name() });
             let (record, file) = self.take_over(taken, key, &staged.staged)?;
             return Ok(Made { record, file, origin: Origin::Cache, timings: Timings::default(), library });
@@ -161,7 +161,7 @@ impl Run<'_> {
     }
 
     /// Puts an object from the cache into the output directory.
-    pub(super) fn take_over(&self, taken: Taken, key: Digest, staged: &Path) -> Result<(Record, PathBuf), Failure> {
+    pub(super) fn take_over(&self, taken: CacheHit, key: Digest, staged: &Path) -> Result<(Record, PathBuf), Failure> {
         fs::write(staged, taken.object()).map_err(Failure::file("write", staged))?;
         let record = taken.into_record(key);
         let suffix = self.pipeline.toolchain().compiler().target.object_suffix();

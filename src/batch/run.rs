@@ -11,12 +11,12 @@ use mjit_cc_platforms::Role;
 
 use super::group::{self, AllSurroundings, Grouped, Task};
 use super::make::{Made, Origin};
-use super::report::{self, Report, Status, UnitReport};
 use super::{Batch, COMPACT_STEM, library_name};
 use crate::error::{Error, Failure};
 use crate::event::{Event, Observer};
-use crate::pch::UnitHeader;
+use crate::header::UnitHeader;
 use crate::pipeline::Pipeline;
+use crate::report::{self, Report, Status, UnitReport};
 use crate::store::{Record, Store};
 
 const REPORT_NAME: &str = "units.json";

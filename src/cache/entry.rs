@@ -7,22 +7,22 @@ use crate::store::Record;
 
 /// An object that was kept, and what is known of it.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) record: Record,
+pub(crate) struct Entry {
+    pub(crate) record: Record,
     bytes: Vec<u8>,
     object: usize,
 }
 
 impl Entry {
     /// One file: a hit opens, reads and hashes once.
-    pub(super) fn encode(record: &Record, object: &[u8]) -> io::Result<Vec<u8>> {
+    pub(crate) fn encode(record: &Record, object: &[u8]) -> io::Result<Vec<u8>> {
         // JSON has a newline of its own nowhere.
         let json = serde_json::to_vec(record)?;
         Ok([Digest::of_bytes(&json).as_str().as_bytes(), b"\n", &json, b"\n", object].concat())
     }
 
     /// Nothing where the bytes are not what was written for this key.
-    pub(super) fn decode(bytes: Vec<u8>, key: &Digest) -> Option<Self> {
+    pub(crate) fn decode(bytes: Vec<u8>, key: &Digest) -> Option<Self> {
         let line = |from: usize| Some(from + bytes.get(from..)?.iter().position(|&byte| byte == b'\n')?);
         let hash = line(0)?;
         let json = line(hash + 1)?;
@@ -35,7 +35,7 @@ impl Entry {
         whole.then_some(Self { record, bytes, object })
     }
 
-    pub(super) fn object(&self) -> &[u8] {
+    pub(crate) fn object(&self) -> &[u8] {
         &self.bytes[self.object..]
     }
 }

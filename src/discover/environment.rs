@@ -5,10 +5,11 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use etcetera::BaseStrategy as _;
 use mjit_cc_platforms::PackageManager;
+
+use crate::variables::Variables;
 
 /// What gcc (its manual, "Environment Variables"), clang, Apple's tools, cl and link read. Other values make other code.
 const COMPILER_VARIABLES: [&str; 18] = [
@@ -31,31 +32,6 @@ const COMPILER_VARIABLES: [&str; 18] = [
     "LINK",
     "_LINK_",
 ];
-
-/// The variables of an environment. Shared, since there may be many of them.
-#[derive(Clone, Debug, Default)]
-pub struct Variables(Arc<[(OsString, OsString)]>);
-
-impl FromIterator<(OsString, OsString)> for Variables {
-    fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
-        Self(variables.into_iter().collect())
-    }
-}
-
-impl Variables {
-    /// The value of a variable. Names are compared as the system does.
-    #[must_use]
-    pub fn get(&self, name: impl AsRef<OsStr>) -> Option<&OsStr> {
-        let name = name.as_ref();
-        let is = |known: &OsStr| if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { known == name };
-        self.0.iter().find(|(known, _)| is(known)).map(|(_, value)| value.as_os_str())
-    }
-
-    /// Each name with its value.
-    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
-    }
-}
 
 /// What the process was told by its environment.
 #[derive(Clone, Debug, Default)]

@@ -11,12 +11,12 @@ use mjit_cc_platforms::Flags;
 use super::{Engine, Shared};
 use crate::admission::{Admission, Memory};
 use crate::cache::{CachePlace, ObjectCache};
-use crate::configuration::Watched;
 use crate::discover::{Environment, Finder, FoundLauncher, Wish};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::exec::{ProcessExecutor, Reaper};
 use crate::pipeline::Pipeline;
+use crate::pipeline::Watched;
 use crate::scratch::{Purpose, Scratch};
 use crate::worker::{PartsEngine, WorkerHeader};
 

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::{Exit, Launch};
-use crate::discover::Variables;
+use crate::variables::Variables;
 
 /// A process and all that it started, as long as nobody left for a group of its own.
 #[derive(Debug)]

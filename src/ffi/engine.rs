@@ -14,14 +14,15 @@ use super::memory::{bytes, path, read, row, spelled, text, wanted, word, words, 
 use super::turns::Turns;
 use super::worker::{Compiling, compiling, same_abi};
 use super::{Built, EngineOptions, lineage, reaper};
-use crate::configuration::Watched;
 use crate::discover::{Finder, Variables};
 use crate::error::Failure;
 use crate::event::{Event, Observer};
 use crate::exec::{self, Executor, ProcessExecutor};
+use crate::header::UnitHeader;
 use crate::library::Library;
-use crate::pch::{self, UnitHeader};
+use crate::pch;
 use crate::pipeline::Pipeline;
+use crate::pipeline::Watched;
 use crate::scratch::{Purpose, Scratch};
 use crate::sync::{Locked, Mutex, lock, try_lock};
 use crate::worker::{PartsEngine, PartsSource};

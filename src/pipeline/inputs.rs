@@ -11,12 +11,12 @@ use std::time::{Instant, SystemTime};
 use mjit_cc_platforms::{Plan, Role};
 use object::read::archive::ArchiveFile;
 
+use super::configuration::search_path;
 use super::{Pipeline, Ran};
-use crate::configuration::search_path;
 use crate::depend::{Includer, Inputs, Lookups, SearchPath, TextFacts};
 use crate::error::{Failure, Phase};
 use crate::event::{Event, Observer};
-use crate::pch::UnitHeader;
+use crate::header::UnitHeader;
 use crate::unit::Unit;
 
 /// What is to be remembered of the files that a process reads.

@@ -10,7 +10,7 @@ use mjit_cc_platforms::{Job, quote::line_directive};
 use super::{Pipeline, Reading};
 use crate::error::{Failure, Phase};
 use crate::event::Observer;
-use crate::pch::UnitHeader;
+use crate::header::UnitHeader;
 
 impl Pipeline {
     /// Reads the header and the `#include` lines that units begin with, the units' directory for files in quotes. An error says why no

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::recorder::Keep;
 use super::{Bar, Kind, Outcome, Span, Timeline, Turn};
-use crate::batch::report::{Status, UnitReport};
 use crate::event::Stage;
+use crate::report::{Status, UnitReport};
 
 #[derive(Debug)]
 pub(super) struct Notes {
@@ -256,7 +256,7 @@ mod tests {
             status,
             library: None,
             symbols: Vec::new(),
-            timings: crate::batch::report::Timings::default(),
+            timings: crate::report::Timings::default(),
             error: None,
             cached: false,
         };

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::notes::Notes;
 use super::{Kind, Outcome, Timeline};
-use crate::batch::report::Status;
 use crate::event::{Event, Observer, Stage};
+use crate::report::Status;
 use crate::sync::{Locked, Mutex, lock};
 
 /// How much is kept.

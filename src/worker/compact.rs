@@ -12,9 +12,9 @@ use super::engine::{Engine, Source};
 use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::Part;
-use crate::batch::report::Status;
 use crate::error::Failure;
 use crate::library::Library;
+use crate::report::Status;
 use crate::timeline::Kind;
 
 /// How many units become one translation unit. What they have in common is compiled once for all of them, but nobody can use any of it

@@ -16,10 +16,10 @@ use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::{Candidate, Loaded, Premises, Ticket, Tier, Unwanted, Work};
 use super::{Shared, State, names};
-use crate::batch::report::Status;
 use crate::error::Failure;
 use crate::event::Stage;
 use crate::library::Library;
+use crate::report::Status;
 use crate::timeline::Kind;
 use crate::unwind::catch;
 

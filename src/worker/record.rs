@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::options::Options;
 use super::{NoCode, Shared, WorkerEvent};
-use crate::batch::report::Status;
 use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::report::Status;
 use crate::timeline::{self, Keep, Kind, Outcome, Recorder};
 
 /// How much is kept, so that a worker that runs for weeks needs no more memory for it than one that runs for a minute: some megabytes.

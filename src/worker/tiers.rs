@@ -14,13 +14,13 @@ use super::log::WorkerEvent;
 use super::options::{Options, Tiers, WorkerHeader};
 use super::together::{Built, Texted};
 use super::units::{Part, Tier};
-use crate::batch::report::Status;
 use crate::discover::{Environment, Finder, Found, Wish};
 use crate::error::Failure;
 use crate::event::Event;
 use crate::exec::ProcessExecutor;
-use crate::pch::UnitHeader;
+use crate::header::UnitHeader;
 use crate::pipeline::Pipeline;
+use crate::report::Status;
 use crate::scratch::{Purpose, Scratch};
 use crate::timeline::Kind;
 

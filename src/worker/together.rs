@@ -13,9 +13,9 @@ use super::crew::NotGenerated;
 use super::engine::{Engine, Kept, Source};
 use super::log::WorkerEvent;
 use super::units::{Loaded, Ticket, Tier};
-use crate::batch::report::Status;
 use crate::error::Failure;
 use crate::library::Library;
+use crate::report::Status;
 use crate::timeline::Kind;
 
 /// A unit whose C text is there. `T` is what its caller knows it by.

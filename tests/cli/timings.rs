@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use mjitcc::batch::report::Status;
 use mjitcc::event::Stage;
+use mjitcc::report::Status;
 use mjitcc::timeline::{Bar, Kind, Outcome, Span, Timeline, Turn};
 use serde_json::Value;
 

@@ -617,7 +617,6 @@ mod library {
     use std::sync::{Arc, Mutex};
 
     use mjitcc::Error;
-    use mjitcc::batch::report::{Report, Status};
     use mjitcc::batch::{Batch, HeaderSource};
     use mjitcc::discover::{DiscoverError, Environment, Finder, Wish};
     use mjitcc::event::Event;
@@ -625,6 +624,7 @@ mod library {
     use mjitcc::library::{Library, LoadError};
     use mjitcc::pipeline::Pipeline;
     use mjitcc::platforms::{Choice, Family, Flags};
+    use mjitcc::report::{Report, Status};
     use mjitcc::scratch::{Purpose, Scratch};
 
     use super::*;

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use mjitcc::batch::report::Report;
 use mjitcc::batch::{Batch, HeaderSource};
 use mjitcc::event::{Event, Observer};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::Plan;
+use mjitcc::report::Report;
 use mjitcc::timeline::{self, Keep, Recorder};
 
 use crate::args::{CompileArgs, MessageFormat};

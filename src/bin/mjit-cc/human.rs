@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mjitcc::Failure;
-use mjitcc::batch::report::{Report, Status, UnitReport};
 use mjitcc::event::{Event, Observer};
+use mjitcc::report::{Report, Status, UnitReport};
 
 use crate::exit::{Exit, Trouble};
 

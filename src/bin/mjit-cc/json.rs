@@ -4,8 +4,8 @@
 use std::io::{self, Write};
 
 use mjitcc::Failure;
-use mjitcc::batch::report::{Report, Status, Timings};
 use mjitcc::event::{Event, Observer};
+use mjitcc::report::{Report, Status, Timings};
 use serde::Serialize;
 
 use crate::exit::Trouble;

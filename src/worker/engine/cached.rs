@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mjit_cc_ctext::Member;
 
 use super::{Engine, Names, Source};
-use crate::cache::{Shelf, Taken};
+use crate::cached::{CacheHandle, CacheHit};
 use crate::error::Failure;
 use crate::event::{Event, Observer};
 use crate::library::Library;
@@ -19,7 +19,7 @@ use crate::worker::slot::Address;
 pub(in crate::worker) struct Kept<'a> {
     pub(super) unit: Unit,
     pub(super) entry: String,
-    pub(super) shelf: Shelf<'a>,
+    pub(super) shelf: CacheHandle<'a>,
 }
 
 impl Kept<'_> {
@@ -72,7 +72,7 @@ impl Engine {
         }
         let Renamed { text, entry, source } = content::rename(entry_prefix, entry, source.text)?;
         let unit = Unit::from_text(source, text).ok()?;
-        let shelf = Shelf::of(pipeline, &unit, header)?;
+        let shelf = CacheHandle::of(pipeline, &unit, header)?;
         Some(Kept { unit, entry, shelf })
     }
 
@@ -93,7 +93,7 @@ impl Engine {
         Some((library.address(&kept.entry).ok()?.into(), library))
     }
 
-    pub(super) fn link_taken(&self, stem: &str, taken: &Taken, observer: &dyn Observer) -> Option<Library> {
+    pub(super) fn link_taken(&self, stem: &str, taken: &CacheHit, observer: &dyn Observer) -> Option<Library> {
         let object = self.object(stem);
         if fs::write(&object, taken.object()).is_err() {
             self.discard(&[object]);

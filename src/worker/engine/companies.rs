@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use super::{Engine, Kept, Source};
-use crate::cache::Shelf;
+use crate::cached::CacheHandle;
 use crate::error::Failure;
 use crate::event::{Event, Observer};
 use crate::key::Digest;
@@ -75,7 +75,7 @@ impl Engine {
         let entries: Vec<String> = members.iter().map(|kept| kept.entry.clone()).collect();
         let unit = Unit::from_text(&source.name, source.text)?;
         let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;
-        let company = Shelf::of_all("", members.iter().map(|kept| &kept.shelf));
+        let company = CacheHandle::of_all("", members.iter().map(|kept| &kept.shelf));
         if let Some(company) = &company {
             company.put_made(ran, &object, observer);
         }

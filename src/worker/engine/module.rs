@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::Engine;
-use crate::cache::Shelf;
+use crate::cached::CacheHandle;
 use crate::error::Failure;
 use crate::event::{Event, Observer};
 use crate::library::Library;
@@ -49,8 +49,8 @@ impl Engine {
     }
 
     fn compile_or_take(&self, stem: &str, unit: &Unit, observer: &dyn Observer) -> Result<Compiled, Failure> {
-        let shelf = Shelf::of(&self.pipeline, unit, &self.header);
-        if let Some(taken) = shelf.as_ref().and_then(Shelf::take) {
+        let shelf = CacheHandle::of(&self.pipeline, unit, &self.header);
+        if let Some(taken) = shelf.as_ref().and_then(CacheHandle::take) {
             observer.event(&Event::CacheHit { unit: unit.name() });
             let object = self.object(stem);
             fs::write(&object, taken.object()).map_err(Failure::file("write", &object))?;

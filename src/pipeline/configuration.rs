@@ -9,13 +9,13 @@ use std::time::UNIX_EPOCH;
 
 use mjit_cc_platforms::{SearchList, Step, hides_inputs, possible_files, processor, why_unknown};
 
+use super::Pipeline;
 use crate::depend::{SearchPath, TextFacts};
-use crate::discover::Variables;
 use crate::error::Error;
 use crate::exec::Invocation;
 use crate::key::{Digest, KeyBuilder};
-use crate::pipeline::Pipeline;
 use crate::response;
+use crate::variables::Variables;
 
 /// Files and variables that objects depend on and no tool can see, as `--hash-file` and `--hash-env` name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

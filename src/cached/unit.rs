@@ -1,84 +1,39 @@
-//! One unit and the cache: the key that says what its object depends on, taking the object out, putting it in. Where the object goes then
-//! is the caller's business.
+//! One unit and the cache: the key that says what the unit's object depends on, taking the object out, putting the object in. Where the
+//! object goes then is the caller's business.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use mjit_cc_platforms::{ask_processor, why_private};
 
-use super::compiler::Anatomist;
-use super::{Cache, CachePlace, Entry, room};
+use crate::cache::{Cache, Entry};
 use crate::depend::Inputs;
-use crate::discover::Environment;
 use crate::event::Observer;
+use crate::header::UnitHeader;
 use crate::key::{Digest, KeyBuilder};
-use crate::pch::UnitHeader;
 use crate::pipeline::{Pipeline, Ran};
 use crate::store::Record;
 use crate::symbols::{self, Defined};
 use crate::unit::Unit;
 
-/// A cache as one compiler's objects are kept in it.
-#[derive(Debug)]
-pub struct ObjectCache {
-    cache: Cache,
-    compiler: Digest,
-}
-
-impl ObjectCache {
-    /// Finds out what a pipeline's compiler is by content, which reads all of it the first time. None where that fails; then the
-    /// observer was told why.
-    pub fn open(
-        place: CachePlace,
-        pipeline: &Pipeline,
-        environment: &Environment,
-        observer: &dyn Observer,
-    ) -> Option<Arc<Self>> {
-        let cache = Cache::new(place);
-        match (Anatomist { pipeline, environment, notes: cache.dir.join("compilers") }).identity() {
-            Ok(compiler) => Some(Arc::new(Self { cache, compiler })),
-            Err(error) => {
-                cache.tell(observer, &error);
-                None
-            }
-        }
-    }
-}
-
-impl ObjectCache {
-    /// A directory for the PCH that is made of what the key says by this compiler. There it is built, and lent under the lock of its record.
-    pub(crate) fn pch_dir(&self, key: KeyBuilder) -> io::Result<PathBuf> {
-        let key = key.field(self.compiler.as_str()).finish();
-        let dir = self.cache.dir.join(room::HEADERS).join(key.as_str());
-        self.cache.make_dir(&dir)?;
-        room::stamp_header(&dir);
-        Ok(dir)
-    }
-
-    /// Tells that it cannot be used.
-    pub(crate) fn tell(&self, observer: &dyn Observer, error: &io::Error) {
-        self.cache.tell(observer, error);
-    }
-}
-
-/// The place of an object in a cache.
-pub(crate) struct Shelf<'a> {
+/// The place of one object in a cache.
+pub(crate) struct CacheHandle<'a> {
     pipeline: &'a Pipeline,
     cache: &'a Cache,
     key: Digest,
 }
 
 /// An object from a cache.
-pub(crate) struct Taken {
+pub(crate) struct CacheHit {
     entry: Entry,
 }
 
-impl<'a> Shelf<'a> {
+impl<'a> CacheHandle<'a> {
     /// None where there is no cache, or the object is one that may not be kept.
     pub(crate) fn of(pipeline: &'a Pipeline, unit: &Unit, header: &UnitHeader) -> Option<Self> {
-        let ObjectCache { cache, compiler } = pipeline.cache.as_deref()?;
+        let kept = pipeline.cache.as_deref()?;
+        let (cache, compiler) = (kept.cache(), kept.compiler());
         let (toolchain, flags) = (pipeline.toolchain().compiler(), &pipeline.flags);
         if why_private(toolchain, flags, header.as_job(), unit.text()).is_some() {
             return None;
@@ -111,8 +66,8 @@ impl<'a> Shelf<'a> {
     }
 
     /// The object, if it is there, whole, and all that it included is as it was.
-    pub(crate) fn take(&self) -> Option<Taken> {
-        self.cache.get(&self.key, self.pipeline.digests()).map(|entry| Taken { entry })
+    pub(crate) fn take(&self) -> Option<CacheHit> {
+        self.cache.get(&self.key, self.pipeline.digests()).map(|entry| CacheHit { entry })
     }
 
     /// As [`put`](Self::put), for whoever has no use for a record.
@@ -141,7 +96,7 @@ impl<'a> Shelf<'a> {
 }
 
 /// Units that are in an object with others.
-impl Shelf<'_> {
+impl CacheHandle<'_> {
     /// The place of the object that the unit was last noted to be in. Whether it still is there is another question.
     pub(crate) fn noted_group(&self) -> Option<Self> {
         let note = self.cache.get(&self.note(), self.pipeline.digests())?;
@@ -167,7 +122,7 @@ impl Shelf<'_> {
     }
 }
 
-impl Taken {
+impl CacheHit {
     /// The names that it defines.
     pub(crate) fn symbols(&self) -> &[String] {
         &self.entry.record.symbols

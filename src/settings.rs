@@ -5,8 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::DEFAULT_MAX_SIZE;
 use crate::discover::Environment;
+
+/// How many bytes a cache may take by default: 5 GiB, as ccache has it.
+pub const DEFAULT_MAX_SIZE: u64 = 5 << 30;
 
 /// A cache's directory and size.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,13 +5,16 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{Compiler, CompilerParts, Step};
 
+use crate::cache::{Cache, CachePlace, ObjectCache};
 use crate::depend::Stamp;
 use crate::discover::Environment;
+use crate::event::Observer;
 use crate::exec::Invocation;
 use crate::key::{Digest, KeyBuilder};
 use crate::pipeline::Pipeline;
@@ -19,17 +22,37 @@ use crate::pipeline::Pipeline;
 /// How long a compiler may take to say where its parts are.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Finds a compiler's parts and hashes them.
-pub(super) struct Anatomist<'a> {
-    pub(super) pipeline: &'a Pipeline,
-    pub(super) environment: &'a Environment,
-    /// Where hashes are remembered.
-    pub(super) notes: PathBuf,
+impl ObjectCache {
+    /// Takes the fingerprint of a pipeline's compiler, which reads all of the compiler the first time. Returns `None` if that fails; then the
+    /// observer was told why.
+    pub fn open(
+        place: CachePlace,
+        pipeline: &Pipeline,
+        environment: &Environment,
+        observer: &dyn Observer,
+    ) -> Option<Arc<Self>> {
+        let cache = Cache::new(place);
+        match (CompilerFingerprint { pipeline, environment, notes: cache.notes() }).identity() {
+            Ok(compiler) => Some(Arc::new(Self::new(cache, compiler))),
+            Err(error) => {
+                cache.tell(observer, &error);
+                None
+            }
+        }
+    }
 }
 
-impl Anatomist<'_> {
+/// Finds a compiler's parts and hashes them.
+struct CompilerFingerprint<'a> {
+    pipeline: &'a Pipeline,
+    environment: &'a Environment,
+    /// Where hashes are remembered.
+    notes: PathBuf,
+}
+
+impl CompilerFingerprint<'_> {
     /// What changes when the compiler does, and does not where the same one was installed anew or elsewhere.
-    pub(super) fn identity(&self) -> io::Result<Digest> {
+    fn identity(&self) -> io::Result<Digest> {
         let compiler = self.pipeline.toolchain().compiler();
         let parts = CompilerParts::of(compiler.family);
         let driver = fs::canonicalize(&compiler.program)?;
