@@ -28,6 +28,10 @@ soak:
 campaign programs="20000":
     MJIT_CC_CAMPAIGN_PROGRAMS={{programs}} cargo test --release --test campaign -- --include-ignored --nocapture
 
+# Damaged objects in front of the linker that is inside the process (tests/mutate/main.rs). MJIT_CC_MUTATE_SEED repeats a run.
+mutate objects="100000":
+    MJIT_CC_MUTATE_OBJECTS={{objects}} cargo test --release --test mutate -- --nocapture
+
 # What this tool costs beside the compilers, and the worker a VM's threads.
 bench:
     cargo bench

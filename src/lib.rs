@@ -71,6 +71,8 @@ mod thread;
 pub mod timeline;
 pub mod unit;
 pub use mjit_cc_ctext as ctext;
+#[doc(hidden)]
+pub mod untrusted;
 mod unwind;
 mod whole;
 pub mod worker;
