@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mjit_cc_platforms::{Diagnostic, PlanError, Runtime, advice};
 
-use crate::cache::CacheSettingError;
+use crate::cache::{CacheSettingError, Size};
 use crate::discover::{DiscoverError, LauncherError};
 use crate::exec::Exit;
 use crate::imports::ImportLibraryError;
@@ -189,6 +189,16 @@ pub enum Failure {
         /// What it had said.
         output: String,
     },
+    /// It had too much to say.
+    #[error("the {} wrote more than {} of messages and was ended", phase.program(), Size(*limit))]
+    Flooded {
+        /// Which of them.
+        phase: Phase,
+        /// How many bytes are kept.
+        limit: u64,
+        /// The beginning of what it said.
+        output: String,
+    },
     /// The compiler could not be started.
     #[error("cannot start {}: {source}", program.display())]
     NotStarted {
@@ -266,7 +276,8 @@ impl Failure {
             Self::Refused { output, .. }
             | Self::Crashed { output, .. }
             | Self::NoOutput { output, .. }
-            | Self::TimedOut { output, .. } => output,
+            | Self::TimedOut { output, .. }
+            | Self::Flooded { output, .. } => output,
             _ => "",
         }
     }
@@ -278,7 +289,10 @@ impl Failure {
                 *output = rewrite(output);
                 diagnostics.iter_mut().for_each(|one| one.file = rewrite(&one.file));
             }
-            Self::Crashed { output, .. } | Self::NoOutput { output, .. } | Self::TimedOut { output, .. } => {
+            Self::Crashed { output, .. }
+            | Self::NoOutput { output, .. }
+            | Self::TimedOut { output, .. }
+            | Self::Flooded { output, .. } => {
                 *output = rewrite(output);
             }
             _ => {}
@@ -305,6 +319,7 @@ impl Failure {
             }
             Self::NoOutput { .. } => Some("does a flag keep it from that? -vv shows the command"),
             Self::TimedOut { .. } => Some("give it more time with --timeout, or less to do with a lower -O"),
+            Self::Flooded { .. } => Some("its first messages say most; --output-limit keeps more of them"),
             Self::NoRuntime { runtime, .. } => Some(runtime.help),
             Self::DuplicateSymbol { .. } => Some("rename one of them, or build without --compact"),
             Self::NotLinked | Self::Skipped => Some("use -k to build the others all the same"),

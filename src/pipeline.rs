@@ -533,6 +533,9 @@ impl Pipeline {
                 limit: self.timeout.unwrap_or_default(),
                 output: self.toolchain().readable(&output),
             },
+            ExecError::Flooded { limit, output } => {
+                Failure::Flooded { phase, limit, output: self.toolchain().readable(&output) }
+            }
             ExecError::Cancelled => Failure::Interrupted,
             ExecError::Io { program, source } => Failure::File { action: "run", path: program, source },
         }

@@ -24,6 +24,8 @@ mod launcher;
 #[cfg(target_os = "linux")]
 mod link;
 mod messages;
+#[cfg(unix)]
+mod output_limit;
 mod paths;
 mod pch;
 mod processes;

@@ -37,6 +37,7 @@ use crate::support::need;
 /// How many objects a process links before another one goes on.
 const BATCH: u64 = 5_000;
 
+/// A number that the environment gives.
 pub fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(format!("MJIT_CC_MUTATE_{name}")).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("MJIT_CC_MUTATE_{name} is no number")))
@@ -62,6 +63,7 @@ fn damaged_objects_end_no_process_that_links_them() {
     corpus::write(&dir.path().join("corpus"), &objects);
     let (tally, ended) = link_all(dir.path(), seed, range);
     println!("{tally}");
+    print!("{}", std::fs::read_to_string(dir.path().join("results")).unwrap_or_default());
     for (number, how) in &ended {
         let (name, bytes) = damage::nth(&objects, seed, *number);
         println!("object {number}, of {name}: {how}");
