@@ -78,7 +78,13 @@ impl Cache {
     fn get(&self, key: &Digest, digests: &FileDigests) -> Option<Entry> {
         for variant in 0..VARIANTS {
             let path = self.path(key, variant);
-            let Ok(bytes) = fs::read(&path) else { continue };
+            let Ok(bytes) = fs::read(&path) else {
+                // No entry could be put there.
+                if path.is_dir() {
+                    let _ = scratch::remove_dir(&path);
+                }
+                continue;
+            };
             match Entry::decode(bytes, key) {
                 Some(entry) if entry.record.inputs.are_unchanged(digests) => {
                     stamp(&path);

@@ -15,6 +15,9 @@ use crate::scratch::ScratchError;
 use crate::symbols::SymbolsError;
 use crate::unit::UnitReadError;
 
+/// What to do where a file cannot be written because a directory has its name.
+pub const DIRECTORY_IN_THE_WAY: &str = "a directory is in the place of that file: remove the directory";
+
 /// The work as a whole cannot be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,7 +58,7 @@ pub enum Error {
     #[error("cannot start a thread: {0}")]
     NoThread(#[source] io::Error),
     /// A file given as a PCH is not one that this crate built.
-    #[error("{} was not built by mjit-cc build-pch, so nobody knows what it was made of; name its header instead", .0.display())]
+    #[error("{} was not built by mjit-cc build-pch, or the record beside it is damaged, so that it is not known what the PCH was made of; name its header instead", .0.display())]
     UnknownPch(PathBuf),
     /// A PCH is wanted under a name that its compiler would not find it by.
     #[error("{}: a PCH of this compiler is called *.{suffix}", path.display())]
@@ -304,6 +307,7 @@ impl Failure {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(advice::DISK_FULL),
+            Self::File { path, .. } if path.is_dir() => Some(DIRECTORY_IN_THE_WAY),
             Self::File { source, .. } | Self::NotStarted { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its directory"),
                 io::ErrorKind::NotFound => Some("it was there when this run began: was it removed or updated?"),

@@ -63,6 +63,7 @@ mod perf;
 pub mod pipeline;
 mod response;
 pub mod scratch;
+mod sealed;
 mod standby;
 mod store;
 pub mod symbols;
@@ -78,5 +79,5 @@ mod whole;
 pub mod worker;
 
 pub use configuration::Watched;
-pub use error::{Error, Failure, Phase};
+pub use error::{DIRECTORY_IN_THE_WAY, Error, Failure, Phase};
 pub use mjit_cc_platforms as platforms;

@@ -10,6 +10,7 @@ mod support;
 mod bad_input;
 mod cache;
 mod compile;
+mod damaged_store;
 mod discovery;
 mod doctor;
 #[cfg(unix)]
@@ -35,4 +36,5 @@ mod system;
 mod timings;
 mod unity;
 mod unity_cache;
+mod waiting;
 mod windows;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::io::Write;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
@@ -114,6 +115,12 @@ pub fn in_process(dir: &Path, seed: u64, range: Range<u64>) -> (Tally, Option<(u
     (done, how.map(|how| (at(), format!("{how}; {}", said().trim().lines().last().unwrap_or("nothing said")))))
 }
 
+/// Leaves a line for the parent process.
+fn note(line: &str) {
+    let file = File::options().append(true).create(true).open("results");
+    file.and_then(|mut file| writeln!(file, "{line}")).unwrap();
+}
+
 /// Links what the environment says, if it says so.
 pub fn is_child() -> bool {
     let Ok(told) = std::env::var(CHILD) else { return false };
@@ -121,6 +128,7 @@ pub fn is_child() -> bool {
     let [seed, from, to] = told[..] else { panic!("three numbers") };
     setrlimit(Resource::As, Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) }).unwrap();
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).unwrap();
+    std::panic::set_hook(Box::new(|panic| note(&panic.to_string())));
     ObjectLinker::on_this_thread();
     let objects = corpus::read(Path::new("corpus"));
     let (linker, mut tally) = (ObjectLinker::default(), Tally::default());
@@ -133,13 +141,7 @@ pub fn is_child() -> bool {
         fs::write("damaged.o", bytes).unwrap();
         let result = linker.link(&WORDS, &["damaged.o".into()]);
         if crate::setting("ONLY").is_some() || result.as_ref().is_err_and(|why| why.contains("panicked")) {
-            // In the place of the panic's own words, which are above.
-            fs::OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open("results")
-                .and_then(|mut file| std::io::Write::write_all(&mut file, format!("{number} {name}: {result:?}\n").as_bytes()))
-                .unwrap();
+            note(&format!("object {number}, of {name}: {result:?}"));
         }
         tally.count(&result);
     }
