@@ -282,7 +282,8 @@ impl ProcessExecutor {
         let entered = self.processes.reaper.clone().map(Entered::new);
         let (process, group) =
             system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
-        let id = self.processes.register(group, process.id(), deadline, (!waits_for_input).then(|| Arc::clone(&output)));
+        let id =
+            self.processes.register(group, process.id(), deadline, (!waits_for_input).then(|| Arc::clone(&output)));
         let program = step.program.clone();
         Ok(Started {
             processes: Arc::clone(&self.processes),
@@ -324,9 +325,7 @@ impl Started {
         match ended {
             Ended::Cancelled => Err(ExecError::Cancelled),
             // Also where it ended first: what becomes of a unit must not depend on which of both was quicker.
-            _ if dropped > 0 => {
-                Err(ExecError::Flooded { limit: self.output_limit, output: cut_off(text, dropped) })
-            }
+            _ if dropped > 0 => Err(ExecError::Flooded { limit: self.output_limit, output: cut_off(text, dropped) }),
             Ended::TimedOut => Err(ExecError::TimedOut { output: text }),
             Ended::ByItself => Ok(Finished { exit, output: text }),
         }

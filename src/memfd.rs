@@ -26,7 +26,8 @@ pub(crate) fn create(name: &str, holds: Holds) -> io::Result<File> {
     };
     let known = runs & MemfdFlags::ALLOW_SEALING;
     // Before Linux 6.3 these flags were unknown, and not needed.
-    let file = memfd_create(name, MemfdFlags::CLOEXEC | runs).or_else(|_| memfd_create(name, MemfdFlags::CLOEXEC | known))?;
+    let file =
+        memfd_create(name, MemfdFlags::CLOEXEC | runs).or_else(|_| memfd_create(name, MemfdFlags::CLOEXEC | known))?;
     Ok(file.into())
 }
 

@@ -117,7 +117,6 @@ fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
     if file.format() != object::BinaryFormat::Elf {
         return Err(NotLinked::Unserved("an object is none of this system's"));
     }
-    sound::check(text).map_err(NotLinked::Unsound)?;
     for section in file.sections() {
         let name = section.name().unwrap_or_default();
         if name.starts_with(".gnu.lto_") {
@@ -129,6 +128,7 @@ fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
             return Err(NotLinked::Unserved("an object wants a stack that can be executed"));
         }
     }
+    sound::check(text).map_err(NotLinked::Unsound)?;
     let mut open = Open::default();
     for symbol in file.symbols().filter(|symbol| symbol.is_undefined()) {
         let Ok(name) = symbol.name() else { continue };

@@ -4,6 +4,7 @@
 
 mod frames;
 mod groups;
+mod names;
 mod notes;
 mod relocations;
 mod sections;

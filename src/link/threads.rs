@@ -71,7 +71,12 @@ fn here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Res
         this = Some(thread);
         Ok(())
     };
-    let pool = ThreadPoolBuilder::new().num_threads(1).panic_handler(forget).spawn_handler(keep).build().map_err(io::Error::other)?;
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(1)
+        .panic_handler(forget)
+        .spawn_handler(keep)
+        .build()
+        .map_err(io::Error::other)?;
     let this = this.ok_or_else(|| io::Error::other("rayon started no thread"))?;
     let result = Arc::new(Mutex::new(None));
     let place = Arc::clone(&result);

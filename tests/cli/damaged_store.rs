@@ -33,14 +33,18 @@ fn a_record_with_another_bit_is_no_record() {
     let first = text(&run(&mut place.compile(words), 0).stderr);
     assert!(first.contains("#warning first"));
     let right = symbols(&place.out());
-    let records: Vec<PathBuf> =
-        ["objects", "libraries", "pch"].iter().flat_map(|part| kept(&place, part)).filter(|path| is_record(path)).collect();
+    let records: Vec<PathBuf> = ["objects", "libraries", "pch"]
+        .iter()
+        .flat_map(|part| kept(&place, part))
+        .filter(|path| is_record(path))
+        .collect();
     assert!(records.len() >= 3, "{records:?}");
     for record in &records {
         let whole = fs::read(record).unwrap();
         // What is believed without a look at any file: names of symbols, and what the compiler said.
         let spots = ["entry", "first", "\"key\"", "warning"];
-        let spots = spots.iter().filter_map(|spot| whole.windows(spot.len()).position(|bytes| bytes == spot.as_bytes()));
+        let spots =
+            spots.iter().filter_map(|spot| whole.windows(spot.len()).position(|bytes| bytes == spot.as_bytes()));
         for at in spots.chain([0, whole.len() - 1]) {
             let mut damaged = fs::read(record).unwrap();
             let at = at.min(damaged.len() - 1);
@@ -63,7 +67,8 @@ fn a_directory_in_the_place_of_a_file_that_is_kept_goes() {
     place.write("one.c", "word entry(void) { return 7; }\n");
     for words in ["one.c --header vm.h", "one.c --header vm.h --compact"] {
         run(&mut place.compile(words), 0);
-        let mut files: Vec<PathBuf> = ["objects", "libraries", "pch"].iter().flat_map(|part| kept(&place, part)).collect();
+        let mut files: Vec<PathBuf> =
+            ["objects", "libraries", "pch"].iter().flat_map(|part| kept(&place, part)).collect();
         files.push(place.out().join(".mjit-cc/lock"));
         for file in files {
             if file.exists() {

@@ -86,7 +86,10 @@ fn a_limit_of_none_keeps_all_and_time_still_ends() {
     place.units(&["talkative", "wet"]);
     let mut command = place.with_mischief("chatty", "talkative.c", "talkative.c --output-limit 0");
     let output = run(&mut command, 0);
-    assert_eq!(text(&output.stderr).lines().filter(|line| *line == CHATTER).count(), (MIB / 2).div_ceil(CHATTER.len() + 1));
+    assert_eq!(
+        text(&output.stderr).lines().filter(|line| *line == CHATTER).count(),
+        (MIB / 2).div_ceil(CHATTER.len() + 1)
+    );
     run(&mut place.with_mischief("chatty", "talkative.c", "talkative.c -O0 --output-limit 500K"), 1);
     run(&mut place.with_mischief("flood-slowly", "wet.c", "wet.c --output-limit 0 --timeout 1"), 1);
     assert_eq!(statuses(&place.out()), ["timed_out"]);

@@ -28,10 +28,11 @@ fn programs_and_quiet_users_learn_what_is_waited_for() {
     until("the event", || {
         let messages = fs::read_to_string(&told).unwrap();
         let mut lines = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.any(|message| {
-            message["event"] == "waiting" && message["file"].as_str().is_some_and(|file| file.ends_with("lock"))
-        })
-        .then_some(())
+        lines
+            .any(|message| {
+                message["event"] == "waiting" && message["file"].as_str().is_some_and(|file| file.ends_with("lock"))
+            })
+            .then_some(())
     });
     // It is said after five seconds, however busy the machine is; and not before.
     until("the line", || fs::read_to_string(&said).unwrap().contains("waiting for another mjit-cc").then_some(()));

@@ -100,8 +100,11 @@ fn field(bytes: &mut [u8], rng: &mut Rng) {
         change(bytes, header.saturating_add(at), width, rng);
         return;
     }
-    let (kind, offset, size) =
-        (get(bytes, header.saturating_add(4), 4), get(bytes, header.saturating_add(24), 8), get(bytes, header.saturating_add(32), 8));
+    let (kind, offset, size) = (
+        get(bytes, header.saturating_add(4), 4),
+        get(bytes, header.saturating_add(24), 8),
+        get(bytes, header.saturating_add(32), 8),
+    );
     let (Ok(offset), Ok(size)) = (usize::try_from(offset), usize::try_from(size)) else { return };
     let fields: &[(usize, usize)] = match kind {
         2 => &[(0, 4), (4, 1), (5, 1), (6, 2), (8, 8), (16, 8)],

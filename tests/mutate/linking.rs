@@ -139,7 +139,13 @@ pub fn is_child() -> bool {
         tally.write(Path::new("tally"));
         let (name, bytes) = damage::nth(&objects, seed, number);
         fs::write("damaged.o", bytes).unwrap();
-        let result = linker.link(&WORDS, &["damaged.o".into()]);
+        let mut inputs = vec!["damaged.o".into()];
+        if number % 2 == 1 {
+            // Beside a whole one, whose symbols and sections it meets.
+            fs::write("whole.o", &objects[usize::try_from(number).unwrap() % objects.len()].1).unwrap();
+            inputs.insert(usize::try_from(number / 2 % 2).unwrap(), "whole.o".into());
+        }
+        let result = linker.link(&WORDS, &inputs);
         if crate::setting("ONLY").is_some() || result.as_ref().is_err_and(|why| why.contains("panicked")) {
             note(&format!("object {number}, of {name}: {result:?}"));
         }

@@ -64,14 +64,20 @@ fn damaged_objects_end_no_process_that_links_them() {
     let (tally, ended) = link_all(dir.path(), seed, range);
     println!("{tally}");
     print!("{}", std::fs::read_to_string(dir.path().join("results")).unwrap_or_default());
-    for (number, how) in &ended {
-        let (name, bytes) = damage::nth(&objects, seed, *number);
+    let shown = ended.iter().map(|(number, how)| (*number, how.as_str()));
+    for (number, how) in shown.chain(setting("ONLY").map(|only| (only, "as asked"))) {
+        let (name, bytes) = damage::nth(&objects, seed, number);
         println!("object {number}, of {name}: {how}");
         if let Ok(keep) = std::env::var("MJIT_CC_MUTATE_KEEP") {
             std::fs::write(Path::new(&keep).join(format!("{seed}-{number}.o")), bytes).unwrap();
         }
     }
-    assert!(ended.is_empty(), "{} of {} objects ended or held up the process that linked them", ended.len(), tally.total());
+    assert!(
+        ended.is_empty(),
+        "{} of {} objects ended or held up the process that linked them",
+        ended.len(),
+        tally.total()
+    );
     assert_eq!(tally.panicked, 0, "the linker panicked");
     // Otherwise this would be a test of nothing.
     assert!(setting("ONLY").is_some() || tally.linked > 0 && tally.unsound > 0);

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use mjitcc::{DIRECTORY_IN_THE_WAY, Error};
 use mjitcc::discover::{DiscoverError, LauncherError};
 use mjitcc::platforms::advice;
+use mjitcc::{DIRECTORY_IN_THE_WAY, Error};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,9 +33,10 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
 fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<(), Why> {
     const CUT: Why = "what unwinders read is not whole";
     let bytes = object.bytes(section);
-    let rela = object.sections.iter().find(|one| {
-        one.sh_type(LE) == elf::SHT_RELA && usize::try_from(one.sh_info(LE)) == Ok(index)
-    });
+    let rela = object
+        .sections
+        .iter()
+        .find(|one| one.sh_type(LE) == elf::SHT_RELA && usize::try_from(one.sh_info(LE)) == Ok(index));
     let list = rela.map_or(Ok(&[][..]), |rela| relocations::list(object, rela))?;
     let mut places = list.iter().map(|one| (one.r_offset.get(LE), one)).peekable();
     if !list.is_sorted_by_key(|one| one.r_offset.get(LE)) {
@@ -52,7 +53,9 @@ fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<
         let end = (at + 4).checked_add(size).filter(|&end| end <= bytes.len() && size >= 8).ok_or(CUT)?;
         let id = word(bytes, at + 4).and_then(|id| usize::try_from(id).ok()).ok_or(CUT)?;
         let mut about = None;
-        while let Some((place, relocation)) = places.next_if(|(place, _)| usize::try_from(*place).is_ok_and(|place| place < end)) {
+        while let Some((place, relocation)) =
+            places.next_if(|(place, _)| usize::try_from(*place).is_ok_and(|place| place < end))
+        {
             let place = usize::try_from(place).unwrap_or_default();
             if place < at + BEGIN || place + 4 > end {
                 return Err("what unwinders read is relocated where it cannot be");

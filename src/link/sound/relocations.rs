@@ -1,8 +1,8 @@
 //! Relocations: of kinds that compilers use, in the sections that they change, about symbols that are there.
 
+use object::LittleEndian;
 use object::elf::{self, Rela64};
 use object::read::elf::SectionHeader;
-use object::LittleEndian;
 
 use super::{LE, Object, Section, Why};
 
@@ -77,7 +77,8 @@ fn check_one(object: &Object<'_>, place: &Section, relocation: &Rela64<LittleEnd
         || about.is_none() && symbol.st_type() == elf::STT_TLS;
     // An undefined symbol need not say what it is.
     let is_open = about.is_none() && symbol.st_type() == elf::STT_NOTYPE;
-    if place.sh_flags(LE).contains(elf::SHF_ALLOC) && !is_open && thread_local != is_thread_local(object.machine, kind) {
+    if place.sh_flags(LE).contains(elf::SHF_ALLOC) && !is_open && thread_local != is_thread_local(object.machine, kind)
+    {
         return Err("a relocation takes a variable of a thread for another, or the reverse");
     }
     Ok(())
@@ -94,14 +95,14 @@ fn is_thread_local(machine: elf::Machine, kind: u32) -> bool {
 /// The x86-64 supplement, "Relocation". Relaxing looks at the instruction around.
 fn x86_64(kind: u32) -> Option<Reach> {
     let (before, behind) = match kind {
-        0 => (0, 0),                                // NONE
-        1 | 17 | 24 | 25 => (0, 8),                 // 64, DTPOFF64, PC64, GOTOFF64
-        2 | 4 | 10 | 11 | 21 | 23 | 26 => (0, 4),   // PC32, PLT32, 32, 32S, DTPOFF32, TPOFF32, GOTPC32
-        9 | 22 | 41 => (2, 4),                      // GOTPCREL, GOTTPOFF, GOTPCRELX
-        42 | 34 => (3, 4),                          // REX_GOTPCRELX, GOTPC32_TLSDESC
-        19 => (3, 4),                               // TLSGD
-        20 => (3, 4),                               // TLSLD
-        35 => (0, 2),                               // TLSDESC_CALL
+        0 => (0, 0),                              // NONE
+        1 | 17 | 24 | 25 => (0, 8),               // 64, DTPOFF64, PC64, GOTOFF64
+        2 | 4 | 10 | 11 | 21 | 23 | 26 => (0, 4), // PC32, PLT32, 32, 32S, DTPOFF32, TPOFF32, GOTPC32
+        9 | 22 | 41 => (2, 4),                    // GOTPCREL, GOTTPOFF, GOTPCRELX
+        42 | 34 => (3, 4),                        // REX_GOTPCRELX, GOTPC32_TLSDESC
+        19 => (3, 4),                             // TLSGD
+        20 => (3, 4),                             // TLSLD
+        35 => (0, 2),                             // TLSDESC_CALL
         _ => return None,
     };
     Some(Reach { before, behind })

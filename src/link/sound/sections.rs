@@ -5,7 +5,7 @@ use std::ops::Range;
 use object::elf::{self, SectionFlags, SectionType};
 use object::read::elf::SectionHeader;
 
-use super::{LE, Object, Section, Why};
+use super::{LE, Object, Section, Why, names};
 
 /// Larger ones gcc does not take either, where the system has pages of 4 KiB and no option says otherwise.
 const MAX_ALIGN: u64 = 1 << 20;
@@ -92,7 +92,8 @@ fn check_kind(object: &Object<'_>, section: &Section) -> Result<(), Why> {
     {
         return Err("it has a section whose flags and kind are at odds");
     }
-    object.table.section_name(LE, section).map(drop).map_err(|_| "a section's name is not inside it")
+    let name = object.table.section_name(LE, section).map_err(|_| "a section's name is not inside it")?;
+    if names::fits(name, section) { Ok(()) } else { Err("a section is not what its name says") }
 }
 
 fn check_size(object: &Object<'_>, section: &Section) -> Result<(), Why> {
