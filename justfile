@@ -32,6 +32,10 @@ campaign programs="20000":
 mutate objects="100000":
     MJIT_CC_MUTATE_OBJECTS={{objects}} cargo test --release --test mutate -- --nocapture
 
+# Strange bytes for everything that reads what others write, so many seconds a target (tests/fuzz/main.rs). MJIT_CC_FUZZ_SEED repeats a run.
+fuzz seconds="60":
+    MJIT_CC_FUZZ_SECONDS={{seconds}} cargo test --test fuzz -- --nocapture
+
 # What this tool costs beside the compilers, and the worker a VM's threads.
 bench:
     cargo bench

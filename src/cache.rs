@@ -205,6 +205,11 @@ impl Cache {
     }
 }
 
+/// Reads an entry, for the tests of damaged ones.
+pub(crate) fn decode_entry(bytes: &[u8], key: &Digest) {
+    let _ = Entry::decode(bytes.to_vec(), key).map(|entry| entry.object().len());
+}
+
 /// Notes that an entry was used. Where that cannot be, it is thrown away earlier.
 fn stamp(path: &Path) {
     let used = fs::metadata(path).and_then(|metadata| metadata.modified());

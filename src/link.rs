@@ -11,7 +11,7 @@ mod linker;
 use std::fmt;
 use std::io;
 
-pub(crate) use linker::{InProcess, on_this_thread};
+pub(crate) use linker::{InProcess, on_this_thread, read_library};
 
 /// Why a library was not linked in this process.
 #[derive(Debug)]

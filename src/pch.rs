@@ -22,6 +22,9 @@ use record::Record;
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use record::path as record_path;
 
+pub(crate) use macros::are_all_of as are_all_macros;
+pub(crate) use record::read_of as read_record_of;
+
 /// What stands before every unit.
 #[derive(Debug)]
 pub enum UnitHeader {

@@ -36,6 +36,7 @@ mod embed;
 mod inputs;
 mod surroundings;
 
+pub(crate) use embed::beside_dir as embedded;
 pub(crate) use inputs::Reading;
 
 /// A compiler, the flags for it, and the means to run it. Shared by threads.

@@ -1,10 +1,36 @@
 //! What reads bytes that others wrote, for the tests that damage them (`tests/mutate`, `tests/fuzz`). No part of what this crate promises.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::LinkLine;
 
-use crate::link::InProcess;
+use crate::depend::TextFacts;
+use crate::key::Digest;
+use crate::link::{self, InProcess};
+use crate::store::Record;
+use crate::{cache, configuration, pch, pipeline, response, sealed};
+
+/// Something that reads bytes.
+pub type Reader = fn(&[u8]);
+
+/// What this crate reads of others' bytes, by name. Each must return, soon, whatever the bytes are.
+pub const READERS: [(&str, Reader); 10] = [
+    ("record", |bytes| drop(sealed::open::<Record>(bytes))),
+    // Behind the hash, which random bytes do not get past.
+    ("record-json", |bytes| drop(serde_json::from_slice::<Record>(bytes))),
+    ("pch-record-json", |bytes| pch::read_record_of(bytes)),
+    ("cache-entry", |bytes| cache::decode_entry(bytes, &Digest::of_bytes(b""))),
+    ("configuration", |bytes| configuration::read_answer(bytes, Path::new("/tmp/mjit-cc-x"))),
+    ("response-file", |bytes| drop(response::split(&lossy(bytes)))),
+    ("text-facts", |bytes| drop(TextFacts::of(bytes))),
+    ("macro-file", |bytes| _ = pch::are_all_macros(&lossy(bytes))),
+    ("embed", |bytes| _ = pipeline::embedded(bytes, Path::new("/"))),
+    ("linker", link::read_library),
+];
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
 
 /// The linker in this process, with nothing of a compiler's own behind the objects.
 #[derive(Debug, Default)]

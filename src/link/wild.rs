@@ -144,6 +144,14 @@ impl Known {
     }
 }
 
+/// Reads bytes as a library, as a script in a library's place, and as an object that was not checked yet: for the tests of damaged ones.
+pub(crate) fn read_library(bytes: &[u8]) {
+    let _ = script::inputs(&String::from_utf8_lossy(bytes));
+    let _ = stub::read(bytes);
+    let _ = segments::align_empty(&mut bytes.to_vec());
+    let _ = sound::check(bytes);
+}
+
 fn understood(line: &[String]) -> Result<Args, NotLinked> {
     let words = || line.iter().map(String::as_str);
     let mut args = Args::new(words).map_err(refused)?;
