@@ -28,6 +28,14 @@ soak:
 campaign programs="20000":
     MJIT_CC_CAMPAIGN_PROGRAMS={{programs}} cargo test --release --test campaign -- --include-ignored --nocapture
 
+# Damaged objects in front of the linker that is inside the process (tests/mutate/main.rs). MJIT_CC_MUTATE_SEED repeats a run.
+mutate objects="100000":
+    MJIT_CC_MUTATE_OBJECTS={{objects}} cargo test --release --test mutate -- --nocapture
+
+# Strange bytes for everything that reads what others write, so many seconds a target (tests/fuzz/main.rs). MJIT_CC_FUZZ_SEED repeats a run.
+fuzz seconds="60":
+    MJIT_CC_FUZZ_SECONDS={{seconds}} cargo test --test fuzz -- --nocapture
+
 # What this tool costs beside the compilers, and the worker a VM's threads.
 bench:
     cargo bench

@@ -302,6 +302,9 @@ enum {
 /* For timeout_ms. */
 #define MJITCC_NO_TIMEOUT UINT64_MAX
 
+/* For output_limit: all that compilers write is kept. */
+#define MJITCC_NO_OUTPUT_LIMIT UINT64_MAX
+
 /* For memfree: however little memory is left. */
 #define MJITCC_NO_MEMFREE UINT64_MAX
 
@@ -377,11 +380,13 @@ typedef struct mjitcc_worker_options {
      */
     const char *const *hash_files;
     const char *const *hash_env; /* names of environment variables that the code depends on in such a way */
+    uint64_t output_limit;      /* how many bytes of messages a compiler may write before it is ended and its unit fails; 0: 1 MiB;
+                                   MJITCC_NO_OUTPUT_LIMIT */
 } mjitcc_worker_options;
 
 #define MJITCC_WORKER_OPTIONS_INIT { sizeof(mjitcc_worker_options), MJITCC_ABI, \
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, \
-    NULL, 0, NULL, NULL, NULL, 0, 0, 0, {0, 0, 0, 0, 0, 0}, NULL, NULL, NULL }
+    NULL, 0, NULL, NULL, NULL, 0, 0, 0, {0, 0, 0, 0, 0, 0}, NULL, NULL, NULL, 0 }
 
 /* Compiles in the background. Given back with mjitcc_worker_finish. */
 typedef struct mjitcc_worker mjitcc_worker;
@@ -641,10 +646,11 @@ typedef struct mjitcc_engine_options {
     const char *const *envp;
     const char *const *hash_files; /* as in mjitcc_worker_options: with other contents of them a PCH that stays is built again */
     const char *const *hash_env;
+    uint64_t output_limit;
 } mjitcc_engine_options;
 
 #define MJITCC_ENGINE_OPTIONS_INIT { sizeof(mjitcc_engine_options), MJITCC_ABI, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, NULL, NULL, NULL, NULL, 0 }
 
 /* A compiler, a private directory, a header: what a worker of the host's own needs. Given back with mjitcc_engine_finish. */
 typedef struct mjitcc_engine mjitcc_engine;

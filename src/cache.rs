@@ -76,7 +76,13 @@ impl Cache {
     pub(crate) fn get(&self, key: &Digest, digests: &FileDigests) -> Option<Entry> {
         for variant in 0..VARIANTS {
             let path = self.path(key, variant);
-            let Ok(bytes) = fs::read(&path) else { continue };
+            let Ok(bytes) = fs::read(&path) else {
+                // No entry could be put there.
+                if path.is_dir() {
+                    let _ = scratch::remove_dir(&path);
+                }
+                continue;
+            };
             match Entry::decode(bytes, key) {
                 Some(entry) if entry.record.inputs.are_unchanged(digests) => {
                     stamp(&path);
@@ -195,6 +201,11 @@ impl Cache {
         scratch::remove_dir(&self.dir)?;
         Ok(Removed { entries, headers, bytes })
     }
+}
+
+/// Reads an entry, for the tests of damaged ones.
+pub(crate) fn decode_entry(bytes: &[u8], key: &Digest) {
+    let _ = Entry::decode(bytes.to_vec(), key).map(|entry| entry.object().len());
 }
 
 /// Notes that an entry was used. Where that cannot be, it is thrown away earlier.

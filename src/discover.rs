@@ -248,6 +248,9 @@ impl Finder<'_> {
         let finished = self.executor.run(&invocation).map_err(|error| match error {
             ExecError::Cancelled => Rejection::Cancelled,
             ExecError::TimedOut { .. } => Rejection::Because(format!("did not answer in {} s", PROBE_TIME.as_secs())),
+            ExecError::Flooded { .. } => {
+                Rejection::Because("answers with more than any compiler has to say".to_owned())
+            }
             ExecError::NotStarted { source, .. } | ExecError::Io { source, .. } => {
                 Rejection::Because(source.to_string())
             }

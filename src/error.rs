@@ -11,9 +11,12 @@ use crate::exec::Exit;
 use crate::imports::ImportLibraryError;
 use crate::library::LoadError;
 use crate::scratch::ScratchError;
-use crate::settings::CacheSettingError;
+use crate::settings::{CacheSettingError, Size};
 use crate::symbols::SymbolsError;
 use crate::unit::UnitReadError;
+
+/// What to do where a file cannot be written because a directory has its name.
+pub const DIRECTORY_IN_THE_WAY: &str = "a directory is in the place of that file: remove the directory";
 
 /// The work as a whole cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +58,7 @@ pub enum Error {
     #[error("cannot start a thread: {0}")]
     NoThread(#[source] io::Error),
     /// A file given as a PCH is not one that this crate built.
-    #[error("{} was not built by mjit-cc build-pch, so nobody knows what it was made of; name its header instead", .0.display())]
+    #[error("{} was not built by mjit-cc build-pch, or the record beside it is damaged, so that it is not known what the PCH was made of; name its header instead", .0.display())]
     UnknownPch(PathBuf),
     /// A PCH is wanted under a name that its compiler would not find it by.
     #[error("{}: a PCH of this compiler is called *.{suffix}", path.display())]
@@ -192,6 +195,16 @@ pub enum Failure {
         /// What it had said.
         output: String,
     },
+    /// It had too much to say.
+    #[error("the {} wrote more than {} of messages and was ended", phase.program(), Size(*limit))]
+    Flooded {
+        /// Which of them.
+        phase: Phase,
+        /// How many bytes are kept.
+        limit: u64,
+        /// The beginning of what it said.
+        output: String,
+    },
     /// The compiler could not be started.
     #[error("cannot start {}: {source}", program.display())]
     NotStarted {
@@ -269,7 +282,8 @@ impl Failure {
             Self::Refused { output, .. }
             | Self::Crashed { output, .. }
             | Self::NoOutput { output, .. }
-            | Self::TimedOut { output, .. } => output,
+            | Self::TimedOut { output, .. }
+            | Self::Flooded { output, .. } => output,
             _ => "",
         }
     }
@@ -281,7 +295,10 @@ impl Failure {
                 *output = rewrite(output);
                 diagnostics.iter_mut().for_each(|one| one.file = rewrite(&one.file));
             }
-            Self::Crashed { output, .. } | Self::NoOutput { output, .. } | Self::TimedOut { output, .. } => {
+            Self::Crashed { output, .. }
+            | Self::NoOutput { output, .. }
+            | Self::TimedOut { output, .. }
+            | Self::Flooded { output, .. } => {
                 *output = rewrite(output);
             }
             _ => {}
@@ -293,6 +310,7 @@ impl Failure {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(advice::DISK_FULL),
+            Self::File { path, .. } if path.is_dir() => Some(DIRECTORY_IN_THE_WAY),
             Self::File { source, .. } | Self::NotStarted { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its directory"),
                 io::ErrorKind::NotFound => Some("it was there when this run began: was it removed or updated?"),
@@ -308,6 +326,7 @@ impl Failure {
             }
             Self::NoOutput { .. } => Some("does a flag keep it from that? -vv shows the command"),
             Self::TimedOut { .. } => Some("give it more time with --timeout, or less to do with a lower -O"),
+            Self::Flooded { .. } => Some("its first messages say most; --output-limit keeps more of them"),
             Self::NoRuntime { runtime, .. } => Some(runtime.help),
             Self::DuplicateSymbol { .. } => Some("rename one of them, or build without --compact"),
             Self::NotLinked | Self::Skipped => Some("use -k to build the others all the same"),

@@ -28,6 +28,8 @@ pub enum Event<'a> {
     Waiting {
         /// The file that is locked.
         path: &'a Path,
+        /// Told a second time, after five seconds.
+        long: bool,
     },
     /// A process is about to start.
     Running {

@@ -1,12 +1,12 @@
 //! Running compilers: the only place that starts processes. Knows steps, not what they are for.
 //!
-//! `running` is the table of the processes with its watchdog, `orphans` what ends them when their owner was killed, `ahead` what becomes of one that was started before it has anything to do,
+//! `running` is the table of the processes with its watchdog, `output` what they write, `orphans` what ends them when their owner was killed, `ahead` what becomes of one that was started before it has anything to do,
 //! `unix` and `windows` what the system does differently.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, PipeReader, Read, Seek, Write};
+use std::io::{self, PipeReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +37,7 @@ mod orphans;
 mod orphans;
 
 mod ahead;
+mod output;
 mod running;
 mod sleep;
 
@@ -44,10 +45,12 @@ mod sleep;
 pub use crate::thread::is_ignored;
 use crate::variables::Variables;
 pub use ahead::Ahead;
+pub use output::{DEFAULT_LIMIT, NO_LIMIT};
 pub(crate) use watch::Watch;
 
 use crate::sync;
 use crate::unwind::{catch, thread_ends};
+use output::{Output, cut_off};
 use running::{Ended, Processes, Waits};
 
 /// The system that compilers run on.
@@ -109,6 +112,14 @@ pub enum ExecError {
     #[error("ended at its deadline")]
     TimedOut {
         /// What it had written.
+        output: Vec<u8>,
+    },
+    /// It wrote more than is kept; it and all it started were ended, unless they had ended by themselves.
+    #[error("wrote more than {limit} bytes")]
+    Flooded {
+        /// How much is kept.
+        limit: u64,
+        /// The beginning of what it wrote, and how much was dropped.
         output: Vec<u8>,
     },
     /// [`Executor::cancel`] was called.
@@ -183,6 +194,7 @@ pub struct ProcessExecutor {
     processes: Arc<Processes>,
     /// The environment of the processes; this process's where there is none.
     variables: Option<Variables>,
+    output_limit: u64,
     abandoned: AtomicBool,
 }
 
@@ -206,13 +218,21 @@ impl ProcessExecutor {
     #[must_use]
     pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
         let processes = Arc::new(Processes::within(reaper, waiting));
-        Self { processes, variables: None, abandoned: AtomicBool::new(false) }
+        Self { processes, variables: None, output_limit: DEFAULT_LIMIT, abandoned: AtomicBool::new(false) }
     }
 
     /// Gives processes these variables, and never reads the environment of this process, which other threads of a host may be changing.
     #[must_use]
     pub fn with_variables(mut self, variables: Variables) -> Self {
         self.variables = Some(variables);
+        self
+    }
+
+    /// Ends processes that write more than so many bytes on standard output and standard error together. By default [`DEFAULT_LIMIT`];
+    /// [`NO_LIMIT`] keeps all.
+    #[must_use]
+    pub fn with_output_limit(mut self, bytes: u64) -> Self {
+        self.output_limit = bytes;
         self
     }
 
@@ -250,25 +270,27 @@ impl ProcessExecutor {
                 vec![word]
             }
         };
-        // A file and not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
-        let output = system::unnamed_file(temp_dir).map_err(failed)?;
+        let output = Arc::new(Output::new(temp_dir, self.output_limit).map_err(failed)?);
         let temp = ["TMPDIR", "TMP", "TEMP"].map(|name| (OsString::from(name), OsString::from(temp_dir)));
         // Of two values of one name it is the system's business which counts.
         let temp = temp.into_iter().filter(|(name, _)| step.env.iter().all(|(set, _)| set != name));
         let env = step.env.iter().cloned().chain(temp).collect();
         let args = step.leading.iter().cloned().chain(args).collect();
         let (program, variables) = (&step.program, self.variables.as_ref());
-        let launch = Launch { program, args, variables, env, input, output: output.try_clone().map_err(failed)? };
+        let waits_for_input = input.is_some();
+        let launch = Launch { program, args, variables, env, input, output: output.for_process().map_err(failed)? };
         let entered = self.processes.reaper.clone().map(Entered::new);
         let (process, group) =
             system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
-        let id = self.processes.register(group, process.id(), deadline);
+        let id =
+            self.processes.register(group, process.id(), deadline, (!waits_for_input).then(|| Arc::clone(&output)));
         let program = step.program.clone();
         Ok(Started {
             processes: Arc::clone(&self.processes),
             id,
             process,
             program,
+            output_limit: self.output_limit,
             output,
             _entered: entered,
             _response: response,
@@ -282,7 +304,8 @@ struct Started {
     id: u64,
     process: system::Process,
     program: PathBuf,
-    output: File,
+    output_limit: u64,
+    output: Arc<Output>,
     _entered: Option<Entered>,
     _response: Option<tempfile::TempPath>,
 }
@@ -298,10 +321,11 @@ impl Started {
         sync::assert_none_held();
         let failed = |source| ExecError::Io { program: self.program.clone(), source };
         let (exit, ended) = self.processes.wait(self.id, &mut self.process, waiting).map_err(failed)?;
-        let mut text = Vec::new();
-        self.output.rewind().and_then(|()| self.output.read_to_end(&mut text)).map_err(failed)?;
+        let (text, dropped) = self.output.read().map_err(failed)?;
         match ended {
             Ended::Cancelled => Err(ExecError::Cancelled),
+            // Also where it ended first: what becomes of a unit must not depend on which of both was quicker.
+            _ if dropped > 0 => Err(ExecError::Flooded { limit: self.output_limit, output: cut_off(text, dropped) }),
             Ended::TimedOut => Err(ExecError::TimedOut { output: text }),
             Ended::ByItself => Ok(Finished { exit, output: text }),
         }

@@ -53,6 +53,7 @@ pub mod pipeline;
 pub mod report;
 mod response;
 pub mod scratch;
+mod sealed;
 mod settings;
 mod standby;
 mod store;
@@ -62,6 +63,8 @@ mod thread;
 pub mod timeline;
 pub mod unit;
 pub use mjit_cc_ctext as ctext;
+#[doc(hidden)]
+pub mod untrusted;
 mod unwind;
 mod variables;
 mod whole;
@@ -69,6 +72,6 @@ pub mod worker;
 
 #[cfg(not(loom))]
 pub use engine::{Engine, EngineBuilder, Function, Module, Object};
-pub use error::{Error, Failure, Phase};
+pub use error::{DIRECTORY_IN_THE_WAY, Error, Failure, Phase};
 pub use mjit_cc_platforms as platforms;
 pub use pipeline::Watched;

@@ -11,13 +11,16 @@ mod linker;
 use std::fmt;
 use std::io;
 
-pub(crate) use linker::{InProcess, on_this_thread};
+pub(crate) use linker::{InProcess, on_this_thread, read_library};
 
 /// Why a library was not linked in this process.
 #[derive(Debug)]
 pub(crate) enum NotLinked {
     /// It is not there, or an object is none that it links.
     Unserved(&'static str),
+    /// An object is not made as compilers make objects, and the linker would believe what the object says.
+    #[cfg_attr(not(all(feature = "wild", target_os = "linux", not(loom))), expect(dead_code, reason = "there is none"))]
+    Unsound(&'static str),
     /// It said no, or panicked.
     #[cfg_attr(not(all(feature = "wild", target_os = "linux", not(loom))), expect(dead_code, reason = "there is none"))]
     Refused(String),
@@ -29,6 +32,7 @@ impl fmt::Display for NotLinked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unserved(why) => f.write_str(why),
+            Self::Unsound(why) => write!(f, "an object is damaged or unusual: {why}"),
             Self::Refused(text) => f.write_str(text),
             Self::Io(error) => error.fmt(f),
         }

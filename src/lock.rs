@@ -4,7 +4,7 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -12,6 +12,9 @@ use crate::exec::Executor;
 
 /// How often a waiting process looks whether it may go on. Blocking would not end on Ctrl-C.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// From then on even a user who wants to hear of nothing wants to know why nothing happens.
+const LONG: Duration = Duration::from_secs(5);
 
 /// A file whose lock ends with this. By closing alone it would last as long as the child of any fork has the file open that was there
 /// meanwhile, which may be what waits for it.
@@ -48,22 +51,35 @@ pub(crate) fn release(file: &File, path: &Path) -> Result<(), Error> {
     }
 }
 
+/// What an observer was told of waiting.
+#[derive(PartialEq)]
+enum Told {
+    Nothing,
+    Waits,
+    WaitsLong,
+}
+
 fn acquire(
     attempt: impl Fn() -> Result<(), TryLockError>,
     path: &Path,
     executor: &dyn Executor,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let mut told = false;
+    let began = Instant::now();
+    let mut told = Told::Nothing;
     loop {
         match attempt() {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(Error::file("lock", path)(error)),
             Err(TryLockError::WouldBlock) if executor.is_cancelled() => return Err(Error::Interrupted),
             Err(TryLockError::WouldBlock) => {
-                if !told {
-                    observer.event(&Event::Waiting { path });
-                    told = true;
+                if told == Told::Nothing {
+                    observer.event(&Event::Waiting { path, long: false });
+                    told = Told::Waits;
+                }
+                if told == Told::Waits && began.elapsed() >= LONG {
+                    observer.event(&Event::Waiting { path, long: true });
+                    told = Told::WaitsLong;
                 }
                 thread::sleep(PAUSE);
             }

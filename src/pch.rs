@@ -23,6 +23,8 @@ use record::Record;
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use record::path as record_path;
 
+pub(crate) use macros::are_all_of as are_all_macros;
+pub(crate) use record::read_of as read_record_of;
 /// Makes the header ready to stand before units: as a PCH in `file`, built or reused, or as text with a warning where a PCH cannot
 /// work.
 ///

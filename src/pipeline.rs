@@ -36,8 +36,9 @@ mod embed;
 mod inputs;
 mod surroundings;
 
-pub(crate) use configuration::Configuration;
+pub(crate) use configuration::{Configuration, read_answer};
 pub use configuration::Watched;
+pub(crate) use embed::beside_dir as embedded;
 pub(crate) use inputs::Reading;
 
 /// A compiler, the flags for it, and the means to run it. Shared by threads.
@@ -535,6 +536,9 @@ impl Pipeline {
                 limit: self.timeout.unwrap_or_default(),
                 output: self.toolchain().readable(&output),
             },
+            ExecError::Flooded { limit, output } => {
+                Failure::Flooded { phase, limit, output: self.toolchain().readable(&output) }
+            }
             ExecError::Cancelled => Failure::Interrupted,
             ExecError::Io { program, source } => Failure::File { action: "run", path: program, source },
         }

@@ -13,9 +13,12 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::exec::Executor;
 use crate::key::{Digest, KeyBuilder};
-use crate::{header, lock, scratch, whole};
+use crate::{header, lock, scratch, sealed, whole};
 
 const DIR: &str = ".mjit-cc";
+
+/// What is kept, a directory each, with nothing but files in it.
+const PARTS: [&str; 3] = ["objects", "libraries", "pch"];
 
 /// What came of a job, and what must still be so for it to be taken again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -112,14 +115,20 @@ impl Drop for Store {
 impl Store {
     /// Makes the directory where needed, and waits until no other process works in it.
     pub(crate) fn open(layout: Layout, executor: &dyn Executor, observer: &dyn Observer) -> Result<Self, Error> {
-        for part in ["objects", "libraries", "pch"] {
+        for part in PARTS {
             let part = layout.dir.join(part);
             fs::create_dir_all(&part).map_err(Error::file("create", &part))?;
         }
         let path = layout.dir.join("lock");
+        if path.is_dir() {
+            scratch::remove_dir(&path).map_err(Error::file("remove", &path))?;
+        }
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).open(&path).map_err(Error::file("write", &path))?;
         lock::exclusive(&file, &path, executor, observer)?;
+        for part in PARTS {
+            remove_dirs_in(&layout.dir.join(part))?;
+        }
         // What a killed process was making.
         let unfinished = layout.unfinished();
         match scratch::remove_dir(&unfinished) {
@@ -197,7 +206,7 @@ impl Store {
     }
 
     fn write_record(&self, path: &Path, record: &Record) -> Result<(), Error> {
-        let bytes = serde_json::to_vec(record).map_err(|error| Error::file("write", path)(error.into()))?;
+        let bytes = sealed::seal(record).map_err(|error| Error::file("write", path)(error.into()))?;
         self.write_whole(path, &bytes)
     }
 
@@ -206,8 +215,18 @@ impl Store {
     }
 }
 
+/// Where a directory is in the place of a file, the file could not be made again.
+fn remove_dirs_in(dir: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(dir).map_err(Error::file("read", dir))?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            scratch::remove_dir(&entry.path()).map_err(Error::file("remove", &entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 fn read_record(path: &Path) -> Option<Record> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    sealed::open(&fs::read(path).ok()?)
 }
 
 fn is_current(record: &Record, key: &Digest, path: &Path, digests: &FileDigests) -> bool {

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 
 use crate::discover::Environment;
 use crate::event::{Event, Observer};
-use crate::exec::{Executor as _, ProcessExecutor, Waiting};
+use crate::exec::{Executor as _, NO_LIMIT, ProcessExecutor, Waiting};
 use crate::library::Library;
 use crate::link;
 use crate::sync::{Mutex, lock};
@@ -489,7 +489,8 @@ impl Shared {
     /// Waiting for a compiler must not hold up a fork.
     fn renew_executor(&self) {
         let waiting: Arc<dyn Waiting> = Arc::<Interlock<State>>::clone(&self.interlock);
-        let executor = ProcessExecutor::within(self.options.reaper.clone(), Some(waiting));
+        let executor = ProcessExecutor::within(self.options.reaper.clone(), Some(waiting))
+            .with_output_limit(self.options.output_limit.unwrap_or(NO_LIMIT));
         *lock(&self.executor) = Arc::new(executor.with_variables(self.environment.variables.clone()));
     }
 

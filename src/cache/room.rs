@@ -87,7 +87,11 @@ pub(super) fn stats(dir: &Path) -> io::Result<Stats> {
 /// another process does so, this one need not.
 pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     let mut removed = Removed::default();
-    let lock = match File::create(dir.join("lock")) {
+    let path = dir.join("lock");
+    if path.is_dir() {
+        scratch::remove_dir(&path)?;
+    }
+    let lock = match File::create(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(removed),
         lock => Unlocking(lock?),
     };

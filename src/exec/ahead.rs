@@ -34,7 +34,7 @@ impl Ahead {
     pub fn feed(&mut self, text: &[u8], deadline: Option<Instant>) -> io::Result<()> {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         let started = self.started.as_mut().ok_or_else(gone)?;
-        if !started.processes.rearm(started.id, deadline) {
+        if !started.processes.rearm(started.id, deadline, &started.output) {
             return Err(gone());
         }
         let (_reader, writer) = self.input.take().ok_or_else(gone)?;

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::orphans::Orphans;
+use super::output::Output;
 use super::{Exit, Reaper, Waiting, system};
 use crate::sync::{Condvar, Locked, Mutex, lock};
 use crate::unwind::catch;
@@ -67,6 +68,8 @@ struct Running {
     group: system::Group,
     deadline: Option<Instant>,
     timed_out: bool,
+    /// What it writes; none where it has written too much, and where it has nothing to do yet.
+    output: Option<Arc<Output>>,
 }
 
 impl Processes {
@@ -84,7 +87,13 @@ impl Processes {
     }
 
     /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
-    pub(super) fn register(self: &Arc<Self>, mut group: system::Group, leader: u32, deadline: Option<Instant>) -> u64 {
+    pub(super) fn register(
+        self: &Arc<Self>,
+        mut group: system::Group,
+        leader: u32,
+        deadline: Option<Instant>,
+        output: Option<Arc<Output>>,
+    ) -> u64 {
         self.orphans.add(leader);
         let mut table = self.table();
         if table.cancelled {
@@ -92,30 +101,32 @@ impl Processes {
         }
         let id = table.next_id;
         table.next_id += 1;
-        table.running.insert(id, Running { group, deadline, timed_out: false });
-        self.watch_for(&mut table, deadline);
+        let wake = earlier(deadline, output.as_deref().and_then(next_look));
+        table.running.insert(id, Running { group, deadline, timed_out: false, output });
+        self.watch_for(&mut table, wake);
         id
     }
 
-    fn watch_for(self: &Arc<Self>, table: &mut Table, deadline: Option<Instant>) {
-        let Some(deadline) = deadline else { return };
+    fn watch_for(self: &Arc<Self>, table: &mut Table, wake: Option<Instant>) {
+        let Some(wake) = wake else { return };
         if table.watchdog.is_none() {
             let shared = Arc::clone(self);
-            // Without a thread for it deadlines are not kept, which is better than not to compile.
+            // Without a thread for it no limit is kept, which is better than not to compile.
             table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
         }
         // To be woken for each process would be its only work, and a switch of threads for each.
-        if table.watchdog_sleeps.is_none_or(|until| deadline < until) {
+        if table.watchdog_sleeps.is_none_or(|until| wake < until) {
             self.changed.notify_all();
         }
     }
 
-    /// Gives a process another deadline. Not one whose time was up.
-    pub(super) fn rearm(self: &Arc<Self>, id: u64, deadline: Option<Instant>) -> bool {
+    /// Gives a process that has something to do from now on another deadline. Not one whose time was up.
+    pub(super) fn rearm(self: &Arc<Self>, id: u64, deadline: Option<Instant>, output: &Arc<Output>) -> bool {
         let mut table = self.table();
         let Some(running) = table.running.get_mut(&id).filter(|running| !running.timed_out) else { return false };
         running.deadline = deadline;
-        self.watch_for(&mut table, deadline);
+        running.output = Some(Arc::clone(output));
+        self.watch_for(&mut table, earlier(deadline, next_look(output)));
         true
     }
 
@@ -195,23 +206,44 @@ impl Processes {
     }
 }
 
-/// Ends what is overdue.
+/// How long the watchdog stays awake when nothing runs any more.
+const LINGER: Duration = Duration::from_millis(250);
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+fn next_look(output: &Output) -> Option<Instant> {
+    output.pause().and_then(|pause| Instant::now().checked_add(pause))
+}
+
+/// Ends what is overdue, and what writes too much.
 fn watch(shared: &Processes) {
     let mut table = shared.table();
+    // Looks once more after the last process has ended: where one comes after the other, none has to wake this thread.
+    let mut looked = false;
     while !table.over {
         let now = Instant::now();
-        let mut next: Option<Instant> = None;
+        let (mut next, mut look): (Option<Instant>, Option<Instant>) = (None, None);
         for running in table.running.values_mut() {
+            if let Some(output) = running.output.take_if(|output| output.is_over()) {
+                drop(output);
+                running.group.end();
+            }
+            look = earlier(look, running.output.as_deref().and_then(next_look));
             match running.deadline {
                 Some(deadline) if deadline <= now => {
                     running.timed_out = true;
                     running.deadline = None;
                     running.group.end();
                 }
-                Some(deadline) => next = Some(next.map_or(deadline, |next| next.min(deadline))),
+                Some(deadline) => next = earlier(next, Some(deadline)),
                 None => {}
             }
         }
+        let lingers = looked && look.is_none();
+        looked = look.is_some();
+        let next = earlier(next, look.or_else(|| now.checked_add(LINGER).filter(|_| lingers)));
         table.watchdog_sleeps = next;
         table = match next {
             Some(next) => table.wait_for(&shared.changed, next.saturating_duration_since(now)),

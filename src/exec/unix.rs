@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, PipeWriter, Write};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -85,13 +86,38 @@ fn start_with(variables: &Variables, launch: Launch<'_>) -> io::Result<Child> {
 const BUSY_TRIES: u32 = 10;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
-/// A file without a name, in memory where that can be: to make and remove it in a directory takes ten times as long.
-pub(super) fn unnamed_file(dir: &Path) -> io::Result<File> {
+/// A file without a name, in memory where that can be: to make and remove it in a directory takes ten times as long. True if it cannot
+/// grow beyond the size.
+pub(super) fn unnamed_file(dir: &Path, size: Option<u64>) -> io::Result<(File, bool)> {
     #[cfg(target_os = "linux")]
     if let Ok(memory) = crate::memfd::create("output", crate::memfd::Holds::Text) {
-        return Ok(memory);
+        let is_fixed = size.is_some_and(|size| may_be_so_large(size) && crate::memfd::fix(&memory, size).is_ok());
+        return Ok((memory, is_fixed));
     }
-    tempfile::tempfile_in(dir)
+    let _ = size;
+    Ok((tempfile::tempfile_in(dir)?, false))
+}
+
+/// Whether this process may make a file of that size: to try ends a process that may not.
+#[cfg(target_os = "linux")]
+fn may_be_so_large(size: u64) -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current.is_none_or(|limit| size <= limit)
+}
+
+/// The first bytes of a file, wherever those who write to it are.
+pub(super) fn read_start(file: &File, size: u64) -> io::Result<Vec<u8>> {
+    let mut text = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+    let mut end = 0;
+    while end < text.len() {
+        match file.read_at(&mut text[end..], end as u64) {
+            Ok(0) => break,
+            Ok(count) => end += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    text.truncate(end);
+    Ok(text)
 }
 
 impl Process {

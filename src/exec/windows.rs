@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
 use std::fs::File;
-use std::io::{self, PipeWriter, Write};
+use std::io::{self, PipeWriter, Read, Seek, Write};
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::Path;
@@ -23,9 +23,17 @@ const CREATE_SUSPENDED: u32 = 0x4;
 /// Ctrl-C is for this process to hear: a compiler that ended by itself would look like one that failed.
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 
-/// A file without a name.
-pub(super) fn unnamed_file(dir: &Path) -> io::Result<File> {
-    tempfile::tempfile_in(dir)
+/// A file without a name, which can grow.
+pub(super) fn unnamed_file(dir: &Path, _size: Option<u64>) -> io::Result<(File, bool)> {
+    Ok((tempfile::tempfile_in(dir)?, false))
+}
+
+/// The first bytes of a file.
+pub(super) fn read_start(mut file: &File, size: u64) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.rewind()?;
+    file.take(size).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// A process.

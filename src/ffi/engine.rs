@@ -17,7 +17,7 @@ use super::{Built, EngineOptions, lineage, reaper};
 use crate::discover::{Finder, Variables};
 use crate::error::Failure;
 use crate::event::{Event, Observer};
-use crate::exec::{self, Executor, ProcessExecutor};
+use crate::exec::{self, Executor, NO_LIMIT, ProcessExecutor};
 use crate::header::UnitHeader;
 use crate::library::Library;
 use crate::pch;
@@ -36,6 +36,7 @@ pub struct Engine {
     pub(super) turns: Turns,
     pub(super) state: Mutex<Arc<State>>,
     variables: Variables,
+    output_limit: u64,
     log: Log,
     header: Option<PathBuf>,
     pch: Option<PathBuf>,
@@ -94,12 +95,13 @@ impl Engine {
         // SAFETY: a string and lists of strings, or null, as the header says.
         let (pch, hash_files, hash_env) =
             unsafe { (path(options.pch), words(options.hash_files), words(options.hash_env)) };
-        let Compiling { wish, flags, environment, header, timeout, prefix, entry_prefix } = compiling;
+        let Compiling { wish, flags, environment, header, timeout, output_limit, prefix, entry_prefix } = compiling;
         let log = Log { verbose: options.verbose, warnings: options.warnings != 0 };
         let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code).map_err(failed)?;
         let variables = environment.variables.clone();
+        let output_limit = output_limit.unwrap_or(NO_LIMIT);
         let executor = ProcessExecutor::within(reaper.clone(), None).with_variables(variables.clone());
-        let executor = Arc::new(executor);
+        let executor = Arc::new(executor.with_output_limit(output_limit));
         let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
         let compiler = finder.find(&wish).map_err(failed)?;
         let mut pipeline = Pipeline::new(compiler, flags, Arc::<ProcessExecutor>::clone(&executor), scratch);
@@ -115,6 +117,7 @@ impl Engine {
             turns: Turns::default(),
             state: Mutex::new(Arc::new(State { parts, executor })),
             variables,
+            output_limit,
             log,
             header,
             pch,
@@ -221,7 +224,7 @@ impl Engine {
     fn go_on_here(&self) -> Result<bool, Fault> {
         let state = self.state();
         let executor = ProcessExecutor::within(self.reaper.clone(), None).with_variables(self.variables.clone());
-        let executor = Arc::new(executor);
+        let executor = Arc::new(executor.with_output_limit(self.output_limit));
         let dowry = state.parts.dowry();
         let inherited = dowry.is_some();
         let parts = match dowry {

@@ -154,6 +154,7 @@ pub struct WorkerOptions {
     pub envp: *const *const c_char,
     pub hash_files: *const *const c_char,
     pub hash_env: *const *const c_char,
+    pub output_limit: u64,
 }
 
 #[repr(C)]
@@ -201,6 +202,7 @@ pub struct EngineOptions {
     pub envp: *const *const c_char,
     pub hash_files: *const *const c_char,
     pub hash_env: *const *const c_char,
+    pub output_limit: u64,
 }
 
 #[repr(C)]

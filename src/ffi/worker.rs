@@ -17,6 +17,7 @@ use super::memory::{path, read, text, wanted, word, words};
 use super::resources::Resources;
 use super::{ABI, OwnerFn, Place, Slot, WorkerOptions, event, reaper, slot};
 use crate::discover::{Environment, Variables, Wish};
+use crate::exec::DEFAULT_LIMIT;
 use crate::worker::{self, Compaction, FactId, OwnerId, Standby, Switches, Tiers, Unity, Unloading, WorkerHeader};
 
 pub const OPTIMIZE_DEFAULT: u32 = 0;
@@ -51,6 +52,7 @@ pub const TIERS_QUICKEST: u32 = 1;
 pub const TIERS_SAME_COMPILER: u32 = 2;
 
 pub const NO_TIMEOUT: u64 = u64::MAX;
+pub const NO_OUTPUT_LIMIT: u64 = u64::MAX;
 
 /// The workers that C holds.
 pub(super) static WORKERS: Handles<Worker> = Handles::new();
@@ -69,6 +71,7 @@ pub(super) struct Compiling {
     pub(super) environment: Environment,
     pub(super) header: Option<PathBuf>,
     pub(super) timeout: Option<Duration>,
+    pub(super) output_limit: Option<u64>,
     pub(super) prefix: Option<String>,
     pub(super) entry_prefix: Option<String>,
 }
@@ -95,6 +98,7 @@ macro_rules! compiling {
                 environment: super::worker::environment(super::memory::environment($options.envp), path($options.temp_dir)),
                 header: path($options.header),
                 timeout: super::worker::timeout($options.timeout_ms),
+                output_limit: super::worker::output_limit($options.output_limit),
                 prefix: text($options.prefix),
                 entry_prefix: text($options.entry_prefix),
             })
@@ -134,6 +138,14 @@ pub(super) fn environment(given: Option<Variables>, temp_dir: Option<PathBuf>) -
         environment.temp_dirs = vec![dir];
     }
     environment
+}
+
+pub(super) fn output_limit(bytes: u64) -> Option<u64> {
+    match bytes {
+        0 => Some(DEFAULT_LIMIT),
+        NO_OUTPUT_LIMIT => None,
+        bytes => Some(bytes),
+    }
 }
 
 pub(super) fn timeout(ms: u64) -> Option<Duration> {
@@ -203,6 +215,7 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         .environment(compiling.environment)
         .header(compiling.header.map_or(WorkerHeader::None, WorkerHeader::File))
         .timeout(compiling.timeout)
+        .output_limit(compiling.output_limit)
         .threads(threads)
         .unloading(unloading)
         .compaction(compaction)

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::NotLinked;
 use super::buffer::Buffer;
+use super::sound;
 
 /// As an allocator would place them.
 const ALIGN: usize = 16;
@@ -113,6 +114,9 @@ pub(super) fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
 
 fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
     let file = object::File::parse(text).map_err(|error| NotLinked::Refused(error.to_string()))?;
+    if file.format() != object::BinaryFormat::Elf {
+        return Err(NotLinked::Unserved("an object is none of this system's"));
+    }
     for section in file.sections() {
         let name = section.name().unwrap_or_default();
         if name.starts_with(".gnu.lto_") {
@@ -124,6 +128,7 @@ fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
             return Err(NotLinked::Unserved("an object wants a stack that can be executed"));
         }
     }
+    sound::check(text).map_err(NotLinked::Unsound)?;
     let mut open = Open::default();
     for symbol in file.symbols().filter(|symbol| symbol.is_undefined()) {
         let Ok(name) = symbol.name() else { continue };

@@ -1,6 +1,7 @@
 //! The threads that a linker in this process works on. In the caller's it would take part in whatever else that thread does with rayon, and
 //! rayon's global ones would belong to the host, and be gone in the child of a fork. Knows nothing of what is done on them.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -40,6 +41,7 @@ impl Threads {
             None => ThreadPoolBuilder::new()
                 .num_threads(count)
                 .thread_name(|_| "mjit-cc-link".to_owned())
+                .panic_handler(forget)
                 .build()
                 .map_err(io::Error::other)?,
         };
@@ -69,7 +71,12 @@ fn here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Res
         this = Some(thread);
         Ok(())
     };
-    let pool = ThreadPoolBuilder::new().num_threads(1).spawn_handler(keep).build().map_err(io::Error::other)?;
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(1)
+        .panic_handler(forget)
+        .spawn_handler(keep)
+        .build()
+        .map_err(io::Error::other)?;
     let this = this.ok_or_else(|| io::Error::other("rayon started no thread"))?;
     let result = Arc::new(Mutex::new(None));
     let place = Arc::clone(&result);
@@ -79,6 +86,9 @@ fn here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Res
     this.run();
     lock(&result).take().ok_or_else(|| io::Error::other("rayon did not do it"))
 }
+
+/// A panic in what the linker does beside its work. Without a handler rayon ends the process; the linker finds out by what is missing.
+fn forget(_panic: Box<dyn Any + Send>) {}
 
 #[cfg(test)]
 mod tests {
@@ -102,6 +112,19 @@ mod tests {
         };
         thread::spawn(live).join().unwrap();
         assert_eq!(receiver.recv(), Ok((true, 2, 1)));
+    }
+
+    #[test]
+    fn a_panic_beside_the_work_ends_no_process() {
+        let threads = Threads::default();
+        for here in [false, true] {
+            if here {
+                on_this_thread();
+            }
+            let spawned = || rayon::spawn(|| panic!("beside the work"));
+            threads.install(1, spawned).unwrap();
+            assert_eq!(threads.install(1, || 1).unwrap(), 1);
+        }
     }
 
     #[test]

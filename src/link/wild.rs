@@ -4,6 +4,7 @@ mod buffer;
 mod objects;
 mod script;
 mod segments;
+mod sound;
 mod stub;
 mod system;
 mod threads;
@@ -33,6 +34,12 @@ pub(crate) use threads::on_this_thread;
 
 /// So many objects are worth several threads: starting those takes longer than linking fifty.
 const MANY: usize = 250;
+
+/// How much larger a library can be than its objects: what a linker writes for a symbol or a relocation.
+const MAX_GROWTH: usize = 16;
+
+/// And how much is added to it: alignments.
+const MAX_ADDED: usize = 64 << 20;
 
 const LIBRARY: &str = "library.so";
 
@@ -137,6 +144,14 @@ impl Known {
     }
 }
 
+/// Reads bytes as a library, as a script in a library's place, and as an object that was not checked yet: for the tests of damaged ones.
+pub(crate) fn read_library(bytes: &[u8]) {
+    let _ = script::inputs(&String::from_utf8_lossy(bytes));
+    let _ = stub::read(bytes);
+    let _ = segments::align_empty(&mut bytes.to_vec());
+    let _ = sound::check(bytes);
+}
+
 fn understood(line: &[String]) -> Result<Args, NotLinked> {
     let words = || line.iter().map(String::as_str);
     let mut args = Args::new(words).map_err(refused)?;
@@ -229,6 +244,10 @@ impl FileSystem for Memory {
 
     fn create_output(&self, _path: Arc<Path>, options: OutputOptions) -> Result<Output> {
         let size = usize::try_from(options.size).map_err(io::Error::other)?;
+        let inputs: usize = self.0.files.values().map(|text| text.bytes().len()).sum();
+        if size > inputs.saturating_mul(MAX_GROWTH).saturating_add(MAX_ADDED) {
+            return Err(io::Error::other(format!("{inputs} bytes of objects would make a library of {size}")).into());
+        }
         Ok(Output { bytes: Buffer::zeroed(size), memory: self.clone() })
     }
 

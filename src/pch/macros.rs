@@ -9,7 +9,8 @@ pub(super) fn are_all(file: &Path) -> bool {
     fs::read_to_string(file).is_ok_and(|text| are_all_of(&text))
 }
 
-fn are_all_of(text: &str) -> bool {
+/// True if a text has nothing else.
+pub(crate) fn are_all_of(text: &str) -> bool {
     const SILENT: [&str; 9] = ["define", "undef", "if", "ifdef", "ifndef", "elif", "else", "endif", "error"];
     let joined = text.replace("\\\r\n", "").replace("\\\n", "");
     // A quote may hide a comment's beginning, and a raw backslash at a line's end may be followed by blanks.

@@ -180,6 +180,13 @@ fn steady_commands(answer: &[u8], temp_dir: &Path) -> (Vec<Command>, Vec<Command
     lines.into_iter().map(steady).partition(|words| !links(words))
 }
 
+/// Reads a driver's answer and names the files in it, for the tests of strange ones.
+pub(crate) fn read_answer(answer: &[u8], temp_dir: &Path) {
+    let (compile, link) = steady_commands(answer, temp_dir);
+    let words = compile.iter().chain(&link).flatten();
+    let _ = words.flat_map(|word| possible_files(word)).count();
+}
+
 /// True if a command is neither the compiler proper nor the assembler.
 fn links(words: &[String]) -> bool {
     let program = words.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default().to_string_lossy();

@@ -30,6 +30,11 @@ pub(super) fn beside<'t>(text: &'t [u8], dir: Option<&Path>) -> Cow<'t, [u8]> {
     Cow::Owned(out)
 }
 
+/// As [`beside`] in a directory, for the tests of strange texts.
+pub(crate) fn beside_dir(text: &[u8], dir: &Path) -> usize {
+    beside(text, Some(dir)).len()
+}
+
 fn is_directive(line: &[u8]) -> bool {
     line.trim_ascii_start().starts_with(b"#")
 }

@@ -12,7 +12,7 @@ use super::{Host, Worker, WorkerEvent};
 use crate::admission::Memory;
 use crate::cache::CachePlace;
 use crate::discover::{Environment, Wish};
-use crate::exec::Reaper;
+use crate::exec::{DEFAULT_LIMIT, Reaper};
 
 /// What stands before the units of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,6 +107,7 @@ pub(super) struct Options {
     pub(super) threads: NonZero<usize>,
     pub(super) memfree: u64,
     pub(super) timeout: Option<Duration>,
+    pub(super) output_limit: Option<u64>,
     pub(super) max_cache_size: usize,
     pub(super) unloading: Unloading,
     pub(super) compaction: Compaction,
@@ -179,6 +180,7 @@ impl Default for Builder {
                 threads: default_threads(),
                 memfree: Memory::DEFAULT,
                 timeout: Some(Duration::from_secs(60)),
+                output_limit: Some(DEFAULT_LIMIT),
                 max_cache_size: 10_000,
                 unloading: Unloading::default(),
                 compaction: Compaction::default(),
@@ -250,6 +252,13 @@ impl Builder {
     /// How long making one unit may take; its processes are ended then. By default a minute; none means for ever.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         self.options.timeout = timeout;
+        self
+    }
+
+    /// How many bytes of messages a compiler may write; one that writes more is ended, and its unit fails. By default
+    /// [`DEFAULT_LIMIT`]; none means all are kept.
+    pub fn output_limit(mut self, bytes: Option<u64>) -> Self {
+        self.options.output_limit = bytes;
         self
     }
 

@@ -165,7 +165,7 @@ fn every_constant_is_what_it_is() {
         Some(line.split(['/', ',']).next()?.trim())
     });
     let mut theirs = constants(theirs);
-    for name in ["ABI", "SLOT_FIRST_ADDRESS", "NO_TIMEOUT", "NO_MEMFREE"] {
+    for name in ["ABI", "SLOT_FIRST_ADDRESS", "NO_TIMEOUT", "NO_MEMFREE", "NO_OUTPUT_LIMIT"] {
         let value =
             between(&header, &format!("#define MJITCC_{name} "), "\n").next().unwrap().trim_end_matches('u').to_owned();
         theirs.insert(name.to_owned(), value);
@@ -212,11 +212,11 @@ fn layouts() -> Vec<Layout> {
         layout!(WorkerOptions "mjitcc_worker_options" size abi host header cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms max_cache_size threads optimize unloading compaction verbose warnings save_temps
             wait debug reaper observe observe_ctx unity tiers standby linker cache cache_size launcher timings trace memfree perf_map
-            ignore_forks reserved envp hash_files hash_env),
+            ignore_forks reserved envp hash_files hash_env output_limit),
         layout!(Event "mjitcc_event" size kind level reserved line detail place inlined file ms count),
         layout!(EngineOptions "mjitcc_engine_options" size abi header pch cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms optimize verbose warnings save_temps debug ignore_forks reserved
-            reaper envp hash_files hash_env),
+            reaper envp hash_files hash_env output_limit),
         layout!(Built "mjitcc_built" size reserved handle ms),
         layout!(UnitHeat "mjitcc_unit_heat" calls in_use dead),
         layout!(Census "mjitcc_census" size wait active queued max_active compactions unloads),

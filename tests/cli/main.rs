@@ -10,6 +10,7 @@ mod support;
 mod bad_input;
 mod cache;
 mod compile;
+mod damaged_store;
 mod discovery;
 mod doctor;
 #[cfg(unix)]
@@ -24,6 +25,8 @@ mod launcher;
 #[cfg(target_os = "linux")]
 mod link;
 mod messages;
+#[cfg(unix)]
+mod output_limit;
 mod paths;
 mod pch;
 mod processes;
@@ -33,4 +36,5 @@ mod system;
 mod timings;
 mod unity;
 mod unity_cache;
+mod waiting;
 mod windows;

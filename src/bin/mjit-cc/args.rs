@@ -241,6 +241,9 @@ pub(crate) struct CompilerArgs {
     /// Who links.
     #[arg(long, value_name = "LINKER", value_parser = linker, default_value = "auto", help = format!("Who links: {}; auto is wild inside this process where that serves, else the compiler's driver", linkers()))]
     pub(crate) linker: Linker,
+    /// End a compiler that writes more than this of messages, such as 10M; 0 keeps all of them.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1M")]
+    pub(crate) output_limit: u64,
     /// For Windows: the import library of the program that loads the units, which may call what it exports.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) host_library: Option<PathBuf>,

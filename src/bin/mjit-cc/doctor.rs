@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mjitcc::batch::{Batch, HeaderSource};
 use mjitcc::discover::{Environment, Finder, Found};
 use mjitcc::event::Event;
-use mjitcc::exec::{Executor, ProcessExecutor};
+use mjitcc::exec::{DEFAULT_LIMIT, Executor, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Choice, Flags, LINKERS, Linker, install_hint, survey_names};
 use mjitcc::scratch::{Purpose, Scratch, ScratchError};
@@ -101,7 +101,7 @@ fn examine(talk: &Human) -> Result<Findings, Trouble> {
     };
     let refused =
         refused.iter().chain(scratch.skipped()).map(|(path, error)| format!("{}: {error}", path.display())).collect();
-    let executor = setup::executor();
+    let executor = setup::executor(DEFAULT_LIMIT);
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
 
     let mut compilers: Vec<Compiler> = Vec::new();

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use mjitcc::Error;
 use mjitcc::discover::{DiscoverError, LauncherError};
 use mjitcc::platforms::advice;
+use mjitcc::{DIRECTORY_IN_THE_WAY, Error};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,9 @@ impl Trouble {
             Self::Work(Error::Header { failure, hint, .. }) => (failure.output(), hint.or_else(|| failure.hint())),
             Self::Work(Error::File { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
                 ("", Some(advice::DISK_FULL))
+            }
+            Self::Work(Error::File { path, action, .. }) if *action == "write" && path.is_dir() => {
+                ("", Some(DIRECTORY_IN_THE_WAY))
             }
             Self::Work(Error::CompilerGone { .. }) => {
                 ("", Some("it answered when this run began: was it removed or updated?"))

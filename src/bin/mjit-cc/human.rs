@@ -244,7 +244,8 @@ impl Observer for Human {
             Event::CompilerChosen { compiler } if self.says(Level::Verbose) => {
                 self.print(format_args!("compiler: {compiler}"));
             }
-            Event::Waiting { path } if self.says(Level::Normal) => {
+            // Once, and if nobody is to hear of anything, then when the wait is long.
+            Event::Waiting { path, long } if long != self.says(Level::Normal) => {
                 self.print(format_args!("waiting for another mjit-cc, which holds {}", path.display()));
             }
             Event::Running { step } if self.says(Level::Commands) => self.print(step),

@@ -60,6 +60,10 @@ enum Body<'a> {
         output: &'a str,
         help: Option<&'a str>,
     },
+    /// Another process holds a file that this one needs.
+    Waiting {
+        file: String,
+    },
     Warning {
         text: &'a str,
     },
@@ -122,6 +126,7 @@ impl Observer for Json<'_> {
         // Whoever reads may have gone; the libraries are made all the same.
         let _ = match *event {
             Event::UnitStarted { unit } => write(Body::UnitStarted { unit }),
+            Event::Waiting { path, long: false } => write(Body::Waiting { file: path.display().to_string() }),
             Event::NotMerged { unit, why } => write(Body::NotMerged { unit, reason: why }),
             Event::UnitOutput { unit, diagnostics, text } => diagnostics
                 .iter()

@@ -10,7 +10,7 @@ use mjitcc::admission::{Admission, Memory, Tokens};
 use mjitcc::cache::{CachePlace, CacheSettingError, ObjectCache};
 use mjitcc::discover::{Environment, Finder, FoundLauncher, Wish};
 use mjitcc::event::{Event, Observer};
-use mjitcc::exec::ProcessExecutor;
+use mjitcc::exec::{NO_LIMIT, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::scratch::{Purpose, Scratch};
@@ -21,8 +21,9 @@ use crate::jobserver::{Inherited, OfMake};
 use crate::signals;
 
 /// An executor that Ctrl-C ends.
-pub(crate) fn executor() -> Arc<ProcessExecutor> {
-    let executor = Arc::new(ProcessExecutor::default());
+pub(crate) fn executor(output_limit: u64) -> Arc<ProcessExecutor> {
+    let limit = if output_limit == 0 { NO_LIMIT } else { output_limit };
+    let executor = Arc::new(ProcessExecutor::default().with_output_limit(limit));
     signals::end(&executor);
     executor
 }
@@ -40,7 +41,7 @@ pub(crate) fn pipeline(
         observer.event(&Event::Warning { text: &text });
     }
     observer.event(&Event::ScratchMade { path: scratch.path() });
-    let executor = executor();
+    let executor = executor(args.output_limit);
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
     let wish = Wish { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
     let compiler = finder.find(&wish).map_err(mjitcc::Error::from)?;

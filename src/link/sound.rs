@@ -1,0 +1,107 @@
+//! Whether an object is made as compilers make objects: every size, offset, count and index in it leads to somewhere inside it. wild
+//! believes what an object says of itself, and asks for that much memory, so that a damaged object would end this process. Refuses
+//! more than is wrong: the compiler's driver links what is refused here, in a process of its own. Links nothing.
+
+mod frames;
+mod groups;
+mod names;
+mod notes;
+mod relocations;
+mod sections;
+mod symbols;
+
+use object::LittleEndian;
+use object::elf::{self, FileHeader64, SectionHeader64, SectionType};
+use object::read::elf::{FileHeader, SectionHeader, SectionTable};
+
+/// Every object that this crate links in its own process is little-endian.
+const LE: LittleEndian = LittleEndian;
+
+type Header = FileHeader64<LittleEndian>;
+type Section = SectionHeader64<LittleEndian>;
+type Why = &'static str;
+
+/// One object while it is checked.
+struct Object<'a> {
+    data: &'a [u8],
+    machine: elf::Machine,
+    table: SectionTable<'a, Header>,
+    sections: Vec<&'a Section>,
+    symbols: &'a [elf::Sym64<LittleEndian>],
+    /// Where the symbol table is in the list of sections; 0 where there is none.
+    symbol_table: usize,
+}
+
+/// Says why an object is not sound.
+pub(super) fn check(data: &[u8]) -> Result<(), Why> {
+    let mut object = Object::open(data)?;
+    sections::check(&object)?;
+    object.find_symbols()?;
+    symbols::check(&object)?;
+    groups::check(&object)?;
+    notes::check(&object)?;
+    relocations::check(&object)?;
+    frames::check(&object)
+}
+
+impl<'a> Object<'a> {
+    fn open(data: &'a [u8]) -> Result<Self, Why> {
+        let header = Header::parse(data).map_err(|_| "it is no object for 64 bits")?;
+        let ident = header.e_ident();
+        let is_known = header.e_type(LE) == elf::ET_REL
+            && ident.data == elf::ELFDATA2LSB
+            && matches!(ident.os_abi, elf::ELFOSABI_NONE | elf::ELFOSABI_GNU)
+            && header.e_version(LE) == 1
+            && header.e_flags(LE).0 == 0
+            && header.e_phnum(LE) == 0;
+        let machine = header.e_machine(LE);
+        if !is_known || !matches!(machine, elf::EM_X86_64 | elf::EM_AARCH64) {
+            return Err("its header is not that of an object");
+        }
+        // More sections than that are counted elsewhere.
+        if header.e_shnum.get(LE) == 0 || header.e_shstrndx.get(LE).0 >= elf::SHN_LORESERVE {
+            return Err("it does not say how many sections it has");
+        }
+        let table = header.sections(LE, data).map_err(|_| "its sections are not inside it")?;
+        let sections: Vec<&Section> = table.iter().collect();
+        Ok(Self { data, machine, table, sections, symbols: &[], symbol_table: 0 })
+    }
+
+    fn find_symbols(&mut self) -> Result<(), Why> {
+        let mut tables = self.sections.iter().enumerate().filter(|(_, one)| one.sh_type(LE) == elf::SHT_SYMTAB);
+        if let Some((index, section)) = tables.next() {
+            self.symbol_table = index;
+            self.symbols = section.data_as_array(LE, self.data).map_err(|_| "its symbols are not inside it")?;
+        }
+        if tables.next().is_some() { Err("it has two symbol tables") } else { Ok(()) }
+    }
+
+    /// A section that is not the first one, which is none.
+    fn section(&self, index: usize) -> Option<&'a Section> {
+        self.sections.get(index).copied().filter(|_| index != 0)
+    }
+
+    fn kind(&self, index: usize) -> Option<SectionType> {
+        self.section(index).map(|section| section.sh_type(LE))
+    }
+
+    fn name(&self, section: &Section) -> &'a [u8] {
+        self.table.section_name(LE, section).unwrap_or_default()
+    }
+
+    /// What a section holds; nothing where it holds no bytes.
+    fn bytes(&self, section: &Section) -> &'a [u8] {
+        section.data(LE, self.data).unwrap_or_default()
+    }
+
+    /// The section that a symbol is in.
+    fn section_of(&self, symbol: &elf::Sym64<LittleEndian>) -> Option<&'a Section> {
+        let index = symbol.st_shndx.get(LE).0;
+        self.section(index.into()).filter(|_| index < elf::SHN_LORESERVE)
+    }
+}
+
+/// The four bytes at a place.
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}

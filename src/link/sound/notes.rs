@@ -1,0 +1,56 @@
+//! Notes: whole, and properties in them too.
+
+use object::elf;
+use object::read::elf::SectionHeader;
+
+use super::{LE, Object, Section, Why, word};
+
+/// Of the notes of all objects a linker makes one.
+const PROPERTIES: &[u8] = b".note.gnu.property";
+
+pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
+    for section in object.sections.iter().skip(1) {
+        let is_properties = object.name(section) == PROPERTIES;
+        if section.sh_type(LE) != elf::SHT_NOTE && !is_properties {
+            continue;
+        }
+        let is_whole = if is_properties {
+            section.sh_type(LE) == elf::SHT_NOTE && section.sh_addralign(LE) == 8 && properties(object.bytes(section))
+        } else {
+            are_whole(object, section)
+        };
+        if !is_whole {
+            return Err("a note is cut off");
+        }
+    }
+    Ok(())
+}
+
+fn are_whole(object: &Object<'_>, section: &Section) -> bool {
+    let notes = section.notes(LE, object.data);
+    match notes {
+        Ok(Some(mut notes)) => loop {
+            match notes.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        },
+        _ => false,
+    }
+}
+
+/// One note called GNU with a list of properties (the Linux extensions of the gABI, "Program Property").
+fn properties(bytes: &[u8]) -> bool {
+    let head = (word(bytes, 0), word(bytes, 4), word(bytes, 8), bytes.get(12..16));
+    let (Some(4), Some(size), Some(5), Some(b"GNU\0")) = head else { return false };
+    let Some(mut rest) = bytes.get(16..).filter(|rest| usize::try_from(size) == Ok(rest.len())) else { return false };
+    while !rest.is_empty() {
+        // All that are known are a word, and what fills up to eight bytes.
+        if word(rest, 4) != Some(4) || rest.len() < 16 {
+            return false;
+        }
+        rest = &rest[16..];
+    }
+    true
+}

@@ -1,0 +1,122 @@
+//! Relocations: of kinds that compilers use, in the sections that they change, about symbols that are there.
+
+use object::LittleEndian;
+use object::elf::{self, Rela64};
+use object::read::elf::SectionHeader;
+
+use super::{LE, Object, Section, Why};
+
+/// What is added to a symbol's address is the distance within one thing.
+const MAX_ADDEND: u64 = 1 << 31;
+
+/// How many bytes of a section a relocation needs before its place, and from there on.
+struct Reach {
+    before: u64,
+    behind: u64,
+}
+
+pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
+    let mut relocated = vec![false; object.sections.len()];
+    for section in object.sections.iter().filter(|section| section.sh_type(LE) == elf::SHT_RELA) {
+        let target = usize::try_from(section.sh_info(LE)).unwrap_or_default();
+        let place = object.section(target).ok_or("relocations belong to no section")?;
+        if std::mem::replace(&mut relocated[target], true) {
+            return Err("a section has two lists of relocations");
+        }
+        if place.sh_flags(LE).contains(elf::SHF_MERGE) {
+            return Err("a section that is merged is relocated");
+        }
+        for relocation in list(object, section)? {
+            check_one(object, place, relocation)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn list<'a>(object: &Object<'a>, section: &'a Section) -> Result<&'a [Rela64<LittleEndian>], Why> {
+    section.data_as_array(LE, object.data).map_err(|_| "relocations are not inside it")
+}
+
+fn check_one(object: &Object<'_>, place: &Section, relocation: &Rela64<LittleEndian>) -> Result<(), Why> {
+    let kind = relocation.r_type(LE, false).0;
+    let reach = match object.machine {
+        elf::EM_X86_64 => x86_64(kind),
+        _ => aarch64(kind, relocation.r_offset.get(LE)),
+    };
+    let reach = reach.ok_or("it has a relocation of an unknown kind")?;
+    let at = relocation.r_offset.get(LE);
+    let end = at.checked_add(reach.behind);
+    if at < reach.before || end.is_none_or(|end| end > place.sh_size(LE)) {
+        return Err("a relocation is not inside its section");
+    }
+    let index = usize::try_from(relocation.r_sym(LE, false)).unwrap_or(usize::MAX);
+    let symbol = object.symbols.get(index).ok_or("a relocation is about a symbol that is not there")?;
+    let addend = relocation.r_addend.get(LE);
+    if addend.unsigned_abs() > MAX_ADDEND {
+        return Err("a relocation adds too much");
+    }
+    if symbol.st_type() == elf::STT_FILE {
+        return Err("a relocation is about a file");
+    }
+    let about = object.section_of(symbol);
+    let is_about_code = about.is_none_or(|about| {
+        matches!(
+            about.sh_type(LE),
+            elf::SHT_PROGBITS
+                | elf::SHT_NOBITS
+                | elf::SHT_INIT_ARRAY
+                | elf::SHT_FINI_ARRAY
+                | elf::SHT_PREINIT_ARRAY
+                | elf::SHT_X86_64_UNWIND
+        )
+    });
+    if !is_about_code {
+        return Err("a relocation is about a section that is not loaded");
+    }
+    let thread_local = about.is_some_and(|about| about.sh_flags(LE).contains(elf::SHF_TLS))
+        || about.is_none() && symbol.st_type() == elf::STT_TLS;
+    // An undefined symbol need not say what it is.
+    let is_open = about.is_none() && symbol.st_type() == elf::STT_NOTYPE;
+    if place.sh_flags(LE).contains(elf::SHF_ALLOC) && !is_open && thread_local != is_thread_local(object.machine, kind)
+    {
+        return Err("a relocation takes a variable of a thread for another, or the reverse");
+    }
+    Ok(())
+}
+
+/// Those that are about a thread's variables. What says nothing of a symbol is about anything.
+fn is_thread_local(machine: elf::Machine, kind: u32) -> bool {
+    match machine {
+        elf::EM_X86_64 => matches!(kind, 16..=23 | 34..=36),
+        _ => (512..=573).contains(&kind),
+    }
+}
+
+/// The x86-64 supplement, "Relocation". Relaxing looks at the instruction around.
+fn x86_64(kind: u32) -> Option<Reach> {
+    let (before, behind) = match kind {
+        0 => (0, 0),                              // NONE
+        1 | 17 | 24 | 25 => (0, 8),               // 64, DTPOFF64, PC64, GOTOFF64
+        2 | 4 | 10 | 11 | 21 | 23 | 26 => (0, 4), // PC32, PLT32, 32, 32S, DTPOFF32, TPOFF32, GOTPC32
+        9 | 22 | 41 => (2, 4),                    // GOTPCREL, GOTTPOFF, GOTPCRELX
+        42 | 34 => (3, 4),                        // REX_GOTPCRELX, GOTPC32_TLSDESC
+        19 => (3, 4),                             // TLSGD
+        20 => (3, 4),                             // TLSLD
+        35 => (0, 2),                             // TLSDESC_CALL
+        _ => return None,
+    };
+    Some(Reach { before, behind })
+}
+
+/// "ELF for the Arm 64-bit Architecture", "Relocation": data, then instructions.
+fn aarch64(kind: u32, at: u64) -> Option<Reach> {
+    let behind = match kind {
+        0 => 0,
+        257 | 260 => 8,
+        258 | 261 => 4,
+        259 | 262 => 2,
+        263..=315 | 512..=573 if at.is_multiple_of(4) => 4,
+        _ => return None,
+    };
+    Some(Reach { before: 0, behind })
+}

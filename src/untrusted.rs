@@ -1,0 +1,56 @@
+//! What reads bytes that others wrote, for the tests that damage them (`tests/mutate`, `tests/fuzz`). No part of what this crate promises.
+
+use std::path::{Path, PathBuf};
+
+use mjit_cc_platforms::LinkLine;
+
+use crate::depend::TextFacts;
+use crate::key::Digest;
+use crate::link::{self, InProcess};
+use crate::store::Record;
+use crate::{cache, pch, pipeline, response, sealed};
+
+/// Something that reads bytes.
+pub type Reader = fn(&[u8]);
+
+/// What this crate reads of others' bytes, by name. Each must return, soon, whatever the bytes are.
+pub const READERS: [(&str, Reader); 10] = [
+    ("record", |bytes| drop(sealed::open::<Record>(bytes))),
+    // Behind the hash, which random bytes do not get past.
+    ("record-json", |bytes| drop(serde_json::from_slice::<Record>(bytes))),
+    ("pch-record-json", |bytes| pch::read_record_of(bytes)),
+    ("cache-entry", |bytes| cache::decode_entry(bytes, &Digest::of_bytes(b""))),
+    ("configuration", |bytes| pipeline::read_answer(bytes, Path::new("/tmp/mjit-cc-x"))),
+    ("response-file", |bytes| drop(response::split(&lossy(bytes)))),
+    ("text-facts", |bytes| drop(TextFacts::of(bytes))),
+    ("macro-file", |bytes| _ = pch::are_all_macros(&lossy(bytes))),
+    ("embed", |bytes| _ = pipeline::embedded(bytes, Path::new("/"))),
+    ("linker", link::read_library),
+];
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The linker in this process, with nothing of a compiler's own behind the objects.
+#[derive(Debug, Default)]
+pub struct ObjectLinker(InProcess);
+
+impl ObjectLinker {
+    /// Whether this build has one.
+    pub const IS_THERE: bool = InProcess::IS_THERE;
+
+    /// Lets the calling thread link by itself, as a worker's thread does.
+    pub fn on_this_thread() {
+        crate::link::on_this_thread();
+    }
+
+    /// Links objects, and returns the size of the library.
+    ///
+    /// # Errors
+    /// Why these objects are left to the compiler's driver.
+    pub fn link(&self, words: &[&str], objects: &[PathBuf]) -> Result<usize, String> {
+        let ask = || Some(LinkLine::default());
+        self.0.link(words, objects, 1, ask).map(|library| library.len()).map_err(|why| why.to_string())
+    }
+}
