@@ -40,6 +40,8 @@ pub struct Merged {
     pub index: usize,
     /// The symbols that the unit defines for others.
     pub entries: Vec<String>,
+    /// The names by which a compiler speaks of the unit: the unit's own, and those of its `#line` directives.
+    pub called: Vec<String>,
 }
 
 /// A unit that is to be compiled alone.
@@ -130,7 +132,9 @@ pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8
                 let files = tokens[*index].as_ref().map_or(&[][..], |unit| &unit.files);
                 write::write(&mut group.text, &write::Files::new(members[*index].name, files), unit, &plan);
                 let entries = unit.externals.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-                group.units.push(Merged { index: *index, entries });
+                let own = std::iter::once(members[*index].name.to_owned());
+                let called = own.chain(files.iter().map(|file| unquoted(file))).collect();
+                group.units.push(Merged { index: *index, entries, called });
                 group.saved += plan.saved;
                 before.shared.extend(plan.shared);
                 before.declared.extend(plan.declared);
@@ -152,6 +156,12 @@ pub fn defines(text: &[u8], surroundings: &Surroundings) -> Result<Vec<String>, 
     let copied = HashSet::new();
     let unit = Unit::scan(&tokens, &copied, surroundings)?;
     Ok(unit.externals.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+/// The name in a string of a `#line` directive, which has no escapes but `\\` and `\"`.
+fn unquoted(string: &[u8]) -> String {
+    let inside = string.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(string);
+    String::from_utf8_lossy(inside).replace("\\\"", "\"").replace("\\\\", "\\")
 }
 
 fn read<'t>(member: &Member<'t>, surroundings: &'t Surroundings, includes: &[u8]) -> Result<WithCopies<'t>, Reason> {

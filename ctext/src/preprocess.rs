@@ -148,6 +148,13 @@ impl<'t> Reader<'_, 't> {
         let number: u32 = digits.and_then(|text| text.parse().ok()).filter(|number| *number > 0).ok_or_else(refuse)?;
         self.lines_ahead = i64::from(number) - i64::from(line) - 1;
         if let Some(file) = file {
+            // Compilers print the name without the quotes and these escapes.
+            let mut bytes = file.text.iter().copied();
+            while let Some(byte) = bytes.next() {
+                if byte == b'\\' && !bytes.next().is_some_and(|next| b"\\\"".contains(&next)) {
+                    return Err(refuse());
+                }
+            }
             self.files.push(file.text.to_vec());
             self.file = u16::try_from(self.files.len()).map_err(|_| refuse())?;
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
+use mjit_cc_ctext::{self as ctext, Group, Member, Merged, Reason, Surroundings};
 use mjit_cc_platforms::Role;
 
 use super::make::{Made, Origin, record};
@@ -296,11 +296,13 @@ impl Run<'_> {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let ran = match pipeline.compile(&unit, header, Role::Object, &staged, deadline, self.observer) {
             Ok(ran) => ran,
-            Err(Failure::Refused { output, .. }) => return Ok(Compiled::Blamed(named_in(&output, group))),
+            Err(Failure::Refused { output, .. }) => {
+                return Ok(Compiled::Blamed(named_in(&output, group, &merged.units)));
+            }
             Err(failure) => return Err(failure),
         };
         // Words about a unit are about a text that no unit has. Words about the header alone are as true as ever.
-        let blamed = named_in(&ran.text, group);
+        let blamed = named_in(&ran.text, group, &merged.units);
         if !blamed.is_empty() {
             scratch::remove_file(&staged.staged);
             return Ok(Compiled::Blamed(blamed));
@@ -349,9 +351,10 @@ impl Run<'_> {
     }
 }
 
-/// The units that a compiler's words name.
-fn named_in(output: &str, group: &[Keyed<'_>]) -> BTreeSet<String> {
-    group.iter().map(|(one, _)| one.unit.name()).filter(|name| output.contains(name)).map(str::to_owned).collect()
+/// The units that a compiler's words name, by the units' own names or those of their `#line` directives.
+fn named_in(output: &str, group: &[Keyed<'_>], units: &[Merged]) -> BTreeSet<String> {
+    let named = units.iter().filter(|unit| unit.called.iter().any(|name| output.contains(name.as_str())));
+    named.map(|unit| group[unit.index].0.unit.name().to_owned()).collect()
 }
 
 fn group_key(group: &[Keyed<'_>]) -> Digest {

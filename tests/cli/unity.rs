@@ -158,6 +158,35 @@ fn a_bad_unit_in_a_group_costs_only_itself() {
     assert_eq!(support::statuses(&project.place.join("alone"))[2..], ["skipped"; 4]);
 }
 
+/// Two units behind a `#line` of another name each have a variable of one name, which a merged text renames.
+#[test]
+fn diagnostics_that_go_by_the_name_of_a_line_directive_are_those_of_the_unit_alone() {
+    need!("gcc", "clang");
+    let place = Place::new();
+    for name in ["a", "b"] {
+        let text = format!("#line 100 \"{name} of \\\"gen\\\".y\"\nstatic int fold;\nint {name}(void) {{ return 1; }}\n");
+        place.write(&format!("{name}.c"), &text);
+    }
+    for cc in ["gcc", "clang"] {
+        let warnings = |unity: &str| {
+            let out = format!("out-{cc}-{unity}");
+            let mut command = place.tool(&["compile", "a.c", "b.c", "--compact", "--unity", unity, "--out-dir", &out]);
+            command.args(["--cc", cc, "--cflag=-Wall", "-j1", "--message-format", "json"]);
+            let lines = text(&run(&mut command, 0).stdout);
+            let messages = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let mut found: Vec<String> = messages
+                .filter(|message| message["event"] == "diagnostic")
+                .map(|message| format!("{} {} {}", message["file"], message["line"], message["text"]))
+                .collect();
+            found.sort();
+            found
+        };
+        let alone = warnings("off");
+        assert_eq!(alone.len(), 2, "{cc}: {alone:?}");
+        assert_eq!(warnings("2"), alone, "{cc}");
+    }
+}
+
 #[test]
 fn units_that_cannot_be_merged_are_compiled_alone() {
     need!("gcc");
