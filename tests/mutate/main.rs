@@ -25,6 +25,7 @@ mod support;
 mod corpus;
 mod damage;
 mod linking;
+mod smallest;
 
 use std::ops::Range;
 use std::path::Path;
