@@ -83,7 +83,7 @@ fn add(objects: &mut Objects, dir: &Path, start: &[&str], flags: &[&str], (name,
     let (source, object) = (dir.join("source"), dir.join("object.o"));
     fs::write(&source, text).unwrap();
     let mut command = Command::new(start[0]);
-    command.args(&flags[..]).args(["-fPIC", "-w", "-c", "-o"]).arg(&object).args(&start[1..]).arg(&source);
+    command.args(flags).args(["-fPIC", "-w", "-c", "-o"]).arg(&object).args(&start[1..]).arg(&source);
     // Not every compiler knows every flag.
     if command.output().unwrap().status.success() {
         objects.push((format!("{name}, {} {}", start[0], flags.join(" ")), fs::read(&object).unwrap()));

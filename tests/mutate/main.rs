@@ -10,7 +10,7 @@
 //! ```
 //!
 //! - `MJIT_CC_MUTATE_OBJECTS`: how many (400).
-//! - `MJIT_CC_MUTATE_SEED`: repeats a run; printed by each.
+//! - `MJIT_CC_MUTATE_SEED`: repeats a run; printed by each. Without a number of objects, 3.
 //! - `MJIT_CC_MUTATE_ONLY`: the number of one object.
 //! - `MJIT_CC_MUTATE_KEEP`: a directory in which objects that ended the process are left.
 
@@ -25,6 +25,7 @@ mod support;
 mod corpus;
 mod damage;
 mod linking;
+mod smallest;
 
 use std::ops::Range;
 use std::path::Path;
@@ -53,7 +54,9 @@ fn damaged_objects_end_no_process_that_links_them() {
         return support::skip("this build has no linker of its own");
     }
     let dir = tempfile::tempdir().unwrap();
-    let seed = setting("SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
+    // The short run is the same each time: what a long one finds is not for everybody's next change to fail at.
+    let any = || if setting("OBJECTS").is_some() { fastrand::u64(..1 << 32) } else { 3 };
+    let seed = setting("SEED").unwrap_or_else(any);
     let range = match setting("ONLY") {
         Some(only) => only..only + 1,
         None => 0..setting("OBJECTS").unwrap_or(400),
