@@ -58,7 +58,7 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
 /// Writes to a FIFO that a process reads, or to a device; nothing is created.
 pub(crate) fn write_to_stream(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = without_waiting(OpenOptions::new().write(true), Links::Followed).open(path).map_err(|error| {
-        // ENXIO, which is a FIFO without a reader's, and a socket's.
+        // ENXIO is what a FIFO without a reader gives, and a socket.
         if error.kind() == io::ErrorKind::NotFound || cfg!(windows) || fs::metadata(path).is_err() {
             return error;
         }
@@ -82,7 +82,7 @@ pub(crate) fn write_by(path: &Path, staging: &Path, bytes: &[u8]) -> io::Result<
     file.persist(path).map_err(|error| error.error)
 }
 
-/// A new file that nobody knows the name of. Its mode is what the user's umask lets; tempfile's own are private.
+/// A new file under a name that no other process knows. Its mode is what the user's umask lets; tempfile's own are private.
 pub(crate) fn temporary(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]

@@ -32,7 +32,7 @@ pub(crate) fn make_private(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
-/// Insists that a directory is this user's and that no other user may write to it. One that is not there is nobody's.
+/// Insists that a directory is this user's and that no other user may write to it. A directory that is not there passes.
 #[cfg(unix)]
 pub(crate) fn check(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;

@@ -5,8 +5,10 @@
 //! there; it moves out again before the directory goes. So a process that is killed at any moment leaves a file that says by its missing lock
 //! that the rest belongs to the dead.
 
+#![expect(clippy::disallowed_methods, reason = "a part of the only remover of files")]
+
 use std::ffi::{CStr, OsStr};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -52,7 +54,7 @@ impl Dir {
         fs::fstat(&self.0).is_ok_and(|found| found.st_uid == rustix::process::geteuid().as_raw())
     }
 
-    /// True if the directory is this user's and nobody else may look or put anything there.
+    /// True if the directory is this user's and no other user may look or put anything there.
     fn is_private(&self) -> bool {
         self.is_own()
             && fs::fstat(&self.0).is_ok_and(|found| Mode::from_raw_mode(found.st_mode).bits() & 0o777 == 0o700)
@@ -146,11 +148,14 @@ impl Locked {
                 Err(Errno::EXIST) => continue,
                 lock => File::from(lock?),
             };
-            // Another process may just be sweeping a lock that it saw without its owner.
-            if lock.try_lock().is_err() || !is_named(&base, &beside, &lock) {
-                continue;
-            }
-            let made = Self::make_locked(&name, &base, &beside, &mut lock);
+            let made = match lock.try_lock() {
+                // Another process may just be sweeping a lock that it saw without its owner.
+                Err(TryLockError::WouldBlock) => continue,
+                Ok(()) if !is_named(&base, &beside, &lock) => continue,
+                Ok(()) => Self::make_locked(&name, &base, &beside, &mut lock),
+                // A file system without locks.
+                Err(TryLockError::Error(error)) => Err(error),
+            };
             if made.is_err() {
                 let _ = fs::unlinkat(&base, &beside, AtFlags::empty());
             }
@@ -163,7 +168,7 @@ impl Locked {
     fn make_locked(name: &str, base: &Dir, beside: &str, lock: &mut File) -> io::Result<Dir> {
         // A file system without any room lets files be made and not written.
         lock.write_all(&[b'\n'; 4096])?;
-        // The names in it can be guessed; nobody else may look or put anything there.
+        // The names in it can be guessed; no other user may look or put anything there.
         fs::mkdirat(base, name, Mode::RWXU)?;
         let made = Dir::open_in(base, name).and_then(|dir| {
             if !dir.is_private() {
