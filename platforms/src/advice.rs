@@ -20,7 +20,7 @@ pub const PROCESSES: &str = "the system starts no more processes: raise the limi
 pub const DEVICE: &str = "the system could not read from or write to a device: look at its log, and check the disk";
 
 /// What compilers and linkers say where the machine is in their way.
-const MACHINE: [(&str, &str); 9] = [
+const MACHINE: [(&str, &str); 11] = [
     ("No space left on device", DISK_FULL),
     ("Disk quota exceeded", DISK_FULL),
     ("File too large", FILE_SIZE),
@@ -28,6 +28,8 @@ const MACHINE: [(&str, &str); 9] = [
     ("Too many open files", DESCRIPTORS),
     ("Cannot allocate memory", MEMORY),
     ("virtual memory exhausted", MEMORY),
+    ("failed to map segment from shared object", MEMORY),
+    ("required memory segment unavailable", MEMORY),
     ("Resource temporarily unavailable", PROCESSES),
     ("Input/output error", DEVICE),
 ];
@@ -87,12 +89,33 @@ pub fn on(output: &str) -> Option<&'static str> {
     MACHINE.iter().chain(&KNOWN).find(|(words, _)| output.contains(words)).map(|&(_, advice)| advice)
 }
 
-/// What helps where an output complains of the machine, and not of what was compiled. Units may be about such words, so that only what looks like a
-/// compiler's own complaint counts: a line that ends with the words.
+/// What helps where an output complains of the machine, and not of what was compiled. A unit may have such words itself, so that only a line counts that
+/// ends with the words, and that no directive of the unit's has written.
 #[must_use]
 pub fn on_machine(output: &str) -> Option<&'static str> {
-    let ends =
-        |words: &str| output.lines().any(|line| line.trim_end().trim_end_matches(['.', ')', ']']).ends_with(words));
-    let exhausted = |words: &str| output.lines().any(|line| line.starts_with(words));
-    MACHINE.iter().find(|(words, _)| ends(words) || exhausted(words)).map(|&(_, advice)| advice)
+    let lines = || output.lines().filter(|line| !line.contains("#error") && !line.contains("#warning"));
+    if lines().any(|line| line.contains("out of memory allocating ")) {
+        return Some(MEMORY);
+    }
+    let ends = |words: &str| lines().any(|line| line.trim_end().trim_end_matches(['.', ')', ']']).ends_with(words));
+    MACHINE.iter().find(|(words, _)| ends(words)).map(|&(_, advice)| advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_is_at_fault_only_where_a_compiler_says_so() {
+        for (line, advice) in [
+            ("/tmp/a.s: Fatal error: can't write 7 bytes: No space left on device", DISK_FULL),
+            ("cc1: out of memory allocating 65536 bytes after a total of 8192 bytes", MEMORY),
+            ("as: can't create u.o: Too many open files", DESCRIPTORS),
+        ] {
+            assert_eq!(on_machine(line), Some(advice), "{line}");
+        }
+        let own = "u.c:1:2: error: #error File too large\n    1 | #error File too large\n";
+        assert_eq!(on_machine(own), None);
+        assert_eq!(on_machine("u.c:1:5: error: unknown name 'Too many open files'"), None);
+    }
 }

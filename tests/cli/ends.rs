@@ -189,6 +189,14 @@ fn files_that_may_not_get_large_are_an_error_that_says_so() {
 }
 
 #[test]
+fn a_unit_that_speaks_of_the_machine_is_at_fault_itself() {
+    need!("gcc");
+    let place = place();
+    place.write("u.c", "#error File too large\n");
+    run(&mut place.tool(&["compile", "--cc", "gcc", "u.c"]), 1);
+}
+
+#[test]
 fn a_full_temporary_directory_is_an_error_that_says_so() {
     need!("gcc");
     let place = place();
