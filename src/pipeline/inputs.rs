@@ -16,7 +16,7 @@ use crate::depend::{Includer, Inputs, Lookups, SearchPath, TextFacts};
 use crate::error::{Failure, Phase};
 use crate::event::{Event, Observer};
 use crate::files;
-use crate::machine;
+use crate::machine::unless_at_fault;
 use crate::pch::UnitHeader;
 use crate::unit::Unit;
 
@@ -300,12 +300,10 @@ fn may_search(word: Option<&str>) -> bool {
 fn add_members(archive: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Unknown> {
     const UNREADABLE: Unknown = "a thin archive that was linked cannot be read";
     let mut magic = [0; 8];
-    match files::open(archive).and_then(|mut file| io::Read::read_exact(&mut file, &mut magic)) {
-        // Too short, or no file that a linker would take for an archive.
-        Err(error) if !machine::is_at_fault(&error) => return Ok(()),
-        read => read.map_err(|_| UNREADABLE)?,
-    }
-    if magic != *b"!<thin>\n" {
+    let read = files::open(archive).and_then(|mut file| io::Read::read_exact(&mut file, &mut magic));
+    // Too short, or no file that a linker would take for an archive.
+    let is_read = unless_at_fault(read).map_err(|_| UNREADABLE)?.is_some();
+    if !is_read || magic != *b"!<thin>\n" {
         return Ok(());
     }
     let bytes = files::read(archive).map_err(|_| UNREADABLE)?;
