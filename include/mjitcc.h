@@ -349,8 +349,8 @@ typedef struct mjitcc_worker_options {
      * Objects are kept in this directory, which survives the process and is shared with others, and are taken from there: by the text
      * of a unit, in which its entry, and what is called after that (ENTRY_helper), has another name. "on" is the user's usual
      * directory (none, with a warning, for a user without a home), "off" and NULL none, so that a host may pass on what its users
-     * say in MJIT_CC_CACHE. Code in the cache is run: no other user may write to the directory. Units that were merged are found again one by
-     * one. Nothing is kept with save_temps, debug or perf_map.
+     * say in MJIT_CC_CACHE. Code in the cache is run: a directory that belongs to another user, or that other users may write to, is
+     * not used, with a warning. Units that were merged are found again one by one. Nothing is kept with save_temps, debug or perf_map.
      */
     const char *cache;
     uint64_t cache_size;        /* how many bytes the cache may have; what was used least lately goes. 0: 5 GiB */

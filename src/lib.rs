@@ -37,16 +37,19 @@ pub mod event;
 pub mod exec;
 #[cfg(all(feature = "capi", not(loom)))]
 pub mod ffi;
+mod files;
 mod header;
 pub mod imports;
 pub mod key;
 pub mod library;
 mod link;
 mod lock;
+mod machine;
 #[cfg(target_os = "linux")]
 mod maps;
 #[cfg(target_os = "linux")]
 mod memfd;
+mod own;
 pub mod pch;
 mod perf;
 pub mod pipeline;

@@ -2,7 +2,7 @@
 //! the PCH. Locked for one process at a time; what is to go, goes through `scratch.rs`.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,15 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::exec::Executor;
 use crate::key::{Digest, KeyBuilder};
-use crate::{header, lock, scratch, sealed, whole};
+use crate::{files, header, lock, own, scratch, sealed, whole};
 
 const DIR: &str = ".mjit-cc";
 
 /// What is kept, a directory each, with nothing but files in it.
-const PARTS: [&str; 3] = ["objects", "libraries", "pch"];
+const PARTS: [&str; 3] = [OBJECTS, "libraries", "pch"];
+const OBJECTS: &str = "objects";
+const UNFINISHED: &str = "tmp";
+const SOURCES: &str = "src";
 
 /// What came of a job, and what must still be so for it to be taken again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,12 +65,12 @@ impl Layout {
     }
 
     fn unfinished(&self) -> PathBuf {
-        self.dir.join("tmp")
+        self.dir.join(UNFINISHED)
     }
 
     /// Where sources lie whose names are to be the same in each run.
     pub(crate) fn sources(&self) -> PathBuf {
-        self.dir.join("src")
+        self.dir.join(SOURCES)
     }
 
     pub(crate) fn library(&self, name: &str) -> PathBuf {
@@ -87,7 +90,7 @@ impl Layout {
     }
 
     fn object(&self, key: &Digest, suffix: &str) -> PathBuf {
-        self.dir.join("objects").join(format!("{key}.{suffix}"))
+        self.dir.join(OBJECTS).join(format!("{key}.{suffix}"))
     }
 
     /// By hash, since the library's own name may be as long as names can be.
@@ -101,6 +104,8 @@ impl Layout {
 #[derive(Debug)]
 pub(crate) struct Store {
     layout: Layout,
+    /// What is removed of it is removed by this, wherever its name leads by then.
+    dir: scratch::Dir,
     _lock: File,
 }
 
@@ -108,13 +113,19 @@ pub(crate) struct Store {
 impl Drop for Store {
     fn drop(&mut self) {
         // What cannot be removed goes with the next run.
-        let _ = scratch::remove_dir(&self.layout.unfinished());
+        let _ = self.dir.remove_all(UNFINISHED.as_ref());
     }
 }
 
 impl Store {
     /// Makes the directory where needed, and waits until no other process works in it.
     pub(crate) fn open(layout: Layout, executor: &dyn Executor, observer: &dyn Observer) -> Result<Self, Error> {
+        fs::create_dir_all(&layout.out_dir).map_err(Error::file("create", &layout.out_dir))?;
+        own::make_within(&layout.out_dir, &layout.dir).map_err(|error| {
+            let action = if own::NotOwn::is(&error) { "use" } else { "create" };
+            Error::file(action, &layout.dir)(error)
+        })?;
+        let dir = scratch::Dir::open(&layout.dir).map_err(Error::file("use", &layout.dir))?;
         for part in PARTS {
             let part = layout.dir.join(part);
             fs::create_dir_all(&part).map_err(Error::file("create", &part))?;
@@ -123,25 +134,24 @@ impl Store {
         if path.is_dir() {
             scratch::remove_dir(&path).map_err(Error::file("remove", &path))?;
         }
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).open(&path).map_err(Error::file("write", &path))?;
+        let file = files::open_lock(&path).map_err(Error::file("lock", &path))?;
         lock::exclusive(&file, &path, executor, observer)?;
         for part in PARTS {
             remove_dirs_in(&layout.dir.join(part))?;
         }
         // What a killed process was making.
         let unfinished = layout.unfinished();
-        match scratch::remove_dir(&unfinished) {
+        match dir.remove_all(UNFINISHED.as_ref()) {
             // A library of an earlier run that is still loaded somewhere.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             result => result.map_err(Error::file("remove", &unfinished))?,
         }
         let sources = layout.sources();
-        scratch::remove_dir(&sources).map_err(Error::file("remove", &sources))?;
-        for dir in [sources, layout.staging()] {
-            fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
+        dir.remove_all(SOURCES.as_ref()).map_err(Error::file("remove", &sources))?;
+        for made in [sources, layout.staging()] {
+            fs::create_dir_all(&made).map_err(Error::file("create", &made))?;
         }
-        Ok(Self { layout, _lock: file })
+        Ok(Self { layout, dir, _lock: file })
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -196,11 +206,15 @@ impl Store {
 
     /// Forgets objects that the last run had no use for.
     pub(crate) fn prune_objects(&self, used: &HashSet<PathBuf>) {
-        let Ok(entries) = fs::read_dir(self.layout.dir.join("objects")) else { return };
+        let Ok(entries) = fs::read_dir(self.layout.dir.join(OBJECTS)) else { return };
+        let Ok(objects) = self.dir.below(OBJECTS.as_ref()) else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
             let stem = path.with_extension("");
-            if !used.contains(&stem) {
-                scratch::remove_file(&path);
+            if !used.contains(&stem)
+                && let Some(name) = path.file_name()
+            {
+                // What cannot be removed now goes with a later run.
+                let _ = objects.remove_file(name);
             }
         }
     }
@@ -226,7 +240,7 @@ fn remove_dirs_in(dir: &Path) -> Result<(), Error> {
 }
 
 fn read_record(path: &Path) -> Option<Record> {
-    sealed::open(&fs::read(path).ok()?)
+    sealed::open(&files::read(path).ok()?)
 }
 
 fn is_current(record: &Record, key: &Digest, path: &Path, digests: &FileDigests) -> bool {

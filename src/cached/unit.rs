@@ -1,7 +1,6 @@
 //! One unit and the cache: the key that says what the unit's object depends on, taking the object out, putting the object in. Where the
 //! object goes then is the caller's business.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use mjit_cc_platforms::{ask_processor, why_private};
 use crate::cache::{Cache, Entry};
 use crate::depend::Inputs;
 use crate::event::Observer;
+use crate::files;
 use crate::header::UnitHeader;
 use crate::key::{Digest, KeyBuilder};
 use crate::pipeline::{Pipeline, Ran};
@@ -89,7 +89,7 @@ impl<'a> CacheHandle<'a> {
             return;
         }
         let record = Record { key: self.key.clone(), ..record.clone() };
-        if let Err(error) = fs::read(object).and_then(|object| self.cache.put(&record, &object)) {
+        if let Err(error) = files::read(object).and_then(|object| self.cache.put(&record, &object)) {
             self.cache.tell(observer, &error);
         }
     }

@@ -61,6 +61,7 @@ struct Table {
     watchdog_sleeps: Option<Instant>,
     next_id: u64,
     running: HashMap<u64, Running>,
+    clock: Clock,
 }
 
 #[derive(Debug)]
@@ -70,6 +71,37 @@ struct Running {
     timed_out: bool,
     /// What it writes; none where it has written too much, and where it has nothing to do yet.
     output: Option<Arc<Output>>,
+    /// For how long it could not run, by which its deadline came later.
+    stopped: Duration,
+}
+
+/// Tells time in which processes could not run. A process that was stopped (Ctrl-Z, `SIGSTOP`) has that time back, and so has each where this process was
+/// stopped itself, which shows by a watchdog that wakes late.
+#[derive(Debug, Default)]
+struct Clock {
+    /// When the watchdog looked last, and when it is to look next.
+    looked: Option<Instant>,
+    next: Option<Instant>,
+}
+
+/// The watchdog looks so often in the time that a process has, within these bounds: what it misses of a stop is at most one look.
+const LOOKS: u32 = 16;
+const OFTEN: Duration = Duration::from_millis(25);
+const SELDOM: Duration = Duration::from_secs(5);
+
+impl Table {
+    /// Gives back the time in which processes could not run since the watchdog looked last.
+    fn give_back(&mut self, now: Instant) {
+        let Clock { looked: Some(looked), next: Some(next) } = self.clock else { return };
+        let late = now.saturating_duration_since(next);
+        let since = now.saturating_duration_since(looked);
+        for running in self.running.values_mut() {
+            let lost = if running.group.is_stopped() { since } else { late };
+            running.stopped += lost;
+            running.deadline = running.deadline.and_then(|deadline| deadline.checked_add(lost));
+        }
+        self.clock = Clock { looked: Some(now), next: Some(next.max(now)) };
+    }
 }
 
 impl Processes {
@@ -102,7 +134,7 @@ impl Processes {
         let id = table.next_id;
         table.next_id += 1;
         let wake = earlier(deadline, output.as_deref().and_then(next_look));
-        table.running.insert(id, Running { group, deadline, timed_out: false, output });
+        table.running.insert(id, Running { group, deadline, timed_out: false, output, stopped: Duration::ZERO });
         self.watch_for(&mut table, wake);
         id
     }
@@ -175,16 +207,20 @@ impl Processes {
         id: u64,
         process: &mut system::Process,
         waiting: Option<Arc<dyn Waiting>>,
-    ) -> io::Result<(Exit, Ended)> {
+    ) -> io::Result<(Exit, Ended, Duration)> {
         let waits = Waits::new(waiting);
         let lent = self.reaper.as_ref().map(|reaper| catch(|| reaper.wait(process.id())).unwrap_or(Exit::Unknown));
         if lent.is_none() {
             // Not reaped before it left the table: until then its id cannot belong to another process.
             process.wait_unreaped();
         }
+        let stopped;
         let ended = {
             let mut table = self.table();
-            let timed_out = table.running.remove(&id).is_some_and(|running| running.timed_out);
+            table.give_back(Instant::now());
+            let running = table.running.remove(&id);
+            stopped = running.as_ref().map_or(Duration::ZERO, |running| running.stopped);
+            let timed_out = running.is_some_and(|running| running.timed_out);
             if table.cancelled {
                 Ended::Cancelled
             } else if timed_out {
@@ -202,7 +238,7 @@ impl Processes {
             (None, Err(error)) if system::was_reaped_by_another(&error) => Exit::Unknown,
             (None, Err(error)) => return Err(error),
         };
-        Ok((exit, ended))
+        Ok((exit, ended, stopped))
     }
 }
 
@@ -224,6 +260,7 @@ fn watch(shared: &Processes) {
     let mut looked = false;
     while !table.over {
         let now = Instant::now();
+        table.give_back(now);
         let (mut next, mut look): (Option<Instant>, Option<Instant>) = (None, None);
         for running in table.running.values_mut() {
             if let Some(output) = running.output.take_if(|output| output.is_over()) {
@@ -232,12 +269,17 @@ fn watch(shared: &Processes) {
             }
             look = earlier(look, running.output.as_deref().and_then(next_look));
             match running.deadline {
+                // While this process was stopped, the other one may have come to its end.
+                Some(deadline) if deadline <= now && running.group.has_ended() => running.deadline = None,
                 Some(deadline) if deadline <= now => {
                     running.timed_out = true;
                     running.deadline = None;
                     running.group.end();
                 }
-                Some(deadline) => next = earlier(next, Some(deadline)),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(now);
+                    next = earlier(next, now.checked_add(left.min((left / LOOKS).clamp(OFTEN, SELDOM))));
+                }
                 None => {}
             }
         }
@@ -245,6 +287,7 @@ fn watch(shared: &Processes) {
         looked = look.is_some();
         let next = earlier(next, look.or_else(|| now.checked_add(LINGER).filter(|_| lingers)));
         table.watchdog_sleeps = next;
+        table.clock = Clock { looked: next.map(|_| now), next };
         table = match next {
             Some(next) => table.wait_for(&shared.changed, next.saturating_duration_since(now)),
             None => table.wait(&shared.changed),

@@ -21,6 +21,7 @@ use crate::discover::{Environment, Finder, FoundLauncher};
 use crate::error::{Error, Failure};
 use crate::event::{Event, Observer, Stage};
 use crate::exec::ProcessExecutor;
+use crate::files;
 use crate::header::UnitHeader;
 use crate::library::Library;
 use crate::pch;
@@ -283,7 +284,7 @@ impl Engine {
         let suffix = pipeline.toolchain().compiler().target.library_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
         let built = pipeline.compile(unit, header, Role::Library, &paths, pipeline.deadline(), observer);
-        let image = || fs::read(&paths.staged).map_err(Failure::file("read", &paths.staged));
+        let image = || files::read(&paths.staged).map_err(Failure::file("read", &paths.staged));
         let load = |ran: Ran| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, ran.text));
         let loaded = built.and_then(load);
         self.discard(&[self.source(stem), paths.staged]);
@@ -373,7 +374,7 @@ impl Engine {
                 .link_by_driver(objects, &library, header, exports, pipeline.deadline(), observer)
                 .and_then(|_| {
                     let _stage = Stage::Load.on(observer);
-                    let image = || fs::read(&library).map_err(Failure::file("read", &library));
+                    let image = || files::read(&library).map_err(Failure::file("read", &library));
                     self.name_for_perf(Library::open(&library)?, exports, image)
                 }),
         };

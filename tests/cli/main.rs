@@ -15,6 +15,8 @@ mod discovery;
 mod doctor;
 #[cfg(unix)]
 mod edges;
+#[cfg(unix)]
+mod ends;
 #[cfg(target_os = "linux")]
 mod flags;
 mod interrupt;
@@ -31,6 +33,8 @@ mod paths;
 mod pch;
 mod processes;
 mod reuse;
+#[cfg(unix)]
+mod strangers;
 #[cfg(target_os = "linux")]
 mod system;
 mod timings;

@@ -21,11 +21,11 @@ use crate::jobserver::{Inherited, OfMake};
 use crate::signals;
 
 /// An executor that Ctrl-C ends.
-pub(crate) fn executor(output_limit: u64) -> Arc<ProcessExecutor> {
+pub(crate) fn executor(output_limit: u64) -> Result<Arc<ProcessExecutor>, Trouble> {
     let limit = if output_limit == 0 { NO_LIMIT } else { output_limit };
     let executor = Arc::new(ProcessExecutor::default().with_output_limit(limit));
-    signals::end(&executor);
-    executor
+    signals::end(&executor).map_err(Trouble::Signals)?;
+    Ok(executor)
 }
 
 /// The compiler and all that running it takes.
@@ -41,7 +41,7 @@ pub(crate) fn pipeline(
         observer.event(&Event::Warning { text: &text });
     }
     observer.event(&Event::ScratchMade { path: scratch.path() });
-    let executor = executor(args.output_limit);
+    let executor = executor(args.output_limit)?;
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
     let wish = Wish { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
     let compiler = finder.find(&wish).map_err(mjitcc::Error::from)?;
@@ -52,6 +52,7 @@ pub(crate) fn pipeline(
     }
     observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
     let mut pipeline = Pipeline::new(compiler, flags(args), executor, scratch);
+    pipeline.check_named_files()?;
     pipeline.timeout = timeout;
     pipeline.watched =
         Watched::of(args.hash_files.iter().cloned(), args.hash_env.iter().cloned(), &environment.variables)?;
