@@ -4,6 +4,8 @@ use object::LittleEndian;
 use object::elf::{self, Rela64};
 use object::read::elf::SectionHeader;
 
+use std::ops::Not;
+
 use super::{LE, Object, Section, Why};
 
 /// What is added to a symbol's address is the distance within one thing.
@@ -59,6 +61,13 @@ fn check_one(object: &Object<'_>, place: &Section, relocation: &Rela64<LittleEnd
         return Err("a relocation is about a file");
     }
     let about = object.section_of(symbol);
+    // wild looks for the string at that offset, and before the first one looks for ever.
+    let is_merged = about.filter(|about| about.sh_flags(LE).contains(elf::SHF_MERGE));
+    if let Some(merged) = is_merged.filter(|_| symbol.st_type() == elf::STT_SECTION)
+        && u64::try_from(addend).is_ok_and(|offset| offset < merged.sh_size(LE)).not()
+    {
+        return Err("a relocation is about a string that is not there");
+    }
     let is_about_code = about.is_none_or(|about| {
         matches!(
             about.sh_type(LE),
