@@ -1,0 +1,121 @@
+//! Each system call of the tool that can fail fails once, or from some place on, with the errors of a machine in trouble. The run gives the right
+//! library, or ends with code 4 and names the file; never a panic, a signal's death, or another meaning.
+
+use crate::kills::{calls, hit, injected};
+use crate::stage::{Ended, Stage};
+use crate::support::need;
+use crate::tally::{Tally, choose};
+
+const EIO: i32 = 5;
+const EAGAIN: i32 = 11;
+const ENOMEM: i32 = 12;
+const EMFILE: i32 = 24;
+const ENOSPC: i32 = 28;
+
+/// The errors of a call that a machine in trouble gives. None for a call that cannot fail so.
+fn errors(call: &str) -> &'static [i32] {
+    match call {
+        "open" | "openat" => &[EMFILE, EIO, ENOSPC, ENOMEM],
+        "read" | "pread64" | "getdents64" | "statx" | "readlink" => &[EIO],
+        "write" | "pwrite64" | "writev" | "copy_file_range" | "ftruncate" | "fallocate" => &[ENOSPC, EIO],
+        "mkdir" | "mkdirat" | "rename" | "renameat" | "renameat2" | "link" | "linkat" | "symlink" => &[ENOSPC, EIO],
+        "unlink" | "unlinkat" | "rmdir" | "chmod" | "fchmod" | "utimensat" | "fsync" | "flock" => &[EIO],
+        "pipe2" | "memfd_create" | "eventfd2" | "inotify_init1" | "pidfd_open" | "epoll_create1" | "fcntl" => &[EMFILE],
+        "inotify_add_watch" => &[ENOSPC],
+        "mmap" => &[ENOMEM],
+        "clone" | "clone3" | "vfork" | "fork" => &[EAGAIN, ENOMEM],
+        _ => &[],
+    }
+}
+
+/// Calls at which a file is at stake, so that the error must name one.
+fn is_about_a_file(call: &str) -> bool {
+    let others = ["pipe2", "memfd_create", "eventfd2", "inotify_init1", "pidfd_open", "epoll_create1", "fcntl"];
+    !others.contains(&call) && !["mmap", "clone", "clone3", "vfork", "fork", "inotify_add_watch"].contains(&call)
+}
+
+fn name_of(error: i32) -> &'static str {
+    match error {
+        EIO => "EIO",
+        EAGAIN => "EAGAIN",
+        ENOMEM => "ENOMEM",
+        EMFILE => "EMFILE",
+        _ => "ENOSPC",
+    }
+}
+
+/// What is wrong with a run in which a call failed.
+fn wrong(stage: &Stage, call: &str, ended: &Ended) -> Vec<String> {
+    // The system's loader, before the tool's first line.
+    let loader =
+        ended.stderr.contains("error while loading shared libraries") || ended.stderr.contains("cannot map zero-fill");
+    if loader && ended.code == Some(127) {
+        return Vec::new();
+    }
+    // The words themselves could not be written.
+    if call.starts_with("write") && ended.stderr.is_empty() && ended.code == Some(4) {
+        return Vec::new();
+    }
+    let mut wrongs = stage.unclear(ended, &[4]);
+    if ended.code == Some(4)
+        && is_about_a_file(call)
+        && !["/", "vm.h", "first.c", "standard output"].iter().any(|name| ended.stderr.contains(name))
+    {
+        wrongs.push(format!("names no file: {:?}", ended.stderr));
+    }
+    wrongs
+}
+
+fn attack(tally: &mut Tally, call: &str, mode: &str, place: usize, error: i32) {
+    let stage = Stage::new();
+    let words = [mode, &place.to_string(), &error.to_string()];
+    let ended = stage.run(&mut injected(&stage, &words, &stage.compile()));
+    // By the number of the process's calls, which differs a little from run to run: the name says which one it was.
+    let call = hit(&stage).unwrap_or_else(|| call.to_owned());
+    let mut wrongs = wrong(&stage, &call, &ended);
+    wrongs.extend(stage.wrong_next());
+    tally.note(format!("{mode}/{call}/{}/{place}", name_of(error)), wrongs);
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn each_call_fails() {
+    need!("gcc");
+    let mut tally = Tally::new("errors");
+    let Some(calls) = calls(Stage::compile) else {
+        tally.skip("all", "the system allows no tracing");
+        return tally.finish();
+    };
+    let mut cases = Vec::new();
+    for (at, call) in calls.iter().enumerate() {
+        for &error in errors(call) {
+            for mode in ["fail", "stay"] {
+                // A process that gets no memory at all any more cannot say so.
+                if mode == "fail" || call != "mmap" {
+                    cases.push((call.as_str(), mode, at + 1, error));
+                }
+            }
+        }
+    }
+    for (call, mode, place, error) in choose(cases, 70) {
+        attack(&mut tally, call, mode, place, error);
+    }
+    tally.finish();
+}
+
+/// So many open files and no more, for the tool and its compilers.
+#[test]
+fn few_files_may_be_open() {
+    need!("gcc", "prlimit");
+    let mut tally = Tally::new("open-files");
+    for limit in choose((4..48).collect(), 16) {
+        let stage = Stage::new();
+        let limit = format!("--nofile={limit}");
+        let words = ["prlimit", &limit].map(std::ffi::OsStr::new);
+        let ended = stage.run(&mut stage.below(&words, &stage.compile()));
+        let mut wrongs = wrong(&stage, "prlimit", &ended);
+        wrongs.extend(stage.wrong_next());
+        tally.note(limit.trim_start_matches("--nofile="), wrongs);
+    }
+    tally.finish();
+}
