@@ -32,6 +32,9 @@ enum Damage {
 
 use Damage::{Circle, Cut, Dangling, Directory, Empty, Fifo, Flip, FullDirectory, Gone, Longer, Socket, Unreadable};
 
+/// Where a link leads that has nothing at its end.
+const THROUGH_A_LINK: &str = "others/made-through-a-link";
+
 const REPLACED: [Damage; 8] = [Directory, FullDirectory, Fifo, Socket, Dangling, Circle, Gone, Unreadable];
 
 fn kinds() -> Vec<Damage> {
@@ -75,7 +78,7 @@ fn apply(damage: Damage, path: &Path, stage: &Stage) {
                     drop(UnixListener::bind(&short).unwrap());
                     fs::rename(short, path).unwrap();
                 }
-                Dangling => symlink(stage.path("others/made-through-a-link"), path).unwrap(),
+                Dangling => symlink(stage.path(THROUGH_A_LINK), path).unwrap(),
                 Circle => symlink(path, path).unwrap(),
                 _ => {}
             }
@@ -127,6 +130,8 @@ fn damage(stage: &Stage, saved: &tempfile::TempDir, file: &str, damage: Damage) 
         let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
     }
     wrongs.extend(stage.wrong_next());
+    // The next case must not be blamed for it.
+    let _ = fs::remove_file(stage.path(THROUGH_A_LINK));
     wrongs
 }
 

@@ -59,6 +59,7 @@ fn full(part: &str, pages: usize) -> Vec<String> {
     mount(&dir, &format!("{}k", pages * 4));
     let ended = stage.run(&mut stage.compile());
     let mut wrongs = stage.unclear(&ended, &[4]);
+    wrongs.extend(stage.misleads(&ended));
     let names = stage.path("").display().to_string();
     if ended.code == Some(4) && !ended.stderr.contains(&names) && !ended.stderr.contains("out/") {
         wrongs.push(format!("names no file: {:?}", ended.stderr));
@@ -104,13 +105,17 @@ fn each_file_meets_the_limit_of_its_size() {
     need!("gcc", "prlimit");
     let mut tally = Tally::new("file-sizes");
     // What is said on standard error goes to a file as well.
-    let sizes = (1..64).map(|step| 4096 * step).chain((1..40).map(|step| (1 << 18) + (step << 16)));
+    let sizes = [512, 1024, 2048, 3072]
+        .into_iter()
+        .chain((1..64).map(|step| 4096 * step))
+        .chain((1..40).map(|step| (1 << 18) + (step << 16)));
     for size in choose(sizes.collect(), 16) {
         let stage = Stage::new();
         let limit = format!("--fsize={size}");
         let words = ["prlimit", &limit].map(OsStr::new);
         let ended = stage.run(&mut stage.below(&words, &stage.compile()));
         let mut wrongs = stage.unclear(&ended, &[4]);
+        wrongs.extend(stage.misleads(&ended));
         wrongs.extend(stage.wrong_next());
         tally.note(size.to_string(), wrongs);
     }

@@ -13,7 +13,10 @@ use crate::programs::program;
 use crate::support::{self, text};
 
 /// How long any run may take: far more than a slow machine needs, and less than an endless wait.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+fn deadline() -> Duration {
+    let seconds = std::env::var("MJIT_CC_ATTACK_DEADLINE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(120))
+}
 
 const UNITS: [(&str, i64); 3] = [("first", 3), ("second", 5), ("third", 7)];
 
@@ -99,22 +102,18 @@ impl Stage {
 
     /// Runs a command until its end or the deadline.
     pub fn run(&self, command: &mut Command) -> Ended {
-        self.run_for(command, DEADLINE)
-    }
-
-    pub fn run_for(&self, command: &mut Command, deadline: Duration) -> Ended {
         // Files, since a process that the tool left behind could hold a pipe open.
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| self.path(name));
         command.stdin(Stdio::null()).stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
         // A group of its own: some compilers end theirs.
         command.process_group(0);
         let mut child = command.spawn().unwrap();
-        let until = Instant::now() + deadline;
+        let until = Instant::now() + deadline();
         let status = loop {
             match child.try_wait().unwrap() {
                 Some(status) => break Some(status),
                 None if Instant::now() > until => {
-                    child.kill().unwrap();
+                    end_group(child.id());
                     child.wait().unwrap();
                     break None;
                 }
@@ -152,7 +151,7 @@ impl Stage {
         if ended.hung {
             return vec!["hangs".to_owned()];
         }
-        for word in ["panicked", "RUST_BACKTRACE", "internal error", "install gcc", "smaller -j"] {
+        for word in ["panicked", "RUST_BACKTRACE", "internal error"] {
             if ended.stderr.contains(word) {
                 wrongs.push(format!("says {word:?}"));
             }
@@ -171,6 +170,13 @@ impl Stage {
             wrongs.push(format!("stderr {:?}", shortened(&ended.stderr)));
         }
         wrongs
+    }
+
+    /// Advice that is wrong where the machine is in the way.
+    pub fn misleads(&self, ended: &Ended) -> Vec<String> {
+        let words = ["install", "smaller -j", "removed or updated"];
+        let found = words.into_iter().filter(|word| ended.code != Some(0) && ended.stderr.contains(word));
+        found.map(|word| format!("advises {word:?}: {:?}", shortened(&ended.stderr))).collect()
     }
 
     /// Runs the tool undisturbed and says what is wrong: the result, what is left, whose files were touched, which processes are there.
@@ -192,9 +198,7 @@ impl Stage {
         for entry in fs::read_dir(self.path("tmp")).unwrap().flatten() {
             wrongs.push(format!("left in TMPDIR: {:?}", entry.file_name()));
         }
-        if self.foreign() != self.others {
-            wrongs.push("files of others were touched".to_owned());
-        }
+        wrongs.extend(self.touched());
         wrongs
     }
 
@@ -240,6 +244,14 @@ impl Stage {
         found
     }
 
+    /// Names the files of others that are not as they were.
+    pub fn touched(&self) -> Vec<String> {
+        let now = self.foreign();
+        let names = now.keys().chain(self.others.keys().filter(|name| !now.contains_key(*name)));
+        let is_other = |name: &&PathBuf| now.get(*name) != self.others.get(*name);
+        names.filter(is_other).map(|name| format!("a file of others was touched: {}", name.display())).collect()
+    }
+
     /// Takes what others have in the stage now for what they must keep.
     pub fn others_changed(&mut self) {
         self.others = self.foreign();
@@ -267,6 +279,11 @@ impl Stage {
     pub fn open_to_all(&self) {
         fs::set_permissions(self.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+/// Ends a command that hangs, with what it runs below a tracer.
+fn end_group(leader: u32) {
+    support::run(Command::new("kill").args(["-KILL", "--", &format!("-{leader}")]), 0);
 }
 
 fn read_begin(path: &Path, most: u64) -> Vec<u8> {

@@ -6,7 +6,6 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use crate::programs::program;
 use crate::stage::{Ended, Stage};
@@ -14,7 +13,6 @@ use crate::support::{need, run};
 use crate::tally::Tally;
 
 const NOBODY: &str = "65534";
-const SHORT: Duration = Duration::from_secs(60);
 
 fn as_nobody(words: &[&OsStr]) -> Command {
     let mut command = Command::new("setpriv");
@@ -40,6 +38,9 @@ fn stage() -> Stage {
     fs::create_dir(&victim).unwrap();
     for name in ["lock", "precious", "vm.pch.gch"] {
         fs::write(victim.join(name), "the victim's\n").unwrap();
+    }
+    for number in 0..200 {
+        fs::write(victim.join(format!("many-{number}")), "the victim's\n").unwrap();
     }
     fs::create_dir(victim.join("folder")).unwrap();
     fs::write(victim.join("folder/precious"), "the victim's\n").unwrap();
@@ -88,7 +89,7 @@ fn names_are_planted_in_the_temporary_directory() {
     for (name, line) in plants {
         let stage = stage();
         plant(&stage.path("tmp"), line);
-        let ended = stage.run_for(&mut stage.compile(), SHORT);
+        let ended = stage.run(&mut stage.compile());
         let mut wrongs = wrong(&stage, &ended, &[]);
         if name != "link-to-directory" && !stage.path("tmp/mjit-cc-x").exists() {
             wrongs.push("removed what belongs to another user".to_owned());
@@ -125,11 +126,11 @@ fn a_directory_is_exchanged_for_a_link_while_it_is_swept() {
         let tmp = stage.path("tmp");
         plant(
             &tmp,
-            "mkdir mjit-cc-x; : > mjit-cc-x/lock; mkdir mjit-cc-x/folder; : > mjit-cc-x/precious; ln -s ../others/victim mjit-cc-y",
+            "mkdir mjit-cc-x; : > mjit-cc-x/lock; mkdir mjit-cc-x/folder; cd mjit-cc-x; for i in $(seq 0 199); do : > many-$i; done; cd ..; ln -s ../others/victim mjit-cc-y",
         );
         let words = [exchange.as_os_str(), OsStr::new("mjit-cc-x"), OsStr::new("mjit-cc-y")];
         let attacker = Attacker(as_nobody(&words).current_dir(&tmp).stderr(Stdio::null()).spawn().unwrap());
-        let ended = stage.run_for(&mut stage.compile(), SHORT);
+        let ended = stage.run(&mut stage.compile());
         drop(attacker);
         tally.note(round.to_string(), wrong(&stage, &ended, &[]));
     }
@@ -174,7 +175,7 @@ fn links_are_planted_where_the_tool_writes() {
             "trace.json" => drop(command.args(["--trace", "trace.json"])),
             _ => {}
         }
-        let ended = stage.run_for(&mut command, SHORT);
+        let ended = stage.run(&mut command);
         let mut wrongs = stage.unclear(&ended, &[4]);
         for victim in ["lock", "precious", "vm.pch.gch", "folder/precious"] {
             if fs::read(stage.path("others/victim").join(victim)).ok().as_deref() != Some(b"the victim's\n") {
@@ -184,7 +185,7 @@ fn links_are_planted_where_the_tool_writes() {
         if stage.path("others/made-through-a-link").exists() {
             wrongs.push("a file was made through a link".to_owned());
         }
-        if fs::read_dir(stage.path("others/victim")).unwrap().count() != 4 {
+        if fs::read_dir(stage.path("others/victim")).unwrap().count() != 204 {
             wrongs.push("a file was made in the victim's directory".to_owned());
         }
         wrongs.extend(stage.living());
@@ -229,7 +230,7 @@ fn a_cache_that_others_may_write_to_is_refused() {
             assert_eq!(stage.run(&mut stage.compile()).code, Some(0));
             fs::remove_dir_all(stage.out()).unwrap();
             change(&stage.path(part));
-            let ended = stage.run_for(stage.compile().args(["--message-format", "json"]), SHORT);
+            let ended = stage.run(stage.compile().args(["--message-format", "json"]));
             let mut wrongs = stage.unclear(&ended, &[2, 4]);
             let said = format!("{}{}", ended.stdout, ended.stderr);
             if !said.contains("/cache") {

@@ -100,6 +100,19 @@ fn exceptions_of_cxx_fail_what_threw_them() {
     host("throws.cc", Linking::Static).passes(&[], "exceptions hold");
 }
 
+/// The header forbids this; it must not cost the host more than memory.
+#[test]
+fn a_jump_out_of_a_callback_leaves_no_lock_held() {
+    need!("gcc");
+    host("jumps.c", Linking::Shared).passes(&[], "jumps hold");
+}
+
+#[test]
+fn processes_and_signals_of_the_host_disturb_nothing() {
+    need!("gcc");
+    host("storms.c", Linking::Shared).passes(&[], "storms hold");
+}
+
 #[test]
 fn handles_that_were_given_back_are_refused() {
     need!("gcc");

@@ -3,9 +3,9 @@
  * of a second thread are out of its reach. Knows nothing of the program.
  *
  *   inject LOG count -- PROGRAM…            a line a call: its place and its name
- *   inject LOG kill N -- PROGRAM…           SIGKILL where call N begins
- *   inject LOG fail N ERRNO -- PROGRAM…     call N is not made, and fails
- *   inject LOG stay N ERRNO -- PROGRAM…     so do all later calls of the same name
+ *   inject LOG kill NAME N -- PROGRAM…          SIGKILL where the call of this name begins that is number N of them; `any` is each name
+ *   inject LOG fail NAME N ERRNO -- PROGRAM…    this call is not made, and fails
+ *   inject LOG stay NAME N ERRNO -- PROGRAM…    so do all later calls of the name
  *
  * In LOG is the name of the call that was hit. The exit code is the program's, or 128 and the number of the signal that ended the program. */
 #define _GNU_SOURCE
@@ -26,9 +26,9 @@
 enum mode { COUNT, KILL, FAIL, STAY };
 
 static enum mode mode;
+static const char *wanted_name;
 static long wanted, counted;
 static int error;
-static long failing = -1; /* the number of the call that fails */
 static FILE *log_file;
 static pid_t root;
 
@@ -48,7 +48,8 @@ static const struct { long number; const char *name; } names[] = {
     CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(inotify_init1), CALL(inotify_add_watch), CALL(memfd_create),
     CALL(copy_file_range), CALL(sendfile), CALL(splice), CALL(fallocate), CALL(prlimit64), CALL(pidfd_open), CALL(setpgid),
     CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(sigaltstack), CALL(socketpair), CALL(recvfrom), CALL(sendto), CALL(ioctl),
-    CALL(getrandom), CALL(sched_getaffinity), CALL(clock_nanosleep), CALL(nanosleep), CALL(exit), CALL(exit_group),
+    CALL(getrandom), CALL(sched_getaffinity), CALL(clock_nanosleep), CALL(nanosleep), CALL(exit), CALL(exit_group), CALL(getpid), CALL(gettid),
+    CALL(sched_yield), CALL(rseq), CALL(set_robust_list),
 };
 
 static const char *name_of(long number)
@@ -122,11 +123,14 @@ static int at_call(pid_t thread)
         return 0;
     }
     number = (long)info.entry.nr;
-    counted++;
     if (mode == COUNT) {
-        fprintf(log_file, "%ld %s\n", counted, name_of(number));
+        fprintf(log_file, "%ld %s\n", ++counted, name_of(number));
         return 0;
     }
+    if (strcmp(wanted_name, "any") != 0 && strcmp(wanted_name, name_of(number)) != 0) {
+        return 0;
+    }
+    counted++;
     if (counted == wanted) {
         fprintf(log_file, "%s\n", name_of(number));
         fflush(log_file);
@@ -134,9 +138,8 @@ static int at_call(pid_t thread)
             kill(root, SIGKILL);
             return 1;
         }
-        failing = number;
         skip(thread);
-    } else if (mode == STAY && counted > wanted && number == failing) {
+    } else if (mode == STAY && counted > wanted) {
         skip(thread);
     }
     return 0;
@@ -150,9 +153,10 @@ int main(int argc, char **argv)
     const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC
         | PTRACE_O_EXITKILL;
 
-    must(argc > 4 && (log_file = fopen(argv[1], "w")), "inject: log");
+    must(argc > (argc > 2 && strcmp(argv[2], "count") == 0 ? 4 : 6) && (log_file = fopen(argv[1], "w")), "inject: log");
     mode = strcmp(argv[2], "count") == 0 ? COUNT : strcmp(argv[2], "kill") == 0 ? KILL : strcmp(argv[2], "fail") == 0 ? FAIL : STAY;
     if (mode != COUNT) {
+        wanted_name = argv[at++];
         wanted = atol(argv[at++]);
     }
     if (mode == FAIL || mode == STAY) {
