@@ -2,10 +2,10 @@
 //! the shell that executes gcc where it behaves.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use crate::stage::Stage;
-use crate::support::need;
+use crate::support::{need, run};
 use crate::tally::{Tally, choose};
 
 /// The name, and what is done instead of the step. `$out` is the file that the step writes, `$source` the C text if there is one, and `real`
@@ -103,11 +103,12 @@ exec gcc "$@"
 
 fn misbehave(step: &str, lines: &str) -> Vec<String> {
     let stage = Stage::new();
-    let compiler = stage.path("log");
-    fs::create_dir(&compiler).unwrap();
-    let compiler = compiler.join("gcc");
-    fs::write(&compiler, script(step, lines)).unwrap();
-    fs::set_permissions(&compiler, fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = stage.path("log");
+    fs::create_dir(&dir).unwrap();
+    let (text, compiler) = (dir.join("text"), dir.join("gcc"));
+    fs::write(&text, script(step, lines)).unwrap();
+    // By another process: no child of this one may have the file open for writing when it is executed.
+    run(Command::new("install").arg("-m755").args([&text, &compiler]), 0);
     let mut command = stage.compile();
     command.arg("--cc").arg(&compiler).args(["--timeout", "3", "--linker", "driver"]);
     let ended = stage.run(&mut command);

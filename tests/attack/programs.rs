@@ -17,9 +17,12 @@ pub fn program(name: &str) -> PathBuf {
     if !built.iter().any(|built| built == name) {
         std::fs::create_dir_all(&dir).unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attack/programs").join(format!("{name}.c"));
+        // Renamed into its place: another run of the suite may be using the program.
+        let unfinished = dir.join(format!("{name}-{}", std::process::id()));
         let mut command = Command::new("gcc");
-        command.args(["-Wall", "-Wextra", "-Werror", "-O1"]).arg(source).arg("-o").arg(&program).arg("-ldl");
+        command.args(["-Wall", "-Wextra", "-Werror", "-O1"]).arg(source).arg("-o").arg(&unfinished).arg("-ldl");
         run(&mut command, 0);
+        std::fs::rename(unfinished, &program).unwrap();
         built.push(name.to_owned());
     }
     program

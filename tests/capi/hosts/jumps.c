@@ -1,5 +1,5 @@
-/* longjmp out of callbacks that run on the host's own thread, which the header forbids: no lock is held there, so that the host loses memory at
- * the most. All later calls work, and finishing comes back. */
+/* longjmp out of callbacks that name owners on the host's own thread, which the header forbids: no lock is held there, so that the host loses
+ * memory at the most. All later calls work, and finishing comes back. A job is left out: who asked for the job waits for its end. */
 #include <setjmp.h>
 
 #include "host.h"
@@ -14,22 +14,7 @@ static void leave(void *ctx, uint64_t owner)
     longjmp(back, 1);
 }
 
-static void leave_job(void *ctx)
-{
-    (void)ctx;
-    jumped++;
-    longjmp(back, 1);
-}
-
-static int generate(void *ctx, const mjitcc_request *request, mjitcc_sink *sink)
-{
-    if (request->owner >= 100 && mjitcc_sink_on_vm_thread(sink, leave_job, NULL) != MJITCC_OK) {
-        return mjitcc_sink_fail(sink, "the job did not come back");
-    }
-    return plain(ctx, request, sink);
-}
-
-enum way { LIVING, INVALIDATE, CANCEL, JOBS, WAYS };
+enum way { LIVING, CANCEL, WAYS };
 
 static void jump(mjitcc_worker *worker, enum way way)
 {
@@ -40,28 +25,16 @@ static void jump(mjitcc_worker *worker, enum way way)
     case LIVING:
         mjitcc_worker_living_owners(worker, leave, NULL);
         break;
-    case INVALIDATE:
-        mjitcc_worker_invalidate(worker, 7, leave, NULL);
-        break;
-    case CANCEL:
+    default:
         mjitcc_worker_pause(worker, 0);
         submit(worker, 50);
         mjitcc_worker_cancel_all(worker, leave, NULL);
-        break;
-    default: {
-        double until = now() + 60;
-        submit(worker, 100);
-        while (!jumped && now() < until) {
-            mjitcc_worker_run_vm_jobs(worker);
-            sleep_ms(1);
-        }
-    }
     }
 }
 
 static void one(enum way way)
 {
-    mjitcc_host host = { sizeof host, 0, NULL, generate, NULL, NULL, NULL };
+    mjitcc_host host = { sizeof host, 0, NULL, plain, NULL, NULL, NULL };
     mjitcc_worker_options options = MJITCC_WORKER_OPTIONS_INIT;
     mjitcc_worker *worker;
     options.host = &host;
@@ -71,9 +44,7 @@ static void one(enum way way)
     CHECK(call(submit(worker, 1)) == 1);
     jumped = 0;
     jump(worker, way);
-    printf("%d: %s\n", (int)way, jumped ? "jumped" : "was not called");
-    fflush(stdout);
-    CHECK(jumped || way == INVALIDATE || way == CANCEL);
+    CHECK(jumped);
     mjitcc_worker_resume(worker);
     CHECK(call(submit(worker, 2)) == 2);
     CHECK(mjitcc_worker_is_enabled(worker) >= 0);
