@@ -15,7 +15,7 @@ const EMFILE: i32 = 24;
 const ENOSPC: i32 = 28;
 
 /// The errors of a call that a machine in trouble gives. None for a call that cannot fail so.
-fn errors(call: &str) -> &'static [i32] {
+pub fn errors(call: &str) -> &'static [i32] {
     match call {
         "open" | "openat" => &[EMFILE, EIO, ENOSPC, ENOMEM],
         "read" | "pread64" | "getdents64" | "statx" | "readlink" => &[EIO],
@@ -36,7 +36,7 @@ fn is_about_a_file(call: &str) -> bool {
     !others.contains(&call) && !["mmap", "clone", "clone3", "vfork", "fork", "inotify_add_watch"].contains(&call)
 }
 
-fn name_of(error: i32) -> &'static str {
+pub fn name_of(error: i32) -> &'static str {
     match error {
         EIO => "EIO",
         EAGAIN => "EAGAIN",

@@ -11,6 +11,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../capi/c.rs"]
+#[allow(dead_code, reason = "the tests of the C ABI use the rest")]
+mod c;
 mod damage;
 mod disks;
 mod errors;
@@ -21,3 +24,4 @@ mod programs;
 mod stage;
 mod tally;
 mod users;
+mod workers;
