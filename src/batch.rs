@@ -88,6 +88,7 @@ impl Batch {
             surroundings: group::AllSurroundings::default(),
             used: std::sync::Mutex::default(),
             stop: std::sync::OnceLock::new(),
+            link_hindered: std::sync::atomic::AtomicBool::new(false),
         };
         run.build()
     }

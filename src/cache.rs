@@ -7,7 +7,8 @@
 //!
 //! Beside the objects are the precompiled headers of workers, each with the record that says what it was made of, and locked by that.
 //!
-//! The directory must belong to whoever runs the code: entries are not signed, and what is in them is run.
+//! The directory must belong to the user who runs the code, and no other user may write to it: entries are not signed, and what is in them is run.
+//! A directory of another user's is refused.
 
 use std::collections::HashSet;
 use std::fs;
@@ -16,9 +17,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::files;
 use crate::depend::FileDigests;
 use crate::event::{Event, Observer};
 use crate::key::Digest;
+use crate::own;
 use crate::scratch;
 use crate::store::Record;
 use crate::sync::{Mutex, lock};
@@ -29,6 +32,7 @@ mod place;
 mod room;
 mod unit;
 
+pub use crate::own::NotOwn;
 pub use place::{CachePlace, CacheSettingError, Size};
 pub use room::{Removed, Stats};
 pub use unit::ObjectCache;
@@ -78,7 +82,7 @@ impl Cache {
     fn get(&self, key: &Digest, digests: &FileDigests) -> Option<Entry> {
         for variant in 0..VARIANTS {
             let path = self.path(key, variant);
-            let Ok(bytes) = fs::read(&path) else { continue };
+            let Ok(bytes) = files::read(&path) else { continue };
             match Entry::decode(bytes, key) {
                 Some(entry) if entry.record.inputs.are_unchanged(digests) => {
                     stamp(&path);
@@ -96,10 +100,10 @@ impl Cache {
         let bytes = Entry::encode(record, object)?;
         let path = self.path(&record.key, self.variant(record));
         let shard = path.parent().unwrap_or(&self.dir);
-        let file = match self.temporary(shard) {
+        let file = match room::temporary(shard) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.make_dir(shard)?;
-                self.temporary(shard)
+                room::temporary(shard)
             }
             file => file,
         };
@@ -116,19 +120,26 @@ impl Cache {
         Ok(())
     }
 
-    fn temporary(&self, shard: &Path) -> io::Result<tempfile::NamedTempFile> {
-        tempfile::Builder::new().prefix(room::UNFINISHED).tempfile_in(shard)
+    fn make_dir(&self, shard: &Path) -> io::Result<()> {
+        // What is in there is run: no other user is to put anything there.
+        own::make_private(shard)?;
+        match fs::OpenOptions::new().write(true).create_new(true).open(self.place.dir.join("CACHEDIR.TAG")) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            file => file?.write_all(TAG.as_bytes()),
+        }
     }
 
-    fn make_dir(&self, shard: &Path) -> io::Result<()> {
-        let builder = &mut fs::DirBuilder::new();
-        builder.recursive(true);
-        // What is in there is run: nobody else is to put anything there.
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(builder, 0o700);
-        builder.create(shard)?;
-        let tag = self.place.dir.join("CACHEDIR.TAG");
-        if !tag.exists() { fs::write(tag, TAG) } else { Ok(()) }
+    /// Insists that what is there is this user's, and that no other user may write to it.
+    fn check(&self) -> io::Result<()> {
+        own::check(&self.place.dir)?;
+        own::check(&self.dir)?;
+        [room::HEADERS, room::COMPILERS].into_iter().try_for_each(|part| own::check(&self.dir.join(part)))
+    }
+
+    /// Makes the directories where they are not there, and insists that they are this user's.
+    fn secure(&self) -> io::Result<()> {
+        self.make_dir(&self.dir.join(room::COMPILERS))?;
+        self.check()
     }
 
     fn path(&self, key: &Digest, variant: usize) -> PathBuf {
@@ -142,7 +153,7 @@ impl Cache {
         let mut oldest: Option<(SystemTime, usize)> = None;
         for variant in 0..VARIANTS {
             let path = self.path(&record.key, variant);
-            let entry = fs::read(&path).ok().and_then(|bytes| Entry::decode(bytes, &record.key));
+            let entry = files::read(&path).ok().and_then(|bytes| Entry::decode(bytes, &record.key));
             match entry {
                 Some(entry) if entry.record.inputs == record.inputs => return variant,
                 Some(_) => {
@@ -174,16 +185,18 @@ impl Cache {
     /// What it has. A directory that is not there has nothing.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// When the directory cannot be read, belongs to another user, or may be written to by others.
     pub fn stats(&self) -> io::Result<Stats> {
+        self.check()?;
         room::stats(&self.dir)
     }
 
     /// Brings it below its size, and sweeps what processes left that were killed.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// When the directory cannot be read, belongs to another user, or may be written to by others.
     pub fn gc(&self) -> io::Result<Removed> {
+        self.check()?;
         room::sweep(&self.dir)?;
         room::make_room(&self.dir, self.place.max_size.0)
     }
@@ -204,6 +217,6 @@ fn stamp(path: &Path) {
     let used = fs::metadata(path).and_then(|metadata| metadata.modified());
     let old = used.is_ok_and(|used| used.elapsed().is_ok_and(|since| since > STAMP_AFTER));
     if old {
-        let _ = fs::File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = files::open_stamped(path).and_then(|file| file.set_modified(SystemTime::now()));
     }
 }

@@ -9,10 +9,11 @@ use std::time::UNIX_EPOCH;
 
 use mjit_cc_platforms::{SearchList, Step, hides_inputs, possible_files, processor, why_unknown};
 
+use crate::files;
 use crate::depend::{SearchPath, TextFacts};
 use crate::discover::Variables;
 use crate::error::Error;
-use crate::exec::Invocation;
+use crate::exec::{ExecError, Invocation};
 use crate::key::{Digest, KeyBuilder};
 use crate::pipeline::Pipeline;
 use crate::response;
@@ -38,7 +39,7 @@ impl Watched {
     ) -> Result<Self, Error> {
         let file = |path: PathBuf| {
             let path = std::path::absolute(&path).map_err(Error::unreadable(&path))?;
-            fs::File::open(&path).map_err(Error::unreadable(&path))?;
+            files::open(&path).map_err(Error::unreadable(&path))?;
             Ok(path)
         };
         let variable = |name: OsString| {
@@ -73,13 +74,17 @@ pub(crate) struct Configuration {
     pub(crate) why_unknown: Option<&'static str>,
 }
 
+const NOT_ASKED: &str = "the compiler could not be asked what it makes of its flags";
+const UNREADABLE: &str = "a file that a flag names cannot be read";
 const HIDDEN: &str = "something adds flags to the compiler's that hide what it reads, such as -MMD; give them by --cflag, which can be seen";
 
 impl Configuration {
     pub(crate) fn ask(pipeline: &Pipeline) -> Self {
         let (toolchain, flags) = (pipeline.toolchain(), &pipeline.flags);
         let compiler = toolchain.compiler();
-        let answer = toolchain.ask_configuration(flags).map(|step| run(pipeline, &step)).unwrap_or_default();
+        let answer = toolchain.ask_configuration(flags).map(|step| run(pipeline, &step)).transpose();
+        let asked = answer.is_ok();
+        let answer = answer.ok().flatten().unwrap_or_default();
         let (compile, link) = steady_commands(&answer, pipeline.scratch.path());
         let prefix = fs::canonicalize(&compiler.program).ok();
         let prefix = prefix.as_deref().and_then(Path::parent).and_then(Path::parent).and_then(Path::to_str);
@@ -90,10 +95,12 @@ impl Configuration {
         }
         let words = || compiler.leading.iter().chain(&flags.cflags).filter_map(|word| word.to_str());
         let mut files = BTreeSet::new();
-        words().for_each(|word| name_files(word, &mut files));
-        compile.iter().flat_map(|words| words.iter().skip(1)).for_each(|word| name_files(word, &mut files));
+        let mut readable = true;
+        words().for_each(|word| readable &= name_files(word, &mut files));
+        compile.iter().flat_map(|words| words.iter().skip(1)).for_each(|word| readable &= name_files(word, &mut files));
         let mut link_files = BTreeSet::new();
-        flags.ldflags.iter().filter_map(|word| word.to_str()).for_each(|word| name_files(word, &mut link_files));
+        let link_words = flags.ldflags.iter().filter_map(|word| word.to_str());
+        link_words.for_each(|word| readable &= name_files(word, &mut link_files));
         link_files.extend(flags.host_library.iter().filter(|path| path.is_file()).cloned());
 
         let native = processor(&answer);
@@ -102,7 +109,8 @@ impl Configuration {
         words().chain(flags.defines.iter().filter_map(|word| word.to_str())).for_each(|word| {
             facts.join(&TextFacts::of(word.as_bytes()));
         });
-        let unknown = why_unknown(compiler, flags, &Path::is_file);
+        let unknown = why_unknown(compiler, flags, &Path::is_file).or((!asked).then_some(NOT_ASKED));
+        let unknown = unknown.or((!readable).then_some(UNREADABLE));
         let library_dirs = link.iter().flatten().filter_map(|word| word.strip_prefix("-L"));
         Self {
             digest: digest("configuration", &compile),
@@ -119,9 +127,9 @@ impl Configuration {
 }
 
 /// Asks for the directories of included files; where the compiler does not tell, those that the flags name.
-pub(crate) fn search_path(pipeline: &Pipeline) -> SearchPath {
+pub(crate) fn search_path(pipeline: &Pipeline) -> Result<SearchPath, ExecError> {
     let (toolchain, flags) = (pipeline.toolchain(), &pipeline.flags);
-    let answer = toolchain.ask_search_list(flags).map(|step| run(pipeline, &step));
+    let answer = toolchain.ask_search_list(flags).map(|step| run(pipeline, &step)).transpose()?;
     let list = answer.and_then(|answer| toolchain.search_list(&answer));
     let words = || flags.cflags.iter().filter_map(|word| word.to_str());
     let behind = |names: &[&str]| -> Vec<String> {
@@ -144,12 +152,12 @@ pub(crate) fn search_path(pipeline: &Pipeline) -> SearchPath {
     });
     let embed = dirs(&["--embed-dir"]).collect();
     let forced = behind(&["-include", "-imacros", "-FI", "/FI"]);
-    SearchPath { list, embed, forced }
+    Ok(SearchPath { list, embed, forced })
 }
 
-fn run(pipeline: &Pipeline, step: &Step) -> Vec<u8> {
+fn run(pipeline: &Pipeline, step: &Step) -> Result<Vec<u8>, ExecError> {
     let invocation = Invocation { step, deadline: pipeline.deadline(), temp_dir: pipeline.scratch.path() };
-    pipeline.executor.run(&invocation).map(|finished| finished.output).unwrap_or_default()
+    pipeline.executor.run(&invocation).map(|finished| finished.output)
 }
 
 /// The words of a command, the program first.
@@ -210,21 +218,26 @@ fn stamp(program: &Path) -> String {
     format!("{} {}", metadata.len(), modified.as_nanos())
 }
 
-/// Adds the files that a word names, and those that response files among these name.
-fn name_files(word: &str, files: &mut BTreeSet<PathBuf>) {
+/// Adds the files that a word names, and those that response files among these name. False where one of these cannot be read.
+fn name_files(word: &str, files: &mut BTreeSet<PathBuf>) -> bool {
+    let mut readable = true;
     for path in possible_files(word).filter(|path| path.is_file()) {
         let is_response = path.to_str().is_some_and(|name| word.contains(&format!("@{name}")));
         if !files.insert(path.to_owned()) || !is_response {
             continue;
         }
-        let text = fs::read(path).unwrap_or_default();
+        let Ok(text) = crate::files::read(path) else {
+            readable = false;
+            continue;
+        };
         let text = String::from_utf8_lossy(&text);
         let words = response::split(&text).unwrap_or_else(|| {
             // Some of these are no words of anybody's, and name no file.
             text.split_whitespace().map(|word| word.trim_matches(['"', '\'']).to_owned()).collect()
         });
-        words.iter().for_each(|word| name_files(word, files));
+        words.iter().for_each(|word| readable &= name_files(word, files));
     }
+    readable
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files;
+use crate::machine;
 use crate::key::Digest;
 
 mod lookups;
@@ -52,7 +54,7 @@ impl Inputs {
         let mut unchanged = Unchanged { since: began, seen: HashSet::new() };
         let Lookups { absent, present } = lookups;
         let same = files.iter().all(|(path, _)| unchanged.is(path))
-            && absent.iter().all(|path| !path.exists())
+            && absent.iter().all(|path| is_absent(path))
             && present.iter().all(|path| path.exists());
         same.then_some(Self { files, absent, present })
     }
@@ -65,9 +67,14 @@ impl Inputs {
     /// Whether every file is there and contains what it did, and names that led nowhere still do.
     pub(crate) fn are_unchanged(&self, digests: &FileDigests) -> bool {
         self.files.iter().all(|(path, digest)| digests.of(path).as_ref() == Some(digest))
-            && !self.absent.iter().any(|path| path.exists())
+            && self.absent.iter().all(|path| is_absent(path))
             && self.present.iter().all(|path| path.exists())
     }
+}
+
+/// True if a name leads nowhere. Where the system cannot say, it may lead somewhere.
+fn is_absent(path: &Path) -> bool {
+    fs::metadata(path).is_err_and(|error| !machine::is_at_fault(&error))
 }
 
 /// Tells whether files were changed, or put in another's place, since a file was stamped with a time. One that was changed in the same
@@ -196,7 +203,7 @@ impl FileDigests {
         if let Some(facts) = texts().get(&digest) {
             return Some(Arc::clone(facts));
         }
-        let text = fs::read(path).ok()?;
+        let text = files::read(path).ok()?;
         let facts = Arc::new(TextFacts::of(&text));
         if Digest::of_bytes(&text) == digest {
             texts().insert(digest, Arc::clone(&facts));

@@ -3,10 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use mjit_cc_platforms::advice;
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{
     Arch, Choice, Compiler, Family, Launcher, Os, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
@@ -14,6 +16,7 @@ use mjit_cc_platforms::{
 
 use crate::exec::{ExecError, Executor, Exit, Invocation};
 use crate::key::{Digest, KeyBuilder};
+use crate::machine;
 
 mod environment;
 mod launchers;
@@ -65,6 +68,16 @@ pub enum DiscoverError {
     /// The search was interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// The machine is in the way: there may be a compiler.
+    #[error("cannot {what}: {why}")]
+    Machine {
+        /// What was tried.
+        what: String,
+        /// What the system or the compiler said.
+        why: String,
+        /// What the user could do.
+        hint: Option<&'static str>,
+    },
 }
 
 /// A candidate that would not do.
@@ -126,6 +139,7 @@ impl Finder<'_> {
                     },
                 },
                 Err(Rejection::Cancelled) => return Err(DiscoverError::Interrupted),
+                Err(Rejection::Machine { what, why, hint }) => return Err(DiscoverError::Machine { what, why, hint }),
                 Err(Rejection::Because(why)) => why,
             };
             tried.push(Rejected { command: shown, why: rejected });
@@ -144,6 +158,7 @@ impl Finder<'_> {
     pub fn identify(&self, name: &str) -> Result<Found, String> {
         self.ask(&[name.into()], None).map_err(|rejection| match rejection {
             Rejection::Cancelled => "interrupted".to_owned(),
+            Rejection::Machine { what, why, .. } => format!("cannot {what}: {why}"),
             Rejection::Because(why) => why,
         })
     }
@@ -220,8 +235,7 @@ impl Finder<'_> {
         env: Vec<(OsString, OsString)>,
     ) -> Result<Compiler, Rejection> {
         let source = self.temp_dir.join("probe.c");
-        fs::write(&source, probe::SOURCE)
-            .map_err(|error| Rejection::Because(format!("cannot write {}: {error}", source.display())))?;
+        fs::write(&source, probe::SOURCE).map_err(|error| Rejection::of("write", &source, &error))?;
         let args = vec!["-E".into(), source.into()];
         let step =
             Step { program: program.clone(), leading: leading.clone(), args, env: env.clone(), response: Syntax::Gnu };
@@ -242,20 +256,27 @@ impl Finder<'_> {
     }
 
     fn run(&self, step: Step) -> Result<Vec<u8>, Rejection> {
+        let program = step.program.clone();
         let invocation =
             Invocation { step: &step, deadline: Some(Instant::now() + PROBE_TIME), temp_dir: self.temp_dir };
         let finished = self.executor.run(&invocation).map_err(|error| match error {
             ExecError::Cancelled => Rejection::Cancelled,
             ExecError::TimedOut { .. } => Rejection::Because(format!("did not answer in {} s", PROBE_TIME.as_secs())),
-            ExecError::NotStarted { source, .. } | ExecError::Io { source, .. } => {
+            ExecError::NotStarted { source, .. } if !machine::is_at_fault(&source) => {
                 Rejection::Because(source.to_string())
             }
+            ExecError::NotStarted { source, program } => Rejection::of("start", &program, &source),
+            ExecError::Io { source, program } => Rejection::of("run", &program, &source),
         })?;
         match finished.exit {
             // With an exit status that another took, the answer speaks for itself.
             Exit::Code(0) | Exit::Unknown => Ok(finished.output),
             exit => {
                 let text = String::from_utf8_lossy(&finished.output);
+                if let Some(hint) = advice::on_machine(&text) {
+                    let what = format!("run {}", program.display());
+                    return Err(Rejection::Machine { what, why: text.trim().to_owned(), hint: Some(hint) });
+                }
                 let line = text.lines().find(|line| line.contains("error:"));
                 let line = line.or_else(|| text.lines().find(|line| !line.trim().is_empty())).unwrap_or("no output");
                 Err(Rejection::Because(format!("cannot preprocess C ({exit}): {}", line.trim())))
@@ -267,6 +288,18 @@ impl Finder<'_> {
 enum Rejection {
     Cancelled,
     Because(String),
+    /// The next candidate would fare no better.
+    Machine {
+        what: String,
+        why: String,
+        hint: Option<&'static str>,
+    },
+}
+
+impl Rejection {
+    fn of(action: &str, path: &Path, error: &io::Error) -> Self {
+        Self::Machine { what: format!("{action} {}", path.display()), why: error.to_string(), hint: machine::hint(error) }
+    }
 }
 
 /// cl is seldom on `PATH`; the cc crate knows where Visual Studio keeps it, and the variables it wants.

@@ -11,6 +11,7 @@ use crate::discover::{DiscoverError, LauncherError};
 use crate::exec::Exit;
 use crate::imports::ImportLibraryError;
 use crate::library::LoadError;
+use crate::machine;
 use crate::scratch::ScratchError;
 use crate::symbols::SymbolsError;
 use crate::unit::UnitReadError;
@@ -110,6 +111,32 @@ impl Error {
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, path, source }
+    }
+
+    /// True if the machine is in the way, and no unit and no compiler is at fault.
+    #[must_use]
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::File { .. } | Self::NoThread(_) | Self::Scratch(_) => true,
+            Self::Unreadable { source, .. } | Self::CompilerGone { source, .. } => machine::is_at_fault(source),
+            Self::Discover(error) => matches!(error, DiscoverError::Machine { .. }),
+            Self::Header { failure, .. } => failure.is_of_machine(),
+            _ => false,
+        }
+    }
+
+    /// What the user could do, where that does not follow from the words.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Header { failure, hint, .. } => hint.or_else(|| failure.hint()),
+            Self::File { source, .. } | Self::Unreadable { source, .. } | Self::NoThread(source) => {
+                machine::hint(source)
+            }
+            Self::Discover(DiscoverError::Machine { hint, .. }) => *hint,
+            Self::Scratch(ScratchError::Nowhere { tried }) => tried.iter().find_map(|(_, error)| machine::hint(error)),
+            _ => None,
+        }
     }
 
     /// For `map_err`: a file that the user named is not there, or not to be read.
@@ -285,16 +312,37 @@ impl Failure {
         }
     }
 
+    /// True if the machine is in the way (a full disk, too many open files, a device that fails), and no unit is at fault.
+    #[must_use]
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::File { .. } => true,
+            Self::NotStarted { source, .. }
+            | Self::Symbols(SymbolsError::Io { source, .. })
+            | Self::Read(UnitReadError::Unreadable(source)) => machine::is_at_fault(source),
+            Self::Crashed { exit: Exit::Signal(signal), .. } if machine::is_file_size_signal(*signal) => true,
+            Self::Refused { output, .. } | Self::Crashed { output, .. } => advice::on_machine(output).is_some(),
+            Self::Other(error) => error.is_of_machine(),
+            _ => false,
+        }
+    }
+
     /// What the user could do, where that does not follow from the words.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(advice::DISK_FULL),
             Self::File { source, .. } | Self::NotStarted { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its directory"),
                 io::ErrorKind::NotFound => Some("it was there when this run began: was it removed or updated?"),
-                _ => Some("if the system ran out of something, a smaller -j needs less of it"),
+                _ => machine::hint(source),
             },
+            Self::Symbols(SymbolsError::Io { source, .. }) | Self::Read(UnitReadError::Unreadable(source)) => {
+                machine::hint(source)
+            }
+            Self::Crashed { exit: Exit::Signal(signal), .. } if machine::is_file_size_signal(*signal) => {
+                Some(advice::FILE_SIZE)
+            }
+            Self::Other(error) => error.hint(),
             Self::Refused { output, .. } if output.trim().is_empty() => Some("it said nothing; -vv shows the command"),
             Self::Refused { output, .. } => advice::on(output),
             Self::Crashed { exit: Exit::Signal(9), .. } => {

@@ -10,7 +10,7 @@ use std::io::{self, PipeReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::Step;
 use mjit_cc_platforms::response::{CommandLine, Host};
@@ -92,6 +92,8 @@ pub struct Finished {
     pub exit: Exit,
     /// What it wrote on standard output and standard error, in the order it wrote it.
     pub output: Vec<u8>,
+    /// For how long it could not run because it, or this process, was stopped: that does not count for its deadline.
+    pub stopped: Duration,
 }
 
 /// Why a process did not end by itself, or did not start.
@@ -297,13 +299,13 @@ impl Started {
     fn wait_telling(mut self, waiting: Option<Arc<dyn Waiting>>) -> Result<Finished, ExecError> {
         sync::assert_none_held();
         let failed = |source| ExecError::Io { program: self.program.clone(), source };
-        let (exit, ended) = self.processes.wait(self.id, &mut self.process, waiting).map_err(failed)?;
+        let (exit, ended, stopped) = self.processes.wait(self.id, &mut self.process, waiting).map_err(failed)?;
         let mut text = Vec::new();
         self.output.rewind().and_then(|()| self.output.read_to_end(&mut text)).map_err(failed)?;
         match ended {
             Ended::Cancelled => Err(ExecError::Cancelled),
             Ended::TimedOut => Err(ExecError::TimedOut { output: text }),
-            Ended::ByItself => Ok(Finished { exit, output: text }),
+            Ended::ByItself => Ok(Finished { exit, output: text, stopped }),
         }
     }
 }
@@ -378,7 +380,6 @@ mod tests {
     use super::*;
     use mjit_cc_platforms::response::Syntax;
     use std::thread;
-    use std::time::Duration;
 
     fn shell(script: &str) -> Step {
         Step {

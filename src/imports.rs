@@ -2,12 +2,14 @@
 //! nothing.
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::io;
 
 use mjit_cc_platforms::{Arch, Target};
 use object::read::archive::ArchiveFile;
 use object::read::coff::ImportFile;
 use object::{Architecture, FileKind, Object, ObjectSection};
+
+use crate::files;
 
 /// A file that was named as the host's import library and is none.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +51,7 @@ pub enum ImportLibraryError {
 /// [`ImportLibraryError`] when it is not. How the two kinds look: Microsoft's "PE Format", "Import Library Format"; dlltool's
 /// manual page.
 pub fn check_import_library(path: &Path, target: &Target) -> Result<(), ImportLibraryError> {
-    let bytes = fs::read(path).map_err(|source| ImportLibraryError::Io { path: path.to_owned(), source })?;
+    let bytes = files::read(path).map_err(|source| ImportLibraryError::Io { path: path.to_owned(), source })?;
     if matches!(FileKind::parse(&*bytes), Ok(FileKind::Pe32 | FileKind::Pe64)) {
         return Err(ImportLibraryError::Image(path.to_owned()));
     }

@@ -1,11 +1,12 @@
 //! Names by content: the hashes that say whether two inputs are the same. Knows nothing of what it hashes.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::files;
 
 /// A BLAKE3 hash, written in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ impl Digest {
     /// When the file cannot be read.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(File::open(path)?)?;
+        hasher.update_reader(files::open(path)?)?;
         Ok(Self(hasher.finalize().to_hex().to_string()))
     }
 

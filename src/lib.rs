@@ -50,14 +50,17 @@ pub mod exec;
 #[cfg(all(feature = "capi", not(loom)))]
 pub mod ffi;
 pub mod imports;
+mod files;
 pub mod key;
 pub mod library;
 mod link;
 mod lock;
+mod machine;
 #[cfg(target_os = "linux")]
 mod maps;
 #[cfg(target_os = "linux")]
 mod memfd;
+mod own;
 pub mod pch;
 mod perf;
 pub mod pipeline;

@@ -1,12 +1,13 @@
 //! Precompiled headers: built, proven to be used, and reused only while everything that went into them is the same. The record
 //! beside a PCH says what that was; it is also the lock that processes share it under.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::{Header, Job, Pch, Plan, PlanError};
 
+use crate::files;
 use crate::depend::{FileDigests, Inputs, TextFacts};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer};
@@ -149,10 +150,7 @@ impl UnitHeader {
 pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn Observer) -> Result<UnitHeader, Error> {
     let header = std::path::absolute(header).map_err(Error::file("find", header))?;
     // Named before any compiler speaks of it in its own way.
-    let metadata = fs::metadata(&header).map_err(Error::unreadable(&header))?;
-    if metadata.is_dir() {
-        return Err(Error::unreadable(&header)(std::io::ErrorKind::IsADirectory.into()));
-    }
+    files::check(&header).map_err(Error::unreadable(&header))?;
     if !pipeline.carries_pch() {
         return as_text(pipeline, header, observer);
     }
@@ -186,7 +184,7 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
         Ok(ready) => {
             if let (Some(_), Some(content)) = (&pipeline.launcher, &ready.portable) {
                 // ccache goes by this instead of the PCH, which is another file each time that it is built. Without, it finds less.
-                let _ = fs::write(pch.file.with_added_extension("sum"), content.as_str());
+                let _ = files::write(&pch.file.with_added_extension("sum"), content.as_str().as_bytes());
             }
             observer.event(&Event::PchReady { file: &pch.file, reused: ready.reused, took: ready.took });
             Ok(UnitHeader::Pch(ready))
@@ -260,7 +258,7 @@ pub(crate) fn recorded(pipeline: &Pipeline, file: &Path, observer: &dyn Observer
         fs::metadata(file).map_err(Error::unreadable(file))?;
     }
     let unknown = || Error::UnknownPch(file.to_owned());
-    let mut record = File::open(&path).map_err(|_| unknown())?;
+    let mut record = files::open(&path).map_err(|_| unknown())?;
     // Whoever builds it now is writing the record.
     lock::shared(&record, &path, &*pipeline.executor, observer)?;
     let header = record::read(&mut record).ok_or_else(unknown)?.header;
@@ -321,7 +319,7 @@ fn as_text(pipeline: &Pipeline, header: PathBuf, observer: &dyn Observer) -> Res
 
 /// A header that gcc preprocessed, Ruby's `rb_mjit_min_header` for one, is written in gcc's own C.
 fn hint(pipeline: &Pipeline, header: &Path) -> Option<&'static str> {
-    let text = fs::read(header).unwrap_or_default();
+    let text = files::read(header).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let preprocessed = text.lines().any(|line| line.starts_with("# ") || line.starts_with("#define __GNUC__ "));
     let gcc = pipeline.toolchain().compiler().family == mjit_cc_platforms::Family::Gcc;
@@ -341,19 +339,24 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
             Err(error) => return as_it_is(pipeline, pch, &key, &path, began, observer)?.ok_or(Unready::Fatal(error)),
         };
         lock::exclusive(&record_file.0, &path, &*pipeline.executor, observer)?;
+        if !files::leads_to(&path, &record_file.0) {
+            // Another process has put a new record there.
+            continue;
+        }
         let mut record = record::read(&mut record_file.0);
         let digests = FileDigests::default();
         if !record.as_ref().is_some_and(|record| record.is_current(pch, &key, &digests)) {
             observer.event(&Event::PchStarted { header: &pch.header });
             let fresh = build(pipeline, pch, &key, observer)?;
-            record::write(&mut record_file.0, &fresh).map_err(Error::file("write", &path))?;
+            record_file = record::write(record_file, &path, &fresh).map_err(Error::file("write", &path))?;
             built = true;
             record = Some(fresh);
         }
         // Whoever uses it shares the lock. There is no changing over in one step, so look again whether it is still the same.
         lock::release(&record_file.0, &path)?;
         lock::shared(&record_file.0, &path, &*pipeline.executor, observer)?;
-        if let Some(record) = record::read(&mut record_file.0).filter(|now| Some(now) == record.as_ref()) {
+        let same = record::read(&mut record_file.0).filter(|now| Some(now) == record.as_ref());
+        if let Some(record) = same.filter(|_| files::leads_to(&path, &record_file.0)) {
             let (content, portable) = (record.content(), portable(pipeline, pch, &record));
             let (pch, facts, took) = (pch.clone(), record.facts, began.elapsed());
             return Ok(ReadyPch { pch, content, portable, facts, reused: !built, took, _record: Some(record_file) });
@@ -370,9 +373,15 @@ fn as_it_is(
     began: Instant,
     observer: &dyn Observer,
 ) -> Result<Option<ReadyPch>, Error> {
-    let Ok(file) = File::open(path) else { return Ok(None) };
-    let mut file = Unlocking(file);
-    lock::shared(&file.0, path, &*pipeline.executor, observer)?;
+    let mut file = loop {
+        let Ok(file) = files::open(path) else { return Ok(None) };
+        let file = Unlocking(file);
+        lock::shared(&file.0, path, &*pipeline.executor, observer)?;
+        // A link to a record is followed where nothing is written.
+        if files::leads_to(path, &file.0) || path.is_symlink() {
+            break file;
+        }
+    };
     let record = record::read(&mut file.0).filter(|record| record.is_current(pch, key, &FileDigests::default()));
     Ok(record.map(|record| ReadyPch {
         pch: pch.clone(),

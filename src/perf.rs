@@ -67,17 +67,20 @@ impl PerfMap {
     }
 }
 
-/// Anybody may put a link there before us.
+/// Any user may put a link, a FIFO or a file of their own there before this process.
 #[cfg(target_os = "linux")]
 fn open(process: u32) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new()
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(no_link)
-        .open(format!("/tmp/perf-{process}.map"))
+        .custom_flags(flags.bits().cast_signed())
+        .open(format!("/tmp/perf-{process}.map"))?;
+    let found = file.metadata()?;
+    let own = found.is_file() && found.nlink() == 1 && found.uid() == rustix::process::geteuid().as_raw();
+    if own { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
 #[cfg(not(target_os = "linux"))]

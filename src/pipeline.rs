@@ -15,6 +15,7 @@ use mjit_cc_platforms::{
     quote::line_directive, tells_directory, tells_of_crash,
 };
 
+use crate::files;
 use crate::admission::{Admission, Memory, Permit};
 use crate::cache::ObjectCache;
 use crate::configuration::{Configuration, Watched};
@@ -27,6 +28,7 @@ use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
 use crate::link::{InProcess, NotLinked};
 use crate::pch::UnitHeader;
+use crate::machine;
 use crate::response;
 use crate::scratch::{self, Scratch};
 use crate::symbols;
@@ -79,7 +81,7 @@ pub(crate) struct Ran {
     pub(crate) text: String,
     /// The files that the compiler read; none when that is not known.
     pub(crate) inputs: Option<Inputs>,
-    /// How long it was held back before.
+    /// How long it was held back before, and its processes stopped.
     pub(crate) waited: Duration,
 }
 
@@ -152,6 +154,7 @@ impl Pipeline {
     /// Says no where no link can succeed: no host's import library in that file, or no such thing or linker on that platform.
     pub(crate) fn check_link(&self) -> Result<(), Error> {
         self.plan_link(&[], Path::new("library"), Header::None, &[])?;
+        self.check_named_files()?;
         if let Some(path) = &self.flags.host_library {
             check_import_library(path, &self.toolchain().compiler().target)?;
         }
@@ -164,6 +167,18 @@ impl Pipeline {
             .into());
         }
         Ok(())
+    }
+
+    /// Says no where a flag names a response file that a compiler would wait for: a FIFO, a socket, a device.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`].
+    pub fn check_named_files(&self) -> Result<(), Error> {
+        let words = self.flags.cflags.iter().chain(&self.flags.ldflags);
+        match response::not_regular(words) {
+            Some((path, source)) => Err(Error::Unreadable { path, source }),
+            None => Ok(()),
+        }
     }
 
     /// What to tell the linker in this process; nothing where the driver links.
@@ -333,7 +348,7 @@ impl Pipeline {
         match &mut result {
             Ok(Ran { text, waited, .. }) => {
                 *text = text.replace(&wrong, unit.name());
-                *waited = permit.waited();
+                *waited += permit.waited();
             }
             Err(failure) => failure.rewrite_output(|text| text.replace(&wrong, unit.name())),
         }
@@ -404,7 +419,7 @@ impl Pipeline {
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
         let ran = self.run_link(&plan, objects, library, deadline, observer)?;
         self.check_runtime(library)?;
-        Ok(Ran { waited: permit.waited(), ..ran })
+        Ok(Ran { waited: ran.waited + permit.waited(), ..ran })
     }
 
     /// Says no where a library cannot be loaded because a run-time library of the compiler's is missing in it.
@@ -448,11 +463,11 @@ impl Pipeline {
         let began = began.transpose()?;
         let result = self.run_steps(plan, phase, deadline, observer);
         // Compilers write it also where they fail.
-        let rule = reading.depfile().map(fs::read);
+        let rule = reading.depfile().map(|path| files::read(path));
         reading.depfile().into_iter().for_each(|depfile| self.scratch.remove(depfile));
         plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
-        let output = match result {
-            Ok(output) => output,
+        let (output, stopped) = match result {
+            Ok(done) => done,
             Err(failure) => {
                 plan.outputs.iter().chain(&plan.companions).for_each(|path| scratch::remove_file(path));
                 return Err(failure);
@@ -463,7 +478,7 @@ impl Pipeline {
             companions: plan.companions.clone(),
             text: self.toolchain().readable(&output),
             inputs,
-            waited: Duration::ZERO,
+            waited: stopped,
         })
     }
 
@@ -478,19 +493,22 @@ impl Pipeline {
         phase: Phase,
         deadline: Option<Instant>,
         observer: &dyn Observer,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<(Vec<u8>, Duration), Failure> {
         for file in &plan.writes {
             fs::write(&file.path, &file.text).map_err(Failure::file("write", &file.path))?;
         }
         let mut output = Vec::new();
         let mut unknown = false;
+        let mut stopped = Duration::ZERO;
         for step in &plan.steps {
+            let deadline = deadline.and_then(|deadline| deadline.checked_add(stopped));
             observer.event(&Event::Running { step });
             let finished = self
                 .executor
                 .run(&Invocation { step, deadline, temp_dir: self.scratch.path() })
                 .map_err(|error| self.not_finished(error, phase))?;
             output.extend(&finished.output);
+            stopped += finished.stopped;
             match finished.exit {
                 Exit::Code(0) => {}
                 Exit::Unknown if !self.speaks_of_failure(&finished.output) => unknown = true,
@@ -506,7 +524,7 @@ impl Pipeline {
             Some(path) => {
                 Err(Failure::NoOutput { phase, path: path.clone(), output: self.toolchain().readable(&output) })
             }
-            None => Ok(output),
+            None => Ok((output, stopped)),
         }
     }
 
@@ -527,6 +545,9 @@ impl Pipeline {
 
     fn not_finished(&self, error: ExecError, phase: Phase) -> Failure {
         match error {
+            ExecError::NotStarted { program, source } if machine::is_at_fault(&source) => {
+                Failure::File { action: "start", path: program, source }
+            }
             ExecError::NotStarted { program, source } => Failure::NotStarted { program, source },
             ExecError::TimedOut { output } => Failure::TimedOut {
                 phase,

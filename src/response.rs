@@ -3,8 +3,12 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::response::Syntax;
+
+use crate::files;
 
 /// How deep files may name others.
 const DEPTH: usize = 16;
@@ -20,7 +24,7 @@ pub(crate) fn expanded(words: Vec<OsString>, syntax: Syntax) -> Vec<OsString> {
 /// The words of the file that a word names; none where it names none, or the file cannot be read in one way only.
 fn read(word: &OsString, depth: usize) -> Option<Vec<OsString>> {
     let file = word.to_str()?.strip_prefix('@')?;
-    let text = fs::read_to_string(file).ok()?;
+    let text = files::read_to_string(Path::new(file)).ok()?;
     if depth == 0 {
         return None;
     }
@@ -32,6 +36,22 @@ fn read(word: &OsString, depth: usize) -> Option<Vec<OsString>> {
         if names_file { read(&word, depth - 1) } else { Some(vec![word]) }
     });
     Some(all.collect::<Option<Vec<_>>>()?.concat())
+}
+
+/// The first response file among words that is there and no regular file, or one that such a file names.
+pub(crate) fn not_regular<'w>(words: impl IntoIterator<Item = &'w OsString>) -> Option<(PathBuf, io::Error)> {
+    words.into_iter().find_map(|word| why_not(word, DEPTH))
+}
+
+fn why_not(word: &OsString, depth: usize) -> Option<(PathBuf, io::Error)> {
+    let path = Path::new(word.to_str()?.strip_prefix('@')?);
+    match files::check(path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Some((path.to_owned(), error)),
+        Err(_) => return None,
+        Ok(()) => {}
+    }
+    let text = files::read_to_string(path).ok().filter(|_| depth > 0)?;
+    text.split_whitespace().find_map(|word| why_not(&word.into(), depth - 1))
 }
 
 /// The words of a text as libiberty's `buildargv` and LLVM's `TokenizeGNUCommandLine` both have them; none where they differ, or the

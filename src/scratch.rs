@@ -1,25 +1,30 @@
 //! The private temporary directory: made 0700, locked while its process lives, removed with it; what a dead process left
 //! is swept by the next one. The only remover of files. Windows does not remove a library while it is loaded: that is tried
 //! again later.
+//!
+//! `unix` and `elsewhere` are what the systems do differently.
 
-#![expect(clippy::disallowed_methods, reason = "the only remover of files")]
-
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use crate::library;
 use crate::sync::{Mutex, lock};
 
+#[cfg(not(unix))]
+#[path = "scratch/elsewhere.rs"]
+mod system;
+#[cfg(unix)]
+#[path = "scratch/unix.rs"]
+mod system;
+
+pub(crate) use system::Dir;
+use system::Locked;
+
 const PREFIX: &str = "mjit-cc-";
 const LOCK: &str = "lock";
-
-/// How long a directory is tried to be removed. Windows keeps files as long as they are open, and a process that was just ended
-/// still has its own for a moment.
-const PATIENCE: Duration = if cfg!(windows) { Duration::from_secs(1) } else { Duration::ZERO };
 
 /// No place for temporary files.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +53,8 @@ pub struct Scratch {
 /// A directory of ours, which goes with this.
 #[derive(Debug)]
 struct Held {
-    path: PathBuf,
-    /// Locked until there is nothing else in the directory.
-    lock: Option<File>,
+    /// None where the directory is to stay.
+    locked: Option<Locked>,
     /// The process that removes it, and no other that was forked from that one.
     process: u32,
 }
@@ -74,9 +78,10 @@ impl Scratch {
         let mut tried = Vec::new();
         for base in candidates {
             match make(base, purpose) {
-                Ok(held) => {
-                    sweep(base, &held.path);
-                    let (path, held) = (held.path.clone(), Mutex::new(Some(held)));
+                Ok(locked) => {
+                    let path = locked.path().to_owned();
+                    system::sweep(base, &path);
+                    let held = Mutex::new(Some(Held { locked: Some(locked), process: std::process::id() }));
                     return Ok(Self { held, path, skipped: tried, late: Mutex::default() });
                 }
                 Err(error) => tried.push((base.clone(), error)),
@@ -99,10 +104,9 @@ impl Scratch {
 
     /// Leaves the directory where it is, for a person to look into.
     pub fn keep(&self) {
-        if let Some(held) = self.take() {
-            held.leave();
-            // Unlocked it would be swept; without the file it looks like nothing of ours.
-            let _ = fs::remove_file(self.path.join(LOCK));
+        // Without its lock's file it is not swept.
+        if let Some(locked) = self.take().and_then(|mut held| held.locked.take()) {
+            locked.keep();
         }
     }
 
@@ -114,8 +118,8 @@ impl Scratch {
     /// Forgets the directory, which belongs to the process that this one was forked from, or that was forked from this one. What
     /// is closed here leaves the lock to the other.
     pub(crate) fn abandon(&self) {
-        if let Some(held) = self.take() {
-            held.leave();
+        if let Some(mut held) = self.take() {
+            held.locked = None;
         }
     }
 
@@ -130,6 +134,13 @@ impl Scratch {
     /// called for another file after it was unloaded.
     pub fn remove(&self, path: &Path) {
         debug_assert!(path.starts_with(&self.path));
+        let held = lock(&self.held);
+        // One that is closed is gone with its files, and one that was left is another process's.
+        let Some(locked) = held.as_ref().and_then(|held| held.locked.as_ref()) else { return };
+        let is_gone = |path: &Path| match path.file_name().filter(|_| path.parent() == Some(&self.path)) {
+            Some(name) => locked.remove_file(name).is_ok(),
+            None => system::remove_file(path).is_ok(),
+        };
         let mut late = lock(&self.late);
         late.retain(|path| !is_gone(path));
         if !is_gone(path) {
@@ -142,69 +153,22 @@ impl Scratch {
     }
 }
 
-impl Held {
-    /// Leaves the directory where it is.
-    fn leave(mut self) {
-        self.lock = None;
-    }
-}
-
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(lock) = self.lock.take().filter(|_| self.process == std::process::id()) else { return };
-        let began = Instant::now();
-        while remove_contents(&self.path).is_err() && began.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_millis(10));
-        }
-        let _ = remove_scratch(&self.path, lock);
+        // What stays now is swept by a later process.
+        let _ = self.locked.take().filter(|_| self.process == std::process::id()).map(Locked::remove);
     }
-}
-
-/// Whether a file is not there, now that it was to be removed.
-fn is_gone(path: &Path) -> bool {
-    match fs::remove_file(path) {
-        Ok(()) => true,
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    }
-}
-
-/// Removes a scratch directory that `lock` is the lock of. The lock's file goes last: where something stays because it is in use, the
-/// directory must be known for one that can be swept.
-fn remove_scratch(dir: &Path, lock: File) -> io::Result<()> {
-    let result = remove_contents(dir);
-    // Windows does not remove a directory with an open file in it.
-    drop(lock);
-    result?;
-    remove_dir(dir)
-}
-
-/// Removes what can be removed of a scratch directory, but for its lock.
-fn remove_contents(dir: &Path) -> io::Result<()> {
-    let mut result = Ok(());
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let removed = match entry.file_type()? {
-            _ if entry.file_name() == LOCK => Ok(()),
-            kind if kind.is_dir() => remove_dir(&entry.path()),
-            _ => fs::remove_file(entry.path()),
-        };
-        result = result.and(removed);
-    }
-    result
 }
 
 /// Removes a file, if it is there.
 pub(crate) fn remove_file(path: &Path) {
     // Not there is what was wanted; anything else shows when the directory goes.
-    let _ = fs::remove_file(path);
+    let _ = system::remove_file(path);
 }
 
 /// Removes a directory with all it holds, if it is there.
 pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    system::remove_dir(path)
 }
 
 /// A name that no other run has used or will use, for what a process may write long after its run has ended.
@@ -228,49 +192,16 @@ pub(crate) fn replace(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
     fs::rename(from, to).inspect_err(|_| drop(fs::rename(&place, to)))
 }
 
-fn make(base: &Path, purpose: Purpose) -> io::Result<Held> {
+fn make(base: &Path, purpose: Purpose) -> io::Result<Locked> {
     // Absolute: compilers are told of files in it.
-    let base = std::path::absolute(base)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX);
-    // The names in it can be guessed; nobody else may look or put anything there.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    let dir = builder.tempdir_in(base)?;
-    // Named only once it is locked: a file of this name that is not locked belongs to the dead.
-    let unnamed = dir.path().join("locking");
-    let mut lock = File::create(&unnamed)?;
-    lock.lock()?;
-    // A file system without any room lets files be made and not written.
-    lock.write_all(&[b'\n'; 4096])?;
-    fs::rename(unnamed, dir.path().join(LOCK))?;
-    if purpose == Purpose::Code {
-        library::try_to_map_code(dir.path())?;
+    let locked = Locked::make(&std::path::absolute(base)?)?;
+    if purpose == Purpose::Code
+        && let Err(error) = library::try_to_map_code(locked.path())
+    {
+        let _ = locked.remove();
+        return Err(error);
     }
-    Ok(Held { path: dir.keep(), lock: Some(lock), process: std::process::id() })
-}
-
-/// Removes our own directories that nobody holds any more. A lock dies with its process, however that died.
-fn sweep(base: &Path, own: &Path) {
-    let Ok(entries) = fs::read_dir(base) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
-            && entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if ours
-            && path.file_name() != own.file_name()
-            && let Some(lock) = abandoned(&path)
-        {
-            let _ = remove_scratch(&path, lock);
-        }
-    }
-}
-
-/// The lock of a directory that nobody holds any more.
-fn abandoned(dir: &Path) -> Option<File> {
-    // Without a lock file it is being made, was kept on purpose, or is somebody else's.
-    let file = File::open(dir.join(LOCK)).ok()?;
-    file.try_lock().is_ok().then_some(file)
+    Ok(locked)
 }
 
 #[cfg(test)]
@@ -292,6 +223,12 @@ mod tests {
         assert!(!path.exists());
     }
 
+    fn make_private(dir: &Path) {
+        fs::create_dir(dir).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    }
+
     #[test]
     fn the_dead_are_swept_and_the_living_and_the_kept_are_not() {
         let base = tempfile::tempdir().unwrap();
@@ -300,7 +237,7 @@ mod tests {
         let kept = Scratch::create(&candidates, Purpose::Files).unwrap();
         kept.keep();
         let dead = base.path().join("mjit-cc-dead");
-        fs::create_dir(&dead).unwrap();
+        make_private(&dead);
         fs::write(dead.join(LOCK), "").unwrap();
         fs::write(dead.join("u.so"), "").unwrap();
         let strange = base.path().join("other");

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{Completion, Role};
 
+use crate::files;
 use crate::event::{Event, Observer};
 use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation, Watch};
 use crate::pch::UnitHeader;
@@ -189,11 +190,11 @@ impl Standby {
         }
         let Waiting { compiler, paths, began, .. } = waiting;
         let finished = compiler.wait();
-        let rule = paths.depfile.as_ref().map(fs::read);
+        let rule = paths.depfile.as_ref().map(|path| files::read(path));
         paths.depfile.iter().for_each(|depfile| pipeline.scratch.remove(depfile));
         let good = match &finished {
             Ok(Finished { exit: Exit::Code(0), .. }) => object.exists(),
-            Ok(Finished { exit: Exit::Unknown, output }) => output.is_empty() && symbols::is_whole(&object),
+            Ok(Finished { exit: Exit::Unknown, output, .. }) => output.is_empty() && symbols::is_whole(&object),
             Ok(_) => false,
             Err(error) => {
                 if matches!(error, ExecError::TimedOut { .. }) {

@@ -2,7 +2,7 @@
 //! the PCH. Locked for one process at a time; what is to go, goes through `scratch.rs`.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,9 +13,13 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::exec::Executor;
 use crate::key::{Digest, KeyBuilder};
-use crate::{lock, pch, scratch, whole};
+use crate::{files, lock, own, pch, scratch, whole};
 
 const DIR: &str = ".mjit-cc";
+
+const OBJECTS: &str = "objects";
+const UNFINISHED: &str = "tmp";
+const SOURCES: &str = "src";
 
 /// What came of a job, and what must still be so for it to be taken again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,12 +63,12 @@ impl Layout {
     }
 
     fn unfinished(&self) -> PathBuf {
-        self.dir.join("tmp")
+        self.dir.join(UNFINISHED)
     }
 
     /// Where sources lie whose names are to be the same in each run.
     pub(crate) fn sources(&self) -> PathBuf {
-        self.dir.join("src")
+        self.dir.join(SOURCES)
     }
 
     pub(crate) fn library(&self, name: &str) -> PathBuf {
@@ -84,7 +88,7 @@ impl Layout {
     }
 
     fn object(&self, key: &Digest, suffix: &str) -> PathBuf {
-        self.dir.join("objects").join(format!("{key}.{suffix}"))
+        self.dir.join(OBJECTS).join(format!("{key}.{suffix}"))
     }
 
     /// By hash, since the library's own name may be as long as names can be.
@@ -98,6 +102,8 @@ impl Layout {
 #[derive(Debug)]
 pub(crate) struct Store {
     layout: Layout,
+    /// What is removed of it is removed by this, wherever its name leads by then.
+    dir: scratch::Dir,
     _lock: File,
 }
 
@@ -105,34 +111,36 @@ pub(crate) struct Store {
 impl Drop for Store {
     fn drop(&mut self) {
         // What cannot be removed goes with the next run.
-        let _ = scratch::remove_dir(&self.layout.unfinished());
+        let _ = self.dir.remove_all(UNFINISHED.as_ref());
     }
 }
 
 impl Store {
     /// Makes the directory where needed, and waits until no other process works in it.
     pub(crate) fn open(layout: Layout, executor: &dyn Executor, observer: &dyn Observer) -> Result<Self, Error> {
-        for part in ["objects", "libraries", "pch"] {
+        fs::create_dir_all(&layout.out_dir).map_err(Error::file("create", &layout.out_dir))?;
+        own::make_within(&layout.out_dir, &layout.dir).map_err(Error::file("use", &layout.dir))?;
+        let dir = scratch::Dir::open(&layout.dir).map_err(Error::file("use", &layout.dir))?;
+        for part in [OBJECTS, "libraries", "pch"] {
             let part = layout.dir.join(part);
             fs::create_dir_all(&part).map_err(Error::file("create", &part))?;
         }
         let path = layout.dir.join("lock");
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).open(&path).map_err(Error::file("write", &path))?;
+        let file = files::open_lock(&path).map_err(Error::file("lock", &path))?;
         lock::exclusive(&file, &path, executor, observer)?;
         // What a killed process was making.
         let unfinished = layout.unfinished();
-        match scratch::remove_dir(&unfinished) {
+        match dir.remove_all(UNFINISHED.as_ref()) {
             // A library of an earlier run that is still loaded somewhere.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             result => result.map_err(Error::file("remove", &unfinished))?,
         }
         let sources = layout.sources();
-        scratch::remove_dir(&sources).map_err(Error::file("remove", &sources))?;
-        for dir in [sources, layout.staging()] {
-            fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
+        dir.remove_all(SOURCES.as_ref()).map_err(Error::file("remove", &sources))?;
+        for made in [sources, layout.staging()] {
+            fs::create_dir_all(&made).map_err(Error::file("create", &made))?;
         }
-        Ok(Self { layout, _lock: file })
+        Ok(Self { layout, dir, _lock: file })
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -187,11 +195,15 @@ impl Store {
 
     /// Forgets objects that the last run had no use for.
     pub(crate) fn prune_objects(&self, used: &HashSet<PathBuf>) {
-        let Ok(entries) = fs::read_dir(self.layout.dir.join("objects")) else { return };
+        let Ok(entries) = fs::read_dir(self.layout.dir.join(OBJECTS)) else { return };
+        let Ok(objects) = self.dir.below(OBJECTS.as_ref()) else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
             let stem = path.with_extension("");
-            if !used.contains(&stem) {
-                scratch::remove_file(&path);
+            if !used.contains(&stem)
+                && let Some(name) = path.file_name()
+            {
+                // What cannot be removed now goes with a later run.
+                let _ = objects.remove_file(name);
             }
         }
     }
@@ -207,7 +219,7 @@ impl Store {
 }
 
 fn read_record(path: &Path) -> Option<Record> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&files::read(path).ok()?).ok()
 }
 
 fn is_current(record: &Record, key: &Digest, path: &Path, digests: &FileDigests) -> bool {

@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::io;
 
 use mjit_cc_platforms::Target;
 use object::read::NameOrOrdinal;
 use object::{BinaryFormat, ComdatKind, Object, ObjectComdat, ObjectSymbol, SymbolIndex, SymbolScope};
+
+use crate::files;
 
 /// What clang writes instead of an object under `-flto` (LLVM's "Bitcode File Format").
 const LLVM_BITCODE: &[u8] = b"BC\xc0\xde";
@@ -101,7 +103,7 @@ pub fn exported_by_library(path: &Path, target: &Target) -> Result<Vec<String>, 
 /// What a library leaves to others: the names that must be defined when the library is loaded, and the libraries that are loaded with it. Empty for
 /// other formats than ELF.
 pub(crate) fn left_open(path: &Path) -> Result<(Vec<String>, Vec<String>), SymbolsError> {
-    let bytes = fs::read(path).map_err(|source| SymbolsError::Io { path: path.to_owned(), source })?;
+    let bytes = files::read(path).map_err(|source| SymbolsError::Io { path: path.to_owned(), source })?;
     let damaged = |source| SymbolsError::Damaged { path: path.to_owned(), source };
     let file = object::File::parse(&*bytes).map_err(damaged)?;
     if file.format() != BinaryFormat::Elf {
@@ -120,14 +122,14 @@ pub(crate) fn left_open(path: &Path) -> Result<(Vec<String>, Vec<String>), Symbo
 /// Whether a compiler finished writing this file, as far as its own form can tell: an ELF file's tables stand at its end. A
 /// precompiled header has no form that is known; it is proven by being used.
 pub(crate) fn is_whole(path: &Path) -> bool {
-    let Ok(bytes) = fs::read(path) else { return false };
+    let Ok(bytes) = files::read(path) else { return false };
     let is_object = object::FileKind::parse(&*bytes).is_ok();
     !bytes.is_empty() && (!is_object || object::File::parse(&*bytes).is_ok())
 }
 
 /// Whether a file is a whole ELF file with a section of this name, whose tables were written last.
 pub(crate) fn is_whole_with(path: &Path, section: &str) -> bool {
-    let Ok(bytes) = fs::read(path) else { return false };
+    let Ok(bytes) = files::read(path) else { return false };
     object::File::parse(&*bytes)
         .is_ok_and(|file| file.format() == BinaryFormat::Elf && file.section_by_name(section).is_some())
 }
@@ -136,7 +138,7 @@ fn read(
     path: &Path,
     names: impl FnOnce(&object::File<'_>) -> object::Result<Vec<String>>,
 ) -> Result<Vec<String>, SymbolsError> {
-    let bytes = fs::read(path).map_err(|source| SymbolsError::Io { path: path.to_owned(), source })?;
+    let bytes = files::read(path).map_err(|source| SymbolsError::Io { path: path.to_owned(), source })?;
     let damaged = |source| SymbolsError::Damaged { path: path.to_owned(), source };
     if bytes.starts_with(LLVM_BITCODE) {
         return Ok(Vec::new());

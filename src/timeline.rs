@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::files;
 use crate::batch::report::Status;
 use crate::error::Error;
 use crate::event::Stage;
@@ -146,13 +147,13 @@ impl Timeline {
     }
 }
 
-/// Writes what was made of a timeline, whole or not at all, and makes the directory for it. A pipe or a device is written to as it is.
+/// Writes what was made of a timeline, whole or not at all, and makes the directory for it. A FIFO that a process reads, or a device, is written to as it is.
 ///
 /// # Errors
 /// [`Error::File`] when the file or its directory cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        return fs::write(path, text).map_err(Error::file("write", path));
+        return files::write_to_stream(path, text.as_bytes()).map_err(Error::file("write", path));
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(Error::file("create", dir))?;

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files;
+
 /// A unit's C text, and the name that diagnostics give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
@@ -60,13 +62,10 @@ impl Unit {
     /// # Errors
     /// [`UnitReadError`] when the file is no unit.
     pub fn read(path: &Path) -> Result<Self, UnitReadError> {
-        // Reading a pipe that nobody writes would never end.
-        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-            return Err(UnitReadError::NotAFile);
-        }
-        let text = std::fs::read(path).map_err(|error| match error.kind() {
+        let text = files::read(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => UnitReadError::Missing,
             _ if path.is_dir() => UnitReadError::Directory(path.to_owned()),
+            io::ErrorKind::InvalidInput => UnitReadError::NotAFile,
             _ => UnitReadError::Unreadable(error),
         })?;
         let dir = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));

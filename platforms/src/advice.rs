@@ -3,6 +3,34 @@
 /// For a full disk, whoever noticed it.
 pub const DISK_FULL: &str = "the disk is full: make room and run again; what was built is kept";
 
+/// For a limit on the size of files.
+pub const FILE_SIZE: &str = "a file became larger than this user's limit: raise the limit (ulimit -f)";
+
+/// For too many open files.
+pub const DESCRIPTORS: &str = "too many files are open: raise the limit (ulimit -n), or end programs that hold many files open";
+
+/// For memory that ran out.
+pub const MEMORY: &str = "memory ran out: end other programs, or raise the limit (ulimit -v)";
+
+/// For processes and threads that cannot be started.
+pub const PROCESSES: &str = "the system starts no more processes: raise the limit (ulimit -u), or end other programs";
+
+/// For a device that fails.
+pub const DEVICE: &str = "the system could not read from or write to a device: look at its log, and check the disk";
+
+/// What compilers and linkers say where the machine is in their way.
+const MACHINE: [(&str, &str); 9] = [
+    ("No space left on device", DISK_FULL),
+    ("Disk quota exceeded", DISK_FULL),
+    ("File too large", FILE_SIZE),
+    ("File size limit exceeded", FILE_SIZE),
+    ("Too many open files", DESCRIPTORS),
+    ("Cannot allocate memory", MEMORY),
+    ("virtual memory exhausted", MEMORY),
+    ("Resource temporarily unavailable", PROCESSES),
+    ("Input/output error", DEVICE),
+];
+
 /// For a clang that has no linker for other systems.
 const NO_LLD: &str = "install lld, the linker that links for every system, in the compiler's release: lld, lld-19";
 
@@ -11,8 +39,7 @@ const WINDOWS_SYMBOL: &str = "name the library that defines it with --ldflag, th
                               the host's is declared with __declspec(dllimport)";
 
 /// What a compiler or linker says in such a case, and what helps.
-const KNOWN: [(&str, &str); 17] = [
-    ("No space left on device", DISK_FULL),
+const KNOWN: [(&str, &str); 16] = [
     (
         "could not open 'msvcrt.lib'",
         "there is no Windows SDK: set LIB to one's folders, or do without by --ldflag=-NODEFAULTLIB",
@@ -56,5 +83,14 @@ const KNOWN: [(&str, &str); 17] = [
 /// What helps against what this output complains of.
 #[must_use]
 pub fn on(output: &str) -> Option<&'static str> {
-    KNOWN.iter().find(|(words, _)| output.contains(words)).map(|&(_, advice)| advice)
+    MACHINE.iter().chain(&KNOWN).find(|(words, _)| output.contains(words)).map(|&(_, advice)| advice)
+}
+
+/// What helps where an output complains of the machine, and not of what was compiled. Units may be about such words, so that only what looks like a
+/// compiler's own complaint counts: a line that ends with the words.
+#[must_use]
+pub fn on_machine(output: &str) -> Option<&'static str> {
+    let ends = |words: &str| output.lines().any(|line| line.trim_end().trim_end_matches(['.', ')', ']']).ends_with(words));
+    let exhausted = |words: &str| output.lines().any(|line| line.starts_with(words));
+    MACHINE.iter().find(|(words, _)| ends(words) || exhausted(words)).map(|&(_, advice)| advice)
 }

@@ -17,6 +17,17 @@ pub struct Report {
     pub version: u32,
     /// The units.
     pub units: Vec<UnitReport>,
+    /// Whether the machine was in the way of the library of all units.
+    #[serde(skip)]
+    pub(crate) link_hindered: bool,
+}
+
+impl Report {
+    /// True if the machine was in the way of something (a full disk, too many open files, a device that fails), so that no unit need be at fault.
+    #[must_use]
+    pub fn was_hindered(&self) -> bool {
+        self.link_hindered || self.units.iter().filter_map(|unit| unit.error.as_ref()).any(Failure::is_of_machine)
+    }
 }
 
 /// One unit.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
@@ -52,6 +52,8 @@ pub(super) struct Run<'a> {
     pub(super) used: Mutex<HashSet<PathBuf>>,
     /// Why no further unit is started.
     pub(super) stop: OnceLock<Stop>,
+    /// Whether the machine was in the way of the library of all units.
+    pub(super) link_hindered: AtomicBool,
 }
 
 pub(super) enum Stop {
@@ -109,7 +111,7 @@ impl Run<'_> {
         });
         let turns: Vec<Turn> = slots.into_iter().filter_map(OnceLock::into_inner).collect();
         let units = self.compact(turns);
-        let report = Report { version: report::VERSION, units };
+        let report = Report { version: report::VERSION, units, link_hindered: self.link_hindered.into_inner() };
         write_report(&self.store, &report)?;
         match self.stop.into_inner() {
             Some(Stop::Interrupted) => return Err(Error::Interrupted),
@@ -235,6 +237,7 @@ impl Run<'_> {
                 if let Some(stop) = Stop::for_all(&failure) {
                     let _ = self.stop.set(stop);
                 }
+                self.link_hindered.fetch_or(failure.is_of_machine(), Ordering::Relaxed);
                 self.observer.event(&Event::LinkFailed { library: &library, failure: &failure });
                 Err(())
             }
@@ -325,7 +328,7 @@ pub(super) fn report_no_header(batch: &Batch, store: &Store, error: &Error) -> R
         };
         UnitReport::failed(unit.to_string_lossy().into_owned(), failure)
     });
-    write_report(store, &Report { version: report::VERSION, units: units.collect() })
+    write_report(store, &Report { version: report::VERSION, units: units.collect(), link_hindered: false })
 }
 
 fn write_report(store: &Store, report: &Report) -> Result<(), Error> {

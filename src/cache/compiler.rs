@@ -3,13 +3,15 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{Compiler, CompilerParts, Step};
 
+use crate::files;
+use super::room;
 use crate::depend::Stamp;
 use crate::discover::Environment;
 use crate::exec::Invocation;
@@ -35,11 +37,11 @@ impl Anatomist<'_> {
         let driver = fs::canonicalize(&compiler.program)?;
         let mut files = Vec::new();
         for program in parts.programs {
-            files.extend(self.program(compiler, program));
+            files.extend(self.program(compiler, program)?);
         }
         let here = driver.parent().unwrap_or(Path::new(""));
         for (folder, beginning) in parts.libraries {
-            files.extend(libraries(&here.join(folder), beginning));
+            files.extend(libraries(&here.join(folder), beginning)?);
         }
         // Libraries have several names each.
         files.sort_unstable();
@@ -51,8 +53,9 @@ impl Anatomist<'_> {
         Ok(key.finish())
     }
 
-    /// Where a program is that the driver starts. One that is not there cannot be told from another.
-    fn program(&self, compiler: &Compiler, name: &str) -> Option<PathBuf> {
+    /// Where a program is that the driver starts. One that is not there cannot be told from another; that the driver could not be asked is an error,
+    /// since compilers would be taken for one another.
+    fn program(&self, compiler: &Compiler, name: &str) -> io::Result<Option<PathBuf>> {
         let ask = format!("-print-prog-name={name}");
         let step = Step {
             program: compiler.program.clone(),
@@ -64,10 +67,9 @@ impl Anatomist<'_> {
         };
         let deadline = Some(Instant::now() + PATIENCE);
         let invocation = Invocation { step: &step, deadline, temp_dir: self.pipeline.scratch.path() };
-        let output = self.pipeline.executor.run(&invocation).ok()?.output;
-        let answer = std::str::from_utf8(&output).ok()?.trim();
-        let path = self.environment.programs(OsStr::new(answer)).next()?;
-        fs::canonicalize(path).ok()
+        let output = self.pipeline.executor.run(&invocation).map_err(io::Error::other)?.output;
+        let answer = std::str::from_utf8(&output).map_err(io::Error::other)?.trim();
+        self.environment.programs(OsStr::new(answer)).next().map(fs::canonicalize).transpose()
     }
 
     fn digest(&self, file: &Path) -> io::Result<Digest> {
@@ -77,7 +79,7 @@ impl Anatomist<'_> {
         });
         // A note is a hash and the hash of that, so that one that was cut off is none.
         let check = |text: &str| KeyBuilder::new("note").field(text).finish();
-        let known = note.as_ref().and_then(|note| fs::read_to_string(note).ok());
+        let known = note.as_ref().and_then(|note| files::read_to_string(note).ok());
         if let Some((text, sum)) = known.as_deref().and_then(|known| known.split_once('\n'))
             && sum == check(text).as_str()
             && let Ok(digest) = serde_json::from_str(text)
@@ -89,20 +91,33 @@ impl Anatomist<'_> {
             && let Ok(text) = serde_json::to_string(&digest)
         {
             // A note that cannot be made is made another time.
-            let _ = fs::create_dir_all(&self.notes);
-            let _ = fs::write(note, format!("{text}\n{}", check(&text)));
+            let text = format!("{text}\n{}", check(&text));
+            let _ = room::temporary(&self.notes).and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.persist(note).map_err(|error| error.error)
+            });
         }
         Ok(digest)
     }
 }
 
 /// The shared libraries in a folder whose names begin so.
-fn libraries(folder: &Path, beginning: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let ours = entries.filter(|entry| {
+fn libraries(folder: &Path, beginning: &str) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let shared = name.contains(".so") || [".dylib", ".dll"].iter().any(|ending| name.ends_with(ending));
-        shared && name.starts_with(beginning)
-    });
-    ours.filter_map(|entry| fs::canonicalize(entry.path()).ok()).collect()
+        if shared && name.starts_with(beginning) {
+            // A link that leads nowhere is no library.
+            found.extend(fs::canonicalize(entry.path()).ok());
+        }
+    }
+    Ok(found)
 }

@@ -1,12 +1,13 @@
 //! How much a cache has, and what goes when that is too much: what was not used for longest, by the time that its file is stamped with.
 
-use std::fs::{self, File};
+use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::files;
 use crate::lock::Unlocking;
 use crate::scratch;
 
@@ -19,8 +20,8 @@ pub(super) const HEADERS: &str = "headers";
 /// The file that says when a precompiled header was used.
 const STAMP: &str = "used";
 
-/// An unfinished file of this age is nobody's any more.
-const ABANDONED: Duration = Duration::from_secs(3600);
+/// Where is noted what compilers are made of.
+pub(super) const COMPILERS: &str = "compilers";
 
 /// What most file systems give a file at least.
 const BLOCK: u64 = 4096;
@@ -61,9 +62,29 @@ enum Kind {
     Header,
 }
 
+/// A file to be written and renamed, with a lock that says as long as it has this name that a process writes it.
+pub(super) fn temporary(shard: &Path) -> io::Result<tempfile::NamedTempFile> {
+    loop {
+        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(shard)?;
+        match file.as_file().try_lock() {
+            // Another process took it for abandoned before it was locked.
+            Err(TryLockError::WouldBlock) => {}
+            Ok(()) if !files::leads_to(file.path(), file.as_file()) => {}
+            // Where the file system has no locks nothing can be said.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
+        }
+    }
+}
+
+/// Whether the process that wrote an unfinished file is dead. The lock died with it.
+fn is_abandoned(path: &Path) -> Option<Unlocking> {
+    let file = files::open_stamped(path).ok()?;
+    file.try_lock().is_ok().then_some(Unlocking(file))
+}
+
 /// Notes that a precompiled header is used. Where that cannot be, it is thrown away earlier.
 pub(super) fn stamp_header(dir: &Path) {
-    let _ = fs::write(dir.join(STAMP), "");
+    let _ = files::open_lock(&dir.join(STAMP)).and_then(|stamp| stamp.set_modified(SystemTime::now()));
 }
 
 pub(super) fn on_disk(bytes: u64) -> u64 {
@@ -87,7 +108,7 @@ pub(super) fn stats(dir: &Path) -> io::Result<Stats> {
 /// another process does so, this one need not.
 pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     let mut removed = Removed::default();
-    let lock = match File::create(dir.join("lock")) {
+    let lock = match files::open_lock(&dir.join("lock")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(removed),
         lock => Unlocking(lock?),
     };
@@ -97,6 +118,10 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     let mut all = Vec::new();
     let mut total = 0;
     each(dir, |kept| {
+        if kept.kind == Kind::Unfinished {
+            remove_unfinished(&kept.path);
+            return;
+        }
         total += kept.bytes;
         all.push(kept);
     })?;
@@ -130,8 +155,8 @@ fn remove_header(dir: &Path) -> bool {
     let Some(record) = files.find(|path| path.extension().is_some_and(|extension| extension == "json")) else {
         return scratch::remove_dir(dir).is_ok();
     };
-    let lock = File::open(&record);
-    if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err()) {
+    let lock = files::open(&record);
+    if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err() || !files::leads_to(&record, lock)) {
         return false;
     }
     let header = record.with_extension("");
@@ -147,11 +172,17 @@ fn remove_header(dir: &Path) -> bool {
 /// Removes what was never finished.
 pub(super) fn sweep(dir: &Path) -> io::Result<()> {
     each(dir, |kept| {
-        let age = kept.used.elapsed().unwrap_or_default();
-        if kept.kind == Kind::Unfinished && age > ABANDONED {
-            scratch::remove_file(&kept.path);
+        if kept.kind == Kind::Unfinished {
+            remove_unfinished(&kept.path);
         }
     })
+}
+
+/// Removes an unfinished file whose process died.
+fn remove_unfinished(path: &Path) {
+    if let Some(_lock) = is_abandoned(path) {
+        scratch::remove_file(path);
+    }
 }
 
 /// Everything in the directory's shards, and every precompiled header. What goes meanwhile does not matter.
@@ -162,7 +193,7 @@ fn each(dir: &Path, mut see: impl FnMut(Kept)) -> io::Result<()> {
     };
     for part in parts.flatten() {
         let name = part.file_name();
-        if name != HEADERS && name.len() != 2 {
+        if name != HEADERS && name != COMPILERS && name.len() != 2 {
             continue;
         }
         for entry in fs::read_dir(part.path())?.flatten() {
@@ -173,7 +204,12 @@ fn each(dir: &Path, mut see: impl FnMut(Kept)) -> io::Result<()> {
                 see(Kept { used: modified(fs::metadata(path.join(STAMP))), bytes, path, kind: Kind::Header });
             } else if let Ok(metadata) = entry.metadata() {
                 let unfinished = entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
-                let kind = if unfinished { Kind::Unfinished } else { Kind::Object };
+                let kind = match unfinished {
+                    true => Kind::Unfinished,
+                    // A note is no object, and small.
+                    false if name == COMPILERS => continue,
+                    false => Kind::Object,
+                };
                 let bytes = on_disk(metadata.len());
                 see(Kept { path, bytes, used: modified(Ok(metadata)), kind });
             }

@@ -1,7 +1,6 @@
 //! One unit and the cache: the key that says what its object depends on, taking the object out, putting it in. Where the object goes then
 //! is the caller's business.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use mjit_cc_platforms::{ask_processor, why_private};
 
 use super::compiler::Anatomist;
 use super::{Cache, CachePlace, Entry, room};
+use crate::files;
 use crate::depend::Inputs;
 use crate::discover::Environment;
 use crate::event::Observer;
@@ -37,7 +37,8 @@ impl ObjectCache {
         observer: &dyn Observer,
     ) -> Option<Arc<Self>> {
         let cache = Cache::new(place);
-        match (Anatomist { pipeline, environment, notes: cache.dir.join("compilers") }).identity() {
+        let notes = cache.dir.join(room::COMPILERS);
+        match cache.secure().and_then(|()| Anatomist { pipeline, environment, notes }.identity()) {
             Ok(compiler) => Some(Arc::new(Self { cache, compiler })),
             Err(error) => {
                 cache.tell(observer, &error);
@@ -134,7 +135,7 @@ impl<'a> Shelf<'a> {
             return;
         }
         let record = Record { key: self.key.clone(), ..record.clone() };
-        if let Err(error) = fs::read(object).and_then(|object| self.cache.put(&record, &object)) {
+        if let Err(error) = files::read(object).and_then(|object| self.cache.put(&record, &object)) {
             self.cache.tell(observer, &error);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::orphans::Orphans;
 use super::{Exit, Reaper, Waiting, system};
@@ -60,6 +60,7 @@ struct Table {
     watchdog_sleeps: Option<Instant>,
     next_id: u64,
     running: HashMap<u64, Running>,
+    clock: Clock,
 }
 
 #[derive(Debug)]
@@ -67,6 +68,37 @@ struct Running {
     group: system::Group,
     deadline: Option<Instant>,
     timed_out: bool,
+    /// For how long it could not run, by which its deadline came later.
+    stopped: Duration,
+}
+
+/// Tells time in which processes could not run. A process that was stopped (Ctrl-Z, `SIGSTOP`) has that time back, and so has each where this process was
+/// stopped itself, which shows by a watchdog that wakes late.
+#[derive(Debug, Default)]
+struct Clock {
+    /// When the watchdog looked last, and when it is to look next.
+    looked: Option<Instant>,
+    next: Option<Instant>,
+}
+
+/// The watchdog looks so often in the time that a process has, within these bounds: what it misses of a stop is at most one look.
+const LOOKS: u32 = 16;
+const OFTEN: Duration = Duration::from_millis(25);
+const SELDOM: Duration = Duration::from_secs(5);
+
+impl Table {
+    /// Gives back the time in which processes could not run since the watchdog looked last.
+    fn give_back(&mut self, now: Instant) {
+        let Clock { looked: Some(looked), next: Some(next) } = self.clock else { return };
+        let late = now.saturating_duration_since(next);
+        let since = now.saturating_duration_since(looked);
+        for running in self.running.values_mut() {
+            let lost = if running.group.is_stopped() { since } else { late };
+            running.stopped += lost;
+            running.deadline = running.deadline.and_then(|deadline| deadline.checked_add(lost));
+        }
+        self.clock = Clock { looked: Some(now), next: Some(next.max(now)) };
+    }
 }
 
 impl Processes {
@@ -92,7 +124,7 @@ impl Processes {
         }
         let id = table.next_id;
         table.next_id += 1;
-        table.running.insert(id, Running { group, deadline, timed_out: false });
+        table.running.insert(id, Running { group, deadline, timed_out: false, stopped: Duration::ZERO });
         self.watch_for(&mut table, deadline);
         id
     }
@@ -164,16 +196,20 @@ impl Processes {
         id: u64,
         process: &mut system::Process,
         waiting: Option<Arc<dyn Waiting>>,
-    ) -> io::Result<(Exit, Ended)> {
+    ) -> io::Result<(Exit, Ended, Duration)> {
         let waits = Waits::new(waiting);
         let lent = self.reaper.as_ref().map(|reaper| catch(|| reaper.wait(process.id())).unwrap_or(Exit::Unknown));
         if lent.is_none() {
             // Not reaped before it left the table: until then its id cannot belong to another process.
             process.wait_unreaped();
         }
+        let stopped;
         let ended = {
             let mut table = self.table();
-            let timed_out = table.running.remove(&id).is_some_and(|running| running.timed_out);
+            table.give_back(Instant::now());
+            let running = table.running.remove(&id);
+            stopped = running.as_ref().map_or(Duration::ZERO, |running| running.stopped);
+            let timed_out = running.is_some_and(|running| running.timed_out);
             if table.cancelled {
                 Ended::Cancelled
             } else if timed_out {
@@ -191,7 +227,7 @@ impl Processes {
             (None, Err(error)) if system::was_reaped_by_another(&error) => Exit::Unknown,
             (None, Err(error)) => return Err(error),
         };
-        Ok((exit, ended))
+        Ok((exit, ended, stopped))
     }
 }
 
@@ -200,19 +236,27 @@ fn watch(shared: &Processes) {
     let mut table = shared.table();
     while !table.over {
         let now = Instant::now();
+        table.give_back(now);
         let mut next: Option<Instant> = None;
         for running in table.running.values_mut() {
             match running.deadline {
+                // While this process was stopped, the other one may have come to its end.
+                Some(deadline) if deadline <= now && running.group.has_ended() => running.deadline = None,
                 Some(deadline) if deadline <= now => {
                     running.timed_out = true;
                     running.deadline = None;
                     running.group.end();
                 }
-                Some(deadline) => next = Some(next.map_or(deadline, |next| next.min(deadline))),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(now);
+                    let look = now + left.min((left / LOOKS).clamp(OFTEN, SELDOM));
+                    next = Some(next.map_or(look, |next| next.min(look)));
+                }
                 None => {}
             }
         }
         table.watchdog_sleeps = next;
+        table.clock = Clock { looked: next.map(|_| now), next };
         table = match next {
             Some(next) => table.wait_for(&shared.changed, next.saturating_duration_since(now)),
             None => table.wait(&shared.changed),

@@ -131,6 +131,18 @@ impl Process {
 }
 
 impl Group {
+    /// True if the leader is stopped. Where it is not known, it is not.
+    pub(super) fn is_stopped(&self) -> bool {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        self.0.is_some_and(|leader| matches!(waitid(WaitId::Pid(leader), options), Ok(Some(_))))
+    }
+
+    /// True if the leader came to its end and was not reaped.
+    pub(super) fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        self.0.is_some_and(|leader| matches!(waitid(WaitId::Pid(leader), options), Ok(Some(_))))
+    }
+
     /// Ends the whole group. The leader must not have been reaped: its id could be another's by then.
     pub(super) fn end(&mut self) {
         if let Some(leader) = self.0 {

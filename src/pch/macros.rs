@@ -1,12 +1,13 @@
 //! Whether a file has nothing in it but macros, so that to include the file is the same as to read it for its macros. Where a file's text is not
 //! plainly so, the answer is no.
 
-use std::fs;
 use std::path::Path;
+
+use crate::files;
 
 /// True if a file has no line that is not empty, a comment, or a directive that leaves no text.
 pub(super) fn are_all(file: &Path) -> bool {
-    fs::read_to_string(file).is_ok_and(|text| are_all_of(&text))
+    files::read_to_string(file).is_ok_and(|text| are_all_of(&text))
 }
 
 fn are_all_of(text: &str) -> bool {

@@ -1,15 +1,17 @@
 //! The record beside a PCH: what it was made of, by which it is reused or not. Its file is also the lock.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::Pch;
 use serde::{Deserialize, Serialize};
 
+use crate::files;
 use crate::depend::{FileDigests, Inputs, TextFacts};
 use crate::error::Error;
 use crate::key::{Digest, KeyBuilder};
+use crate::lock::Unlocking;
 
 /// What a PCH was made of and what came of it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,9 +75,7 @@ pub(crate) fn path(file: &Path) -> PathBuf {
 }
 
 pub(super) fn open(path: &Path) -> Result<File, Error> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    options.open(path).map_err(Error::file("write", path))
+    files::open_lock(path).map_err(Error::file("write", path))
 }
 
 /// A record that was cut off by a crash is as good as none.
@@ -86,9 +86,28 @@ pub(super) fn read(file: &mut File) -> Option<Record> {
     serde_json::from_slice(&bytes).ok()
 }
 
-pub(super) fn write(file: &mut File, record: &Record) -> io::Result<()> {
+/// Puts a record in the place of the one that is open and locked, and gives the new one, which is locked before it has its name. It is not written
+/// into the old file: that may have other names, which are not this tool's.
+#[cfg(unix)]
+pub(super) fn write(_old: Unlocking, path: &Path, record: &Record) -> io::Result<Unlocking> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    // A name by which the next build sweeps what a killed process left.
+    let prefix = path.with_extension("new.").file_name().unwrap_or_default().to_owned();
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(dir)?;
+    file.as_file().lock()?;
+    file.write_all(&serde_json::to_vec(record)?)?;
+    Ok(Unlocking(file.persist(path).map_err(|error| error.error)?))
+}
+
+/// Windows has no way to exchange a file that is open and locked.
+#[cfg(not(unix))]
+pub(super) fn write(mut old: Unlocking, _path: &Path, record: &Record) -> io::Result<Unlocking> {
+    let file = &mut old.0;
     file.set_len(0)?;
     file.rewind()?;
     file.write_all(&serde_json::to_vec(record)?)?;
-    file.flush()
+    file.flush()?;
+    Ok(old)
 }

@@ -2,7 +2,6 @@
 //! vain. Where that cannot be known there is no record, so that nothing is used again.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -12,6 +11,8 @@ use mjit_cc_platforms::{Plan, Role};
 use object::read::archive::ArchiveFile;
 
 use super::{Pipeline, Ran};
+use crate::files;
+use crate::machine;
 use crate::configuration::search_path;
 use crate::depend::{Includer, Inputs, Lookups, SearchPath, TextFacts};
 use crate::error::{Failure, Phase};
@@ -58,6 +59,7 @@ impl<'a> Reading<'a> {
 type Unknown = &'static str;
 
 const NO_LIST: Unknown = "the list of what was read cannot be read";
+const NOT_ASKED: Unknown = "the compiler could not be asked where it looks for files";
 const CHANGED: Unknown =
     "a file that was read has changed meanwhile, or cannot be found under the name that the compiler gave";
 
@@ -126,7 +128,7 @@ impl Pipeline {
             return Err(why);
         }
         let lookups =
-            Lookups::of(&Includer { facts: &own, dir: unit.dir() }, &files, self.search_path(), &self.digests);
+            Lookups::of(&Includer { facts: &own, dir: unit.dir() }, &files, self.search_path()?, &self.digests);
         let mut files = self.with_named(files);
         if role == Role::Library {
             let (linked, _) = self.linked(None, &[])?;
@@ -146,7 +148,7 @@ impl Pipeline {
             return Err(why);
         }
         let none = Includer { facts: &TextFacts::default(), dir: None };
-        let lookups = Lookups::of(&none, &files, self.search_path(), &self.digests);
+        let lookups = Lookups::of(&none, &files, self.search_path()?, &self.digests);
         Ok((self.with_named(files), lookups))
     }
 
@@ -178,8 +180,12 @@ impl Pipeline {
         files
     }
 
-    fn search_path(&self) -> &SearchPath {
-        self.search_path.get_or_init(|| search_path(self))
+    fn search_path(&self) -> Result<&SearchPath, Unknown> {
+        if let Some(known) = self.search_path.get() {
+            return Ok(known);
+        }
+        let found = search_path(self).map_err(|_| NOT_ASKED)?;
+        Ok(self.search_path.get_or_init(|| found))
     }
 
     /// A plan for a link by the driver whose linker lists what it reads, and that list; none where the linker has no such list.
@@ -294,11 +300,15 @@ fn may_search(word: Option<&str>) -> bool {
 fn add_members(archive: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Unknown> {
     const UNREADABLE: Unknown = "a thin archive that was linked cannot be read";
     let mut magic = [0; 8];
-    let read = fs::File::open(archive).and_then(|mut file| io::Read::read_exact(&mut file, &mut magic));
-    if read.is_err() || magic != *b"!<thin>\n" {
+    match files::open(archive).and_then(|mut file| io::Read::read_exact(&mut file, &mut magic)) {
+        // Too short, or no file that a linker would take for an archive.
+        Err(error) if !machine::is_at_fault(&error) => return Ok(()),
+        read => read.map_err(|_| UNREADABLE)?,
+    }
+    if magic != *b"!<thin>\n" {
         return Ok(());
     }
-    let bytes = fs::read(archive).map_err(|_| UNREADABLE)?;
+    let bytes = files::read(archive).map_err(|_| UNREADABLE)?;
     let parsed = ArchiveFile::parse(&*bytes).map_err(|_| UNREADABLE)?;
     for member in parsed.members() {
         let name = member.map_err(|_| UNREADABLE)?.name().to_owned();

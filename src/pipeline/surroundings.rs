@@ -8,6 +8,7 @@ use mjit_cc_ctext::{Reason, Surroundings};
 use mjit_cc_platforms::{Job, quote::line_directive};
 
 use super::{Pipeline, Reading};
+use crate::files;
 use crate::error::{Failure, Phase};
 use crate::event::Observer;
 use crate::pch::UnitHeader;
@@ -45,7 +46,7 @@ impl Pipeline {
         fs::write(&source, lines).map_err(Failure::file("write", &source))?;
         let reading = Reading::Nothing { depfile: None };
         let text = self.run(&plan, Phase::Compile, reading, self.deadline(), observer).and_then(|_| {
-            let text = fs::read(&file).map_err(Failure::file("read", &file))?;
+            let text = files::read(&file).map_err(Failure::file("read", &file))?;
             // Every compiler has macros of its own: a text without any was not written whole.
             if text.is_empty() {
                 Err(Failure::file("read", &file)(std::io::ErrorKind::InvalidData.into()))

@@ -15,6 +15,7 @@ use mjit_cc_platforms::Role;
 use super::host::Place;
 use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
+use crate::files;
 use crate::admission::{Admission, Memory};
 use crate::cache::ObjectCache;
 use crate::configuration::Watched;
@@ -275,7 +276,7 @@ impl Engine {
         let suffix = pipeline.toolchain().compiler().target.library_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
         let built = pipeline.compile(&unit, header, Role::Library, &paths, pipeline.deadline(), observer);
-        let image = || fs::read(&paths.staged).map_err(Failure::file("read", &paths.staged));
+        let image = || files::read(&paths.staged).map_err(Failure::file("read", &paths.staged));
         let load = |_| self.name_for_perf(Library::open(&paths.staged)?, &[entry.to_owned()], image);
         let loaded = built.and_then(load);
         self.discard(&[self.source(stem), paths.staged]);
@@ -365,7 +366,7 @@ impl Engine {
                 .link_by_driver(objects, &library, header, exports, pipeline.deadline(), observer)
                 .and_then(|_| {
                     let _stage = Stage::Load.on(observer);
-                    let image = || fs::read(&library).map_err(Failure::file("read", &library));
+                    let image = || files::read(&library).map_err(Failure::file("read", &library));
                     self.name_for_perf(Library::open(&library)?, exports, image)
                 }),
         };

@@ -14,6 +14,8 @@ mod discovery;
 mod doctor;
 #[cfg(unix)]
 mod edges;
+#[cfg(unix)]
+mod ends;
 #[cfg(target_os = "linux")]
 mod flags;
 mod interrupt;
@@ -28,6 +30,8 @@ mod paths;
 mod pch;
 mod processes;
 mod reuse;
+#[cfg(unix)]
+mod strangers;
 #[cfg(target_os = "linux")]
 mod system;
 mod timings;

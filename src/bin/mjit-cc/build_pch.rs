@@ -30,7 +30,7 @@ pub(crate) fn run(args: &BuildPchArgs, talk: &Human) -> Result<Exit, Trouble> {
         UnitHeader::Pch(ready) => {
             let how = if ready.reused() { "reused" } else { "built" };
             let milliseconds = ready.took().as_secs_f64() * 1e3;
-            writeln!(std::io::stdout(), "{}: {how} in {milliseconds:.0} ms", file.display())?;
+            writeln!(std::io::stdout(), "{}: {how} in {milliseconds:.0} ms", crate::shown::result(&file))?;
             Ok(Exit::Good)
         }
         // The warning has said why.

@@ -16,6 +16,7 @@ use crate::human::Human;
 use crate::jobserver::Inherited;
 use crate::json::{self, Json};
 use crate::setup;
+use crate::shown;
 
 pub(crate) fn run(args: &CompileArgs, inherited: Inherited, talk: &Human) -> Result<Exit, Trouble> {
     let json = (args.message_format == MessageFormat::Json).then(|| Json::new(talk));
@@ -77,7 +78,11 @@ fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<
     }
     written?;
     let good = report.units.iter().all(|unit| unit.status.is_good());
-    Ok(if good { Exit::Good } else { Exit::UnitsFailed })
+    Ok(match () {
+        () if good => Exit::Good,
+        () if report.was_hindered() => Exit::Internal,
+        () => Exit::UnitsFailed,
+    })
 }
 
 /// Whatever became of the units: those that failed took their time too.
@@ -105,7 +110,7 @@ fn print_result(report: &Report, out_dir: &Path, compact: bool) -> io::Result<()
     let library = report.units.iter().find_map(|unit| unit.library.as_deref());
     let Some(library) = library else { return Ok(()) };
     let result = out_dir.join(if compact { library } else { "units.json" });
-    writeln!(io::stdout(), "{}", result.display())
+    writeln!(io::stdout(), "{}", shown::result(&result))
 }
 
 fn print_commands(plans: &[Plan]) -> io::Result<()> {

@@ -101,7 +101,7 @@ fn examine(talk: &Human) -> Result<Findings, Trouble> {
     };
     let refused =
         refused.iter().chain(scratch.skipped()).map(|(path, error)| format!("{}: {error}", path.display())).collect();
-    let executor = setup::executor();
+    let executor = setup::executor()?;
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
 
     let mut compilers: Vec<Compiler> = Vec::new();

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use mjitcc::Error;
 use mjitcc::discover::{DiscoverError, LauncherError};
-use mjitcc::platforms::advice;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +60,9 @@ pub(crate) enum Trouble {
     /// Standard output cannot be written to.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
+    /// Signals that end the tool cannot be waited for.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
     /// A file that was named is not there.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
@@ -76,6 +78,7 @@ impl Trouble {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Work(error) => match error {
+                error if error.is_of_machine() => Exit::Internal,
                 Error::Discover(DiscoverError::Interrupted) | Error::Interrupted => Exit::Interrupted,
                 Error::Discover(DiscoverError::UnknownTarget(_))
                 | Error::CacheSetting(_)
@@ -91,7 +94,7 @@ impl Trouble {
             Self::Usage(_) => Exit::Usage,
             // Whoever reads went away, as `head` does.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
-            Self::Output(_) => Exit::Internal,
+            Self::Output(_) | Self::Signals(_) => Exit::Internal,
             Self::Unreadable { .. } => Exit::UnitsFailed,
         }
     }
@@ -99,13 +102,11 @@ impl Trouble {
     /// The compiler's own lines, and what the user could do.
     pub(crate) fn details(&self) -> (&str, Option<&'static str>) {
         match self {
-            Self::Work(Error::Header { failure, hint, .. }) => (failure.output(), hint.or_else(|| failure.hint())),
-            Self::Work(Error::File { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
-                ("", Some(advice::DISK_FULL))
-            }
+            Self::Work(error @ Error::Header { failure, .. }) => (failure.output(), error.hint()),
             Self::Work(Error::CompilerGone { .. }) => {
                 ("", Some("it answered when this run began: was it removed or updated?"))
             }
+            Self::Work(error) => ("", error.hint()),
             _ => ("", None),
         }
     }

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mjitcc::Failure;
+use mjitcc::cache::NotOwn;
 use mjitcc::batch::report::{Report, Status, UnitReport};
 use mjitcc::event::{Event, Observer};
 
 use crate::exit::{Exit, Trouble};
+use crate::shown;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -83,8 +85,8 @@ impl Human {
     }
 
     fn error(&self, text: impl Display, output: &str, hint: Option<&str>) {
-        let mut message = format!("{ERROR}error{ERROR:#}: {text}");
-        for line in output.trim_end().lines() {
+        let mut message = format!("{ERROR}error{ERROR:#}: {}", shown::plain(&text.to_string()));
+        for line in shown::output(output.trim_end()).lines() {
             message += &format!("\n{line}");
         }
         if let Some(hint) = hint {
@@ -95,14 +97,14 @@ impl Human {
 
     /// Something that was asked for and is not a result.
     pub(crate) fn note(&self, text: &str) {
-        self.print(text);
+        self.print(shown::plain(text));
     }
 
     /// Where something beside the results went.
     pub(crate) fn made(&self, what: &str, file: &Path) {
         self.end_bar();
         if self.says(Level::Normal) {
-            self.print(format_args!("{what}: {}", file.display()));
+            self.print(format_args!("{what}: {}", shown::path(file)));
         }
     }
 
@@ -174,7 +176,7 @@ impl Human {
         if self.level > Level::Quiet && std::io::stderr().is_terminal() {
             let bar = state.bar.get_or_insert_with(ProgressBar::new_spinner);
             bar.enable_steady_tick(TICK);
-            bar.set_message(what.to_owned());
+            bar.set_message(shown::plain(what));
         }
     }
 
@@ -189,7 +191,7 @@ impl Human {
         state.done += 1;
         if let Some(bar) = &state.bar {
             bar.set_position(state.done as u64);
-            bar.set_message(unit.to_owned());
+            bar.set_message(shown::plain(unit));
         } else if self.says(Level::Normal) && state.last_line.is_some_and(|last| last.elapsed() > PLAIN_EVERY) {
             state.last_line = Some(Instant::now());
             let line = format!("{}/{} units", state.done, state.total);
@@ -219,7 +221,8 @@ impl Human {
                 };
                 let milliseconds = (report.timings.compile + report.timings.link).as_secs_f64() * 1e3;
                 let library = report.library.as_deref().unwrap_or_default();
-                self.print(format_args!("{}: {how} in {milliseconds:.0} ms: {library}", report.unit));
+                let (unit, library) = (shown::plain(&report.unit), shown::plain(library));
+                self.print(format_args!("{unit}: {how} in {milliseconds:.0} ms: {library}"));
             }
             None => {}
         }
@@ -239,30 +242,34 @@ impl Observer for Human {
     fn event(&self, event: &Event<'_>) {
         match *event {
             Event::ScratchMade { path } if self.says(Level::Everything) => {
-                self.print(format_args!("temporary files: {}", path.display()));
+                self.print(format_args!("temporary files: {}", shown::path(path)));
             }
             Event::CompilerChosen { compiler } if self.says(Level::Verbose) => {
-                self.print(format_args!("compiler: {compiler}"));
+                self.print(format_args!("compiler: {}", shown::plain(&compiler.to_string())));
             }
             Event::Waiting { path } if self.says(Level::Normal) => {
-                self.print(format_args!("waiting for another mjit-cc, which holds {}", path.display()));
+                self.print(format_args!("waiting for another mjit-cc, which holds {}", shown::path(path)));
             }
-            Event::Running { step } if self.says(Level::Commands) => self.print(step),
+            Event::Running { step } if self.says(Level::Commands) => self.print(shown::plain(&step.to_string())),
             Event::PchStarted { header } if self.says(Level::Verbose) => {
-                self.print(format_args!("precompiling {}", header.display()));
+                self.print(format_args!("precompiling {}", shown::path(header)));
             }
             Event::PchReady { file, reused, took } if self.says(Level::Verbose) => {
                 let how = if reused { "reused" } else { "built, and proven to be used," };
-                self.print(format_args!("PCH {}: {how} in {:.0} ms", file.display(), took.as_secs_f64() * 1e3));
+                self.print(format_args!("PCH {}: {how} in {:.0} ms", shown::path(file), took.as_secs_f64() * 1e3));
             }
             Event::Warning { text } if self.says(Level::Normal) => {
-                self.print(format_args!("{WARNING}warning{WARNING:#}: {text}"));
+                self.print(format_args!("{WARNING}warning{WARNING:#}: {}", shown::output(text)));
+            }
+            Event::CacheUnusable { error, .. } if self.says(Level::Normal) && NotOwn::is(error) => {
+                let text = shown::plain(&error.to_string());
+                self.print(format_args!("{WARNING}warning{WARNING:#}: no object cache: {text}"));
             }
             Event::CacheUnusable { dir, error } if self.says(Level::Verbose) => {
-                self.print(format_args!("object cache {}: {error}", dir.display()));
+                self.print(format_args!("object cache {}: {error}", shown::path(dir)));
             }
             Event::InputsUnknown { what, why } if self.says(Level::Verbose) => {
-                self.print(format_args!("{what} is not kept for the next run: {why}"));
+                self.print(format_args!("{} is not kept for the next run: {why}", shown::plain(what)));
             }
             Event::BatchStarted { units } => {
                 self.start_bar(units);
@@ -273,19 +280,19 @@ impl Observer for Human {
             Event::UnitOutput { text, diagnostics, .. } => {
                 let refused = diagnostics.iter().any(|one| one.severity == mjitcc::platforms::Severity::Error);
                 if self.says(Level::Normal) || refused {
-                    self.print(text.trim_end());
+                    self.print(shown::output(text.trim_end()));
                 }
             }
             Event::UnitCompiled { unit } => self.step_bar(unit),
             Event::UnitFinished { report } => self.unit_finished(report),
             Event::NotMerged { unit, why } if self.says(Level::Commands) => {
-                self.print(format_args!("{unit}: compiled alone: {why}"));
+                self.print(format_args!("{}: compiled alone: {why}", shown::plain(unit)));
             }
             Event::LinkLeft { why } if self.says(Level::Verbose) => {
                 self.print(format_args!("linked by the compiler's driver instead of wild: {why}"));
             }
             Event::LinkStarted { library, objects } if self.says(Level::Verbose) => {
-                self.print(format_args!("linking {} into {}", plural(objects, "object"), library.display()));
+                self.print(format_args!("linking {} into {}", plural(objects, "object"), shown::path(library)));
             }
             Event::LinkFailed { library, failure } => {
                 let text = format!("{}: {failure}", library.display());

@@ -12,6 +12,7 @@ mod human;
 mod jobserver;
 mod json;
 mod setup;
+mod shown;
 mod signals;
 
 fn main() -> std::process::ExitCode {

@@ -21,10 +21,10 @@ use crate::jobserver::{Inherited, OfMake};
 use crate::signals;
 
 /// An executor that Ctrl-C ends.
-pub(crate) fn executor() -> Arc<ProcessExecutor> {
+pub(crate) fn executor() -> Result<Arc<ProcessExecutor>, Trouble> {
     let executor = Arc::new(ProcessExecutor::default());
-    signals::end(&executor);
-    executor
+    signals::end(&executor).map_err(Trouble::Signals)?;
+    Ok(executor)
 }
 
 /// The compiler and all that running it takes.
@@ -40,7 +40,7 @@ pub(crate) fn pipeline(
         observer.event(&Event::Warning { text: &text });
     }
     observer.event(&Event::ScratchMade { path: scratch.path() });
-    let executor = executor();
+    let executor = executor()?;
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
     let wish = Wish { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
     let compiler = finder.find(&wish).map_err(mjitcc::Error::from)?;
@@ -51,6 +51,7 @@ pub(crate) fn pipeline(
     }
     observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
     let mut pipeline = Pipeline::new(compiler, flags(args), executor, scratch);
+    pipeline.check_named_files()?;
     pipeline.timeout = timeout;
     pipeline.watched =
         Watched::of(args.hash_files.iter().cloned(), args.hash_env.iter().cloned(), &environment.variables)?;

@@ -1,5 +1,6 @@
 //! The signals that end the tool. Ends its compilers, and knows which signal it was.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -40,26 +41,22 @@ pub(crate) fn let_writes_fail() {
 
 /// From here on these end the compilers. A signal that was ignored when the tool was started stays ignored (`nohup`).
 #[cfg(unix)]
-pub(crate) fn end(executor: &Arc<ProcessExecutor>) {
+pub(crate) fn end(executor: &Arc<ProcessExecutor>) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !mjitcc::exec::is_ignored(signal));
-    let signals = signal_hook::iterator::Signals::new(wanted.collect::<Vec<_>>());
-    debug_assert!(signals.is_ok(), "{signals:?}");
-    let Ok(mut signals) = signals else { return };
+    let mut signals = signal_hook::iterator::Signals::new(wanted.collect::<Vec<_>>())?;
     let executor = Arc::clone(executor);
     // Without a thread for it, a signal does what it always does.
     let handle = signals.handle();
     let waits = move || signals.forever().for_each(|signal| comes(signal, &executor));
-    if std::thread::Builder::new().name("signals".to_owned()).spawn(waits).is_err() {
-        handle.close();
-    }
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(waits);
+    thread.map(drop).inspect_err(|_| handle.close())
 }
 
 /// From here on Ctrl-C and its like end the compilers.
 #[cfg(windows)]
-pub(crate) fn end(executor: &Arc<ProcessExecutor>) {
+pub(crate) fn end(executor: &Arc<ProcessExecutor>) -> io::Result<()> {
     let executor = Arc::clone(executor);
-    let installed = ctrlc::set_handler(move || comes(INTERRUPT, &executor));
-    debug_assert!(installed.is_ok(), "{installed:?}");
+    ctrlc::set_handler(move || comes(INTERRUPT, &executor)).map_err(io::Error::other)
 }
