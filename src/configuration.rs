@@ -9,11 +9,11 @@ use std::time::UNIX_EPOCH;
 
 use mjit_cc_platforms::{SearchList, Step, hides_inputs, possible_files, processor, why_unknown};
 
-use crate::files;
 use crate::depend::{SearchPath, TextFacts};
 use crate::discover::Variables;
 use crate::error::Error;
 use crate::exec::{ExecError, Invocation};
+use crate::files;
 use crate::key::{Digest, KeyBuilder};
 use crate::pipeline::Pipeline;
 use crate::response;

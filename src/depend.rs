@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::files;
-use crate::machine;
 use crate::key::Digest;
+use crate::machine;
 
 mod lookups;
 mod text;

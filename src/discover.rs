@@ -298,7 +298,11 @@ enum Rejection {
 
 impl Rejection {
     fn of(action: &str, path: &Path, error: &io::Error) -> Self {
-        Self::Machine { what: format!("{action} {}", path.display()), why: error.to_string(), hint: machine::hint(error) }
+        Self::Machine {
+            what: format!("{action} {}", path.display()),
+            why: error.to_string(),
+            hint: machine::hint(error),
+        }
     }
 }
 

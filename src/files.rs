@@ -23,7 +23,10 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// Opens the file of a lock, and makes the file where there is none. A symbolic link is refused.
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a symbolic link, which is not followed: remove it"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "is a symbolic link, which is not followed: remove it",
+        ));
     }
     regular(OpenOptions::new().read(true).write(true).create(true).truncate(false), path, Links::Refused)
 }
@@ -36,7 +39,8 @@ pub(crate) fn open_stamped(path: &Path) -> io::Result<File> {
 /// Reads a regular file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open(path)?;
-    let mut bytes = Vec::with_capacity(file.metadata().map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(0)));
+    let mut bytes =
+        Vec::with_capacity(file.metadata().map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(0)));
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }

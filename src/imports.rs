@@ -1,8 +1,8 @@
 //! Whether a file is what a Windows linker takes a host's symbols from: an import library, Microsoft's or MinGW's. Reads; links
 //! nothing.
 
-use std::path::{Path, PathBuf};
 use std::io;
+use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::{Arch, Target};
 use object::read::archive::ArchiveFile;

@@ -49,8 +49,8 @@ pub mod event;
 pub mod exec;
 #[cfg(all(feature = "capi", not(loom)))]
 pub mod ffi;
-pub mod imports;
 mod files;
+pub mod imports;
 pub mod key;
 pub mod library;
 mod link;

@@ -22,6 +22,15 @@ pub(crate) fn is_at_fault(error: &io::Error) -> bool {
     lack(error).is_some()
 }
 
+/// The result of reading what may as well not be there, but for an error of the machine's: that says nothing of what is there.
+pub(crate) fn unless_at_fault<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_at_fault(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 /// What the user can do about such an error.
 pub(crate) fn hint(error: &io::Error) -> Option<&'static str> {
     Some(match lack(error)? {

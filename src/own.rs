@@ -67,12 +67,13 @@ pub(crate) fn check(_dir: &Path) -> io::Result<()> {
 }
 
 /// Makes the directory `inner` in `outer` where it is not there, and insists that only users may write to it who may exchange it anyway: its owner
-/// is this user or `outer`'s, and its group may write only where `outer`'s may. Users with a common group build in one directory like this.
+/// is this user or `outer`'s, and its group may write only where `outer`'s may, and not all. Users with a common group build in one directory like this.
 #[cfg(unix)]
 pub(crate) fn make_within(outer: &Path, inner: &Path) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
     let around = fs::metadata(outer)?;
-    let shared = around.mode() & 0o020 != 0;
+    // Where all may write, a group of this user's is no reason to let it write too.
+    let shared = around.mode() & 0o022 == 0o020;
     let wanted = if shared { 0o770 } else { 0o700 };
     match fs::DirBuilder::new().mode(wanted).create(inner) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -97,8 +98,8 @@ pub(crate) fn make_within(outer: &Path, inner: &Path) -> io::Result<()> {
             "may be written to by other users (mode {mode:o}), and what is in it would be used; remove it"
         )));
     }
-    if found.uid() == user() && mode & 0o777 != wanted {
-        fs::set_permissions(inner, fs::Permissions::from_mode(mode & 0o7000 | wanted))?;
+    if found.uid() == user() && mode & !wanted & 0o777 != 0 {
+        fs::set_permissions(inner, fs::Permissions::from_mode(mode & (0o7000 | wanted)))?;
     }
     Ok(())
 }

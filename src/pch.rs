@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::{Header, Job, Pch, Plan, PlanError};
 
-use crate::files;
 use crate::depend::{FileDigests, Inputs, TextFacts};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer};
+use crate::files;
 use crate::key::{Digest, KeyBuilder};
 use crate::lock::{self, Unlocking};
 use crate::pipeline::{Pipeline, Reading};

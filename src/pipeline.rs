@@ -15,7 +15,6 @@ use mjit_cc_platforms::{
     quote::line_directive, tells_directory, tells_of_crash,
 };
 
-use crate::files;
 use crate::admission::{Admission, Memory, Permit};
 use crate::cache::ObjectCache;
 use crate::configuration::{Configuration, Watched};
@@ -24,11 +23,12 @@ use crate::discover::{Found, FoundLauncher};
 use crate::error::{Error, Failure, Phase};
 use crate::event::{Event, Observer, Stage};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
+use crate::files;
 use crate::imports::check_import_library;
 use crate::key::{Digest, KeyBuilder};
 use crate::link::{InProcess, NotLinked};
-use crate::pch::UnitHeader;
 use crate::machine;
+use crate::pch::UnitHeader;
 use crate::response;
 use crate::scratch::{self, Scratch};
 use crate::symbols;
@@ -463,7 +463,7 @@ impl Pipeline {
         let began = began.transpose()?;
         let result = self.run_steps(plan, phase, deadline, observer);
         // Compilers write it also where they fail.
-        let rule = reading.depfile().map(|path| files::read(path));
+        let rule = reading.depfile().map(files::read);
         reading.depfile().into_iter().for_each(|depfile| self.scratch.remove(depfile));
         plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
         let (output, stopped) = match result {

@@ -8,6 +8,7 @@ use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::library;
@@ -53,8 +54,9 @@ pub struct Scratch {
 /// A directory of ours, which goes with this.
 #[derive(Debug)]
 struct Held {
-    /// None where the directory is to stay.
-    locked: Option<Locked>,
+    /// None where the directory is to stay. Shared with a thread that removes a file of it, so that the lock around this is not held over that: a
+    /// fork would inherit it.
+    locked: Option<Arc<Locked>>,
     /// The process that removes it, and no other that was forked from that one.
     process: u32,
 }
@@ -81,7 +83,7 @@ impl Scratch {
                 Ok(locked) => {
                     let path = locked.path().to_owned();
                     system::sweep(base, &path);
-                    let held = Mutex::new(Some(Held { locked: Some(locked), process: std::process::id() }));
+                    let held = Mutex::new(Some(Held { locked: Some(Arc::new(locked)), process: std::process::id() }));
                     return Ok(Self { held, path, skipped: tried, late: Mutex::default() });
                 }
                 Err(error) => tried.push((base.clone(), error)),
@@ -134,9 +136,9 @@ impl Scratch {
     /// called for another file after it was unloaded.
     pub fn remove(&self, path: &Path) {
         debug_assert!(path.starts_with(&self.path));
-        let held = lock(&self.held);
         // One that is closed is gone with its files, and one that was left is another process's.
-        let Some(locked) = held.as_ref().and_then(|held| held.locked.as_ref()) else { return };
+        let locked = lock(&self.held).as_ref().and_then(|held| held.locked.clone());
+        let Some(locked) = locked else { return };
         let is_gone = |path: &Path| match path.file_name().filter(|_| path.parent() == Some(&self.path)) {
             Some(name) => locked.remove_file(name).is_ok(),
             None => system::remove_file(path).is_ok(),
@@ -156,7 +158,8 @@ impl Scratch {
 impl Drop for Held {
     fn drop(&mut self) {
         // What stays now is swept by a later process.
-        let _ = self.locked.take().filter(|_| self.process == std::process::id()).map(Locked::remove);
+        let own = self.locked.take().filter(|_| self.process == std::process::id());
+        let _ = own.map(|locked| locked.remove());
     }
 }
 

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{Completion, Role};
 
-use crate::files;
 use crate::event::{Event, Observer};
 use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation, Watch};
+use crate::files;
 use crate::pch::UnitHeader;
 use crate::pipeline::{Pipeline, Ran, Reading, UnitPaths};
 use crate::symbols;

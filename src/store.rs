@@ -119,7 +119,10 @@ impl Store {
     /// Makes the directory where needed, and waits until no other process works in it.
     pub(crate) fn open(layout: Layout, executor: &dyn Executor, observer: &dyn Observer) -> Result<Self, Error> {
         fs::create_dir_all(&layout.out_dir).map_err(Error::file("create", &layout.out_dir))?;
-        own::make_within(&layout.out_dir, &layout.dir).map_err(Error::file("use", &layout.dir))?;
+        own::make_within(&layout.out_dir, &layout.dir).map_err(|error| {
+            let action = if own::NotOwn::is(&error) { "use" } else { "create" };
+            Error::file(action, &layout.dir)(error)
+        })?;
         let dir = scratch::Dir::open(&layout.dir).map_err(Error::file("use", &layout.dir))?;
         for part in [OBJECTS, "libraries", "pch"] {
             let part = layout.dir.join(part);

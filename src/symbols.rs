@@ -1,8 +1,8 @@
 //! Reading which names an object or a library defines. Nothing is loaded or run for it.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::io;
+use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::Target;
 use object::read::NameOrOrdinal;

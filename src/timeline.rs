@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::files;
 use crate::batch::report::Status;
 use crate::error::Error;
 use crate::event::Stage;
+use crate::files;
 use crate::whole;
 
 mod html;

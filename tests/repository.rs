@@ -71,6 +71,39 @@ fn platform_words_stay_out_of_the_pipeline() {
     }
 }
 
+/// Other users and other programs put files where this tool reads and writes: `files.rs` knows what is no regular file, and writes through no link.
+#[test]
+fn files_are_opened_where_it_is_known_what_may_be_in_their_place() {
+    // The kernel's own files, objects of this run, and another system's ways.
+    let readers =
+        ["admission/memory.rs", "standby/warm.rs", "library.rs", "link/objects.rs", "scratch/elsewhere.rs", "files.rs"];
+    // Into directories that are this process's own.
+    let writers = [
+        "pipeline.rs",
+        "pipeline/surroundings.rs",
+        "discover.rs",
+        "standby.rs",
+        "worker/engine.rs",
+        "worker/engine/cached.rs",
+    ];
+    let writers =
+        [&writers[..], &["batch/make.rs", "bin/mjit-cc/doctor.rs", "scratch/elsewhere.rs", "files.rs"]].concat();
+    for path in glob::glob(root().join("src/**/*.rs").to_str().unwrap()).unwrap().map(Result::unwrap) {
+        let name = path.strip_prefix(root().join("src")).unwrap().to_string_lossy().replace('\\', "/");
+        let source = fs::read_to_string(&path).unwrap();
+        let code = source.split("#[cfg(all(test").next().unwrap_or_default();
+        let lines = || product(code).lines().filter(|line| !line.trim_start().starts_with("//"));
+        let has = |word: &str| lines().any(|line| line.contains(word));
+        for (words, allowed) in [
+            (&["fs::read(", "fs::read_to_string(", "File::open("][..], &readers[..]),
+            (&["fs::write(", "File::create("][..], &writers[..]),
+        ] {
+            let found = words.iter().find(|word| has(word));
+            assert!(found.is_none() || allowed.contains(&name.as_str()), "src/{name}: {}", found.unwrap());
+        }
+    }
+}
+
 #[test]
 #[cfg_attr(windows, ignore = "asks cargo, which the system that builds for Windows need not have as a Windows program")]
 fn every_dependency_builds_with_the_stated_rust() {

@@ -7,7 +7,8 @@ pub const DISK_FULL: &str = "the disk is full: make room and run again; what was
 pub const FILE_SIZE: &str = "a file became larger than this user's limit: raise the limit (ulimit -f)";
 
 /// For too many open files.
-pub const DESCRIPTORS: &str = "too many files are open: raise the limit (ulimit -n), or end programs that hold many files open";
+pub const DESCRIPTORS: &str =
+    "too many files are open: raise the limit (ulimit -n), or end programs that hold many files open";
 
 /// For memory that ran out.
 pub const MEMORY: &str = "memory ran out: end other programs, or raise the limit (ulimit -v)";
@@ -90,7 +91,8 @@ pub fn on(output: &str) -> Option<&'static str> {
 /// compiler's own complaint counts: a line that ends with the words.
 #[must_use]
 pub fn on_machine(output: &str) -> Option<&'static str> {
-    let ends = |words: &str| output.lines().any(|line| line.trim_end().trim_end_matches(['.', ')', ']']).ends_with(words));
+    let ends =
+        |words: &str| output.lines().any(|line| line.trim_end().trim_end_matches(['.', ')', ']']).ends_with(words));
     let exhausted = |words: &str| output.lines().any(|line| line.starts_with(words));
     MACHINE.iter().find(|(words, _)| ends(words) || exhausted(words)).map(|&(_, advice)| advice)
 }

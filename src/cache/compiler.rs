@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{Compiler, CompilerParts, Step};
 
-use crate::files;
 use super::room;
 use crate::depend::Stamp;
 use crate::discover::Environment;
 use crate::exec::Invocation;
+use crate::files;
 use crate::key::{Digest, KeyBuilder};
 use crate::pipeline::Pipeline;
 

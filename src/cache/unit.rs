@@ -9,10 +9,10 @@ use mjit_cc_platforms::{ask_processor, why_private};
 
 use super::compiler::Anatomist;
 use super::{Cache, CachePlace, Entry, room};
-use crate::files;
 use crate::depend::Inputs;
 use crate::discover::Environment;
 use crate::event::Observer;
+use crate::files;
 use crate::key::{Digest, KeyBuilder};
 use crate::pch::UnitHeader;
 use crate::pipeline::{Pipeline, Ran};

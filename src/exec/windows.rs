@@ -69,6 +69,18 @@ fn spawn(command: Command) -> io::Result<(Process, Group)> {
 }
 
 impl Group {
+    /// Windows has no signal that stops a process.
+    #[expect(clippy::unused_self, reason = "as on Unix")]
+    pub(super) fn is_stopped(&self) -> bool {
+        false
+    }
+
+    /// Not known here: a process that came to its end is out of the table a moment later.
+    #[expect(clippy::unused_self, reason = "as on Unix")]
+    pub(super) fn has_ended(&self) -> bool {
+        false
+    }
+
     /// Ends the process and what it started.
     pub(super) fn end(&mut self) {
         // Closing the job's only handle ends what is in it.

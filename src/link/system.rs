@@ -1,14 +1,15 @@
 //! What the compiler's driver would add to a library's objects, as far as an object needs it: parts of the compiler's own library, the
 //! versions of the C library's symbols, and the functions that are in the C library's static part alone. Links nothing.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::LinkLine;
 
 use super::objects::{Text, read_together};
 use super::{NotLinked, script, stub};
+use crate::files;
+use crate::machine::unless_at_fault;
 
 /// How a library begins that is no linker script.
 const ELF: &[u8] = b"\x7fELF";
@@ -42,24 +43,26 @@ pub(super) struct Added {
 
 impl System {
     /// Reads what a compiler's link line names.
-    pub(super) fn read(line: &LinkLine) -> Self {
+    pub(super) fn read(line: &LinkLine) -> io::Result<Self> {
         let find = |name: &str| line.dirs.iter().map(|dir| dir.join(name)).find(|path| path.is_file());
         let named = line.archives.iter().find(|path| path.ends_with("libgcc.a")).cloned();
         let mut system = Self {
-            compiler: named.or_else(|| find("libgcc.a")).and_then(Archive::read),
+            compiler: named.or_else(|| find("libgcc.a")).map(Archive::read).transpose()?.flatten(),
             start: line.start.clone(),
             end: line.end.clone(),
             ..Self::default()
         };
-        for path in find("libc.so").map(|path| behind_script(&path, line)).unwrap_or_default() {
+        for path in find("libc.so").map(|path| behind_script(&path, line)).transpose()?.unwrap_or_default() {
             if path.extension().is_some_and(|suffix| suffix == "a") {
-                system.statics = system.statics.or_else(|| Archive::read(path));
+                if system.statics.is_none() {
+                    system.statics = Archive::read(path)?;
+                }
             } else if system.library.is_none() {
-                let stub = fs::read(&path).ok().and_then(|bytes| stub::read(&bytes));
+                let stub = unless_at_fault(files::read(&path))?.and_then(|bytes| stub::read(&bytes));
                 system.library = stub.map(|stub| (Text::new(stub.image), stub.names));
             }
         }
-        system
+        Ok(system)
     }
 
     /// What a library with these open names wants.
@@ -84,9 +87,12 @@ impl System {
 
 impl Archive {
     /// Reads which names an archive defines, from its own table.
-    fn read(path: PathBuf) -> Option<Self> {
-        let bytes = fs::read(&path).ok()?;
-        let file = object::read::archive::ArchiveFile::parse(&*bytes).ok()?;
+    fn read(path: PathBuf) -> io::Result<Option<Self>> {
+        Ok(unless_at_fault(files::read(&path))?.and_then(|bytes| Self::parse(path, &bytes)))
+    }
+
+    fn parse(path: PathBuf, bytes: &[u8]) -> Option<Self> {
+        let file = object::read::archive::ArchiveFile::parse(bytes).ok()?;
         let symbols = file.symbols().ok()??;
         let name = |symbol: object::Result<object::read::archive::ArchiveSymbol<'_>>| {
             Some(String::from_utf8_lossy(symbol.ok()?.name()).into_owned())
@@ -106,13 +112,15 @@ fn any(open: &[String], sorted: &[String], counts: impl Fn(&str) -> bool) -> boo
 }
 
 /// The files that a library's name stands for: itself, or what is named in the linker script that it is.
-fn behind_script(path: &Path, line: &LinkLine) -> Vec<PathBuf> {
+fn behind_script(path: &Path, line: &LinkLine) -> io::Result<Vec<PathBuf>> {
     let mut begin = [0; ELF.len()];
-    if File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == ELF {
-        return vec![path.to_owned()];
+    let read = files::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    if unless_at_fault(read)?.is_some() && begin == ELF {
+        return Ok(vec![path.to_owned()]);
     }
-    let files = fs::read_to_string(path).ok().and_then(|text| script::inputs(&text)).unwrap_or_default();
-    files.iter().filter_map(|file| place(file, path, line)).collect()
+    let text = unless_at_fault(files::read_to_string(path))?;
+    let named = text.and_then(|text| script::inputs(&text)).unwrap_or_default();
+    Ok(named.iter().filter_map(|file| place(file, path, line)).collect())
 }
 
 /// Where a file lies that a script names (ld's manual, "Commands Dealing with Files").

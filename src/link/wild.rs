@@ -82,7 +82,7 @@ impl InProcess {
             return Ok(library);
         }
         // Asking runs a process, which neither a thread of rayon's nor a once-lock waits for: a fork would inherit the wait.
-        let found = ask().map(|line| System::read(&line));
+        let found = ask().map(|line| System::read(&line)).transpose()?;
         self.known.system.get_or_init(|| found);
         link()?.ok_or_else(|| NotLinked::Refused("the compiler was not asked how it links".to_owned()))
     }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use mjit_cc_platforms::Pch;
 use serde::{Deserialize, Serialize};
 
-use crate::files;
 use crate::depend::{FileDigests, Inputs, TextFacts};
 use crate::error::Error;
+use crate::files;
 use crate::key::{Digest, KeyBuilder};
 use crate::lock::Unlocking;
 

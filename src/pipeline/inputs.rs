@@ -11,12 +11,12 @@ use mjit_cc_platforms::{Plan, Role};
 use object::read::archive::ArchiveFile;
 
 use super::{Pipeline, Ran};
-use crate::files;
-use crate::machine;
 use crate::configuration::search_path;
 use crate::depend::{Includer, Inputs, Lookups, SearchPath, TextFacts};
 use crate::error::{Failure, Phase};
 use crate::event::{Event, Observer};
+use crate::files;
+use crate::machine;
 use crate::pch::UnitHeader;
 use crate::unit::Unit;
 

@@ -8,9 +8,9 @@ use mjit_cc_ctext::{Reason, Surroundings};
 use mjit_cc_platforms::{Job, quote::line_directive};
 
 use super::{Pipeline, Reading};
-use crate::files;
 use crate::error::{Failure, Phase};
 use crate::event::Observer;
+use crate::files;
 use crate::pch::UnitHeader;
 
 impl Pipeline {

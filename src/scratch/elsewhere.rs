@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{LOCK, PREFIX};
+use crate::sync::{Mutex, lock};
 
 /// How long a directory is tried to be removed. Windows keeps files as long as they are open, and a process that was just ended
 /// still has its own for a moment.
@@ -44,7 +45,7 @@ impl Dir {
 #[derive(Debug)]
 pub(super) struct Locked {
     path: PathBuf,
-    lock: File,
+    lock: Mutex<Option<File>>,
 }
 
 impl Locked {
@@ -53,12 +54,12 @@ impl Locked {
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base)?;
         // Named only once it is locked: a file of this name that is not locked belongs to the dead.
         let unnamed = dir.path().join("locking");
-        let mut lock = File::create(&unnamed)?;
-        lock.lock()?;
+        let mut file = File::create(&unnamed)?;
+        file.lock()?;
         // A file system without any room lets files be made and not written.
-        lock.write_all(&[b'\n'; 4096])?;
+        file.write_all(&[b'\n'; 4096])?;
         fs::rename(unnamed, dir.path().join(LOCK))?;
-        Ok(Self { path: dir.keep(), lock })
+        Ok(Self { path: dir.keep(), lock: Mutex::new(Some(file)) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -72,7 +73,7 @@ impl Locked {
 
     /// Removes the directory with all it holds. The lock's file goes last: where something stays because it is in use, the
     /// directory must be known for one that can be swept.
-    pub(super) fn remove(self) -> io::Result<()> {
+    pub(super) fn remove(&self) -> io::Result<()> {
         let began = Instant::now();
         while remove_contents(&self.path).is_err() && began.elapsed() < PATIENCE {
             thread::sleep(Duration::from_millis(10));
@@ -80,20 +81,18 @@ impl Locked {
         self.remove_now()
     }
 
-    fn remove_now(self) -> io::Result<()> {
-        let Self { path, lock } = self;
-        let result = remove_contents(&path);
+    fn remove_now(&self) -> io::Result<()> {
+        let result = remove_contents(&self.path);
         // Windows does not remove a directory with an open file in it.
-        drop(lock);
+        drop(lock(&self.lock).take());
         result?;
-        remove_dir(&path)
+        remove_dir(&self.path)
     }
 
     /// Leaves the directory for a person. Without a lock's file it looks like nothing of this tool's.
-    pub(super) fn keep(self) {
-        let Self { path, lock } = self;
-        drop(lock);
-        let _ = fs::remove_file(path.join(LOCK));
+    pub(super) fn keep(&self) {
+        drop(lock(&self.lock).take());
+        let _ = fs::remove_file(self.path.join(LOCK));
     }
 }
 
@@ -121,9 +120,9 @@ pub(super) fn sweep(base: &Path, own: &Path) {
             && entry.file_type().is_ok_and(|kind| kind.is_dir());
         if ours
             && path.file_name() != own.file_name()
-            && let Some(lock) = abandoned(&path)
+            && let Some(file) = abandoned(&path)
         {
-            let _ = Locked { path, lock }.remove_now();
+            let _ = Locked { path, lock: Mutex::new(Some(file)) }.remove_now();
         }
     }
 }

@@ -54,7 +54,8 @@ impl Dir {
 
     /// True if the directory is this user's and nobody else may look or put anything there.
     fn is_private(&self) -> bool {
-        self.is_own() && fs::fstat(&self.0).is_ok_and(|found| Mode::from_raw_mode(found.st_mode).bits() & 0o777 == 0o700)
+        self.is_own()
+            && fs::fstat(&self.0).is_ok_and(|found| Mode::from_raw_mode(found.st_mode).bits() & 0o777 == 0o700)
     }
 
     /// Removes what can be removed of what is in the directory, but for the one name.
@@ -129,7 +130,8 @@ pub(super) struct Locked {
     name: String,
     base: Dir,
     dir: Dir,
-    lock: File,
+    /// Held as long as this.
+    _lock: File,
 }
 
 impl Locked {
@@ -153,17 +155,12 @@ impl Locked {
                 let _ = fs::unlinkat(&base, &beside, AtFlags::empty());
             }
             let dir = made?;
-            return Ok(Self { path: path.join(&name), name, base, dir, lock });
+            return Ok(Self { path: path.join(&name), name, base, dir, _lock: lock });
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    fn make_locked(
-        name: &str,
-        base: &Dir,
-        beside: &str,
-        lock: &mut File,
-    ) -> io::Result<Dir> {
+    fn make_locked(name: &str, base: &Dir, beside: &str, lock: &mut File) -> io::Result<Dir> {
         // A file system without any room lets files be made and not written.
         lock.write_all(&[b'\n'; 4096])?;
         // The names in it can be guessed; nobody else may look or put anything there.
@@ -192,12 +189,10 @@ impl Locked {
 
     /// Removes the directory with all it holds. Where something stays, the lock does too, so that the next process knows the directory for
     /// one that can be swept.
-    pub(super) fn remove(self) -> io::Result<()> {
+    pub(super) fn remove(&self) -> io::Result<()> {
         let beside = format!("{}{BESIDE}", self.name);
         self.dir.remove_contents(Some(LOCK_NAME))?;
         let moved = fs::renameat(&self.dir, LOCK, &self.base, &beside);
-        // Held until both are gone.
-        let _lock = &self.lock;
         with_c_name(OsStr::new(&self.name), |name| self.base.remove_empty(name, &self.dir))?;
         if moved.is_ok() {
             fs::unlinkat(&self.base, &beside, AtFlags::empty())?;
@@ -206,7 +201,7 @@ impl Locked {
     }
 
     /// Leaves the directory for a person. Without a lock's file it looks like nothing of this tool's.
-    pub(super) fn keep(self) {
+    pub(super) fn keep(&self) {
         let _ = fs::unlinkat(&self.dir, LOCK, AtFlags::empty());
     }
 }
@@ -257,7 +252,7 @@ fn sweep_one(base: &Dir, name: &CStr, text: &str) -> io::Result<()> {
     // Without a lock's file it was kept on purpose, or is not this tool's.
     let Some(lock) = abandoned(&dir, LOCK) else { return Ok(()) };
     let base = Dir(base.0.try_clone()?);
-    Locked { path: PathBuf::new(), name: text.to_owned(), base, dir, lock }.remove()
+    Locked { path: PathBuf::new(), name: text.to_owned(), base, dir, _lock: lock }.remove()
 }
 
 /// The lock of what no process holds any more.

@@ -217,7 +217,7 @@ struct Tiny<'a>(&'a Path);
 #[cfg(target_os = "linux")]
 impl<'a> Tiny<'a> {
     fn on(dir: &'a Path) -> Option<Self> {
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=32k", "tmpfs"]).arg(dir).output();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=32k,mode=700", "tmpfs"]).arg(dir).output();
         if mount.is_ok_and(|output| output.status.success()) {
             return Some(Self(dir));
         }

@@ -90,10 +90,10 @@ fn leftovers_of_every_kind_are_swept() {
     assert_eq!(entries(&place.join("tmp")), [place.join("tmp/mjit-cc-build.lock")]);
 }
 
-/// A compiler that takes two seconds, stopped for longer than it may take: with or without the tool.
+/// A compiler that is done when it is told to be, stopped for longer than it may take: with or without the tool.
 fn is_stopped(tool_too: bool, compiler_too: bool) {
     let place = place();
-    let cc = "#!/bin/sh\ncase \" $* \" in *' -c '*) echo $$ > pid.new; mv pid.new pid; i=0; while [ $i -lt 20 ]; do sleep 0.1; i=$((i+1)); done ;; esac\nexec gcc \"$@\"\n";
+    let cc = "#!/bin/sh\ncase \" $* \" in *' -c '*) echo $$ > pid.new; mv pid.new pid; while [ ! -e go ]; do sleep 0.1; done ;; esac\nexec gcc \"$@\"\n";
     script(&place, "cc", cc);
     let mut tool = place.tool(&["compile", "--cc", "./cc", "--linker", "driver", "--timeout", "9", "u.c"]);
     let mut tool = tool.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
@@ -108,9 +108,12 @@ fn is_stopped(tool_too: bool, compiler_too: bool) {
             kill_process_group(compiler, signal).unwrap();
         }
     };
-    thread::sleep(Duration::from_millis(300));
     tell(Signal::STOP);
+    if !compiler_too {
+        place.write("go", "");
+    }
     thread::sleep(Duration::from_secs(11));
+    place.write("go", "");
     tell(Signal::CONT);
     until("the tool's end", || tool.try_wait().unwrap());
     let output = tool.wait_with_output().unwrap();
@@ -216,7 +219,9 @@ fn a_full_temporary_directory_is_an_error_that_says_so() {
 #[test]
 fn a_list_of_includes_that_cannot_be_read_keeps_nothing() {
     need!("gcc", "mkfifo");
-    for then in ["rm -f \"$file\"; mkfifo \"$file\"", "rm -f \"$file\"; mkdir \"$file\"", "rm -f \"$file\"", ": > \"$file\""] {
+    for then in
+        ["rm -f \"$file\"; mkfifo \"$file\"", "rm -f \"$file\"; mkdir \"$file\"", "rm -f \"$file\"", ": > \"$file\""]
+    {
         let place = place();
         place.write("own.h", "#define OWN 1\n");
         place.write("u.c", "#include \"own.h\"\nint u(void) { return OWN; }\n");

@@ -76,7 +76,9 @@ fn a_planted_lock_is_not_waited_for_and_a_planted_directory_not_emptied() {
     // As any user could make them in a shared directory: a FIFO as lock; a lock that is free in a directory that others may write to; links.
     place.write("victim/lock", "");
     place.write("victim/precious", "x");
-    for (name, bits) in [("mjit-cc-a", 0o700), ("mjit-cc-b", 0o777), ("mjit-cc-c", 0o700), ("mjit-cc-0123456789abcdef", 0o777)] {
+    for (name, bits) in
+        [("mjit-cc-a", 0o700), ("mjit-cc-b", 0o777), ("mjit-cc-c", 0o700), ("mjit-cc-0123456789abcdef", 0o777)]
+    {
         fs::create_dir(place.join("tmp").join(name)).unwrap();
         set_mode(&place.join("tmp").join(name), bits);
     }
@@ -117,7 +119,10 @@ fn refuses_cache(place: &Place, words: &str) {
     let output = soon(&mut compile(place, &["--cache", "c"]), 0);
     let said = text(&output.stderr);
     assert!(said.contains("warning: no object cache: ") && said.contains(words) && said.contains("/c"), "{said}");
-    assert!(!fs::read_dir(place.join("c/v1")).is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().len() == 2)));
+    assert!(
+        !fs::read_dir(place.join("c/v1"))
+            .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().len() == 2))
+    );
     for what in ["stats", "gc", "clear"] {
         let output = soon(&mut place.tool(&["cache", what, "--cache", "c"]), 4);
         assert!(text(&output.stderr).contains(words), "{what}: {}", text(&output.stderr));
@@ -172,12 +177,16 @@ fn what_is_used_again_is_the_users_alone_whatever_the_umask_says() {
     for dir in ["c", "c/v1", "c/v1/compilers"] {
         assert_eq!(mode(&place.join(dir)), 0o700, "{dir}");
     }
-    // Users with a common group build in one directory, where its owner lets them.
     assert_eq!(mode(&place.join("out")) & 0o777, 0o777);
-    assert_eq!(mode(&place.join("out/.mjit-cc")) & 0o777, 0o770);
-    let place = self::place();
-    place.good(&["compile", "--cc", "gcc", "u.c"]);
-    assert_eq!(mode(&place.join("out/.mjit-cc")) & 0o007, 0);
+    assert_eq!(mode(&place.join("out/.mjit-cc")) & 0o777, 0o700);
+    // Users with a common group build in one directory, where its owner lets them.
+    for (bits, own) in [(0o755, 0o700), (0o775, 0o770)] {
+        let place = self::place();
+        fs::create_dir(place.join("out")).unwrap();
+        set_mode(&place.join("out"), bits);
+        soon(&mut without_umask(&place, &["compile", "--cc", "gcc", "u.c"]), 0);
+        assert_eq!(mode(&place.join("out/.mjit-cc")) & 0o777, own, "{bits:o}");
+    }
 }
 
 #[test]
@@ -187,9 +196,10 @@ fn an_output_directory_whose_records_others_may_write_is_refused() {
         let said = text(&soon(&mut compile(place, &[]), 4).stderr);
         assert!(said.contains("cannot use") && said.contains(".mjit-cc") && said.contains(words), "{said}");
     };
-    for bits in [0o777, 0o772] {
+    for bits in [0o777, 0o772, 0o770] {
         let place = place();
         place.good(&["compile", "--cc", "gcc", "u.c"]);
+        set_mode(&place.join("out"), 0o755);
         set_mode(&place.join("out/.mjit-cc"), bits);
         refused(&place, "may be written to by other users");
     }
@@ -215,14 +225,20 @@ fn an_output_directory_whose_records_others_may_write_is_refused() {
 fn a_file_that_is_in_the_place_of_one_to_write_is_not_written_through() {
     need!("gcc");
     let words = ["--header", "v.h", "--cache", "c", "--timings=t.html", "--trace=t.json", "-O1"];
-    for (number, link) in [|from: &Path, to: &Path| symlink(from, to), |from: &Path, to: &Path| fs::hard_link(from, to)].iter().enumerate() {
+    for (number, link) in [|from: &Path, to: &Path| symlink(from, to), |from: &Path, to: &Path| fs::hard_link(from, to)]
+        .iter()
+        .enumerate()
+    {
         let place = place();
         soon(&mut compile(&place, &words), 0);
         let notes = fs::read_dir(place.join("c/v1/compilers")).unwrap().map(|entry| entry.unwrap().path());
         let records = fs::read_dir(place.join("out/.mjit-cc/libraries")).unwrap().map(|entry| entry.unwrap().path());
         let objects = fs::read_dir(place.join("out/.mjit-cc/objects")).unwrap().map(|entry| entry.unwrap().path());
         let mut all: Vec<_> = notes.chain(records).chain(objects).collect();
-        all.extend(["t.html", "t.json", "out/units.json", "out/u.so", "c/CACHEDIR.TAG", "c/v1/lock"].map(|name| place.join(name)));
+        all.extend(
+            ["t.html", "t.json", "out/units.json", "out/u.so", "c/CACHEDIR.TAG", "c/v1/lock"]
+                .map(|name| place.join(name)),
+        );
         all.extend(["out/.mjit-cc/pch/v.pch.gch", "out/.mjit-cc/pch/v.pch.gch.json"].map(|name| place.join(name)));
         let mut victims = Vec::new();
         for (number, path) in all.iter().enumerate() {
@@ -247,8 +263,10 @@ fn a_file_that_is_in_the_place_of_one_to_write_is_not_written_through() {
     }
 }
 
+type Puts = fn(&Path);
+
 /// Puts something that is no regular file in a place, in three ways.
-fn no_files() -> [(&'static str, fn(&Path)); 3] {
+fn no_files() -> [(&'static str, Puts); 3] {
     fn socket(path: &Path) {
         // The names of sockets are short.
         let dir = tempfile::tempdir().unwrap();
@@ -295,13 +313,19 @@ fn what_is_no_regular_file_in_the_place_of_one_of_the_tools_own_is_no_trap() {
         let in_dir = |dir: &str| -> Vec<_> {
             fs::read_dir(place.join(dir)).unwrap().map(|entry| entry.unwrap().path()).collect()
         };
-        let mut all = [in_dir("out/.mjit-cc/objects"), in_dir("out/.mjit-cc/libraries"), in_dir("c/v1/compilers")].concat();
+        let mut all =
+            [in_dir("out/.mjit-cc/objects"), in_dir("out/.mjit-cc/libraries"), in_dir("c/v1/compilers")].concat();
         all.extend(["out/.mjit-cc/pch/v.pch.gch", "out/units.json", "out/u.so"].map(|name| place.join(name)));
         for path in all {
             fs::remove_file(&path).unwrap();
             put(&path);
             let output = soon(&mut compile(&place, &words), 0);
-            assert!(fields(&place.join("out"), "library")[0] == "u.so", "{what} as {}: {}", path.display(), text(&output.stderr));
+            assert!(
+                fields(&place.join("out"), "library")[0] == "u.so",
+                "{what} as {}: {}",
+                path.display(),
+                text(&output.stderr)
+            );
         }
         for name in ["out/.mjit-cc/lock", "out/.mjit-cc/pch/v.pch.gch.json"] {
             fs::remove_file(place.join(name)).unwrap();
@@ -323,11 +347,10 @@ fn timings_go_into_a_fifo_that_a_process_reads_and_wait_for_none() {
     assert!(said.contains("t.html") && said.contains("no process reads"), "{said}");
     let reader = Command::new("cat").arg(place.join("t.html")).stdout(Stdio::piped()).spawn().unwrap();
     // It opens the FIFO some time.
-    let page = until("a page", || {
+    until("a page", || {
         let output = compile(&place, &["--timings=t.html"]).output().unwrap();
         output.status.success().then_some(())
     });
-    let () = page;
     assert!(text(&reader.wait_with_output().unwrap().stdout).contains("<html"));
 }
 
@@ -360,7 +383,11 @@ fn a_terminal_is_sent_no_sequences_but_colours() {
     }
     // Also where it is no terminal, since a log is read on one; standard output is for programs.
     let output = soon(&mut place.tool(&["compile", "-k", "--cc", "gcc", name]), 1);
-    assert!(!text(&output.stderr).contains('\x07') && text(&output.stderr).contains("^[]0;evil^G"), "{}", text(&output.stderr));
+    assert!(
+        !text(&output.stderr).contains('\x07') && text(&output.stderr).contains("^[]0;evil^G"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::args::{CacheArgs, CacheCommand, CacheWhere, MessageFormat};
 use crate::exit::{Exit, Trouble};
 use crate::setup;
+use crate::shown;
 
 const VERSION: u32 = 1;
 
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &CacheArgs) -> Result<Exit, Trouble> {
             } else {
                 let Stats { entries, headers, bytes } = stats;
                 let what = objects(entries, headers);
-                writeln!(out, "{}: {what}, {} of {max_size}", dir.display(), Size(bytes))?;
+                writeln!(out, "{}: {what}, {} of {max_size}", shown::result(dir), Size(bytes))?;
             }
         }
         CacheCommand::Gc { place } => {

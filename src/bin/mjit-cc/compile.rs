@@ -116,7 +116,7 @@ fn print_result(report: &Report, out_dir: &Path, compact: bool) -> io::Result<()
 fn print_commands(plans: &[Plan]) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for step in plans.iter().flat_map(|plan| &plan.steps) {
-        writeln!(out, "{step}")?;
+        writeln!(out, "{}", shown::on_stdout(step.to_string()))?;
     }
     out.flush()
 }

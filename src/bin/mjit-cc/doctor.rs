@@ -21,6 +21,7 @@ use crate::args::{DoctorArgs, MessageFormat};
 use crate::exit::{Exit, Trouble};
 use crate::human::Human;
 use crate::setup;
+use crate::shown;
 
 const VERSION: u32 = 1;
 
@@ -222,7 +223,7 @@ fn missing(compilers: &[Compiler], environment: &Environment) -> Vec<Missing> {
 }
 
 fn print(findings: &Findings) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = Vec::new();
     writeln!(out, "compilers:")?;
     if findings.compilers.is_empty() {
         writeln!(out, "  none")?;
@@ -257,5 +258,5 @@ fn print(findings: &Findings) -> io::Result<()> {
             None => writeln!(out, "missing: {what}")?,
         }
     }
-    Ok(())
+    io::stdout().write_all(shown::on_stdout(String::from_utf8_lossy(&out).into_owned()).as_bytes())
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mjitcc::Failure;
-use mjitcc::cache::NotOwn;
 use mjitcc::batch::report::{Report, Status, UnitReport};
+use mjitcc::cache::NotOwn;
 use mjitcc::event::{Event, Observer};
 
 use crate::exit::{Exit, Trouble};

@@ -15,7 +15,11 @@ pub(crate) fn path(path: &Path) -> String {
 
 /// A path on standard output.
 pub(crate) fn result(path: &Path) -> String {
-    let text = path.display().to_string();
+    on_stdout(path.display().to_string())
+}
+
+/// What goes to standard output.
+pub(crate) fn on_stdout(text: String) -> String {
     if std::io::stdout().is_terminal() { plain(&text) } else { text }
 }
 
@@ -72,7 +76,10 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_shown_and_colours_are_kept() {
-        assert_eq!(plain("a\x1b]0;title\x07b\x1b[31m\r\n\tc\rd\u{9b}2J\u{202e}x\x7f"), "a^[]0;title^Gb^[[31m\n\tc^Md<U+009B>2J<U+202E>x^?");
+        assert_eq!(
+            plain("a\x1b]0;title\x07b\x1b[31m\r\n\tc\rd\u{9b}2J\u{202e}x\x7f"),
+            "a^[]0;title^Gb^[[31m\n\tc^Md<U+009B>2J<U+202E>x^?"
+        );
         let text = "\x1b[01;31m\x1b[Kerror\x1b[m\x1b[K: \x1b[2J\x1b[6n\x1bc\x1b[38:5:1mx";
         assert_eq!(neutral(text, colour), "\x1b[01;31m\x1b[Kerror\x1b[m\x1b[K: ^[[2J^[[6n^[c\x1b[38:5:1mx");
         assert_eq!(neutral("\x1b[", colour), "^[[");
