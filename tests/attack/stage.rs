@@ -234,7 +234,7 @@ impl Stage {
                 let mut state = format!("{:o} {} ", metadata.mode(), metadata.uid()).into_bytes();
                 if metadata.is_dir() {
                     dirs.push(path);
-                } else {
+                } else if metadata.is_file() {
                     state.extend(format!("{} ", metadata.mtime_nsec()).into_bytes());
                     state.extend(fs::read(&path).unwrap_or_default());
                 }
