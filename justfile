@@ -60,15 +60,15 @@ asan:
 attack part="":
     MJIT_CC_ATTACK=all cargo test --test attack -- --nocapture {{part}}
 
-# The worker's tests and the library's own under the thread sanitizer. Rust's own library is not instrumented, since its source is not part
-# of a plain toolchain: what it synchronizes inside is not seen.
+# The worker's tests and the library's own under the thread sanitizer. Rust's own library must be instrumented too, or each of its locks and
+# channels looks like a race; so its source is needed: `rustup component add rust-src`.
 tsan:
     #!/usr/bin/env bash
     set -euo pipefail
-    export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/tsan TSAN_OPTIONS=halt_on_error=1
-    export RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer"
-    cargo build --target {{arch()}}-unknown-linux-gnu --example fake-cc
-    cargo test --target {{arch()}}-unknown-linux-gnu --lib --test worker
+    [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ] || { echo "no source of Rust's library: rustup component add rust-src"; exit 1; }
+    export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/tsan TSAN_OPTIONS=halt_on_error=1 RUSTFLAGS=-Zsanitizer=thread
+    cargo build -Zbuild-std --target {{arch()}}-unknown-linux-gnu --example fake-cc
+    cargo test -Zbuild-std --target {{arch()}}-unknown-linux-gnu --lib --test worker
 
 # The hosts in C that are no good citizens, with the sanitizers of addresses and of undefined behaviour in the hosts: what the library writes for
 # them is checked. `just asan` has the library itself under them.

@@ -32,7 +32,8 @@ pub fn errors(call: &str) -> &'static [i32] {
 
 /// Calls at which a file is at stake, so that the error must name one.
 fn is_about_a_file(call: &str) -> bool {
-    let others = ["pipe2", "memfd_create", "eventfd2", "inotify_init1", "pidfd_open", "epoll_create1", "fcntl"];
+    let others =
+        ["pipe2", "memfd_create", "eventfd2", "inotify_init1", "pidfd_open", "epoll_create1", "fcntl", "prlimit"];
     !others.contains(&call) && !["mmap", "clone", "clone3", "vfork", "fork", "inotify_add_watch"].contains(&call)
 }
 
