@@ -7,7 +7,6 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
 #![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
-
 // The tracer knows the registers of one processor.
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "what is left uses a part"))]
 
