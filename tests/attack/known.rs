@@ -33,6 +33,12 @@ pub const KNOWN: &[Known] = &[
     Known { part: "misbehaving", case: "flood-stderr/*", why: FLOODS },
     Known { part: "misbehaving", case: "flood-lines/*", why: FLOODS },
     Known { part: "misbehaving", case: "flood-for-ever/*", why: FLOODS },
+    Known { part: "misbehaving", case: "hang-stopped/*", why: "a compiler that stops itself has no deadline" },
+    Known {
+        part: "misbehaving",
+        case: "huge-output/*",
+        why: "memory is asked for by a file's length, and the process ends",
+    },
 ];
 
 #[test]
