@@ -39,6 +39,8 @@ pub const KNOWN: &[Known] = &[
         case: "huge-output/*",
         why: "memory is asked for by a file's length, and the process ends",
     },
+    Known { part: "errors", case: "stay/statx/EIO/*", why: "a system that shows no file any more is waited for" },
+    Known { part: "killed-hosts", case: "*", why: "a directory stays where its host is killed as it finishes" },
 ];
 
 #[test]
