@@ -63,6 +63,31 @@ asan:
     cargo build --target {{arch()}}-unknown-linux-gnu --example fake-cc
     cargo test --target {{arch()}}-unknown-linux-gnu --lib --test capi --test worker
 
+# All attacks of tests/attack, some hours; a part of it by its name, as in `just attack kills`. MJIT_CC_ATTACK_DEADLINE is what a run may
+# take, in seconds.
+attack part="":
+    MJIT_CC_ATTACK=all cargo test --test attack -- --nocapture {{part}}
+
+# The worker's tests and the library's own under the thread sanitizer. Rust's own library must be instrumented too, or each of its locks and
+# channels looks like a race; so its source is needed: `rustup component add rust-src`.
+tsan:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ] || { echo "no source of Rust's library: rustup component add rust-src"; exit 1; }
+    export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/tsan TSAN_OPTIONS=halt_on_error=1 RUSTFLAGS=-Zsanitizer=thread
+    cargo build -Zbuild-std --target {{arch()}}-unknown-linux-gnu --example fake-cc
+    cargo test -Zbuild-std --target {{arch()}}-unknown-linux-gnu --lib --test worker
+
+# The hosts in C that are no good citizens, with the sanitizers of addresses and of undefined behaviour in the hosts: what the library writes for
+# them is checked. `just asan` has the library itself under them.
+asan-hosts:
+    MJIT_CC_HOST_FLAGS="-fsanitize=address,undefined" ASAN_OPTIONS=detect_leaks=0 cargo test --test capi -- hosts::
+
+# The header and the hosts as musl's compiler reads them, and units that musl's compiler makes. The library itself needs Rust's own library
+# for musl, which `rustup target add x86_64-unknown-linux-musl` brings where that may be downloaded.
+musl:
+    MJIT_CC_REQUIRE=musl-gcc cargo test --test real --test capi -- musl
+
 # Forks, announced and not, for MJIT_CC_FORKS rounds of three and of one.
 forks:
     MJIT_CC_FORKS=${MJIT_CC_FORKS:-100} cargo test --test capi --test worker -- fork

@@ -522,13 +522,14 @@ impl Pipeline {
         if unknown && plan.outputs.iter().any(|path| path.exists() && !symbols::is_whole(path)) {
             return Err(self.unsuccessful(phase, Exit::Unknown, &output));
         }
-        // A compiler that says it succeeded has to show for it.
-        match plan.outputs.iter().find(|path| !path.exists()) {
-            Some(path) => {
-                Err(Failure::NoOutput { phase, path: path.clone(), output: self.toolchain().readable(&output) })
+        // A compiler that says it succeeded has to show for it. A system that does not answer is not the compiler's fault.
+        for path in &plan.outputs {
+            if !path.try_exists().map_err(Failure::file("read", path))? {
+                let output = self.toolchain().readable(&output);
+                return Err(Failure::NoOutput { phase, path: path.clone(), output });
             }
-            None => Ok((output, stopped)),
         }
+        Ok((output, stopped))
     }
 
     /// What to go by where the exit status was taken by another.

@@ -25,7 +25,10 @@ fn host(source: &str, linking: Linking) -> Host {
     let source = c::root().join("tests/capi/hosts").join(source);
     let is_cxx = source.extension().is_some_and(|extension| extension == "cc");
     let (compiler, standard) = if is_cxx { ("g++", "-std=c++17") } else { ("gcc", "-std=c11") };
-    let flags = [standard, "-D_DEFAULT_SOURCE", "-pthread"];
+    // Sanitizers, say: `just asan-hosts`.
+    let further = std::env::var("MJIT_CC_HOST_FLAGS").unwrap_or_default();
+    let mut flags = vec![standard, "-D_DEFAULT_SOURCE", "-pthread"];
+    flags.extend(further.split_whitespace());
     let program = c::build(compiler, &flags, &[source], linking, dir.path());
     std::fs::write(dir.path().join("vm.h"), "#define NUMBER 1000\n").unwrap();
     Host { program, temp, dir }
@@ -98,6 +101,30 @@ fn exceptions_of_cxx_fail_what_threw_them() {
     need!("gcc", "g++");
     host("throws.cc", Linking::Shared).passes(&[], "exceptions hold");
     host("throws.cc", Linking::Static).passes(&[], "exceptions hold");
+}
+
+/// Without glibc's extensions: the header and what it asks of C is the same there.
+#[test]
+fn hosts_compile_for_musl() {
+    need!("musl-gcc");
+    for source in glob::glob(c::root().join("tests/capi/hosts/*.c").to_str().unwrap()).unwrap().flatten() {
+        let mut command = Command::new("musl-gcc");
+        command.args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"]);
+        crate::support::run(command.arg(c::root().join("include")).arg(source), 0);
+    }
+}
+
+/// The header forbids this; it must not cost the host more than memory.
+#[test]
+fn a_jump_out_of_a_callback_leaves_no_lock_held() {
+    need!("gcc");
+    host("jumps.c", Linking::Shared).passes(&[], "jumps hold");
+}
+
+#[test]
+fn processes_and_signals_of_the_host_disturb_nothing() {
+    need!("gcc");
+    host("storms.c", Linking::Shared).passes(&[], "storms hold");
 }
 
 #[test]
