@@ -38,8 +38,8 @@ mod embed;
 mod inputs;
 mod surroundings;
 
-pub(crate) use configuration::{Configuration, read_answer};
 pub use configuration::Watched;
+pub(crate) use configuration::{Configuration, read_answer};
 pub(crate) use embed::beside_dir as embedded;
 pub(crate) use inputs::Reading;
 

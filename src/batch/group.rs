@@ -200,7 +200,9 @@ impl Run<'_> {
                         !is_blamed
                     });
                     if rest.len() == before {
-                        rest.clear();
+                        for (one, _) in rest.drain(..) {
+                            self.tell_not_merged(one, "the compiler has something to say of the units together");
+                        }
                     }
                 }
             }
@@ -301,11 +303,11 @@ impl Run<'_> {
             }
             Err(failure) => return Err(failure),
         };
-        // Words about a unit are about a text that no unit has. Words about the header alone are as true as ever.
-        let blamed = named_in(&ran.text, group, &merged.units);
-        if !blamed.is_empty() {
+        // Words about a unit are about a text that no unit has. Words about the header depend on the units too: a variable of the
+        // header's is unused where every unit has a copy of its own.
+        if !ran.text.trim().is_empty() {
             scratch::remove_file(&staged.staged);
-            return Ok(Compiled::Blamed(blamed));
+            return Ok(Compiled::Blamed(named_in(&ran.text, group, &merged.units)));
         }
         let defined = symbols::defined_by_object(&staged.staged, target)?;
         let mut units = vec![Vec::new(); group.len()];

@@ -14,7 +14,7 @@ use crate::cache::{CachePlace, ObjectCache};
 use crate::discover::{Environment, Finder, FoundLauncher, Wish};
 use crate::error::Error;
 use crate::event::{Event, Observer};
-use crate::exec::{ProcessExecutor, Reaper};
+use crate::exec::{DEFAULT_LIMIT, NO_LIMIT, ProcessExecutor, Reaper};
 use crate::pipeline::Pipeline;
 use crate::pipeline::Watched;
 use crate::scratch::{Purpose, Scratch};
@@ -32,6 +32,7 @@ pub struct EngineBuilder {
     header: WorkerHeader,
     memfree: u64,
     timeout: Option<Duration>,
+    output_limit: Option<u64>,
     standby: usize,
     cache: Option<CachePlace>,
     launcher: Option<OsString>,
@@ -51,6 +52,7 @@ impl Default for EngineBuilder {
             header: WorkerHeader::None,
             memfree: Memory::DEFAULT,
             timeout: Some(Duration::from_secs(60)),
+            output_limit: Some(DEFAULT_LIMIT),
             standby: 0,
             cache: None,
             launcher: None,
@@ -104,6 +106,13 @@ impl EngineBuilder {
     /// How long the processes of one text may take together; they are ended then. By default a minute; `None` sets no limit.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// How many bytes a compiler may write about one text; a compiler that writes more is ended. By default [`DEFAULT_LIMIT`]; `None` sets no
+    /// limit.
+    pub fn output_limit(mut self, bytes: Option<u64>) -> Self {
+        self.output_limit = bytes;
         self
     }
 
@@ -164,7 +173,9 @@ impl EngineBuilder {
         let observer = self.observer;
         let environment = self.environment.unwrap_or_else(Environment::read);
         let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code)?;
-        let executor = ProcessExecutor::within(self.reaper.clone(), None).with_variables(environment.variables.clone());
+        let executor = ProcessExecutor::within(self.reaper.clone(), None)
+            .with_variables(environment.variables.clone())
+            .with_output_limit(self.output_limit.unwrap_or(NO_LIMIT));
         let executor = Arc::new(executor);
         let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
         let compiler = finder.find(&self.wish)?;

@@ -26,19 +26,8 @@ impl Known {
     }
 }
 
-const FLOODS: &str = "compilers' output has no limit";
-
 pub const KNOWN: &[Known] = &[
-    Known { part: "misbehaving", case: "flood-stdout/*", why: FLOODS },
-    Known { part: "misbehaving", case: "flood-stderr/*", why: FLOODS },
-    Known { part: "misbehaving", case: "flood-lines/*", why: FLOODS },
-    Known { part: "misbehaving", case: "flood-for-ever/*", why: FLOODS },
     Known { part: "misbehaving", case: "hang-stopped/*", why: "a compiler that stops itself has no deadline" },
-    Known {
-        part: "misbehaving",
-        case: "huge-output/*",
-        why: "memory is asked for by a file's length, and the process ends",
-    },
     Known { part: "errors", case: "stay/statx/EIO/*", why: "a system that shows no file any more is waited for" },
     Known { part: "killed-hosts", case: "*", why: "a directory stays where its host is killed as it finishes" },
 ];

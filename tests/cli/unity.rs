@@ -164,7 +164,8 @@ fn diagnostics_that_go_by_the_name_of_a_line_directive_are_those_of_the_unit_alo
     need!("gcc", "clang");
     let place = Place::new();
     for name in ["a", "b"] {
-        let text = format!("#line 100 \"{name} of \\\"gen\\\".y\"\nstatic int fold;\nint {name}(void) {{ return 1; }}\n");
+        let text =
+            format!("#line 100 \"{name} of \\\"gen\\\".y\"\nstatic int fold;\nint {name}(void) {{ return 1; }}\n");
         place.write(&format!("{name}.c"), &text);
     }
     for cc in ["gcc", "clang"] {
