@@ -92,7 +92,7 @@ fn merge_texts(bytes: &[u8]) {
             static inline int twice(int n) { return n * 2; } struct boxed { int n; };\n";
         Surroundings::read(text).unwrap()
     });
-    let includes: Vec<u8> = leading_includes(bytes).iter().flat_map(|line| [*line, b"\n"].concat()).collect();
+    let includes = leading_includes(bytes);
     let member = |name| Member { name, entries: None, text: bytes };
     let _ = merge(&[member("a.c"), member("b.c")], &HEADER, &includes);
     let _ = defines(bytes, &HEADER);
