@@ -85,10 +85,10 @@ pub(crate) fn write_by(path: &Path, staging: &Path, bytes: &[u8]) -> io::Result<
 
 /// A new file under a name that no other process knows. Its mode is what the user's umask lets; tempfile's own are private.
 pub(crate) fn temporary(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(dir)
+    return tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)).tempfile_in(dir);
+    #[cfg(not(unix))]
+    tempfile::NamedTempFile::new_in(dir)
 }
 
 /// Whether a name still leads to an open file.

@@ -70,11 +70,12 @@ fn by_number(number: i32) -> Option<Lack> {
     }
 }
 
-/// `ERROR_TOO_MANY_OPEN_FILES`, `ERROR_IO_DEVICE`, `ERROR_COMMITMENT_LIMIT`, `ERROR_NO_SYSTEM_RESOURCES`.
+/// `ERROR_TOO_MANY_OPEN_FILES`, `ERROR_NO_PROC_SLOTS`, `ERROR_IO_DEVICE`, `ERROR_COMMITMENT_LIMIT`, `ERROR_NO_SYSTEM_RESOURCES`.
 #[cfg(not(unix))]
 fn by_number(number: i32) -> Option<Lack> {
     match number {
         4 => Some(Lack::Descriptors),
+        89 => Some(Lack::Processes),
         1117 => Some(Lack::Device),
         1455 | 1450 => Some(Lack::Memory),
         _ => None,

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use mjitcc::cache::{CachePlace, Size};
 use mjitcc::event::Event;
-use mjitcc::platforms::{Flags, OptLevel, Severity};
+use mjitcc::platforms::{Flags, Severity};
 use mjitcc::{Engine, EngineBuilder, Error, Failure, Module};
 
 use crate::support::need;
@@ -150,7 +150,7 @@ fn a_second_engine_takes_modules_and_objects_from_the_cache() {
 fn an_object_serves_another_linker() {
     need!("gcc");
     let dir = tempfile::tempdir().unwrap();
-    let flags = Flags { optimize: OptLevel::O1, ..Flags::default() };
+    let flags = Flags { optimize: mjitcc::platforms::OptLevel::O1, ..Flags::default() };
     let engine = builder("gcc").flags(flags).open().unwrap();
     let object = engine.object("f.c", "long f(long n) { return n - 1; }").unwrap();
     let (file, library) = (dir.path().join("f.o"), dir.path().join("f.so"));
