@@ -34,6 +34,8 @@ pub(super) struct Objects {
     open: Vec<String>,
     /// Names that no other library may define, and that an object leaves open.
     hidden: Vec<String>,
+    /// Names that an object leaves open and that need not be defined, once an object.
+    weak: Vec<String>,
 }
 
 /// The names that one object leaves open.
@@ -41,6 +43,7 @@ pub(super) struct Objects {
 struct Open {
     all: Vec<String>,
     hidden: Vec<String>,
+    weak: Vec<String>,
 }
 
 impl Text {
@@ -59,16 +62,22 @@ impl Objects {
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, NotLinked> {
         let texts = read_together(paths)?;
         let open: Vec<Open> = texts.par_iter().map(|text| look_at(text.bytes())).collect::<Result<_, NotLinked>>()?;
-        let mut objects = Self { texts, open: Vec::new(), hidden: Vec::new() };
+        let mut objects = Self { texts, open: Vec::new(), hidden: Vec::new(), weak: Vec::new() };
         for open in open {
             objects.open.extend(open.all);
             objects.hidden.extend(open.hidden);
+            objects.weak.extend(open.weak);
         }
-        if !objects.define_the_hidden() {
+        if !objects.hidden.iter().all(|name| objects.defines(name)) {
             // wild would make it null.
             return Err(NotLinked::Unserved("a hidden symbol is not defined"));
         }
         objects.open.sort_unstable();
+        objects.weak.sort_unstable();
+        if objects.are_weak_and_not() {
+            // wild takes the last object's word, other linkers the strictest: a function that must be there would be null.
+            return Err(NotLinked::Unserved("a symbol must be defined for one object and need not for another"));
+        }
         objects.open.dedup();
         Ok(objects)
     }
@@ -78,12 +87,20 @@ impl Objects {
         &self.open
     }
 
-    fn define_the_hidden(&self) -> bool {
-        let defines = |text: &Text, name: &str| {
+    /// True if a name that no object defines is weak in one object and not in another. An object has each open name once; the lists are sorted.
+    fn are_weak_and_not(&self) -> bool {
+        self.weak.chunk_by(|one, next| one == next).any(|alike| {
+            let from = self.open.partition_point(|name| *name < alike[0]);
+            let all = self.open[from..].iter().take_while(|name| **name == alike[0]).count();
+            all > alike.len() && !self.defines(&alike[0])
+        })
+    }
+
+    fn defines(&self, name: &str) -> bool {
+        self.texts.iter().any(|text| {
             let file = object::File::parse(text.bytes()).ok();
             file.is_some_and(|file| file.symbols().any(|one| one.is_definition() && one.name() == Ok(name)))
-        };
-        self.hidden.iter().all(|name| self.texts.iter().any(|text| defines(text, name)))
+        })
     }
 }
 
@@ -139,6 +156,9 @@ fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
             return Err(NotLinked::Unserved("an object wants the compiler's unwinder"));
         }
         open.all.push(name.to_owned());
+        if symbol.is_weak() {
+            open.weak.push(name.to_owned());
+        }
         let shut =
             matches!(symbol.flags(), SymbolFlags::Elf { st_other, .. } if st_other.visibility() != elf::STV_DEFAULT);
         if shut && !symbol.is_weak() {

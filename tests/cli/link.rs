@@ -79,6 +79,24 @@ fn what_the_linker_inside_the_tool_does_not_serve_goes_to_the_driver() {
     assert_eq!(fake.runs().counts(), (0, 0, 1));
 }
 
+/// Where one unit must have a symbol and another need not, the library must: otherwise it is loaded without, and calls null.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_symbol_that_one_unit_must_have_is_not_weak_whatever_the_order() {
+    use object::{Object as _, ObjectSymbol as _};
+    need!("gcc");
+    let place = Place::new();
+    place.write("must.c", "extern int host_fn(int); int must(void) { return host_fn(1); }\n");
+    place.write("may.c", "#pragma weak host_fn\nextern int host_fn(int); int may(void) { return host_fn ? 1 : 2; }\n");
+    for (out, units) in [("one", ["must.c", "may.c"]), ("two", ["may.c", "must.c"])] {
+        place.good(&[&["compile", "--compact", "--cc", "gcc", "--out-dir", out][..], &units].concat());
+        let bytes = std::fs::read(place.join(out).join(support::library("units"))).unwrap();
+        let library = object::File::parse(&*bytes).unwrap();
+        let symbol = library.dynamic_symbols().find(|symbol| symbol.name() == Ok("host_fn")).unwrap();
+        assert!(symbol.is_undefined() && !symbol.is_weak(), "{units:?}");
+    }
+}
+
 #[test]
 fn a_library_with_nothing_but_zeros_to_write_to_is_loaded() {
     need!("gcc");
