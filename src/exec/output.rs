@@ -43,11 +43,10 @@ impl Output {
         self.file.try_clone()
     }
 
-    /// How much was written. All who write share one place in the file.
+    /// How much was written. In a file of a fixed size the place tells, which all that write share; otherwise the size does. Windows asks for
+    /// a place by setting the place anew, and a process that writes meanwhile would write over its own words.
     fn written(&self) -> io::Result<u64> {
-        let place = (&self.file).stream_position()?;
-        // Somebody may have opened the file anew, by a name such as /dev/stderr.
-        if self.is_fixed { Ok(place) } else { Ok(place.max(self.file.metadata()?.len())) }
+        if self.is_fixed { (&self.file).stream_position() } else { Ok(self.file.metadata()?.len()) }
     }
 
     /// True if more was written than is kept.

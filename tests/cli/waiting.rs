@@ -36,7 +36,7 @@ fn programs_and_quiet_users_learn_what_is_waited_for() {
     });
     // It is said after five seconds, however busy the machine is; and not before.
     until("the line", || fs::read_to_string(&said).unwrap().contains("waiting for another mjit-cc").then_some(()));
-    lock.unlock().unwrap();
+    drop(lock);
     assert!(quiet.wait().unwrap().success() && json.wait().unwrap().success());
     let lines = |path| fs::read_to_string(path).unwrap().matches("waiting for another mjit-cc").count();
     assert_eq!(lines(&said), 1);
