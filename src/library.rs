@@ -4,8 +4,10 @@
 
 use std::error::Error as _;
 use std::ffi::c_void;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
+#[cfg(target_os = "linux")]
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
@@ -201,20 +203,12 @@ fn mapping_of(address: usize) -> Option<std::ops::Range<usize>> {
     Some(usize::try_from(found.place.start).ok()?..usize::try_from(found.place.end).ok()?)
 }
 
-/// Finds out by trying whether libraries can be loaded from a directory: maps a file of it as code, which is what the loader
-/// does and what `noexec` forbids.
+/// Finds out by trying whether libraries can be loaded from where a file lies: maps the file as code, which is what the loader does and what
+/// `noexec` forbids. On Windows mapping needs the right to execute, which files have by default.
 ///
 /// # Errors
 /// What the system said, when they cannot.
-pub fn try_to_map_code(dir: &Path) -> io::Result<()> {
-    let path = dir.join("map-code");
-    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-    // On Windows mapping needs the right to execute, which files have by default.
-    let result = file.write_all(&[0; 4096]).and_then(|()| {
-        // SAFETY: nothing reads or runs the mapping; it is gone at the end of this line.
-        unsafe { memmap2::MmapOptions::new().map_exec(&file) }.map(drop)
-    });
-    drop(file);
-    crate::scratch::remove_file(&path);
-    result
+pub(crate) fn try_to_map_code(file: &File) -> io::Result<()> {
+    // SAFETY: nothing reads or runs the mapping; it is gone at the end of this line.
+    unsafe { memmap2::MmapOptions::new().map_exec(file) }.map(drop)
 }

@@ -4,9 +4,9 @@
 //!
 //! `unix` and `elsewhere` are what the systems do differently.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -199,12 +199,21 @@ fn make(base: &Path, purpose: Purpose) -> io::Result<Locked> {
     // Absolute: compilers are told of files in it.
     let locked = Locked::make(&std::path::absolute(base)?)?;
     if purpose == Purpose::Code
-        && let Err(error) = library::try_to_map_code(locked.path())
+        && let Err(error) = try_to_map_code(&locked)
     {
         let _ = locked.remove();
         return Err(error);
     }
     Ok(locked)
+}
+
+/// Maps a file of the directory as code.
+fn try_to_map_code(locked: &Locked) -> io::Result<()> {
+    const NAME: &str = "map-code";
+    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(locked.path().join(NAME))?;
+    let mapped = file.write_all(&[0; 4096]).and_then(|()| library::try_to_map_code(&file));
+    drop(file);
+    mapped.and(locked.remove_file(NAME.as_ref()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -158,4 +159,90 @@ fn every_test_that_the_rows_of_the_worker_name_exists() {
         }
     }
     assert!(count > 80, "{count} names were found");
+}
+
+/// The modules of `src`, from the ground up: each imports from lower floors alone. `lib.rs` and the program stand above all.
+const FLOORS: &[&[&str]] = &[
+    &["at_fork", "files", "machine", "maps", "memfd", "own", "sync", "thread", "unwind", "variables"],
+    &["exec", "imports", "key", "library", "link", "response", "symbols", "unit"],
+    &["depend", "discover", "perf", "scratch", "sealed"],
+    &["settings"],
+    &["error"],
+    &["report", "whole"],
+    &["event"],
+    &["admission", "lock", "timeline"],
+    &["header"],
+    &["store"],
+    &["cache"],
+    &["pipeline"],
+    &["cached", "pch", "standby"],
+    &["batch", "untrusted", "worker"],
+    &["engine"],
+    &["ffi"],
+];
+
+/// The names behind `crate::` in a text, of a list each.
+fn imported(code: &str) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            found.insert(first_name(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0_usize, 0);
+        for (at, letter) in list.char_indices() {
+            match letter {
+                '{' => depth += 1,
+                '}' if depth == 0 => {
+                    found.insert(first_name(&list[start..at]));
+                    break;
+                }
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    found.insert(first_name(&list[start..at]));
+                    start = at + 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+fn first_name(path: &str) -> &str {
+    let path = path.trim_start();
+    let end = path.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(path.len());
+    &path[..end]
+}
+
+#[test]
+fn no_layer_imports_from_a_higher_one() {
+    assert_eq!(imported("use crate::{a, b::{self, C}, d};\ncrate::e::f()"), ["a", "b", "d", "e"].into());
+    let floor = |module: &str| FLOORS.iter().position(|floor| floor.contains(&module));
+    let mut wrong = Vec::new();
+    let mut dirs = vec![root().join("src")];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let place = path.strip_prefix(root().join("src")).unwrap().to_string_lossy().replace('\\', "/");
+            if path.is_dir() {
+                dirs.extend((place != "bin").then_some(path));
+                continue;
+            }
+            let module = first_name(&place);
+            if place == "lib.rs" || !place.ends_with(".rs") {
+                continue;
+            }
+            let own = floor(module).unwrap_or_else(|| panic!("give src/{place} a floor in FLOORS"));
+            let source = fs::read_to_string(&path).unwrap();
+            let code: String = product(&source).lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            // A name that is no module is the crate's own, from `lib.rs`.
+            let higher = imported(&code)
+                .into_iter()
+                .filter(|name| *name != module && floor(name).is_some_and(|other| other >= own));
+            wrong.extend(higher.map(|name| format!("src/{place} imports from {name}")));
+        }
+    }
+    assert_eq!(wrong, [] as [String; 0]);
 }

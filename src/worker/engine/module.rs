@@ -7,6 +7,7 @@ use super::Engine;
 use crate::cached::CacheHandle;
 use crate::error::Failure;
 use crate::event::{Event, Observer};
+use crate::files;
 use crate::library::Library;
 use crate::symbols;
 use crate::unit::Unit;
@@ -43,7 +44,7 @@ impl Engine {
         observer: &dyn Observer,
     ) -> Result<(Vec<u8>, Vec<String>), Failure> {
         let Compiled { object, symbols, .. } = self.compile_or_take(stem, unit, observer)?;
-        let bytes = fs::read(&object).map_err(Failure::file("read", &object));
+        let bytes = files::read(&object).map_err(Failure::file("read", &object));
         self.discard(&[object]);
         Ok((bytes?, symbols))
     }
