@@ -29,7 +29,6 @@ impl Known {
 pub const KNOWN: &[Known] = &[
     Known { part: "misbehaving", case: "hang-stopped/*", why: "a compiler that stops itself has no deadline" },
     Known { part: "errors", case: "stay/statx/EIO/*", why: "a system that shows no file any more is waited for" },
-    Known { part: "killed-hosts", case: "*", why: "a directory stays where its host is killed as it finishes" },
 ];
 
 #[test]

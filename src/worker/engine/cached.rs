@@ -2,6 +2,7 @@
 //! that does not work, it is made under its own names, as without a cache.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mjit_cc_ctext::Member;
@@ -94,12 +95,21 @@ impl Engine {
     }
 
     pub(super) fn link_taken(&self, stem: &str, taken: &CacheHit, observer: &dyn Observer) -> Option<Library> {
-        let object = self.object(stem);
-        if fs::write(&object, taken.object()).is_err() {
-            self.discard(&[object]);
-            return None;
-        }
+        let object = self.write_object(stem, taken).ok()?;
         self.link(stem, &[object], taken.symbols(), observer).ok()
+    }
+
+    /// Writes an object from the cache to where this engine links objects.
+    pub(super) fn write_object(&self, stem: &str, taken: &CacheHit) -> Result<PathBuf, Failure> {
+        let object = self.object(stem);
+        match fs::write(&object, taken.object()) {
+            Ok(()) => Ok(object),
+            Err(error) => {
+                let failure = Failure::file("write", &object)(error);
+                self.discard(&[object]);
+                Err(failure)
+            }
+        }
     }
 
     fn make_to_keep(

@@ -1,6 +1,5 @@
 //! Making a unit whose symbols keep their names: by the object cache, where there is one and the unit's object is in the cache.
 
-use std::fs;
 use std::path::PathBuf;
 
 use super::Engine;
@@ -53,8 +52,7 @@ impl Engine {
         let shelf = CacheHandle::of(&self.pipeline, unit, &self.header);
         if let Some(taken) = shelf.as_ref().and_then(CacheHandle::take) {
             observer.event(&Event::CacheHit { unit: unit.name() });
-            let object = self.object(stem);
-            fs::write(&object, taken.object()).map_err(Failure::file("write", &object))?;
+            let object = self.write_object(stem, &taken)?;
             let (symbols, output) = (taken.symbols().to_owned(), taken.output().to_owned());
             return Ok(Compiled { object, symbols, output });
         }
