@@ -33,7 +33,7 @@ pub struct ReadyPch {
     pub(crate) facts: TextFacts,
     pub(crate) reused: bool,
     pub(crate) took: Duration,
-    /// Locked for sharing, unless nobody else can get at it.
+    /// Locked for sharing, unless no other process can get at the file.
     pub(crate) _record: Option<Unlocking>,
 }
 

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// And one that writes to a disk.
 const LOOK_SOON: Duration = Duration::from_millis(50);
 
-/// The file, without a name. Not a pipe: no thread has to read it, and a stray grandchild that keeps it open blocks nobody.
+/// The file, without a name. Not a pipe: no thread has to read it, and a stray grandchild that keeps the file open blocks no thread.
 #[derive(Debug)]
 pub(super) struct Output {
     file: File,

@@ -247,7 +247,7 @@ impl Observer for Human {
             Event::CompilerChosen { compiler } if self.says(Level::Verbose) => {
                 self.print(format_args!("compiler: {}", shown::plain(&compiler.to_string())));
             }
-            // Once, and if nobody is to hear of anything, then when the wait is long.
+            // Once; with -q when the wait is long.
             Event::Waiting { path, long } if long != self.says(Level::Normal) => {
                 self.print(format_args!("waiting for another mjit-cc, which holds {}", shown::path(path)));
             }
