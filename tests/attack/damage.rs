@@ -114,7 +114,7 @@ fn kind_of(file: &str) -> String {
 fn damage(stage: &Stage, saved: &tempfile::TempDir, file: &str, damage: Damage) -> Vec<String> {
     stage.restore(saved);
     if file.starts_with("cache") {
-        // Or nobody asks the cache.
+        // As long as OUT is whole, the tool does not look into the cache.
         fs::remove_dir_all(stage.out()).unwrap();
     }
     let path = stage.path(file);

@@ -14,7 +14,8 @@ use crate::tally::{Tally, choose};
 /// Set in a process that may mount what it likes.
 const INSIDE: &str = "MJIT_CC_ATTACK_MOUNTS";
 
-/// The words before a command which give it mounts of its own, as the superuser or as somebody else; none where neither is allowed.
+/// The arguments in front of a command that give the command mounts of its own, as the superuser or in a user namespace; `None` if the system
+/// allows neither.
 fn own_mounts() -> Option<&'static [&'static str]> {
     let ways: [&[&str]; 2] = [&["unshare", "-m"], &["unshare", "-rm"]];
     let dir = tempfile::tempdir().unwrap();

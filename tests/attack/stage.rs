@@ -52,7 +52,7 @@ impl Stage {
             let text = format!("long {name}(long n) {{ return twice(n) + {number}; }}\n");
             fs::write(work.join(format!("{name}.c")), text).unwrap();
         }
-        fs::write(dir.path().join("others/file"), "somebody else's\n").unwrap();
+        fs::write(dir.path().join("others/file"), "another program's\n").unwrap();
         let mut stage = Self { dir, others: BTreeMap::new() };
         stage.others = stage.foreign();
         stage

@@ -1,5 +1,6 @@
 //! Another user plants names in a directory that both may write to, or owns what the tool is told to use. Files of the victim's stay as they
-//! are, the run ends, and nothing of the other user's is run. Needs the superuser, who is the victim, and `nobody`, who attacks.
+//! are, the run ends, and nothing of the other user's is run. The superuser is the victim; the attacker is the user with the
+//! name `nobody`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,7 +21,7 @@ fn as_nobody(words: &[&OsStr]) -> Command {
     command
 }
 
-/// Runs a line of the shell as `nobody` in a directory.
+/// Runs a line of the shell in a directory, as the user with the name `nobody`.
 fn plant(dir: &Path, line: &str) {
     run(as_nobody(&["sh", "-ec", line].map(OsStr::new)).current_dir(dir), 0);
 }

@@ -12,7 +12,7 @@ const MIB: usize = 1 << 20;
 
 /// Whether a process with this number runs.
 fn runs(pid: &str) -> bool {
-    // One that nobody has reaped yet does not.
+    // A process that has ended and was not waited for yet does not count.
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }

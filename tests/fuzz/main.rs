@@ -23,6 +23,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/watched.rs"]
+mod watched;
 
 mod corpus;
 mod inputs;

@@ -3,27 +3,20 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::targets::Target;
+use crate::watched::{self, Ended};
 use crate::{corpus, inputs, targets};
 
 const CHILD: &str = "MJIT_CC_FUZZ_CHILD";
 
 /// As the worker's threads have it.
 const STACK: usize = 2 << 20;
-
-const MEMORY: u64 = 4 << 30;
-
-/// An input that is read for so long is never read to its end, however busy the machine.
-const HANGS: Duration = Duration::from_secs(120);
 
 /// Of the processor, for one input, in a build without optimisation: a hundred times what any input takes that is read in one go.
 const SLOW: Duration = Duration::from_secs(20);
@@ -40,38 +33,17 @@ pub fn in_process(dir: &Path, target: &Target, seed: u64) -> Ran {
     let number = dir.join("number");
     let _ = fs::remove_file(&number);
     let errors = dir.join("errors");
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["every_reader", "--nocapture", "--test-threads=1"])
-        .env(CHILD, format!("{} {seed}", target.name))
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(&errors).unwrap())
-        .spawn()
-        .unwrap();
+    let child = watched::again("every_reader", (CHILD, format!("{} {seed}", target.name)), dir);
     let at = || {
         let text = fs::read_to_string(&number).unwrap_or_default();
         let mut numbers = text.split_whitespace().map(|number| number.parse::<u64>().unwrap_or_default());
         (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
     };
-    let mut since = (at(), Instant::now());
-    let mut failure = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            let how = || match status.signal() {
-                Some(signal) => format!("ended by signal {signal}"),
-                None => "panicked".to_owned(),
-            };
-            break (!status.success()).then(how);
-        }
-        if at() != since.0 {
-            since = (at(), Instant::now());
-        } else if since.1.elapsed() > HANGS {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            break Some("is read for ever".to_owned());
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
+    let mut failure = watched::watch(child, at).map(|how| match how {
+        Ended::BySignal(signal) => format!("ended by signal {signal}"),
+        Ended::Failed => "panicked".to_owned(),
+        Ended::Hung => "is read for ever".to_owned(),
+    });
     if let Some(how) = &mut failure {
         let said = fs::read_to_string(&errors).unwrap_or_default();
         let words =
@@ -88,8 +60,7 @@ pub fn is_child() -> bool {
     let (name, seed) = told.split_once(' ').unwrap();
     let target = targets::all().into_iter().find(|target| target.name == name).unwrap();
     let seed = seed.parse().unwrap();
-    setrlimit(Resource::As, Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) }).unwrap();
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).unwrap();
+    watched::limit_memory();
     let thread = thread::Builder::new().stack_size(STACK).spawn(move || read_all(&target, seed)).unwrap();
     thread.join().unwrap();
     true

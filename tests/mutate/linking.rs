@@ -6,24 +6,14 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use mjitcc::untrusted::ObjectLinker;
-use rustix::process::{Resource, Rlimit, setrlimit};
 
+use crate::watched::{self, Ended};
 use crate::{corpus, damage};
 
 const CHILD: &str = "MJIT_CC_MUTATE_CHILD";
-
-/// More than the linker takes for any object of the corpus, so that asking for too much ends the process.
-const MEMORY: u64 = 4 << 30;
-
-/// An object that is linked for so long is never linked, however busy the machine.
-const HANGS: Duration = Duration::from_secs(120);
 
 pub const WORDS: [&str; 5] = ["-m", EMULATION, "-shared", "--eh-frame-hdr", "--hash-style=gnu"];
 const EMULATION: &str = if cfg!(target_arch = "x86_64") { "elf_x86_64" } else { "aarch64linux" };
@@ -86,30 +76,13 @@ pub fn in_process(dir: &Path, seed: u64, range: Range<u64>) -> (Tally, Option<(u
         let _ = fs::remove_file(path);
     }
     let errors = dir.join("errors");
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["damaged_objects", "--nocapture", "--test-threads=1"])
-        .env(CHILD, format!("{seed} {} {}", range.start, range.end))
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(&errors).unwrap())
-        .spawn()
-        .unwrap();
+    let child = watched::again("damaged_objects", (CHILD, format!("{seed} {} {}", range.start, range.end)), dir);
     let at = || fs::read_to_string(&number).ok().and_then(|text| text.parse().ok()).unwrap_or(range.start);
-    let mut since = (at(), Instant::now());
-    let how = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break if status.success() { None } else { Some(format!("ended by signal {:?}", status.signal())) };
-        }
-        if at() != since.0 {
-            since = (at(), Instant::now());
-        } else if since.1.elapsed() > HANGS {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            break Some("is linked for ever".to_owned());
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
+    let how = watched::watch(child, at).map(|how| match how {
+        Ended::BySignal(signal) => format!("ended by signal {signal}"),
+        Ended::Failed => "failed".to_owned(),
+        Ended::Hung => "is linked for ever".to_owned(),
+    });
     let done = Tally::read(&tally).unwrap_or_default();
     let said = || fs::read_to_string(&errors).unwrap_or_default();
     (done, how.map(|how| (at(), format!("{how}; {}", said().trim().lines().last().unwrap_or("nothing said")))))
@@ -126,8 +99,7 @@ pub fn is_child() -> bool {
     let Ok(told) = std::env::var(CHILD) else { return false };
     let told: Vec<u64> = told.split(' ').map(|number| number.parse().unwrap()).collect();
     let [seed, from, to] = told[..] else { panic!("three numbers") };
-    setrlimit(Resource::As, Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) }).unwrap();
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).unwrap();
+    watched::limit_memory();
     std::panic::set_hook(Box::new(|panic| note(&panic.to_string())));
     ObjectLinker::on_this_thread();
     let objects = corpus::read(Path::new("corpus"));

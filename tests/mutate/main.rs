@@ -21,6 +21,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/watched.rs"]
+mod watched;
 
 mod corpus;
 mod damage;
