@@ -26,7 +26,7 @@ soak:
 
 # Programs of several units, merged and not: all must be equal. MJIT_CC_CAMPAIGN_SEED repeats one, _FROM goes on (tests/campaign/main.rs).
 campaign programs="20000":
-    MJIT_CC_CAMPAIGN_PROGRAMS={{programs}} cargo test --release --test campaign -- --include-ignored --nocapture
+    MJIT_CC_CAMPAIGN_SEED="${MJIT_CC_CAMPAIGN_SEED:-$(date +%s)}" MJIT_CC_CAMPAIGN_PROGRAMS={{programs}} cargo test --release --test campaign -- --include-ignored --nocapture
 
 # Damaged objects in front of the linker that is inside the process (tests/mutate/main.rs). MJIT_CC_MUTATE_SEED repeats a run.
 mutate objects="100000":

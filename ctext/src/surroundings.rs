@@ -42,8 +42,10 @@ struct Known {
     type_name: Option<TypeName>,
     /// True if code of the header mentions the name.
     is_mentioned: bool,
-    /// What the header defines under the name for each translation unit.
+    /// What the header defines or declares under the name for each translation unit.
     local: Option<Local>,
+    /// True if the header has the body or the initializer.
+    is_complete: bool,
     /// Set if a use shows that units share a translation unit.
     state: Option<State>,
     /// The functions that mention the name.
@@ -57,6 +59,8 @@ struct Known {
 enum State {
     /// A variable, or a function with a static variable.
     Own,
+    /// A static declaration whose body or initializer the unit brings.
+    OfUnit,
     /// What is not understood may be anything.
     NotUnderstood,
     /// The address of this static function or constant.
@@ -83,6 +87,7 @@ impl Surroundings {
         }
         found.line_comments = found.has_line_comments();
         found.declarations(&text)?;
+        found.incomplete();
         found.spread_state();
         Ok(found)
     }
@@ -238,6 +243,7 @@ impl Surroundings {
             }
             let local = Local::of(item, declarator);
             let known = self.known(name);
+            known.is_complete |= declarator.is_function || declarator.initializer.is_some();
             if local == Local::Variable {
                 known.state = Some(State::Own);
             }
@@ -296,6 +302,13 @@ impl Surroundings {
             if shows_address {
                 self.known(function).state.get_or_insert(State::Address(name.into()));
             }
+        }
+    }
+
+    /// What the header declares and leaves to the unit is another thing in each unit, and so is what uses the declaration.
+    fn incomplete(&mut self) {
+        for known in self.names.values_mut().filter(|known| known.local.is_some() && !known.is_complete) {
+            known.state.get_or_insert(State::OfUnit);
         }
     }
 
@@ -369,6 +382,7 @@ impl Surroundings {
             let Some(state) = self.names.get(at).and_then(|known| known.state.as_ref()) else { break };
             match state {
                 State::Own => return way + "has a variable",
+                State::OfUnit => return way + "is defined by each unit",
                 State::NotUnderstood => return way + "is not understood",
                 State::Address(other) => return way + "takes the address of " + &String::from_utf8_lossy(other),
                 State::Uses(other) => {

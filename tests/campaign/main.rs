@@ -15,7 +15,7 @@
 //!
 //! - `MJIT_CC`: the tool to try, instead of the one that cargo built.
 //! - `MJIT_CC_CAMPAIGN_PROGRAMS`: how many programs (300).
-//! - `MJIT_CC_CAMPAIGN_SEED`: repeats a campaign; printed by each (otherwise the time).
+//! - `MJIT_CC_CAMPAIGN_SEED`: decides all that is written; printed by each campaign (1).
 //! - `MJIT_CC_CAMPAIGN_FROM`: the number of the batch to begin with, to go on where a campaign was stopped.
 //! - `MJIT_CC_CAMPAIGN_KINDS`: only kinds whose names contain one of these words (`identity,order`).
 //! - `MJIT_CC_CAMPAIGN_WITHOUT`: no kind whose name contains one of these words.

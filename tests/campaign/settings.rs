@@ -2,7 +2,9 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The campaign in CI is the same each time: a change is judged, not luck. `just campaign` brings a seed of its own.
+const SEED: u64 = 1;
 
 /// The settings of one campaign; `main.rs` describes each.
 #[derive(Debug)]
@@ -20,11 +22,10 @@ pub struct Settings {
 
 impl Settings {
     pub fn from_environment() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         Self {
             tool: env::var_os("MJIT_CC").map_or_else(|| env!("CARGO_BIN_EXE_mjit-cc").into(), PathBuf::from),
             programs: usize::try_from(number("PROGRAMS", 300)).unwrap(),
-            seed: number("SEED", now),
+            seed: number("SEED", SEED),
             from: usize::try_from(number("FROM", 0)).unwrap(),
             kinds: words("KINDS"),
             without: words("WITHOUT"),

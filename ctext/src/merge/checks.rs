@@ -122,7 +122,8 @@ impl Unit<'_, '_> {
         if owners.contains_key(name) {
             return Err(Reason::OtherEntry(lossy(name)));
         }
-        if surroundings.shows_sharing(&self.text, at) {
+        // Of what the unit has a copy of, only a prototype without a function is left here: there is nothing to share.
+        if surroundings.shows_sharing(&self.text, at) && !self.copied.contains(name) {
             let why = surroundings.why_shown(name);
             return Err(Reason::HeaderState { line, name: lossy(name), why });
         }

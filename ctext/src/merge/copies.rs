@@ -51,7 +51,9 @@ pub(super) fn with_copies<'t>(
 /// The items that some code must have of its own.
 fn needs(tokens: &[Token<'_>], surroundings: &Surroundings) -> Result<Vec<usize>, Reason> {
     let text = Text::new(tokens)?;
-    let shows = (0..tokens.len()).filter(|&at| text.is_name(at) && surroundings.shows_sharing(&text, at));
+    let is_member = |at: usize| at.checked_sub(1).is_some_and(|before| text.is(before, ".") || text.is(before, "->"));
+    let shows =
+        (0..tokens.len()).filter(|&at| text.is_name(at) && !is_member(at) && surroundings.shows_sharing(&text, at));
     let items = shows.filter_map(|at| surroundings.static_items(text.name(at)));
     Ok(items.flatten().copied().collect())
 }

@@ -55,7 +55,7 @@ pub(super) struct Unit<'s, 't> {
     /// The symbols that the unit defines for others.
     pub(super) externals: Vec<&'s [u8]>,
     /// Names of the header's that the unit has copies of.
-    copied: &'s HashSet<Box<[u8]>>,
+    pub(super) copied: &'s HashSet<Box<[u8]>>,
 }
 
 impl<'s, 't> Unit<'s, 't> {
