@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use mjitcc::discover::Wish;
-use mjitcc::worker::{Generated, Host, OwnerId, Place, Request, SlotState, Standby, Unity, Worker};
+use mjitcc::discover::CompilerSpec;
+use mjitcc::worker::{Generated, Host, OwnerId, Request, SlotState, SourceLocation, Standby, Unity, Worker};
 
 struct Vm;
 
@@ -28,18 +28,18 @@ fn main() {
     std::fs::write(&compiler, script).expect("a script can be written");
     std::fs::set_permissions(&compiler, PermissionsExt::from_mode(0o700)).expect("and made a program");
 
-    let wish = Wish { cc: Some(compiler.into_os_string()), ..Wish::default() };
+    let spec = CompilerSpec { cc: Some(compiler.into_os_string()), ..CompilerSpec::default() };
     // The compiler is slow with a unit of its own name.
-    let worker = Worker::builder().wish(wish).standby(Standby::Off).unity(Unity::Off).start(Arc::new(Vm));
-    let place = || Place { label: "Object#method".to_owned(), path: "lib/program.rb".to_owned(), line: 1 };
-    let first = worker.submit(OwnerId(0), place(), Arc::new(AtomicU64::new(u64::MAX)));
+    let worker = Worker::builder().spec(spec).standby(Standby::Off).unity(Unity::Off).start(Arc::new(Vm));
+    let location = || SourceLocation { label: "Object#method".to_owned(), path: "lib/program.rb".to_owned(), line: 1 };
+    let first = worker.submit(OwnerId(0), location(), Arc::new(AtomicU64::new(u64::MAX)));
     // By then the compiler has the first unit.
     std::thread::sleep(Duration::from_millis(500));
 
     // What the host has anyway: an owner with a counter and a name.
-    let owners: Vec<_> = (0..count).map(|heat| (OwnerId(heat), place(), Arc::new(AtomicU64::new(heat)))).collect();
+    let owners: Vec<_> = (0..count).map(|heat| (OwnerId(heat), location(), Arc::new(AtomicU64::new(heat)))).collect();
     let mut slots = Vec::with_capacity(owners.len());
-    let submitting = measure(owners, |(owner, place, hotness)| slots.push(worker.submit(owner, place, hotness)));
+    let submitting = measure(owners, |(owner, location, hotness)| slots.push(worker.submit(owner, location, hotness)));
     let collecting = measure((0..count).collect(), |_| {
         worker.enter_gc();
         worker.leave_gc();

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use mjitcc::discover::Wish;
-use mjitcc::worker::{Compaction, Generated, Host, OwnerId, Place, Request, SlotState, Unity, Worker, WorkerHeader};
+use mjitcc::discover::CompilerSpec;
+use mjitcc::worker::{
+    Compaction, Generated, Host, OwnerId, Request, SlotState, SourceLocation, Unity, Worker, WorkerHeader,
+};
 
 /// Gives the fixtures' units in turn, under other names.
 struct Vm(Vec<(String, String)>);
@@ -30,13 +32,13 @@ fn main() {
     println!("| | first 10 | hottest 100 |\n|---|---|---|");
     for (name, unity) in [("one by one", Unity::Off), ("together", Unity::Auto), ("together, 8 at most", at_most(8))] {
         let worker = Worker::builder()
-            .wish(Wish { cc: Some("gcc".into()), ..Wish::default() })
+            .spec(CompilerSpec { cc: Some("gcc".into()), ..CompilerSpec::default() })
             .header(WorkerHeader::File(fixtures.join("vm.h")))
             .compaction(Compaction::Never)
             .unity(unity)
             .start(Arc::new(Vm(units(&fixtures))));
         let submit = |owner: usize, heat: usize| {
-            worker.submit(OwnerId(owner as u64), Place::default(), Arc::new(AtomicU64::new(heat as u64)))
+            worker.submit(OwnerId(owner as u64), SourceLocation::default(), Arc::new(AtomicU64::new(heat as u64)))
         };
         // The first one finds the worker setting up.
         let first = submit(0, 0);

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use mjitcc::discover::Wish;
+use mjitcc::discover::CompilerSpec;
 use mjitcc::library::Library;
-use mjitcc::worker::{Compaction, Generated, Host, OwnerId, Place, Request, SlotState, Tiers, Worker};
+use mjitcc::worker::{Compaction, Generated, Host, OwnerId, Request, SlotState, SourceLocation, Tiers, Worker};
 
 struct Vm;
 
@@ -33,13 +33,13 @@ fn main() {
     let short = std::env::args().any(|arg| arg == "--short");
     let count = if short { 3 } else { 100 };
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let wish = Wish { cc: Some("gcc".into()), ..Wish::default() };
-    let worker = Worker::builder().wish(wish).tiers(Tiers::Quickest).compaction(Compaction::Never).start(Arc::new(Vm));
+    let spec = CompilerSpec { cc: Some("gcc".into()), ..CompilerSpec::default() };
+    let worker = Worker::builder().spec(spec).tiers(Tiers::Quickest).compaction(Compaction::Never).start(Arc::new(Vm));
     let mut next = 0;
     let mut submit = || {
         next += 1;
         let began = Instant::now();
-        let slot = worker.submit(OwnerId(next), Place::default(), Arc::new(AtomicU64::new(0)));
+        let slot = worker.submit(OwnerId(next), SourceLocation::default(), Arc::new(AtomicU64::new(0)));
         while slot.state() == SlotState::NotReady {
             std::thread::sleep(Duration::from_micros(20));
         }

@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* What this header describes. A library with another number refuses options that were made with this one. */
-#define MJITCC_ABI 1u
+#define MJITCC_ABI 2u
 
 /* The library's own ABI number. */
 uint32_t mjitcc_abi(void);
@@ -90,12 +90,12 @@ const char *mjitcc_last_error(void);
 /* ------------------------------------------------------------------------------------------------ what passes by */
 
 /* What a unit is called in messages: "label@path:line". */
-typedef struct mjitcc_place {
+typedef struct mjitcc_source_location {
     uint32_t size;
     uint32_t line;
     const char *label; /* such as "block in <main>"; NULL is "" */
     const char *path;  /* NULL is "" */
-} mjitcc_place;
+} mjitcc_source_location;
 
 /* Which unit's C text is wanted. */
 typedef struct mjitcc_request {
@@ -126,11 +126,11 @@ mjitcc_status mjitcc_sink_write(mjitcc_sink *sink, const char *text, size_t leng
 /* As mjitcc_sink_write, for a string. */
 mjitcc_status mjitcc_sink_puts(mjitcc_sink *sink, const char *text);
 
-/* The text takes this fact for granted: when it turns untrue, mjitcc_worker_invalidate takes the code back. */
-mjitcc_status mjitcc_sink_fact(mjitcc_sink *sink, uint64_t fact);
+/* The text takes this assumption for granted: when it turns untrue, mjitcc_worker_invalidate takes the code back. */
+mjitcc_status mjitcc_sink_depend_on(mjitcc_sink *sink, uint64_t assumption);
 
 /* The text has this owner's code inside: mjitcc_worker_living_owners names it as long as the unit lives. */
-mjitcc_status mjitcc_sink_inlined(mjitcc_sink *sink, uint64_t owner, const mjitcc_place *place);
+mjitcc_status mjitcc_sink_inlined(mjitcc_sink *sink, uint64_t owner, const mjitcc_source_location *location);
 
 /* There will be no text, and why. */
 mjitcc_status mjitcc_sink_fail(mjitcc_sink *sink, const char *words);
@@ -199,34 +199,34 @@ typedef struct mjitcc_reaper {
 
 /* What happened. The fields beyond line that each has are named; the others are NULL or 0. */
 enum {
-    MJITCC_EVENT_SUCCESS = 1,        /* a unit's code was published: place, file (its C), ms */
-    MJITCC_EVENT_FAILURE = 2,        /* a unit will have no code: place, file, ms, detail */
-    MJITCC_EVENT_COMPACTED = 3,      /* loaded units were put together: count, file (the library), ms */
-    MJITCC_EVENT_NOT_COMPACTED = 4,  /* they could not be: ms, detail */
-    MJITCC_EVENT_UNLOADED = 5,       /* cold code was given up: count */
-    MJITCC_EVENT_GROWN = 6,          /* nothing could be unloaded and somebody waits: count is the new max_cache_size */
-    MJITCC_EVENT_CANCELLED = 7,      /* code was taken back: place */
-    MJITCC_EVENT_RECOMPILED = 8,     /* a unit is wanted with other switches: place */
-    MJITCC_EVENT_INLINED = 9,        /* a unit has another owner's code inside: place, inlined */
-    MJITCC_EVENT_WARNING = 10,       /* something the user should know */
-    MJITCC_EVENT_COMPILER = 11,      /* the compiler that was found */
-    MJITCC_EVENT_TEMP_DIR = 12,      /* where temporary files go: file */
-    MJITCC_EVENT_START = 13,         /* a unit's turn came: place, file */
-    MJITCC_EVENT_PCH_START = 14,     /* the header is about to be precompiled */
-    MJITCC_EVENT_PROCESS = 15,       /* a process is about to start */
-    MJITCC_EVENT_NO_LIBRARY = 16,    /* a library was not made: file */
-    MJITCC_EVENT_UNLOADING = 17,     /* code leaves memory: place, count is the unit's number */
-    MJITCC_EVENT_STOPPING = 18,      /* the threads are told to end */
-    MJITCC_EVENT_GC_WAITED = 19,     /* the collector had to wait: ms */
-    MJITCC_EVENT_FINISH = 20,        /* all threads ended well */
-    MJITCC_EVENT_TOGETHER = 21,      /* units are about to be compiled as one translation unit: count, file */
-    MJITCC_EVENT_IMPROVED = 22,      /* a unit that had quick code has optimised code now: place, file, ms */
-    MJITCC_EVENT_NOT_IMPROVED = 23,  /* there is none, and it keeps what it has: place, ms, detail */
-    MJITCC_EVENT_NOT_QUICK = 24,     /* the first tier could not make a unit, and the other one does: place, detail */
-    MJITCC_EVENT_QUICK = 25,         /* what makes the first code of units */
-    MJITCC_EVENT_LINK_LEFT = 26,     /* the driver links, since the linker inside this process did not serve: detail */
-    MJITCC_EVENT_CACHE_HIT = 27,     /* a unit's object is taken from the object cache */
-    MJITCC_EVENT_CACHE_UNUSABLE = 28 /* the object cache does not serve, units are compiled all the same: file (its directory) */
+    MJITCC_EVENT_SUCCESS = 1,            /* a unit's code was published: location, file (its C), ms */
+    MJITCC_EVENT_FAILURE = 2,            /* a unit will have no code: location, file, ms, detail */
+    MJITCC_EVENT_COMPACTED = 3,          /* loaded units were put together: count, file (the library), ms */
+    MJITCC_EVENT_NOT_COMPACTED = 4,      /* they could not be: ms, detail */
+    MJITCC_EVENT_UNLOADED = 5,           /* cold code was given up: count */
+    MJITCC_EVENT_CACHE_GROWN = 6,        /* nothing could be unloaded and somebody waits: count is the new max_cache_size */
+    MJITCC_EVENT_CANCELLED = 7,          /* code was taken back: location */
+    MJITCC_EVENT_RECOMPILED = 8,         /* a unit is wanted with other switches: location */
+    MJITCC_EVENT_INLINED = 9,            /* a unit has another owner's code inside: location, inlined */
+    MJITCC_EVENT_WARNING = 10,           /* something the user should know */
+    MJITCC_EVENT_COMPILER = 11,          /* the compiler that was found */
+    MJITCC_EVENT_TEMP_DIR = 12,          /* where temporary files go: file */
+    MJITCC_EVENT_START = 13,             /* a unit's turn came: location, file */
+    MJITCC_EVENT_PCH_START = 14,         /* the header is about to be precompiled */
+    MJITCC_EVENT_PROCESS = 15,           /* a process is about to start */
+    MJITCC_EVENT_NO_LIBRARY = 16,        /* a library was not made: file */
+    MJITCC_EVENT_UNLOADING = 17,         /* code leaves memory: location, count is the unit's number */
+    MJITCC_EVENT_STOPPING = 18,          /* the threads are told to end */
+    MJITCC_EVENT_GC_WAITED = 19,         /* the collector had to wait: ms */
+    MJITCC_EVENT_FINISH = 20,            /* all threads ended well */
+    MJITCC_EVENT_GROUP_STARTED = 21,     /* units are about to be compiled as one translation unit: count, file */
+    MJITCC_EVENT_IMPROVED = 22,          /* a unit that had quick code has optimised code now: location, file, ms */
+    MJITCC_EVENT_NOT_IMPROVED = 23,      /* there is none, and it keeps what it has: location, ms, detail */
+    MJITCC_EVENT_BASELINE_FAILED = 24,   /* the first tier could not make a unit, and the other one does: location, detail */
+    MJITCC_EVENT_QUICK = 25,             /* what makes the first code of units */
+    MJITCC_EVENT_LINKER_FALLBACK = 26,   /* the driver links, since the linker inside this process did not serve: detail */
+    MJITCC_EVENT_CACHE_HIT = 27,         /* a unit's object is taken from the object cache */
+    MJITCC_EVENT_CACHE_UNUSABLE = 28     /* the object cache does not serve, units are compiled all the same: file (its directory) */
 };
 
 typedef struct mjitcc_event {
@@ -236,8 +236,8 @@ typedef struct mjitcc_event {
     uint32_t reserved;
     const char *line;   /* in the form that Ruby's MJIT gave it */
     const char *detail; /* what a person wants to know beyond the line: why, in the compiler's words */
-    const mjitcc_place *place;
-    const mjitcc_place *inlined;
+    const mjitcc_source_location *location;
+    const mjitcc_source_location *inlined;
     const char *file;
     double ms;
     uint64_t count;
@@ -402,11 +402,11 @@ mjitcc_status mjitcc_worker_start(const mjitcc_worker_options *options, mjitcc_w
 
 /*
  * Hands over a unit, and gives the slot that its code will be published in, with one share in it. owner is what the host calls
- * the thing that it is generated from. place may be NULL. calls is how hot it is so far: see mjitcc_slot_calls. switches say how the host wants
+ * the thing that it is generated from. location may be NULL. calls is how hot it is so far: see mjitcc_slot_calls. switches say how the host wants
  * it generated; they are handed back in the request. Takes a lock for a moment, and never waits for a compiler, unless the worker's
  * option wait is set: then jobs for the VM's thread run in here.
  */
-mjitcc_status mjitcc_worker_submit(mjitcc_worker *worker, uint64_t owner, const mjitcc_place *place, uint64_t calls,
+mjitcc_status mjitcc_worker_submit(mjitcc_worker *worker, uint64_t owner, const mjitcc_source_location *location, uint64_t calls,
                                    uint64_t switches, mjitcc_slot **slot);
 
 /*
@@ -444,10 +444,10 @@ mjitcc_status mjitcc_worker_owner_moved(mjitcc_worker *worker, uint64_t from, ui
 mjitcc_status mjitcc_worker_living_owners(mjitcc_worker *worker, void (*each)(void *ctx, uint64_t owner), void *ctx);
 
 /*
- * A fact is untrue from now on. Units that rely on it are not published; code that does is taken back, and its owners are named: they
+ * An assumption is untrue from now on. Units that rely on it are not published; code that does is taken back, and its owners are named: they
  * may be submitted again. Frames that are inside may return. each may be NULL.
  */
-mjitcc_status mjitcc_worker_invalidate(mjitcc_worker *worker, uint64_t fact, void (*each)(void *ctx, uint64_t owner),
+mjitcc_status mjitcc_worker_invalidate(mjitcc_worker *worker, uint64_t assumption, void (*each)(void *ctx, uint64_t owner),
                                        void *ctx);
 
 /*

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use mjit_cc_platforms::advice;
+use mjit_cc_platforms::hints;
 use mjit_cc_platforms::response::Syntax;
 use mjit_cc_platforms::{
     Arch, Choice, Compiler, Family, Launcher, Os, Step, Target, Toolchain, candidates, install_hint, probe, toolchain,
@@ -23,14 +23,14 @@ mod launchers;
 
 pub use crate::variables::Variables;
 pub use environment::Environment;
-pub use launchers::{FoundLauncher, LauncherError};
+pub use launchers::{DetectedLauncher, LauncherError};
 
 /// How long a compiler may take to say who it is.
 const PROBE_TIME: Duration = Duration::from_secs(60);
 
 /// What kind of compiler is wanted.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct CompilerSpec {
     /// A program, perhaps with words that come first, as in `CC`.
     pub cc: Option<OsString>,
     /// A family.
@@ -41,7 +41,7 @@ pub struct Wish {
 
 /// A compiler that was found and answered.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct DetectedCompiler {
     /// Its planner.
     pub toolchain: Arc<dyn Toolchain>,
     /// What changes when the compiler does.
@@ -49,7 +49,7 @@ pub struct Found {
     /// What changes when its release, its first words or the variables that it reads do, wherever it lies.
     pub surroundings: Digest,
     /// What came before it and would not do.
-    pub passed_over: Vec<Rejected>,
+    pub rejected: Vec<Rejected>,
 }
 
 /// No compiler that serves.
@@ -120,22 +120,22 @@ pub struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// The best compiler for a wish: `--cc`, then `CC`, then the names it usually has.
+    /// The best compiler for a spec: `--cc`, then `CC`, then the names it usually has.
     ///
     /// # Errors
     /// [`DiscoverError`] with everything that was tried.
-    pub fn find(&self, wish: &Wish) -> Result<Found, DiscoverError> {
+    pub fn find(&self, spec: &CompilerSpec) -> Result<DetectedCompiler, DiscoverError> {
         let target =
-            wish.target.as_deref().map(|triple| Target::parse(triple).map(|target| (triple, target))).transpose()?;
+            spec.target.as_deref().map(|triple| Target::parse(triple).map(|target| (triple, target))).transpose()?;
         let target = target.as_ref().map(|(triple, target)| (*triple, target));
         let mut tried = Vec::new();
-        for command in self.commands(wish, target) {
+        for command in self.commands(spec, target) {
             let shown = command.join(OsStr::new(" ")).to_string_lossy().into_owned();
             let rejected = match self.ask(&command, target) {
-                Ok(found) => match unfit(found.toolchain.compiler(), wish.choice, target) {
-                    None => return Ok(Found { passed_over: tried, ..found }),
-                    Some(why) => match self.retarget(&found, &command, wish.choice, target) {
-                        Some(found) => return Ok(Found { passed_over: tried, ..found }),
+                Ok(found) => match unfit(found.toolchain.compiler(), spec.choice, target) {
+                    None => return Ok(DetectedCompiler { rejected: tried, ..found }),
+                    Some(why) => match self.retarget(&found, &command, spec.choice, target) {
+                        Some(found) => return Ok(DetectedCompiler { rejected: tried, ..found }),
                         None => why,
                     },
                 },
@@ -148,7 +148,7 @@ impl Finder<'_> {
         let hint = self
             .environment
             .package_manager()
-            .map(|manager| install_hint(manager, wish.choice, target.map(|(_, target)| target)));
+            .map(|manager| install_hint(manager, spec.choice, target.map(|(_, target)| target)));
         Err(DiscoverError::NoCompiler { tried, hint })
     }
 
@@ -156,7 +156,7 @@ impl Finder<'_> {
     ///
     /// # Errors
     /// Why it is no compiler.
-    pub fn identify(&self, name: &str) -> Result<Found, String> {
+    pub fn identify(&self, name: &str) -> Result<DetectedCompiler, String> {
         self.ask(&[name.into()], None).map_err(|rejection| match rejection {
             Rejection::Cancelled => "interrupted".to_owned(),
             Rejection::Machine { what, why, .. } => format!("cannot {what}: {why}"),
@@ -167,11 +167,11 @@ impl Finder<'_> {
     /// One clang compiles for every system, if it is told for which.
     fn retarget(
         &self,
-        found: &Found,
+        found: &DetectedCompiler,
         command: &[OsString],
         choice: Option<Choice>,
         target: Option<(&str, &Target)>,
-    ) -> Option<Found> {
+    ) -> Option<DetectedCompiler> {
         let (triple, _) = target?;
         let is_clang = matches!(found.toolchain.compiler().family, Family::Clang | Family::ClangCl);
         let command = [command, &[format!("--target={triple}").into()]].concat();
@@ -179,14 +179,14 @@ impl Finder<'_> {
         unfit(again.toolchain.compiler(), choice, target).is_none().then_some(again)
     }
 
-    fn commands(&self, wish: &Wish, target: Option<(&str, &Target)>) -> Vec<Vec<OsString>> {
-        let named = wish.cc.as_deref();
+    fn commands(&self, spec: &CompilerSpec, target: Option<(&str, &Target)>) -> Vec<Vec<OsString>> {
+        let named = spec.cc.as_deref();
         if let Some(cc) = named {
             return vec![self.command(cc)];
         }
         let cc = self.environment.cc.as_deref().map(|cc| self.command(cc));
-        let mut usual = candidates(wish.choice, target);
-        if cfg!(windows) && wish.choice.is_none() && target.is_none() {
+        let mut usual = candidates(spec.choice, target);
+        if cfg!(windows) && spec.choice.is_none() && target.is_none() {
             // A Windows without cc, gcc and clang has Microsoft's, if any.
             usual.extend(candidates(Some(Choice::Msvc), None));
         }
@@ -204,7 +204,7 @@ impl Finder<'_> {
         words.map_or(whole, |words| words.into_iter().map(Into::into).collect())
     }
 
-    fn ask(&self, command: &[OsString], target: Option<(&str, &Target)>) -> Result<Found, Rejection> {
+    fn ask(&self, command: &[OsString], target: Option<(&str, &Target)>) -> Result<DetectedCompiler, Rejection> {
         let behind_launcher = match command {
             [first, rest @ ..] if !rest.is_empty() && is_launcher(Path::new(first)) => rest,
             _ => command,
@@ -226,7 +226,7 @@ impl Finder<'_> {
         }
         let surroundings = surroundings(&compiler, self.environment);
         let identity = identity(&compiler, &surroundings, self.environment);
-        Ok(Found { toolchain: toolchain(compiler), identity, surroundings, passed_over: Vec::new() })
+        Ok(DetectedCompiler { toolchain: toolchain(compiler), identity, surroundings, rejected: Vec::new() })
     }
 
     fn probe(
@@ -277,7 +277,7 @@ impl Finder<'_> {
             Exit::Code(0) | Exit::Unknown => Ok(finished.output),
             exit => {
                 let text = String::from_utf8_lossy(&finished.output);
-                if let Some(hint) = advice::on_machine(&text) {
+                if let Some(hint) = hints::for_machine(&text) {
                     let what = format!("run {}", program.display());
                     return Err(Rejection::Machine { what, why: text.trim().to_owned(), hint: Some(hint) });
                 }

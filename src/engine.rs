@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mjit_cc_platforms::Compiler;
 
 use crate::batch::Batch;
-use crate::error::{Error, Failure};
+use crate::error::{Error, UnitError};
 use crate::event::Observer;
 use crate::pipeline::Pipeline;
 use crate::report::Report;
@@ -79,8 +79,8 @@ impl Engine {
     /// Compiles C text and loads the code. The symbols that the text defines keep their names; equal names in two modules are two functions.
     ///
     /// # Errors
-    /// [`Failure`]: [`Failure::Refused`] has the compiler's diagnostics as data.
-    pub fn compile(&self, text: impl AsRef<[u8]>) -> Result<Module, Failure> {
+    /// [`UnitError`]: [`UnitError::Refused`] has the compiler's diagnostics as data.
+    pub fn compile(&self, text: impl AsRef<[u8]>) -> Result<Module, UnitError> {
         self.compile_as(UNIT_NAME, text)
     }
 
@@ -88,7 +88,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`compile`](Self::compile).
-    pub fn compile_as(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Module, Failure> {
+    pub fn compile_as(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Module, UnitError> {
         let shared = self.here()?;
         let unit = Unit::from_text(name, text.as_ref())?;
         let made = shared.parts.module(&shared.stem(), &unit, &*shared.observer);
@@ -102,7 +102,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`compile`](Self::compile).
-    pub fn object(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Object, Failure> {
+    pub fn object(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Object, UnitError> {
         let shared = self.here()?;
         let unit = Unit::from_text(name, text.as_ref())?;
         let (bytes, symbols) = shared.parts.object_in_memory(&shared.stem(), &unit, &*shared.observer)?;
@@ -135,11 +135,11 @@ impl Engine {
     }
 
     /// The engine's parts, in the process that has opened the engine.
-    fn here(&self) -> Result<&Arc<Shared>, Failure> {
+    fn here(&self) -> Result<&Arc<Shared>, UnitError> {
         if self.shared.process == std::process::id() {
             Ok(&self.shared)
         } else {
-            Err(Failure::Other(Box::new(Error::OtherProcess)))
+            Err(UnitError::Other(Box::new(Error::OtherProcess)))
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What can go wrong, for callers to match: with one unit ([`Failure`]), or with the whole work ([`Error`]).
+//! What can go wrong, for callers to match: with one unit ([`UnitError`]), or with the whole work ([`Error`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mjit_cc_platforms::{Diagnostic, PlanError, Runtime, advice};
+use mjit_cc_platforms::{Diagnostic, PlanError, Runtime, hints};
 
 use crate::discover::{DiscoverError, LauncherError};
 use crate::exec::Exit;
@@ -41,7 +41,7 @@ pub enum Error {
         /// The header.
         header: PathBuf,
         /// Why.
-        failure: Box<Failure>,
+        failure: Box<UnitError>,
         /// What the user could do.
         hint: Option<&'static str>,
     },
@@ -99,7 +99,7 @@ pub enum Error {
     Interrupted,
 }
 
-impl From<Error> for Failure {
+impl From<Error> for UnitError {
     /// For the few errors that an output directory gives while a unit is put into it.
     fn from(error: Error) -> Self {
         match error {
@@ -173,7 +173,7 @@ impl Phase {
 /// One unit (or header, or library) could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum UnitError {
     /// The file is no unit.
     #[error(transparent)]
     Read(#[from] UnitReadError),
@@ -295,7 +295,7 @@ pub enum Failure {
     Other(Box<Error>),
 }
 
-impl Failure {
+impl UnitError {
     /// For `map_err`: something done to a file failed.
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
@@ -341,7 +341,7 @@ impl Failure {
             | Self::Symbols(SymbolsError::Io { source, .. })
             | Self::Read(UnitReadError::Unreadable(source)) => machine::is_at_fault(source),
             Self::Crashed { exit: Exit::Signal(signal), .. } if machine::is_file_size_signal(*signal) => true,
-            Self::Refused { output, .. } | Self::Crashed { output, .. } => advice::on_machine(output).is_some(),
+            Self::Refused { output, .. } | Self::Crashed { output, .. } => hints::for_machine(output).is_some(),
             Self::Other(error) => error.is_of_machine(),
             _ => false,
         }
@@ -361,11 +361,11 @@ impl Failure {
                 machine::hint(source)
             }
             Self::Crashed { exit: Exit::Signal(signal), .. } if machine::is_file_size_signal(*signal) => {
-                Some(advice::FILE_SIZE)
+                Some(hints::FILE_SIZE)
             }
             Self::Other(error) => error.hint(),
             Self::Refused { output, .. } if output.trim().is_empty() => Some("it said nothing; -vv shows the command"),
-            Self::Refused { output, .. } => advice::on(output),
+            Self::Refused { output, .. } => hints::for_output(output),
             Self::Crashed { exit: Exit::Signal(9), .. } => {
                 Some("it was killed: perhaps memory ran out; try a smaller -j")
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mjit_cc_platforms::{Compiler, Diagnostic, Step};
 
-use crate::error::Failure;
+use crate::error::UnitError;
 use crate::report::UnitReport;
 
 /// One thing that happened.
@@ -117,7 +117,7 @@ pub enum Event<'a> {
         report: &'a UnitReport,
     },
     /// The linker inside this process did not serve, so that the driver's links.
-    LinkLeft {
+    LinkerFallback {
         /// Why.
         why: &'a str,
     },
@@ -126,7 +126,7 @@ pub enum Event<'a> {
         /// The library.
         library: &'a Path,
         /// Why.
-        failure: &'a Failure,
+        failure: &'a UnitError,
     },
     /// Objects are about to be linked into one library.
     LinkStarted {

@@ -36,16 +36,16 @@ mod orphans;
 #[path = "exec/no_orphans.rs"]
 mod orphans;
 
-mod ahead;
 mod output;
+mod prestarted;
 mod running;
 mod sleep;
 
 #[cfg(unix)]
 pub use crate::thread::is_ignored;
 use crate::variables::Variables;
-pub use ahead::Ahead;
 pub use output::{DEFAULT_LIMIT, NO_LIMIT};
+pub use prestarted::PrestartedProcess;
 pub(crate) use watch::Watch;
 
 use crate::sync;
@@ -149,9 +149,9 @@ pub trait Executor: Send + Sync {
     ///
     /// # Errors
     /// [`ExecError`], also where the host waits for children itself.
-    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<Ahead, ExecError>;
+    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError>;
 
-    /// Waits for something else than a process, as it waits for processes: [`Waiting`] is told.
+    /// Waits for something else than a process, as it waits for processes: [`BlockingObserver`] is told.
     fn rest(&self, wait: &mut dyn FnMut()) {
         wait();
     }
@@ -183,7 +183,7 @@ pub trait Reaper: Send + Sync {
 
 /// Told when a thread begins to wait, for its process or for its turn to start one, and when it goes on. In between it holds no lock of
 /// anybody else's and touches nothing, so that the process may be forked.
-pub trait Waiting: Send + Sync {
+pub trait BlockingObserver: Send + Sync {
     /// It waits from now on.
     fn begins(&self);
 
@@ -218,7 +218,7 @@ impl Drop for ProcessExecutor {
 impl ProcessExecutor {
     /// An executor inside a host that has ideas of its own about children, or forks.
     #[must_use]
-    pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
+    pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
         let processes = Arc::new(Processes::within(reaper, waiting));
         Self { processes, variables: None, output_limit: DEFAULT_LIMIT, abandoned: AtomicBool::new(false) }
     }
@@ -319,7 +319,7 @@ impl Started {
         self.wait_telling(waiting)
     }
 
-    fn wait_telling(mut self, waiting: Option<Arc<dyn Waiting>>) -> Result<Finished, ExecError> {
+    fn wait_telling(mut self, waiting: Option<Arc<dyn BlockingObserver>>) -> Result<Finished, ExecError> {
         sync::assert_none_held();
         let failed = |source| ExecError::Io { program: self.program.clone(), source };
         let (exit, ended, stopped) = self.processes.wait(self.id, &mut self.process, waiting).map_err(failed)?;
@@ -373,7 +373,7 @@ impl Executor for ProcessExecutor {
         self.start(invocation, None)?.wait()
     }
 
-    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<Ahead, ExecError> {
+    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError> {
         let failed = |source| ExecError::Io { program: invocation.step.program.clone(), source };
         if self.processes.reaper.is_some() {
             // It would be between the host's `enter` and `leave` for as long as nothing is compiled.
@@ -381,7 +381,7 @@ impl Executor for ProcessExecutor {
         }
         let (reader, writer) = io::pipe().map_err(failed)?;
         let started = self.start(invocation, Some(reader.try_clone().map_err(failed)?))?;
-        Ok(Ahead::new(started, reader, writer))
+        Ok(PrestartedProcess::new(started, reader, writer))
     }
 
     fn rest(&self, wait: &mut dyn FnMut()) {

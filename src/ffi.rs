@@ -32,7 +32,7 @@ pub use types::*;
 pub use worker::*;
 
 /// `MJITCC_ABI`: changes when something that was compiled against the header would not work any more.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn mjitcc_abi() -> u32 {

@@ -71,13 +71,13 @@ pub(crate) fn write_to_stream(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes a file by another name and renames it, so that neither a link nor another file in its place is written through.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    write_by(path, dir, bytes).map(drop)
+    write_atomic_by(path, dir, bytes).map(drop)
 }
 
-/// As [`write`] by a name in `staging`, which is on the same file system. Gives the file, which is still open.
-pub(crate) fn write_by(path: &Path, staging: &Path, bytes: &[u8]) -> io::Result<File> {
+/// As [`write_atomic`] by a name in `staging`, which is on the same file system. Gives the file, which is still open.
+pub(crate) fn write_atomic_by(path: &Path, staging: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = temporary(staging)?;
     file.write_all(bytes)?;
     file.persist(path).map_err(|error| error.error)

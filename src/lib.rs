@@ -70,11 +70,10 @@ pub use mjit_cc_ctext as ctext;
 pub mod untrusted;
 mod unwind;
 mod variables;
-mod whole;
 pub mod worker;
 
 #[cfg(not(loom))]
 pub use engine::{Engine, EngineBuilder, Function, Module, Object};
-pub use error::{DIRECTORY_IN_THE_WAY, Error, Failure, Phase};
+pub use error::{DIRECTORY_IN_THE_WAY, Error, Phase, UnitError};
 pub use mjit_cc_platforms as platforms;
 pub use pipeline::Watched;

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use mjit_cc_platforms::advice;
+use mjit_cc_platforms::hints;
 
 /// What the system has run out of, or what has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +34,12 @@ pub(crate) fn unless_at_fault<T>(result: io::Result<T>) -> io::Result<Option<T>>
 /// What the user can do about such an error.
 pub(crate) fn hint(error: &io::Error) -> Option<&'static str> {
     Some(match lack(error)? {
-        Lack::Room => advice::DISK_FULL,
-        Lack::FileSize => advice::FILE_SIZE,
-        Lack::Descriptors => advice::DESCRIPTORS,
-        Lack::Memory => advice::MEMORY,
-        Lack::Processes => advice::PROCESSES,
-        Lack::Device => advice::DEVICE,
+        Lack::Room => hints::DISK_FULL,
+        Lack::FileSize => hints::FILE_SIZE,
+        Lack::Descriptors => hints::DESCRIPTORS,
+        Lack::Memory => hints::MEMORY,
+        Lack::Processes => hints::PROCESSES,
+        Lack::Device => hints::DEVICE,
     })
 }
 

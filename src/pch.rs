@@ -8,12 +8,12 @@ use std::time::Instant;
 use mjit_cc_platforms::{Header, Job, Pch, Plan, PlanError};
 
 use crate::depend::{FileDigests, Inputs};
-use crate::error::{Error, Failure, Phase};
+use crate::error::{Error, Phase, UnitError};
 use crate::event::{Event, Observer};
 use crate::files;
 use crate::key::{Digest, KeyBuilder};
 use crate::lock::{self, Unlocking};
-use crate::pipeline::{Pipeline, Reading};
+use crate::pipeline::{DependencyTracking, Pipeline};
 use crate::scratch;
 
 mod macros;
@@ -68,7 +68,7 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
         Ok(ready) => {
             if let (Some(_), Some(content)) = (&pipeline.launcher, &ready.portable) {
                 // ccache goes by this instead of the PCH, which is another file each time that it is built. Without, it finds less.
-                let _ = files::write(&pch.file.with_added_extension("sum"), content.as_str().as_bytes());
+                let _ = files::write_atomic(&pch.file.with_added_extension("sum"), content.as_str().as_bytes());
             }
             observer.event(&Event::PchReady { file: &pch.file, reused: ready.reused, took: ready.took });
             Ok(UnitHeader::Pch(ready))
@@ -157,7 +157,7 @@ pub(crate) fn plan(pipeline: &Pipeline, pch: &Pch) -> Result<Plan, PlanError> {
 
 enum Unready {
     /// The compiler made no usable PCH.
-    Failed(Failure),
+    Failed(UnitError),
     /// Something else is wrong.
     Fatal(Error),
 }
@@ -168,12 +168,12 @@ impl From<Error> for Unready {
     }
 }
 
-impl From<Failure> for Unready {
-    fn from(failure: Failure) -> Self {
+impl From<UnitError> for Unready {
+    fn from(failure: UnitError) -> Self {
         match failure {
-            Failure::Interrupted => Self::Fatal(Error::Interrupted),
-            Failure::NotStarted { program, source } => Self::Fatal(Error::CompilerGone { program, source }),
-            Failure::File { action, path, source } => Self::Fatal(Error::File { action, path, source }),
+            UnitError::Interrupted => Self::Fatal(Error::Interrupted),
+            UnitError::NotStarted { program, source } => Self::Fatal(Error::CompilerGone { program, source }),
+            UnitError::File { action, path, source } => Self::Fatal(Error::File { action, path, source }),
             failure => Self::Failed(failure),
         }
     }
@@ -330,9 +330,9 @@ fn build_in(
     let own: Vec<&Path> = plan.writes.iter().map(|file| file.path.as_path()).collect();
     // A private PCH is for this process alone.
     let reading = if pipeline.records_units {
-        Reading::Header { depfile: &depfile, except: &own, header: &pch.header }
+        DependencyTracking::Header { depfile: &depfile, except: &own, header: &pch.header }
     } else {
-        Reading::Nothing { depfile: Some(&depfile) }
+        DependencyTracking::Nothing { depfile: Some(&depfile) }
     };
     let ran = pipeline.run(&plan, Phase::Compile, reading, pipeline.deadline(), observer)?;
     // A toolchain whose words make a misfit an error, and no header of that name beside it to fall back on: a compilation that

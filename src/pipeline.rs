@@ -18,8 +18,8 @@ use mjit_cc_platforms::{
 use crate::admission::{Admission, Memory, Permit};
 use crate::cache::ObjectCache;
 use crate::depend::{FileDigests, Inputs, SearchPath};
-use crate::discover::{Found, FoundLauncher};
-use crate::error::{Error, Failure, Phase};
+use crate::discover::{DetectedCompiler, DetectedLauncher};
+use crate::error::{Error, Phase, UnitError};
 use crate::event::{Event, Observer, Stage};
 use crate::exec::{ExecError, Executor, Exit, Invocation};
 use crate::files;
@@ -41,12 +41,12 @@ mod surroundings;
 pub use configuration::Watched;
 pub(crate) use configuration::{Configuration, read_answer};
 pub(crate) use embed::beside_dir as embedded;
-pub(crate) use inputs::Reading;
+pub(crate) use inputs::DependencyTracking;
 
 /// A compiler, the flags for it, and the means to run it. Shared by threads.
 pub struct Pipeline {
     /// The compiler.
-    pub compiler: Found,
+    pub compiler: DetectedCompiler,
     /// The flags of every job.
     pub flags: Flags,
     /// Starts the processes.
@@ -58,7 +58,7 @@ pub struct Pipeline {
     /// Where objects are kept for other output directories and other processes.
     pub cache: Option<Arc<ObjectCache>>,
     /// What starts the compiler of a unit.
-    pub launcher: Option<FoundLauncher>,
+    pub launcher: Option<DetectedLauncher>,
     /// Holds compilers back where there are too many.
     pub admission: Admission,
     /// Whether what units were made of is found out: whoever keeps no objects has no use for it.
@@ -77,7 +77,7 @@ pub struct Pipeline {
 
 /// What a plan's processes left.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct StepOutput {
     /// Files that belong to the output.
     pub(crate) companions: Vec<PathBuf>,
     /// The compiler's own lines, for a person.
@@ -101,7 +101,7 @@ pub(crate) struct UnitPaths {
 impl Pipeline {
     /// A pipeline whose processes may take as long as they like, and as many run as there are threads and memory for.
     #[must_use]
-    pub fn new(compiler: Found, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
+    pub fn new(compiler: DetectedCompiler, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
         let syntax = compiler.toolchain.response();
         let expanded = |words| response::expanded(words, syntax);
         let (cflags, ldflags) = (expanded(flags.cflags), expanded(flags.ldflags));
@@ -148,8 +148,8 @@ impl Pipeline {
         &self,
         deadline: Option<Instant>,
         observer: &dyn Observer,
-    ) -> Result<(Permit<'_>, Option<Instant>), Failure> {
-        let permit = self.admission.enter(&*self.executor, observer).ok_or(Failure::Interrupted)?;
+    ) -> Result<(Permit<'_>, Option<Instant>), UnitError> {
+        let permit = self.admission.enter(&*self.executor, observer).ok_or(UnitError::Interrupted)?;
         let deadline = deadline.and_then(|deadline| deadline.checked_add(permit.waited()));
         Ok((permit, deadline))
     }
@@ -334,7 +334,7 @@ impl Pipeline {
         paths: &UnitPaths,
         deadline: Option<Instant>,
         observer: &dyn Observer,
-    ) -> Result<Ran, Failure> {
+    ) -> Result<StepOutput, UnitError> {
         let (permit, deadline) = self.admit(deadline, observer)?;
         let _stage = Stage::Compile.on(observer);
         let plan = self.plan_unit(paths, unit.dir(), header.as_job(), role)?;
@@ -342,14 +342,16 @@ impl Pipeline {
         self.write_source(unit, role, &paths.source)?;
         let except = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
         let reading = match paths.depfile.as_deref() {
-            Some(depfile) if self.records_units => Reading::Unit { depfile, except: &except, unit, header, role },
-            depfile => Reading::Nothing { depfile },
+            Some(depfile) if self.records_units => {
+                DependencyTracking::Unit { depfile, except: &except, unit, header, role }
+            }
+            depfile => DependencyTracking::Nothing { depfile },
         };
         let mut result = self.run(&plan, Phase::Compile, reading, deadline, observer);
         // tcc takes a relative #line for one beside the file that it stands in.
         let wrong = format!("{}/{}", paths.source.parent().unwrap_or(Path::new("")).display(), unit.name());
         match &mut result {
-            Ok(Ran { text, waited, .. }) => {
+            Ok(StepOutput { text, waited, .. }) => {
                 *text = text.replace(&wrong, unit.name());
                 *waited += permit.waited();
             }
@@ -373,7 +375,7 @@ impl Pipeline {
         let _stage = Stage::Link.on(observer);
         let linked = self.linker.link(&words, objects, 1 + further.len(), || self.ask_link());
         linked
-            .inspect_err(|why: &NotLinked| observer.event(&Event::LinkLeft { why: &why.to_string() }))
+            .inspect_err(|why: &NotLinked| observer.event(&Event::LinkerFallback { why: &why.to_string() }))
             .map(|image| (image, permit.waited()))
             .ok()
     }
@@ -396,13 +398,18 @@ impl Pipeline {
         threads: NonZero<usize>,
         deadline: Option<Instant>,
         observer: &dyn Observer,
-    ) -> Result<Ran, Failure> {
+    ) -> Result<StepOutput, UnitError> {
         if self.executor.is_cancelled() {
-            return Err(Failure::Interrupted);
+            return Err(UnitError::Interrupted);
         }
         if let Some((image, waited)) = self.link_in_memory(objects, threads, observer) {
-            fs::write(library, &*image).map_err(Failure::file("write", library))?;
-            return Ok(Ran { companions: Vec::new(), text: String::new(), inputs: Some(Inputs::default()), waited });
+            fs::write(library, &*image).map_err(UnitError::file("write", library))?;
+            return Ok(StepOutput {
+                companions: Vec::new(),
+                text: String::new(),
+                inputs: Some(Inputs::default()),
+                waited,
+            });
         }
         self.link_by_driver(objects, library, header, exports, deadline, observer)
     }
@@ -416,17 +423,17 @@ impl Pipeline {
         exports: &[String],
         deadline: Option<Instant>,
         observer: &dyn Observer,
-    ) -> Result<Ran, Failure> {
+    ) -> Result<StepOutput, UnitError> {
         let (permit, deadline) = self.admit(deadline, observer)?;
         let _stage = Stage::Link.on(observer);
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
         let ran = self.run_link(&plan, objects, library, deadline, observer)?;
         self.check_runtime(library)?;
-        Ok(Ran { waited: ran.waited + permit.waited(), ..ran })
+        Ok(StepOutput { waited: ran.waited + permit.waited(), ..ran })
     }
 
     /// Says no where a library cannot be loaded because a run-time library of the compiler's is missing in it.
-    fn check_runtime(&self, library: &Path) -> Result<(), Failure> {
+    fn check_runtime(&self, library: &Path) -> Result<(), UnitError> {
         if !self.toolchain().calls_runtime(&self.flags) {
             return Ok(());
         }
@@ -434,14 +441,14 @@ impl Pipeline {
         let missing = open.into_iter().find_map(|name| Some((Runtime::missing(&name, &needed)?, name)));
         let Some((runtime, symbol)) = missing else { return Ok(()) };
         scratch::remove_file(library);
-        Err(Failure::NoRuntime { symbol, runtime })
+        Err(UnitError::NoRuntime { symbol, runtime })
     }
 
     /// One write: the prelude, then the unit's own text, of which the compiler speaks by the unit's name. A file that goes by its own
     /// name needs no directive, and a debugger that reads it finds the lines where they are.
-    fn write_source(&self, unit: &Unit, role: Role, path: &Path) -> Result<(), Failure> {
+    fn write_source(&self, unit: &Unit, role: Role, path: &Path) -> Result<(), UnitError> {
         let named = Path::new(unit.name()) == path;
-        fs::write(path, self.source_text(unit, role, named)).map_err(Failure::file("write", path))
+        fs::write(path, self.source_text(unit, role, named)).map_err(UnitError::file("write", path))
     }
 
     /// What the compiler is given for a unit; `named` where its file is called as the unit is.
@@ -458,11 +465,11 @@ impl Pipeline {
         &self,
         plan: &Plan,
         phase: Phase,
-        reading: Reading<'_>,
+        reading: DependencyTracking<'_>,
         deadline: Option<Instant>,
         observer: &dyn Observer,
-    ) -> Result<Ran, Failure> {
-        let began = reading.records().then(|| self.stamp().map_err(Failure::file("write", self.scratch.path())));
+    ) -> Result<StepOutput, UnitError> {
+        let began = reading.records().then(|| self.stamp().map_err(UnitError::file("write", self.scratch.path())));
         let began = began.transpose()?;
         let result = self.run_steps(plan, phase, deadline, observer);
         // Compilers write it also where they fail.
@@ -477,7 +484,7 @@ impl Pipeline {
             }
         };
         let inputs = began.and_then(|began| self.inputs(rule, &output, &reading, began, observer));
-        Ok(Ran {
+        Ok(StepOutput {
             companions: plan.companions.clone(),
             text: self.toolchain().readable(&output),
             inputs,
@@ -496,9 +503,9 @@ impl Pipeline {
         phase: Phase,
         deadline: Option<Instant>,
         observer: &dyn Observer,
-    ) -> Result<(Vec<u8>, Duration), Failure> {
+    ) -> Result<(Vec<u8>, Duration), UnitError> {
         for file in &plan.writes {
-            fs::write(&file.path, &file.text).map_err(Failure::file("write", &file.path))?;
+            fs::write(&file.path, &file.text).map_err(UnitError::file("write", &file.path))?;
         }
         let mut output = Vec::new();
         let mut unknown = false;
@@ -524,9 +531,9 @@ impl Pipeline {
         }
         // A compiler that says it succeeded has to show for it. A system that does not answer is not the compiler's fault.
         for path in &plan.outputs {
-            if !path.try_exists().map_err(Failure::file("read", path))? {
+            if !path.try_exists().map_err(UnitError::file("read", path))? {
                 let output = self.toolchain().readable(&output);
-                return Err(Failure::NoOutput { phase, path: path.clone(), output });
+                return Err(UnitError::NoOutput { phase, path: path.clone(), output });
             }
         }
         Ok((output, stopped))
@@ -538,45 +545,45 @@ impl Pipeline {
         tells_of_crash(output) || self.toolchain().diagnostics(output).iter().any(is_error)
     }
 
-    fn unsuccessful(&self, phase: Phase, exit: Exit, output: &[u8]) -> Failure {
+    fn unsuccessful(&self, phase: Phase, exit: Exit, output: &[u8]) -> UnitError {
         let text = self.toolchain().readable(output);
         if matches!(exit, Exit::Signal(_)) || tells_of_crash(output) {
-            Failure::Crashed { phase, exit, output: text }
+            UnitError::Crashed { phase, exit, output: text }
         } else {
-            Failure::Refused { phase, exit, output: text, diagnostics: self.toolchain().diagnostics(output) }
+            UnitError::Refused { phase, exit, output: text, diagnostics: self.toolchain().diagnostics(output) }
         }
     }
 
-    fn not_finished(&self, error: ExecError, phase: Phase) -> Failure {
+    fn not_finished(&self, error: ExecError, phase: Phase) -> UnitError {
         match error {
             ExecError::NotStarted { program, source } if machine::is_at_fault(&source) => {
-                Failure::File { action: "start", path: program, source }
+                UnitError::File { action: "start", path: program, source }
             }
-            ExecError::NotStarted { program, source } => Failure::NotStarted { program, source },
-            ExecError::TimedOut { output } => Failure::TimedOut {
+            ExecError::NotStarted { program, source } => UnitError::NotStarted { program, source },
+            ExecError::TimedOut { output } => UnitError::TimedOut {
                 phase,
                 limit: self.timeout.unwrap_or_default(),
                 output: self.toolchain().readable(&output),
             },
             ExecError::Flooded { limit, output } => {
-                Failure::Flooded { phase, limit, output: self.toolchain().readable(&output) }
+                UnitError::Flooded { phase, limit, output: self.toolchain().readable(&output) }
             }
-            ExecError::Cancelled => Failure::Interrupted,
-            ExecError::Io { program, source } => Failure::File { action: "run", path: program, source },
+            ExecError::Cancelled => UnitError::Interrupted,
+            ExecError::Io { program, source } => UnitError::File { action: "run", path: program, source },
         }
     }
 
     /// Whether a header as text compiles with nothing behind it.
-    pub(crate) fn try_header(&self, header: Header<'_>, observer: &dyn Observer) -> Result<(), Failure> {
+    pub(crate) fn try_header(&self, header: Header<'_>, observer: &dyn Observer) -> Result<(), UnitError> {
         let stem = "header-alone";
         let paths = self.paths(stem, self.scratch.path(), self.compiler.toolchain.compiler().target.object_suffix());
         // A name of its own, so that the translation unit is not empty.
         fs::write(&paths.source, "typedef int mjit_cc_header_alone;\n")
-            .map_err(Failure::file("write", &paths.source))?;
+            .map_err(UnitError::file("write", &paths.source))?;
         let UnitPaths { source, depfile, staged } = &paths;
         let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile: depfile.as_deref() };
         let plan = self.toolchain().plan(&self.flags, &job)?;
-        let reading = Reading::Nothing { depfile: depfile.as_deref() };
+        let reading = DependencyTracking::Nothing { depfile: depfile.as_deref() };
         self.run(&plan, Phase::Compile, reading, self.deadline(), observer)?;
         self.scratch.remove(staged);
         self.scratch.remove(source);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::error::Failure;
+use crate::error::UnitError;
 
 /// The form's version.
 pub const VERSION: u32 = 1;
@@ -26,7 +26,7 @@ impl Report {
     /// True if the machine was in the way of something (a full disk, too many open files, a device that fails), so that no unit need be at fault.
     #[must_use]
     pub fn was_hindered(&self) -> bool {
-        self.link_hindered || self.units.iter().filter_map(|unit| unit.error.as_ref()).any(Failure::is_of_machine)
+        self.link_hindered || self.units.iter().filter_map(|unit| unit.error.as_ref()).any(UnitError::is_of_machine)
     }
 }
 
@@ -47,12 +47,12 @@ pub struct UnitReport {
     pub timings: Timings,
     /// Why there is no library.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "words")]
-    pub error: Option<Failure>,
+    pub error: Option<UnitError>,
 }
 
 impl UnitReport {
     /// Of a unit that is in no library.
-    pub(super) fn failed(unit: String, failure: Failure) -> Self {
+    pub(super) fn failed(unit: String, failure: UnitError) -> Self {
         Self {
             unit,
             status: Status::from(&failure),
@@ -92,12 +92,12 @@ impl Status {
     }
 }
 
-impl From<&Failure> for Status {
-    fn from(failure: &Failure) -> Self {
+impl From<&UnitError> for Status {
+    fn from(failure: &UnitError) -> Self {
         match failure {
-            Failure::TimedOut { .. } => Self::TimedOut,
-            Failure::Skipped | Failure::NotLinked | Failure::NoHeader | Failure::NoCompiler => Self::Skipped,
-            Failure::Interrupted => Self::Interrupted,
+            UnitError::TimedOut { .. } => Self::TimedOut,
+            UnitError::Skipped | UnitError::NotLinked | UnitError::NoHeader | UnitError::NoCompiler => Self::Skipped,
+            UnitError::Interrupted => Self::Interrupted,
             _ => Self::Failed,
         }
     }
@@ -118,6 +118,6 @@ fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, 
     serializer.serialize_f64((time.as_secs_f64() * 1e6).round() / 1e3)
 }
 
-fn words<S: Serializer>(failure: &Option<Failure>, serializer: S) -> Result<S::Ok, S::Error> {
+fn words<S: Serializer>(failure: &Option<UnitError>, serializer: S) -> Result<S::Ok, S::Error> {
     failure.as_ref().map(ToString::to_string).serialize(serializer)
 }

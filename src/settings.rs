@@ -31,19 +31,19 @@ pub enum CacheSettingError {
 }
 
 impl CachePlace {
-    /// What `wish` and `size` say, or else the environment: `on` is the system's usual directory, `off` and nothing none, anything else
+    /// What `spec` and `size` say, or else the environment: `on` is the system's usual directory, `off` and nothing none, anything else
     /// a directory.
     ///
     /// # Errors
     /// [`CacheSettingError`].
     pub fn choose(
-        wish: Option<&OsStr>,
+        spec: Option<&OsStr>,
         size: Option<Size>,
         environment: &Environment,
     ) -> Result<Option<Self>, CacheSettingError> {
-        let Some(wish) = wish.or(environment.cache.as_deref()).filter(|wish| *wish != "off") else { return Ok(None) };
-        let dir = match wish {
-            wish if wish == "on" => usual_dir(environment)?,
+        let Some(spec) = spec.or(environment.cache.as_deref()).filter(|spec| *spec != "off") else { return Ok(None) };
+        let dir = match spec {
+            spec if spec == "on" => usual_dir(environment)?,
             // Relative to where the process is now, wherever it goes.
             dir => std::path::absolute(dir).unwrap_or_else(|_| dir.into()),
         };
@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn a_cache_is_asked_for() {
         let silent = Environment { cache_home: Some("/home/u/.cache".into()), ..Environment::default() };
-        let choose = |wish: Option<&str>, environment: &Environment| {
-            CachePlace::choose(wish.map(OsStr::new), None, environment).map(|place| place.map(|place| place.dir))
+        let choose = |spec: Option<&str>, environment: &Environment| {
+            CachePlace::choose(spec.map(OsStr::new), None, environment).map(|place| place.map(|place| place.dir))
         };
         assert_eq!(choose(None, &silent), Ok(None));
         assert_eq!(choose(Some("on"), &silent), Ok(Some("/home/u/.cache/mjit-cc".into())));

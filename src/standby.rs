@@ -16,10 +16,10 @@ use std::time::{Duration, Instant, SystemTime};
 use mjit_cc_platforms::{Completion, Role};
 
 use crate::event::{Event, Observer};
-use crate::exec::{Ahead, ExecError, Exit, Finished, Invocation, Watch};
+use crate::exec::{ExecError, Exit, Finished, Invocation, PrestartedProcess, Watch};
 use crate::files;
 use crate::header::UnitHeader;
-use crate::pipeline::{Pipeline, Ran, Reading, UnitPaths};
+use crate::pipeline::{DependencyTracking, Pipeline, StepOutput, UnitPaths};
 use crate::symbols;
 use crate::sync::{Mutex, lock, try_lock};
 use crate::unit::Unit;
@@ -35,9 +35,9 @@ const STDIN: &str = "/dev/stdin";
 #[derive(Debug)]
 pub(crate) struct Standby {
     wanted: usize,
-    ready: Mutex<Vec<Waiting>>,
+    ready: Mutex<Vec<IdleCompiler>>,
     /// Those whose object is there and that are about to end by themselves.
-    ending: Mutex<Vec<Waiting>>,
+    ending: Mutex<Vec<IdleCompiler>>,
     /// Those of the directory that objects come to, one for each thread that waited at the same time.
     watches: Mutex<Vec<Watch>>,
     /// What all of them are given to compile, once it is there.
@@ -49,8 +49,8 @@ pub(crate) struct Standby {
 
 /// One compiler, and its files.
 #[derive(Debug)]
-struct Waiting {
-    compiler: Ahead,
+struct IdleCompiler {
+    compiler: PrestartedProcess,
     paths: UnitPaths,
     /// When it was started, as files are stamped, where what it reads is to be known.
     began: Option<SystemTime>,
@@ -105,7 +105,7 @@ impl Standby {
         }
     }
 
-    fn start(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) -> Option<Waiting> {
+    fn start(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) -> Option<IdleCompiler> {
         // A launcher has to see the unit.
         let text = pipeline.toolchain().standby_source().filter(|_| pipeline.launcher.is_none())?;
         let began = if pipeline.records_units { Some(pipeline.stamp().ok()?) } else { None };
@@ -121,7 +121,7 @@ impl Standby {
         match pipeline.executor.start_ahead(&invocation) {
             Ok(compiler) => {
                 let copies_pch = header.pch_file().is_some() && pipeline.toolchain().copies_pch();
-                Some(Waiting { compiler, paths, began, warming: Warming::new(copies_pch) })
+                Some(IdleCompiler { compiler, paths, began, warming: Warming::new(copies_pch) })
             }
             Err(_) => None,
         }
@@ -143,7 +143,7 @@ impl Standby {
         // Who is there first: each has a compiler of its own to wait for.
         let Some(mut ready) = try_lock(&self.ready) else { return };
         let cold = ready.iter_mut().find(|waiting| waiting.warming.next().is_some());
-        if let Some(Waiting { compiler, warming, .. }) = cold
+        if let Some(IdleCompiler { compiler, warming, .. }) = cold
             && let Some(process) = compiler.process()
         {
             warming.go_on(process, header.pch_file());
@@ -163,7 +163,7 @@ impl Standby {
         header: &UnitHeader,
         unit: &Unit,
         deadline: Option<Instant>,
-    ) -> Option<(Ran, PathBuf)> {
+    ) -> Option<(StepOutput, PathBuf)> {
         let mut waiting = self.take(pipeline)?;
         let object = waiting.paths.staged.clone();
         // What it read it may write down last of all.
@@ -183,12 +183,12 @@ impl Standby {
             waiting.finish(pipeline);
             return None;
         }
-        let unknown = Ran { companions: Vec::new(), text: String::new(), inputs: None, waited: Duration::ZERO };
+        let unknown = StepOutput { companions: Vec::new(), text: String::new(), inputs: None, waited: Duration::ZERO };
         if is_there {
             lock(&self.ending).push(waiting);
             return Some((unknown, object));
         }
-        let Waiting { compiler, paths, began, .. } = waiting;
+        let IdleCompiler { compiler, paths, began, .. } = waiting;
         let finished = compiler.wait();
         let rule = paths.depfile.as_ref().map(|path| files::read(path));
         paths.depfile.iter().for_each(|depfile| pipeline.scratch.remove(depfile));
@@ -209,11 +209,11 @@ impl Standby {
         }
         let except = [paths.source.as_path(), Path::new(STDIN), header.pch_file().unwrap_or(Path::new(""))];
         let reading = match &paths.depfile {
-            Some(depfile) => Reading::Unit { depfile, except: &except, unit, header, role: Role::Object },
-            None => Reading::Nothing { depfile: None },
+            Some(depfile) => DependencyTracking::Unit { depfile, except: &except, unit, header, role: Role::Object },
+            None => DependencyTracking::Nothing { depfile: None },
         };
         let inputs = |rule| began.and_then(|began| pipeline.inputs(rule, &[], &reading, began, &|_: &Event<'_>| {}));
-        good.then(|| (Ran { inputs: inputs(rule), ..unknown }, object))
+        good.then(|| (StepOutput { inputs: inputs(rule), ..unknown }, object))
     }
 
     /// Before there is anything to see.
@@ -223,7 +223,7 @@ impl Standby {
     }
 
     /// One that still waits.
-    fn take(&self, pipeline: &Pipeline) -> Option<Waiting> {
+    fn take(&self, pipeline: &Pipeline) -> Option<IdleCompiler> {
         let next = || {
             let mut ready = lock(&self.ready);
             (!ready.is_empty()).then(|| ready.remove(0))
@@ -248,14 +248,14 @@ impl Standby {
         self.drain().for_each(|waiting| waiting.compiler.abandon());
     }
 
-    fn drain(&self) -> impl Iterator<Item = Waiting> {
+    fn drain(&self) -> impl Iterator<Item = IdleCompiler> {
         let ready = std::mem::take(&mut *lock(&self.ready));
         let ending = std::mem::take(&mut *lock(&self.ending));
         ready.into_iter().chain(ending)
     }
 }
 
-impl Waiting {
+impl IdleCompiler {
     /// Ends it, if it does not end by itself just now.
     fn finish(self, pipeline: &Pipeline) {
         let Self { compiler, paths, .. } = self;

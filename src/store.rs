@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::exec::Executor;
 use crate::key::{Digest, KeyBuilder};
-use crate::{files, header, lock, own, scratch, sealed, whole};
+use crate::{files, header, lock, own, scratch, sealed};
 
 const DIR: &str = ".mjit-cc";
 
@@ -225,7 +225,7 @@ impl Store {
     }
 
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        whole::write(path, &self.layout.staging(), bytes)
+        files::write_atomic_by(path, &self.layout.staging(), bytes).map(drop).map_err(Error::file("write", path))
     }
 }
 

@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::event::Stage;
 use crate::files;
 use crate::report::Status;
-use crate::whole;
 
 mod html;
 mod notes;
@@ -157,5 +156,5 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
-    whole::write(path, dir, text.as_bytes())
+    files::write_atomic_by(path, dir, text.as_bytes()).map(drop).map_err(Error::file("write", path))
 }

@@ -7,12 +7,12 @@
 //! is followed too ([`Builder::follow_forks`]).
 //!
 //! Inside, data goes one way: `units` says what there is to do, `crew` does it, `engine` makes code, a slot says where it is. What may
-//! happen at the same time is the `interlock`'s.
+//! happen at the same time is the `coordinator`'s.
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //! use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-//! use mjitcc::worker::{Generated, Host, OwnerId, Place, Request, SlotState, Worker, WorkerHeader};
+//! use mjitcc::worker::{Generated, Host, OwnerId, SourceLocation, Request, SlotState, Worker, WorkerHeader};
 //!
 //! struct Vm;
 //!
@@ -24,7 +24,7 @@
 //!
 //! let worker = Worker::builder().header(WorkerHeader::File("vm.h".into())).start(Arc::new(Vm));
 //! let calls = Arc::new(AtomicU64::new(0));
-//! let slot = worker.submit(OwnerId(1), Place::default(), calls);
+//! let slot = worker.submit(OwnerId(1), SourceLocation::default(), calls);
 //! // Before each call:
 //! if let SlotState::Callable(address) = slot.state() {
 //!     // SAFETY: what `generate` gave has this type.
@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 
 use crate::discover::Environment;
 use crate::event::{Event, Observer};
-use crate::exec::{Executor as _, NO_LIMIT, ProcessExecutor, Waiting};
+use crate::exec::{BlockingObserver, Executor as _, NO_LIMIT, ProcessExecutor};
 use crate::library::Library;
 use crate::link;
 use crate::sync::{Mutex, lock};
@@ -50,14 +50,14 @@ use crate::unwind::{catch, thread_ends};
 mod at_work;
 mod compact;
 mod content;
-mod crew;
+mod coordinator;
 mod engine;
 #[cfg(all(unix, not(loom)))]
 mod follow;
 mod fork;
+mod group;
 mod home;
 mod host;
-mod interlock;
 mod jobs;
 mod log;
 pub mod names;
@@ -66,15 +66,15 @@ pub mod policy;
 mod record;
 mod slot;
 mod tiers;
-mod together;
 mod units;
+mod worker_thread;
 
 #[cfg(not(loom))]
 pub(crate) use engine::Engine as PartsEngine;
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use engine::Source as PartsSource;
 pub use fork::Fork;
-pub use host::{Code, FactId, Generated, Host, Inlined, NoCode, OwnerId, Place, Request, Switches};
+pub use host::{AssumptionId, Code, CodeError, Generated, Host, Inlined, OwnerId, Request, SourceLocation, Switches};
 pub use jobs::NotRun;
 pub use log::WorkerEvent;
 pub use options::{Builder, Compaction, Standby, Tiers, Unity, Unloading, WorkerHeader, WorkerObserver};
@@ -82,9 +82,9 @@ pub use slot::{Entered, Slot, SlotState};
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};
 
+use coordinator::{Coordinator, Status, Waited};
 use engine::Engine;
 use home::Home;
-use interlock::{Interlock, Status, Waited};
 use jobs::{Job, Jobs};
 use options::Options;
 use record::Record;
@@ -103,7 +103,7 @@ pub struct Worker {
 }
 
 struct Shared {
-    interlock: Arc<Interlock<State>>,
+    coordinator: Arc<Coordinator<State>>,
     host: Arc<dyn Host>,
     options: Options,
     environment: Environment,
@@ -114,7 +114,7 @@ struct Shared {
     home: Home,
 }
 
-/// What the interlock guards.
+/// What the coordinator guards.
 #[derive(Debug)]
 struct State {
     units: Units<Library>,
@@ -137,9 +137,9 @@ impl Worker {
             threads: options.threads.get(),
         };
         let environment = options.environment.take().unwrap_or_else(Environment::read);
-        let interlock = Arc::new(Interlock::new(State { units: Units::new(rules), jobs: Jobs::default() }));
+        let coordinator = Arc::new(Coordinator::new(State { units: Units::new(rules), jobs: Jobs::default() }));
         let shared = Shared {
-            interlock,
+            coordinator,
             host,
             record: Record::new(&options),
             options,
@@ -178,8 +178,8 @@ impl Worker {
                 Err(error) => {
                     self.shared.tell(&WorkerEvent::Warning(format!("cannot start thread {number}: {error}")));
                     if number == 0 {
-                        let why = NoCode::Disabled(Arc::new(crate::Error::NoThread(error)));
-                        self.shared.interlock.with(|state| state.units.disable(&why));
+                        let why = CodeError::Disabled(Arc::new(crate::Error::NoThread(error)));
+                        self.shared.coordinator.with(|state| state.units.disable(&why));
                     }
                     return;
                 }
@@ -188,16 +188,22 @@ impl Worker {
     }
 
     /// Hands over a unit. `hotness` is the host's own counter, read when the worker chooses what to do next.
-    pub fn submit(&self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>) -> Slot {
-        self.submit_with(owner, place, hotness, Switches::default())
+    pub fn submit(&self, owner: OwnerId, location: SourceLocation, hotness: Arc<AtomicU64>) -> Slot {
+        self.submit_with(owner, location, hotness, Switches::default())
     }
 
     /// As [`submit`](Self::submit), with switches.
-    pub fn submit_with(&self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>, switches: Switches) -> Slot {
+    pub fn submit_with(
+        &self,
+        owner: OwnerId,
+        location: SourceLocation,
+        hotness: Arc<AtomicU64>,
+        switches: Switches,
+    ) -> Slot {
         if !self.is_here() {
-            return Slot::failed(NoCode::Forked);
+            return Slot::failed(CodeError::Forked);
         }
-        let slot = self.shared.interlock.with(|state| state.units.submit(owner, place, hotness, switches));
+        let slot = self.shared.coordinator.with(|state| state.units.submit(owner, location, hotness, switches));
         self.wait_if_wanted(&slot);
         slot
     }
@@ -209,10 +215,10 @@ impl Worker {
         if !self.is_here() {
             return false;
         }
-        let place = self.shared.interlock.with(|state| state.units.recompile(slot, switches));
-        let recompiles = place.is_some();
-        if let Some(place) = place {
-            self.shared.tell(&WorkerEvent::Recompiled(place));
+        let location = self.shared.coordinator.with(|state| state.units.recompile(slot, switches));
+        let recompiles = location.is_some();
+        if let Some(location) = location {
+            self.shared.tell(&WorkerEvent::Recompiled(location));
             self.wait_if_wanted(slot);
         }
         recompiles
@@ -224,7 +230,7 @@ impl Worker {
         }
         let through = |status: Status| status.paused || slot.state() != SlotState::NotReady;
         let waited = self.wait_running_jobs(Some(Instant::now() + PATIENCE), |_, status| through(status));
-        if waited == Waited::TooLong && self.shared.interlock.with(|state| state.units.give_up(slot)) {
+        if waited == Waited::TooLong && self.shared.coordinator.with(|state| state.units.give_up(slot)) {
             let text = format!("a unit was not ready after {} s and is given up", PATIENCE.as_secs());
             self.shared.tell(&WorkerEvent::Warning(text));
         }
@@ -233,7 +239,7 @@ impl Worker {
     /// Waits on a thread that may be the VM's, so that jobs for it must be run.
     fn wait_running_jobs(&self, until: Option<Instant>, condition: impl Fn(&State, Status) -> bool) -> Waited<()> {
         loop {
-            let event = self.shared.interlock.wait_until(until, |state, status| {
+            let event = self.shared.coordinator.wait_until(until, |state, status| {
                 if condition(state, status) { Some(None) } else { state.jobs.start().map(Some) }
             });
             match event {
@@ -251,7 +257,7 @@ impl Worker {
         if !self.is_here() {
             return count;
         }
-        while let Some((number, job)) = self.shared.interlock.with(|state| state.jobs.start()) {
+        while let Some((number, job)) = self.shared.coordinator.with(|state| state.jobs.start()) {
             self.run_job(number, job);
             count += 1;
         }
@@ -261,13 +267,13 @@ impl Worker {
     fn run_job(&self, number: u64, job: Job) {
         // Whoever waits for it is told.
         let _ = catch(job);
-        self.shared.interlock.with(|state| state.jobs.done(number));
+        self.shared.coordinator.with(|state| state.jobs.done(number));
     }
 
     /// The host begins to collect garbage, or to move things. Waits only while C text is being generated. May be nested.
     pub fn enter_gc(&self) {
         let began = Instant::now();
-        if self.is_here() && self.shared.interlock.enter_gc() {
+        if self.is_here() && self.shared.coordinator.enter_gc() {
             self.shared.tell(&WorkerEvent::GcWaited(began.elapsed()));
         }
     }
@@ -278,7 +284,7 @@ impl Worker {
     /// Without a matching [`enter_gc`](Self::enter_gc).
     pub fn leave_gc(&self) {
         if self.is_here() {
-            self.shared.interlock.leave_gc(|state| state.units.look_again());
+            self.shared.coordinator.leave_gc(|state| state.units.look_again());
         }
     }
 
@@ -286,24 +292,24 @@ impl Worker {
     /// [`leave_gc`](Self::leave_gc), when no text is being generated from it.
     pub fn owner_died(&self, owner: OwnerId) {
         if self.is_here() {
-            self.shared.interlock.with(|state| state.units.bury(owner));
+            self.shared.coordinator.with(|state| state.units.owner_freed(owner));
         }
     }
 
     /// The host calls an owner something else from now on, such as its new address. Call it as [`owner_died`](Self::owner_died).
     pub fn owner_moved(&self, old: OwnerId, new: OwnerId) {
         if self.is_here() {
-            self.shared.interlock.with(|state| state.units.rename(old, new));
+            self.shared.coordinator.with(|state| state.units.rename(old, new));
         }
     }
 
-    /// A fact is untrue from now on. Units that rely on it are not published; code that does is taken back, and its owners are
+    /// An assumption is untrue from now on. Units that rely on it are not published; code that does is taken back, and its owners are
     /// given: what they were speculating on has failed, and they may be submitted again. Frames that are inside may return.
-    pub fn invalidate(&self, fact: FactId) -> Vec<OwnerId> {
+    pub fn invalidate(&self, assumption: AssumptionId) -> Vec<OwnerId> {
         if !self.is_here() {
             return Vec::new();
         }
-        self.cancelled(self.shared.interlock.with(|state| state.units.invalidate(fact)))
+        self.cancelled(self.shared.coordinator.with(|state| state.units.invalidate(assumption)))
     }
 
     /// Takes all code back, loaded, being made or waiting, as when tracing begins. Gives the owners of what was loaded; frames that
@@ -312,14 +318,14 @@ impl Worker {
         if !self.is_here() {
             return Vec::new();
         }
-        self.cancelled(self.shared.interlock.with(|state| state.units.cancel_all()))
+        self.cancelled(self.shared.coordinator.with(|state| state.units.cancel_all()))
     }
 
-    fn cancelled(&self, units: Vec<(OwnerId, Place)>) -> Vec<OwnerId> {
+    fn cancelled(&self, units: Vec<(OwnerId, SourceLocation)>) -> Vec<OwnerId> {
         let mut owners = Vec::with_capacity(units.len());
-        for (owner, place) in units {
+        for (owner, location) in units {
             owners.push(owner);
-            self.shared.tell(&WorkerEvent::Cancelled(place));
+            self.shared.tell(&WorkerEvent::Cancelled(location));
         }
         owners
     }
@@ -331,14 +337,14 @@ impl Worker {
         if !self.is_here() {
             return Vec::new();
         }
-        self.shared.interlock.with(|state| state.units.living_owners())
+        self.shared.coordinator.with(|state| state.units.living_owners())
     }
 
     /// Whether anything is compiled at all. It is not where no compiler was found or the header does not compile, and after
     /// [`prepare_exec`](Self::prepare_exec).
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.is_here() && self.shared.interlock.with(|state| !state.units.is_disabled())
+        self.is_here() && self.shared.coordinator.with(|state| !state.units.is_disabled())
     }
 
     /// Takes up nothing more, and returns when the threads are through with what they hold. With `drain`, first waits until there is
@@ -354,12 +360,12 @@ impl Worker {
             let a_while = || Some(Instant::now() + Duration::from_millis(100));
             while self.wait_running_jobs(a_while(), drained) == Waited::TooLong {}
         }
-        self.shared.interlock.pause().is_ok()
+        self.shared.coordinator.pause().is_ok()
     }
 
     /// Goes on. False when it was not paused.
     pub fn resume(&self) -> bool {
-        self.is_here() && self.shared.interlock.resume()
+        self.is_here() && self.shared.coordinator.resume()
     }
 
     /// Ends every compiler and every thread and removes all files, as [`finish`](Self::finish) does, but leaves code loaded and callable: for
@@ -373,15 +379,15 @@ impl Worker {
     /// Stops, if that is still to be done; `unload` comes when nothing more is published and before the files go, since Windows keeps
     /// the file of a library that is loaded.
     fn stop(&self, unload: impl FnOnce()) {
-        let Shared { interlock, .. } = &*self.shared;
-        if !interlock.stop() {
+        let Shared { coordinator, .. } = &*self.shared;
+        if !coordinator.stop() {
             return unload();
         }
         self.shared.tell(&WorkerEvent::Stopping);
         self.shared.executor().cancel();
         let threads = std::mem::take(&mut *lock(&self.threads));
         threads.into_iter().for_each(Thread::join);
-        interlock.with(|state| state.units.disable(&NoCode::Finished));
+        coordinator.with(|state| state.units.disable(&CodeError::Finished));
         unload();
         if let Some(engine) = self.shared.engine() {
             engine.close();
@@ -404,7 +410,7 @@ impl Worker {
 impl Worker {
     /// Whether the worker is of this process. In the child of a fork that was not announced with [`before_fork`](Self::before_fork) it becomes the
     /// child's here, if it was held still at the fork. Otherwise it stays the parent's: no thread serves it, locks may be held for
-    /// ever, and the files are the parent's. Then nothing is done: what is submitted fails with [`NoCode::Forked`].
+    /// ever, and the files are the parent's. Then nothing is done: what is submitted fails with [`CodeError::Forked`].
     #[must_use]
     pub fn is_here(&self) -> bool {
         self.shared.home.is_of(std::process::id()) || self.arrive()
@@ -433,7 +439,7 @@ impl Drop for Worker {
             return;
         }
         self.stop(|| {
-            let libraries = self.shared.interlock.with(|state| state.units.take_all());
+            let libraries = self.shared.coordinator.with(|state| state.units.take_all());
             drop(libraries);
         });
     }
@@ -452,7 +458,7 @@ impl Observer for Shared {
             Event::CacheUnusable { dir, error } => {
                 self.tell(&WorkerEvent::CacheUnusable { dir: dir.to_owned(), why: error.to_string() });
             }
-            Event::LinkLeft { why } => self.tell(&WorkerEvent::LinkLeft(why.to_owned())),
+            Event::LinkerFallback { why } => self.tell(&WorkerEvent::LinkerFallback(why.to_owned())),
             Event::Warning { text } => self.tell(&WorkerEvent::Warning(text.to_owned())),
             _ => {}
         }
@@ -486,9 +492,9 @@ impl Shared {
         Arc::clone(&lock(&self.executor))
     }
 
-    /// Waiting for a compiler must not hold up a fork.
+    /// BlockingObserver for a compiler must not hold up a fork.
     fn renew_executor(&self) {
-        let waiting: Arc<dyn Waiting> = Arc::<Interlock<State>>::clone(&self.interlock);
+        let waiting: Arc<dyn BlockingObserver> = Arc::<Coordinator<State>>::clone(&self.coordinator);
         let executor = ProcessExecutor::within(self.options.reaper.clone(), Some(waiting))
             .with_output_limit(self.options.output_limit.unwrap_or(NO_LIMIT));
         *lock(&self.executor) = Arc::new(executor.with_variables(self.environment.variables.clone()));
@@ -498,6 +504,6 @@ impl Shared {
         let old = std::mem::replace(&mut *lock(&self.engine), engine);
         drop(old);
         // Whoever waits for it finds it under this lock.
-        self.interlock.with(|_| ());
+        self.coordinator.with(|_| ());
     }
 }

@@ -21,10 +21,10 @@ pub fn together_or_alone(work: &Work, table: &mut Table) {
         let place = CachePlace { dir: cache.to_owned(), max_size: Size(DEFAULT_MAX_SIZE) };
         builder("gcc", &work.header).cache(place).unity(unity)
     };
-    let wishes = [Unity::Auto, Unity::Off];
+    let specs = [Unity::Auto, Unity::Off];
     let mut times: [[Vec<Duration>; 3]; 2] = Default::default();
     for _ in 0..work.rounds(3) {
-        for (unity, [cold, warm, single]) in wishes.into_iter().zip(&mut times) {
+        for (unity, [cold, warm, single]) in specs.into_iter().zip(&mut times) {
             let cache = tempfile::tempdir_in(work.dir.path()).expect("a directory");
             cold.push(queued(&texts, start(unity, cache.path())));
             warm.push(queued(&texts, start(unity, cache.path())));

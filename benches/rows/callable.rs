@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use mjitcc::discover::Wish;
+use mjitcc::discover::CompilerSpec;
 use mjitcc::platforms::Flags;
 use mjitcc::worker::{
-    Builder, Compaction, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Worker, WorkerHeader,
+    Builder, Compaction, Generated, Host, OwnerId, Request, Slot, SlotState, SourceLocation, Worker, WorkerHeader,
 };
 
 use super::Work;
@@ -34,13 +34,13 @@ impl Host for Texts {
 /// A worker that does what it does as soon as it can.
 pub fn builder(cc: &str, header: &Path) -> Builder {
     Worker::builder()
-        .wish(Wish { cc: Some(cc.into()), ..Wish::default() })
+        .spec(CompilerSpec { cc: Some(cc.into()), ..CompilerSpec::default() })
         .header(WorkerHeader::File(header.to_owned()))
         .compaction(Compaction::Never)
 }
 
 pub fn submit(worker: &Worker, owner: u64) -> Slot {
-    worker.submit(OwnerId(owner), Place::default(), Arc::new(AtomicU64::new(0)))
+    worker.submit(OwnerId(owner), SourceLocation::default(), Arc::new(AtomicU64::new(0)))
 }
 
 /// Waits for code.

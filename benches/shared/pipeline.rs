@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mjitcc::discover::{Environment, Finder, Wish};
+use mjitcc::discover::{CompilerSpec, Environment, Finder};
 use mjitcc::exec::ProcessExecutor;
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::Flags;
@@ -13,7 +13,7 @@ pub fn pipeline() -> Pipeline {
     let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).expect("a temporary directory");
     let executor = Arc::new(ProcessExecutor::default());
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-    let wish = Wish { cc: Some("gcc".into()), ..Wish::default() };
-    let compiler = finder.find(&wish).expect("gcc is there");
+    let spec = CompilerSpec { cc: Some("gcc".into()), ..CompilerSpec::default() };
+    let compiler = finder.find(&spec).expect("gcc is there");
     Pipeline::new(compiler, Flags::default(), executor, scratch)
 }

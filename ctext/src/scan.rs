@@ -11,7 +11,7 @@ mod declarator;
 mod usage;
 
 pub(crate) use blocks::{BlockDeclarations, block_declarations};
-pub(crate) use declaration::{Item, Lost, Scope, TypeName, Types};
+pub(crate) use declaration::{Item, ParseError, Scope, TypeName, Types};
 pub(crate) use declarator::Declarator;
 pub(crate) use usage::{Usage, usages};
 

@@ -84,7 +84,7 @@ static void put_instruction(struct unit_text *unit, int32_t pc)
         break;
     case OP_CONST:
         put(unit, "  r%d = INT64_C(%lld);\n", i->a, (long long)unit->constants[i->b]);
-        mjitcc_sink_fact(unit->sink, (uint64_t)i->b);
+        mjitcc_sink_depend_on(unit->sink, (uint64_t)i->b);
         break;
     case OP_MOVE:
         put(unit, "  r%d = r%d;\n", i->a, i->b);
@@ -236,7 +236,7 @@ void jit_settle(struct vm *vm)
 /* By address, which is good until the next collection: this one collects nothing. */
 static void submit(struct vm *vm, struct function *function)
 {
-    mjitcc_place place = { sizeof place, (uint32_t)function->id, function->name, "c-host" };
+    mjitcc_source_location place = { sizeof place, (uint32_t)function->id, function->name, "c-host" };
     check(mjitcc_worker_submit(vm->worker, (uint64_t)(uintptr_t)function, &place, function->calls, function->switches,
                                &function->slot));
 }

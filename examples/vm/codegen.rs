@@ -46,7 +46,7 @@ pub(crate) struct Unit<'a> {
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) c: String,
-    pub(crate) relies_on: Vec<u64>,
+    pub(crate) depends_on: Vec<u64>,
 }
 
 /// Generates a unit.
@@ -64,7 +64,7 @@ pub(crate) fn generate(unit: &Unit<'_>) -> Text {
         generator.op(at);
     }
     generator.leave();
-    Text { c: generator.c, relies_on: generator.known.into_iter().map(|(_, generation)| generation).collect() }
+    Text { c: generator.c, depends_on: generator.known.into_iter().map(|(_, generation)| generation).collect() }
 }
 
 struct Generator<'a> {

@@ -42,7 +42,7 @@ impl Vm<'_> {
                         rounds = 0;
                         self.warm_up(number, ROUNDS);
                         match self.run_native(number, fp, pc) {
-                            Outcome::NoCode => {}
+                            Outcome::CodeError => {}
                             Outcome::GoOn(at) => pc = at,
                             Outcome::Returned(result) => return result,
                         }

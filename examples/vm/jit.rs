@@ -11,11 +11,12 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mjitcc::discover::Wish;
+use mjitcc::discover::CompilerSpec;
 #[cfg(unix)]
 use mjitcc::worker::Fork;
 use mjitcc::worker::{
-    Code, Entered, FactId, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Switches, Worker, WorkerHeader,
+    AssumptionId, Code, Entered, Generated, Host, OwnerId, Request, Slot, SlotState, SourceLocation, Switches, Worker,
+    WorkerHeader,
 };
 
 use crate::bytecode::Program;
@@ -59,7 +60,7 @@ struct Papers {
     sources: HashMap<OwnerId, Source>,
     globals: Vec<Known>,
     /// Whose code relies on which generation of a global.
-    relying: HashMap<FactId, Vec<OwnerId>>,
+    relying: HashMap<AssumptionId, Vec<OwnerId>>,
 }
 
 impl Desk {
@@ -73,7 +74,7 @@ impl Host for Desk {
         // All the while under the lock, so that no global changes before it is noted who relies on it.
         let mut papers = self.papers();
         let source = papers.sources.get(&request.owner).ok_or("the function is gone")?;
-        let Text { c, relies_on } = generate(&Unit {
+        let Text { c, depends_on } = generate(&Unit {
             template: &self.program.templates[usize::from(source.template)],
             owner: request.owner.0,
             captures: &source.captures,
@@ -81,9 +82,9 @@ impl Host for Desk {
             without: request.switches.0,
             entry: request.entry,
         });
-        let facts: Vec<FactId> = relies_on.into_iter().map(FactId).collect();
-        facts.iter().for_each(|fact| papers.relying.entry(*fact).or_default().push(request.owner));
-        Ok(Generated { text: c, facts, inlined: Vec::new() })
+        let assumptions: Vec<AssumptionId> = depends_on.into_iter().map(AssumptionId).collect();
+        assumptions.iter().for_each(|assumption| papers.relying.entry(*assumption).or_default().push(request.owner));
+        Ok(Generated { text: c, assumptions, inlined: Vec::new() })
     }
 
     /// Nothing to see: whoever is inside of code holds a guard.
@@ -96,7 +97,7 @@ impl Jit {
         let papers = Papers { globals: vec![Known::default(); program.globals.len()], ..Papers::default() };
         let desk = Arc::new(Desk { program: Arc::clone(program), papers: Mutex::new(papers) });
         let worker = Worker::builder()
-            .wish(Wish { cc: options.cc.clone().map(Into::into), ..Wish::default() })
+            .spec(CompilerSpec { cc: options.cc.clone().map(Into::into), ..CompilerSpec::default() })
             .header(WorkerHeader::File(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/vm/vm.h")))
             .threads(options.threads)
             .max_cache_size(options.max_cache_size)
@@ -111,9 +112,9 @@ impl Jit {
     pub(crate) fn submit(&self, compiled: &mut Compiled, owner: u64, source: Source, heat: Arc<AtomicU64>) {
         let program = &self.desk.program;
         let template = &program.templates[usize::from(source.template)];
-        let place = Place { label: template.name.clone(), path: program.path.clone(), line: template.line };
+        let location = SourceLocation { label: template.name.clone(), path: program.path.clone(), line: template.line };
         self.desk.papers().sources.insert(OwnerId(owner), source);
-        compiled.slot = Some(self.worker.submit_with(OwnerId(owner), place, heat, Switches(compiled.without)));
+        compiled.slot = Some(self.worker.submit_with(OwnerId(owner), location, heat, Switches(compiled.without)));
     }
 
     /// Has a function compiled again with one assumption less, once for however many frames find out.
@@ -130,11 +131,11 @@ impl Jit {
     pub(crate) fn redefine(&self, global: u16, known: Known, before: u64) -> Vec<u64> {
         let mut papers = self.desk.papers();
         papers.globals[usize::from(global)] = known;
-        let relying = papers.relying.remove(&FactId(before)).unwrap_or_default();
+        let relying = papers.relying.remove(&AssumptionId(before)).unwrap_or_default();
         // The worker may be told later than the papers: what is generated from now on relies on what is true now.
         drop(papers);
         if !relying.is_empty() {
-            self.worker.invalidate(FactId(before));
+            self.worker.invalidate(AssumptionId(before));
         }
         relying.into_iter().map(|OwnerId(owner)| owner).collect()
     }

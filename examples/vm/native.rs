@@ -82,7 +82,7 @@ impl Context {
 /// How machine code left.
 pub(crate) enum Outcome {
     /// There was none.
-    NoCode,
+    CodeError,
     /// The function is through.
     Returned(Result<Value, Failed>),
     /// The interpreter goes on with the frame, at this instruction.
@@ -92,7 +92,7 @@ pub(crate) enum Outcome {
 impl Vm<'_> {
     /// Goes on with a function's frame at an instruction, in machine code: at the beginning, or in a loop.
     pub(crate) fn run_native(&mut self, number: usize, fp: usize, pc: usize) -> Outcome {
-        let Some(address) = self.function_mut(number).compiled.enter() else { return Outcome::NoCode };
+        let Some(address) = self.function_mut(number).compiled.enter() else { return Outcome::CodeError };
         self.context.share(&self.heap, &self.globals, &self.generations, &self.stack);
         let frame = self.stack.as_ptr().wrapping_add(fp).cast_mut().cast::<u64>();
         // SAFETY: the address is a unit's, which has this type, and the library stays loaded until `leave`.

@@ -187,7 +187,7 @@ impl<'p> Vm<'p> {
         }
         self.warm_up(number, 1);
         match self.run_native(number, fp, 0) {
-            Outcome::NoCode => self.interpret(number, fp, 0),
+            Outcome::CodeError => self.interpret(number, fp, 0),
             Outcome::GoOn(pc) => self.interpret(number, fp, pc),
             Outcome::Returned(result) => result,
         }

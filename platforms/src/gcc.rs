@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::Completion;
+use crate::args::path_word;
 use crate::compiler::Compiler;
 use crate::gnu::{self, Dialect};
 use crate::job::{Flags, Pch};
@@ -10,7 +11,6 @@ use crate::mingw;
 use crate::plan::PlanError;
 use crate::response::Syntax;
 use crate::target::Os;
-use crate::words::path_word;
 
 #[derive(Debug)]
 pub(crate) struct Gcc;

@@ -5,18 +5,18 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
+use crate::args::{Args, path_word};
+use crate::cacheability::configuration_words;
 use crate::cflags;
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
 use crate::job::{Flags, Header, Job, Pch};
-use crate::keep::configuration_words;
 use crate::link::{self, Linker};
 use crate::link_line::{self, LinkLine};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
 use crate::search::SearchList;
 use crate::target::{Env, Os, Target};
-use crate::words::{Words, path_word};
 use crate::{Capabilities, Completion, Role, Toolchain, dependencies, depfile, mingw, runtime, search};
 
 /// Where gcc, clang and tcc part ways.
@@ -128,7 +128,7 @@ pub(crate) fn shared(target: &Target) -> &'static [&'static str] {
 }
 
 impl<D: Dialect> Gnu<D> {
-    fn step(&self, args: Words) -> Step {
+    fn step(&self, args: Args) -> Step {
         Step {
             program: self.compiler.program.clone(),
             leading: dependencies::without(&self.compiler.leading),
@@ -140,13 +140,13 @@ impl<D: Dialect> Gnu<D> {
     }
 
     /// Optimisation, debugging and the user's own words: the same in every step, as far as they mean something there.
-    fn common(&self, flags: &Flags, step: cflags::Step) -> Words {
-        let mut args = Words::default();
-        args.words([flags.optimize.flag()]);
+    fn common(&self, flags: &Flags, step: cflags::Step) -> Args {
+        let mut args = Args::default();
+        args.push_all([flags.optimize.flag()]);
         if flags.debug {
-            args.words(["-g"]);
+            args.push_all(["-g"]);
         }
-        args.words(cflags::given(&dependencies::without(&flags.cflags), step));
+        args.push_all(cflags::given(&dependencies::without(&flags.cflags), step));
         args
     }
 
@@ -160,12 +160,12 @@ impl<D: Dialect> Gnu<D> {
     }
 
     /// What a PCH and the units behind it must have alike.
-    fn code(&self, flags: &Flags, step: cflags::Step) -> Words {
+    fn code(&self, flags: &Flags, step: cflags::Step) -> Args {
         let mut args = self.common(flags, step);
         if !flags.warnings {
-            args.words(["-w"]);
+            args.push_all(["-w"]);
         }
-        args.words(self.dialect.code(&self.compiler, flags));
+        args.push_all(self.dialect.code(&self.compiler, flags));
         for dir in &flags.includes {
             args.joined("-I", path_word(dir));
         }
@@ -181,9 +181,9 @@ impl<D: Dialect> Gnu<D> {
         }
         let macros_as_includes = self.dialect.includes_macro_files();
         let mut args = self.code(flags, cflags::Step::Pch { macros_as_includes });
-        args.words(self.dialect.pch_build()).words(["-MD"]).flag("-MF", depfile);
+        args.push_all(self.dialect.pch_build()).push_all(["-MD"]).flag("-MF", depfile);
         // -x c-header and not -emit-pch, which clang 19's driver refuses.
-        args.words(["-x", "c-header"]).path(&pch.header).flag("-o", &pch.file);
+        args.push_all(["-x", "c-header"]).path(&pch.header).flag("-o", &pch.file);
         Ok(Plan { steps: vec![self.step(args)], outputs: vec![pch.file.clone()], ..Plan::default() })
     }
 
@@ -197,7 +197,7 @@ impl<D: Dialect> Gnu<D> {
         depfile: Option<&Path>,
     ) -> Result<Step, PlanError> {
         let mut args = self.unit(flags, header, quote_dir, depfile)?;
-        args.words(["-c"]).path(source).flag("-o", object);
+        args.push_all(["-c"]).path(source).flag("-o", object);
         Ok(self.step(args))
     }
 
@@ -208,28 +208,28 @@ impl<D: Dialect> Gnu<D> {
         header: Header<'_>,
         quote_dir: Option<&Path>,
         depfile: Option<&Path>,
-    ) -> Result<Words, PlanError> {
-        let mut args = Words::default();
+    ) -> Result<Args, PlanError> {
+        let mut args = Args::default();
         // First: a unit's own folder comes before the user's, also where that is said with -I.
         if let Some(dir) = quote_dir {
-            args.words(self.dialect.quote_dir(&path_word(dir)));
+            args.push_all(self.dialect.quote_dir(&path_word(dir)));
         }
         let step = match header {
             Header::Pch(_) => cflags::Step::BehindPch,
             Header::None | Header::Text(_) => cflags::Step::Code,
         };
-        args.words(self.code(flags, step));
+        args.push_all(self.code(flags, step));
         match header {
             Header::None => {}
             Header::Text(path) => {
                 args.flag("-include", path);
             }
             Header::Pch(pch) => {
-                args.words(self.dialect.pch_use(pch)?);
+                args.push_all(self.dialect.pch_use(pch)?);
             }
         }
         if let Some(depfile) = depfile {
-            args.words(["-MD"]).flag("-MF", depfile);
+            args.push_all(["-MD"]).flag("-MF", depfile);
         }
         Ok(args)
     }
@@ -242,13 +242,13 @@ impl<D: Dialect> Gnu<D> {
         quote_dir: Option<&Path>,
         text: &Path,
     ) -> Plan {
-        let mut args = Words::default();
+        let mut args = Args::default();
         // First, as for a unit.
         if let Some(dir) = quote_dir {
-            args.words(self.dialect.quote_dir(&path_word(dir)));
+            args.push_all(self.dialect.quote_dir(&path_word(dir)));
         }
         // GCC manual, "Preprocessor Options": -dD keeps the definitions, the predefined ones too.
-        args.words(self.code(flags, cflags::Step::Code)).words(["-E", "-dD"]);
+        args.push_all(self.code(flags, cflags::Step::Code)).push_all(["-E", "-dD"]);
         let header = match header {
             Header::None => None,
             Header::Text(path) => Some(path),
@@ -265,9 +265,9 @@ impl<D: Dialect> Gnu<D> {
         self.linked(self.common(flags, cflags::Step::Link), flags, inputs, library)
     }
 
-    fn linked(&self, mut args: Words, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
+    fn linked(&self, mut args: Args, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
         // The last of its kind is the one that counts.
-        args.words(self.dialect.link(&self.compiler, flags)).words(flags.linker.flag()).flag("-o", library);
+        args.push_all(self.dialect.link(&self.compiler, flags)).push_all(flags.linker.flag()).flag("-o", library);
         for input in inputs {
             args.path(input);
         }
@@ -275,7 +275,7 @@ impl<D: Dialect> Gnu<D> {
         if let Some(host) = &flags.host_library {
             args.path(host);
         }
-        args.words(&flags.ldflags).words(self.dialect.link_libraries(&self.compiler, flags));
+        args.push_all(&flags.ldflags).push_all(self.dialect.link_libraries(&self.compiler, flags));
         self.step(args)
     }
 
@@ -415,10 +415,10 @@ impl<D: Dialect> Toolchain for Gnu<D> {
 
     fn ask_link(&self, flags: &Flags) -> Option<Step> {
         (self.compiler.target.os == Os::Linux && self.dialect.takes_linkers()).then(|| {
-            let mut args = Words::default();
+            let mut args = Args::default();
             // The user's words may choose among several systems.
-            args.words(cflags::given(&dependencies::without(&flags.cflags), cflags::Step::Link));
-            args.words(["-shared", "-fPIC", "-###", link_line::OBJECTS]);
+            args.push_all(cflags::given(&dependencies::without(&flags.cflags), cflags::Step::Link));
+            args.push_all(["-shared", "-fPIC", "-###", link_line::OBJECTS]);
             self.step(args)
         })
     }
@@ -438,13 +438,13 @@ impl<D: Dialect> Toolchain for Gnu<D> {
 
     /// Both drivers print the commands that they would run, with everything that files and variables have added to the words.
     fn ask_configuration(&self, flags: &Flags) -> Option<Step> {
-        self.dialect.tells_commands().then(|| self.step(Words(configuration_words(flags))))
+        self.dialect.tells_commands().then(|| self.step(Args(configuration_words(flags))))
     }
 
     fn ask_search_list(&self, flags: &Flags) -> Option<Step> {
         self.dialect.tells_commands().then(|| {
             let mut args = self.code(flags, cflags::Step::Code);
-            args.words(["-v", "-E", "-x", "c", "-"]);
+            args.push_all(["-v", "-E", "-x", "c", "-"]);
             self.step(args)
         })
     }

@@ -30,8 +30,8 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-mod accent;
-pub mod advice;
+mod args;
+mod cacheability;
 mod candidates;
 mod cflags;
 mod clang;
@@ -42,8 +42,8 @@ mod depfile;
 mod diagnostic;
 mod gcc;
 mod gnu;
+pub mod hints;
 mod job;
-mod keep;
 mod launcher;
 mod link;
 mod link_line;
@@ -57,15 +57,15 @@ mod runtime;
 mod search;
 mod target;
 mod tcc;
-mod words;
 
+pub use cacheability::{
+    CompilerParts, ask_processor, hides_inputs, possible_files, processor, tells_directory, uncacheable_reason,
+    why_unknown,
+};
 pub use candidates::{Choice, LINKERS, PackageManager, candidates, install_hint, survey_names};
 pub use compiler::{Compiler, Family, Version};
 pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
-pub use keep::{
-    CompilerParts, ask_processor, hides_inputs, possible_files, processor, tells_directory, why_private, why_unknown,
-};
 pub use launcher::{Launcher, UserSettings};
 pub use link::Linker;
 pub use link_line::LinkLine;

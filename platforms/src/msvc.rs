@@ -1,16 +1,19 @@
-//! Microsoft's `cl`, and clang-cl, which speaks its language with an [`Accent`]. Flags: <https://learn.microsoft.com/cpp/build/reference/compiler-options-listed-by-category>.
+//! Microsoft's `cl`, and clang-cl, which speaks its language with a [`ClFlavor`]. Flags: <https://learn.microsoft.com/cpp/build/reference/compiler-options-listed-by-category>.
 
 use std::path::{Path, PathBuf};
 
-use crate::accent::{Accent, PchSource};
+use crate::args::{Args, path_word};
 use crate::clflags;
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
 use crate::job::{Flags, Header, Job, OptLevel, Pch};
 use crate::plan::{Plan, PlanError, Step, TextFile};
 use crate::response::Syntax;
-use crate::words::{Words, path_word};
 use crate::{Capabilities, Role, Toolchain, depfile};
+
+mod flavor;
+
+use flavor::{ClFlavor, PchSource};
 
 /// Stands in every library in the place of the C runtime's entry, so that no runtime has to start with it.
 const ENTRY: &str = "\
@@ -33,11 +36,11 @@ fn pch_object(pch: &Pch) -> PathBuf {
 }
 
 impl Msvc {
-    fn accent(&self) -> Accent {
-        Accent::of(&self.compiler)
+    fn flavor(&self) -> ClFlavor {
+        ClFlavor::of(&self.compiler)
     }
 
-    fn step(&self, args: Words) -> Step {
+    fn step(&self, args: Args) -> Step {
         Step {
             program: self.compiler.program.clone(),
             leading: self.compiler.leading.clone(),
@@ -49,20 +52,20 @@ impl Msvc {
     }
 
     /// What a PCH and the units behind it must have alike.
-    fn code(&self, flags: &Flags) -> Words {
-        let mut args = Words::default();
+    fn code(&self, flags: &Flags) -> Args {
+        let mut args = Args::default();
         // -utf-8: cl takes sources for the machine's code page otherwise, #line names and string literals among them.
-        args.words(["-nologo", "-utf-8"]);
-        args.words([match flags.optimize {
+        args.push_all(["-nologo", "-utf-8"]);
+        args.push_all([match flags.optimize {
             OptLevel::O0 => "-Od",
             OptLevel::O1 | OptLevel::Os => "-O1",
             OptLevel::O2 | OptLevel::O3 => "-O2",
         }]);
         // -MD: the C runtime's DLL, the same one as the host's. -GS-: the check's cookie belongs to a runtime's entry, and
         // ours is not one.
-        args.words(["-MD", "-GS-"]);
+        args.push_all(["-MD", "-GS-"]);
         if !flags.warnings {
-            args.words(["-w"]);
+            args.push_all(["-w"]);
         }
         for dir in &flags.includes {
             args.joined("-I", dir);
@@ -70,8 +73,8 @@ impl Msvc {
         for define in &flags.defines {
             args.joined("-D", define);
         }
-        args.words(clflags::given(&flags.cflags));
-        args.words(Self::debug(flags));
+        args.push_all(clflags::given(&flags.cflags));
+        args.push_all(Self::debug(flags));
         args
     }
 
@@ -85,14 +88,14 @@ impl Msvc {
     fn build_pch(&self, flags: &Flags, pch: &Pch) -> Plan {
         let object = pch_object(pch);
         let database = pch.file.with_extension("pdb");
-        let PchSource { words, write } = self.accent().pch_source(flags, pch);
+        let PchSource { words, write } = self.flavor().pch_source(flags, pch);
         let writes: Vec<TextFile> = write.into_iter().collect();
         let mut args = self.code(flags);
-        args.words(words);
+        args.push_all(words);
         args.joined("-Fp", &pch.file)
             .joined("-Fo", path_word(&object))
             .joined("-Fd", &database)
-            .words(["-showIncludes", "-c"]);
+            .push_all(["-showIncludes", "-c"]);
         Plan {
             steps: vec![self.step(args)],
             outputs: vec![pch.file.clone()],
@@ -103,13 +106,13 @@ impl Msvc {
     }
 
     /// Words that make a unit stand behind its header, find its own folder, and name its object.
-    fn unit(&self, flags: &Flags, source: &Path, object: &Path, header: Header<'_>, quote_dir: Option<&Path>) -> Words {
-        let mut args = Words::default();
+    fn unit(&self, flags: &Flags, source: &Path, object: &Path, header: Header<'_>, quote_dir: Option<&Path>) -> Args {
+        let mut args = Args::default();
         if let Some(dir) = quote_dir {
             // cl has no -iquote; first, since a unit's own folder comes before the user's.
             args.joined("-I", dir);
         }
-        args.words(self.code(flags));
+        args.push_all(self.code(flags));
         match header {
             Header::None => {}
             Header::Text(path) => {
@@ -120,7 +123,7 @@ impl Msvc {
             }
         }
         // A -Fd for each unit: several compilers at once never meet in one .pdb.
-        args.words(["-showIncludes"])
+        args.push_all(["-showIncludes"])
             .joined("-Fo", path_word(object))
             .joined("-Fd", object.with_extension("pdb"))
             .joined("-Tc", path_word(source));
@@ -135,17 +138,17 @@ impl Msvc {
         library: &Path,
         header: Header<'_>,
         exports: &[String],
-    ) -> Words {
-        let mut args = Words::default();
-        args.words(["-link"]).words(objects.iter().map(|object| path_word(object)));
+    ) -> Args {
+        let mut args = Args::default();
+        args.push_all(["-link"]).push_all(objects.iter().map(|object| path_word(object)));
         if let Header::Pch(pch) = header {
-            args.words([path_word(&pch_object(pch))]);
+            args.push_all([path_word(&pch_object(pch))]);
         }
-        args.words(["-ENTRY:DllMainCRTStartup"]);
+        args.push_all(["-ENTRY:DllMainCRTStartup"]);
         args.joined("-IMPLIB:", library.with_extension("lib"));
         if flags.debug {
             // -DEBUG links incrementally unless told otherwise, and leaves an .ilk.
-            args.words(["-DEBUG", "-INCREMENTAL:NO"]).joined("-PDB:", library.with_extension("pdb"));
+            args.push_all(["-DEBUG", "-INCREMENTAL:NO"]).joined("-PDB:", library.with_extension("pdb"));
         }
         for symbol in exports {
             args.joined("-EXPORT:", symbol);
@@ -153,7 +156,7 @@ impl Msvc {
         if let Some(host) = &flags.host_library {
             args.path(host);
         }
-        args.words(&flags.ldflags);
+        args.push_all(&flags.ldflags);
         args
     }
 
@@ -188,7 +191,7 @@ impl Toolchain for Msvc {
     }
 
     fn plan(&self, flags: &Flags, job: &Job<'_>) -> Result<Plan, PlanError> {
-        if matches!(job, Job::Link { .. } | Job::CompileAndLink { .. }) && !self.accent().takes_linker(flags.linker) {
+        if matches!(job, Job::Link { .. } | Job::CompileAndLink { .. }) && !self.flavor().takes_linker(flags.linker) {
             return Err(PlanError::Unsupported {
                 toolchain: format!("{} for {}", self.compiler.family, self.compiler.target),
                 what: "link with that linker",
@@ -202,7 +205,7 @@ impl Toolchain for Msvc {
             Job::BuildPch { pch, .. } => self.build_pch(flags, pch),
             Job::Compile { source, object, header, quote_dir, .. } => {
                 let mut args = self.unit(flags, source, object, header, quote_dir);
-                args.words(["-c"]);
+                args.push_all(["-c"]);
                 Plan {
                     steps: vec![self.step(args)],
                     outputs: vec![object.to_owned()],
@@ -222,15 +225,15 @@ impl Toolchain for Msvc {
                 // Once a library, not once an object: several entries would collide.
                 let source = library.with_extension("entry.c");
                 let object = library.with_extension("entry.obj");
-                let mut args = Words::default();
-                args.words(["-nologo", "-LD", "-MD", "-GS-"])
-                    .words(clflags::given(&flags.cflags))
-                    .words(Self::debug(flags))
-                    .words(self.accent().link())
+                let mut args = Args::default();
+                args.push_all(["-nologo", "-LD", "-MD", "-GS-"])
+                    .push_all(clflags::given(&flags.cflags))
+                    .push_all(Self::debug(flags))
+                    .push_all(self.flavor().link())
                     .joined("-Fe", library)
                     .joined("-Fo", path_word(&object))
                     .joined("-Tc", path_word(&source))
-                    .words(self.linker(flags, objects, library, header, exports));
+                    .push_all(self.linker(flags, objects, library, header, exports));
                 let mut plan = self.linked(flags, self.step(args), library, vec![source.clone(), object]);
                 plan.writes = vec![TextFile { path: source, text: ENTRY.to_owned() }];
                 plan
@@ -238,7 +241,7 @@ impl Toolchain for Msvc {
             Job::CompileAndLink { source, library, header, quote_dir, exports, .. } => {
                 let object = library.with_extension("obj");
                 let mut args = self.unit(flags, source, &object, header, quote_dir);
-                args.words(["-LD"]).words(self.accent().link()).joined("-Fe", library).words(self.linker(
+                args.push_all(["-LD"]).push_all(self.flavor().link()).joined("-Fe", library).push_all(self.linker(
                     flags,
                     &[],
                     library,

@@ -1,4 +1,4 @@
-//! Units of a batch that are compiled together: which, in what groups, and what becomes of a group. How texts are merged is the `ctext`
+//! Units of a batch that are compiled merged: which, in what groups, and what becomes of a group. How texts are merged is the `ctext`
 //! crate's business; a unit that cannot be merged, or that the compiler has something to say of, is compiled alone.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -10,11 +10,11 @@ use std::time::Instant;
 use mjit_cc_ctext::{self as ctext, Group, Member, Merged, Reason, Surroundings};
 use mjit_cc_platforms::Role;
 
-use super::make::{Made, Origin, record};
+use super::make::{CompiledUnit, Source, record};
 use super::run::Run;
 use super::{library_name, names};
 use crate::cached::CacheHandle;
-use crate::error::Failure;
+use crate::error::UnitError;
 use crate::event::Event;
 use crate::key::{Digest, KeyBuilder};
 use crate::pipeline::UnitPaths;
@@ -152,30 +152,30 @@ pub(super) fn group_stem<'g>(group: impl IntoIterator<Item = &'g Grouped>, stems
 type Keyed<'g> = (&'g Grouped, Digest);
 
 /// The object of several units.
-struct Together {
+struct MergedObject {
     /// Its symbols are its members' entries.
     record: Record,
     file: PathBuf,
-    origin: Origin,
+    origin: Source,
     timings: Timings,
 }
 
 /// What came of compiling a group.
 enum Compiled {
-    Together(Box<Together>),
+    Merged(Box<MergedObject>),
     /// The compiler speaks of these units.
     Blamed(BTreeSet<String>),
 }
 
 impl Run<'_> {
     /// The units of a group that are in one object with others, by their numbers. Units that are there one by one are left to be taken so.
-    pub(super) fn make_together(&self, group: &[Grouped]) -> Result<HashMap<usize, Made>, Failure> {
+    pub(super) fn make_together(&self, group: &[Grouped]) -> Result<HashMap<usize, CompiledUnit>, UnitError> {
         let group: Vec<Keyed<'_>> = group
             .iter()
             .map(|one| Ok((one, self.pipeline.unit_key(&one.unit, &self.header, Role::Object)?)))
-            .collect::<Result<_, Failure>>()?;
-        if let Some(together) = self.group_there(&group)? {
-            return self.made_together(&group, &together);
+            .collect::<Result<_, UnitError>>()?;
+        if let Some(merged) = self.group_there(&group)? {
+            return self.made_merged(&group, &merged);
         }
         let count = group.len();
         let mut rest: Vec<Keyed<'_>> = group.into_iter().filter(|one| !self.is_there(one)).collect();
@@ -184,12 +184,12 @@ impl Run<'_> {
                 break;
             }
             if rest.len() < count
-                && let Some(together) = self.group_there(&rest)?
+                && let Some(merged) = self.group_there(&rest)?
             {
-                return self.made_together(&rest, &together);
+                return self.made_merged(&rest, &merged);
             }
             match self.compile_group(&rest, attempt == 0)? {
-                Compiled::Together(together) => return self.made_together(&rest, &together),
+                Compiled::Merged(merged) => return self.made_merged(&rest, &merged),
                 Compiled::Blamed(names) => {
                     let before = rest.len();
                     rest.retain(|(one, _)| {
@@ -215,8 +215,12 @@ impl Run<'_> {
         self.observer.event(&Event::NotMerged { unit: one.unit.name(), why });
     }
 
-    fn made_together(&self, group: &[Keyed<'_>], together: &Together) -> Result<HashMap<usize, Made>, Failure> {
-        let Together { record, file, origin, timings } = together;
+    fn made_merged(
+        &self,
+        group: &[Keyed<'_>],
+        merged: &MergedObject,
+    ) -> Result<HashMap<usize, CompiledUnit>, UnitError> {
+        let MergedObject { record, file, origin, timings } = merged;
         let mut made = Vec::new();
         for ((one, _), symbols) in group.iter().zip(&record.units) {
             if symbols.is_empty() {
@@ -225,19 +229,19 @@ impl Run<'_> {
             if made.is_empty() {
                 self.tell_output(one.unit.name(), &record.output);
             }
-            if *origin == Origin::Cache {
+            if *origin == Source::Cache {
                 self.observer.event(&Event::CacheHit { unit: one.unit.name() });
             }
             let record =
                 Record { symbols: symbols.clone(), units: Vec::new(), output: String::new(), ..record.clone() };
             let (file, origin, timings) = (file.clone(), *origin, *timings);
-            made.push((one.number, Made { record, file, origin, timings, library: None }));
+            made.push((one.number, CompiledUnit { record, file, origin, timings, library: None }));
         }
         self.use_object(file);
         if !self.batch.compact {
             let name = library_name(self.pipeline, &group_stem(group.iter().map(|(one, _)| *one), &self.stems));
             let staged = self.store.layout().staging().join(&name);
-            let units: Vec<&Made> = made.iter().map(|(_, made)| made).collect();
+            let units: Vec<&CompiledUnit> = made.iter().map(|(_, made)| made).collect();
             let linked = self.link(&units, &name, &staged, NonZero::<usize>::MIN, self.pipeline.deadline())?;
             made.iter_mut().for_each(|(_, made)| made.join(&name, &linked));
         }
@@ -245,17 +249,17 @@ impl Run<'_> {
     }
 
     /// The object of all of a group, if it was made before.
-    fn group_there(&self, group: &[Keyed<'_>]) -> Result<Option<Together>, Failure> {
+    fn group_there(&self, group: &[Keyed<'_>]) -> Result<Option<MergedObject>, UnitError> {
         let Self { pipeline, store, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let key = group_key(group);
         let timings = Timings::default();
         if let Some((file, record)) = store.object(&key, suffix, pipeline.digests()) {
-            return Ok(Some(Together { record, file, origin: Origin::Store, timings }));
+            return Ok(Some(MergedObject { record, file, origin: Source::Store, timings }));
         }
         let Some(taken) = self.group_shelf(group).as_ref().and_then(CacheHandle::take) else { return Ok(None) };
         let (record, file) = self.take_over(taken, key, &self.group_paths(group).staged)?;
-        Ok(Some(Together { record, file, origin: Origin::Cache, timings }))
+        Ok(Some(MergedObject { record, file, origin: Source::Cache, timings }))
     }
 
     /// Whether a unit's own object was made before.
@@ -277,7 +281,7 @@ impl Run<'_> {
     }
 
     /// Compiles what can be merged of a group; `tells` which units cannot be.
-    fn compile_group(&self, group: &[Keyed<'_>], tells: bool) -> Result<Compiled, Failure> {
+    fn compile_group(&self, group: &[Keyed<'_>], tells: bool) -> Result<Compiled, UnitError> {
         let Self { pipeline, store, header, .. } = self;
         let began = Instant::now();
         let merged = self.merge(group);
@@ -287,7 +291,7 @@ impl Run<'_> {
             }
         }
         if merged.units.len() < 2 {
-            return Err(Failure::Skipped);
+            return Err(UnitError::Skipped);
         }
         let unit = Unit::from_text(group_name(group), merged.text)?.beside(group[0].0.unit.dir());
         let target = &pipeline.toolchain().compiler().target;
@@ -298,7 +302,7 @@ impl Run<'_> {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let ran = match pipeline.compile(&unit, header, Role::Object, &staged, deadline, self.observer) {
             Ok(ran) => ran,
-            Err(Failure::Refused { output, .. }) => {
+            Err(UnitError::Refused { output, .. }) => {
                 return Ok(Compiled::Blamed(named_in(&output, group, &merged.units)));
             }
             Err(failure) => return Err(failure),
@@ -326,8 +330,8 @@ impl Run<'_> {
             shelf.put(&record, &file, self.observer);
         }
         let timings = Timings { compile: began.elapsed(), ..Timings::default() };
-        let together = Together { record, file, origin: Origin::Compiler, timings };
-        Ok(Compiled::Together(Box::new(together)))
+        let merged = MergedObject { record, file, origin: Source::Compiler, timings };
+        Ok(Compiled::Merged(Box::new(merged)))
     }
 
     fn merge(&self, group: &[Keyed<'_>]) -> Group {

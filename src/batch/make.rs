@@ -13,21 +13,21 @@ use super::library_name;
 use super::run::Run;
 use crate::cached::{CacheHandle, CacheHit};
 use crate::depend::Inputs;
-use crate::error::Failure;
+use crate::error::UnitError;
 use crate::event::Event;
 use crate::key::Digest;
-use crate::pipeline::{Ran, UnitPaths};
+use crate::pipeline::{StepOutput, UnitPaths};
 use crate::report::Timings;
 use crate::store::Record;
 use crate::symbols::{self, Defined};
 use crate::unit::Unit;
 
 /// A unit that is through the compiler.
-pub(super) struct Made {
+pub(super) struct CompiledUnit {
     pub(super) record: Record,
     /// The object, or in one step the library.
     pub(super) file: PathBuf,
-    pub(super) origin: Origin,
+    pub(super) origin: Source,
     pub(super) timings: Timings,
     /// The library that it is in; not yet known where all units go into one.
     pub(super) library: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Made {
 
 /// Where an object came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum Source {
     /// It was made now.
     Compiler,
     /// It was in the output directory.
@@ -52,7 +52,7 @@ pub(super) struct Linked {
     pub(super) took: Option<Duration>,
 }
 
-impl Made {
+impl CompiledUnit {
     pub(super) fn join(&mut self, library: &str, linked: &Linked) {
         self.record.symbols.retain(|symbol| linked.exported.binary_search(symbol).is_ok());
         self.timings.link = linked.took.unwrap_or_default();
@@ -61,7 +61,7 @@ impl Made {
 }
 
 impl Run<'_> {
-    pub(super) fn make(&self, number: usize, name: &str) -> Result<Made, Failure> {
+    pub(super) fn make(&self, number: usize, name: &str) -> Result<CompiledUnit, UnitError> {
         let unit = Unit::read(&self.batch.units[number])?;
         let deadline = self.pipeline.deadline();
         let in_one_step = match self.role {
@@ -100,14 +100,25 @@ impl Run<'_> {
 
     /// To a library in one process; nothing where that would export nothing, because the unit does not say what it exports and
     /// the platform wants it said. Then the way goes through an object, whose names can be read before the link.
-    fn in_one_step(&self, number: usize, unit: &Unit, deadline: Option<Instant>) -> Result<Option<Made>, Failure> {
+    fn in_one_step(
+        &self,
+        number: usize,
+        unit: &Unit,
+        deadline: Option<Instant>,
+    ) -> Result<Option<CompiledUnit>, UnitError> {
         let Self { pipeline, store, header, .. } = self;
         let target = &pipeline.toolchain().compiler().target;
         let name = library_name(pipeline, &self.stems[number]);
         let key = pipeline.unit_key(unit, header, Role::Library)?;
         if let Some(record) = store.library(&name, &key, pipeline.digests()) {
             let (file, library) = (store.layout().library(&name), Some(name));
-            return Ok(Some(Made { record, file, origin: Origin::Store, timings: Timings::default(), library }));
+            return Ok(Some(CompiledUnit {
+                record,
+                file,
+                origin: Source::Store,
+                timings: Timings::default(),
+                library,
+            }));
         }
         let object_key = pipeline.unit_key(unit, header, Role::Object)?;
         if store.object(&object_key, target.object_suffix(), pipeline.digests()).is_some() {
@@ -124,25 +135,25 @@ impl Run<'_> {
         let record = record(key, ran, defined, &staged.staged)?;
         store.publish(&staged.staged, &companions, &name, &record)?;
         let (file, timings) = (store.layout().library(&name), Timings { compile: took, ..Timings::default() });
-        Ok(Some(Made { record, file, origin: Origin::Compiler, timings, library: Some(name) }))
+        Ok(Some(CompiledUnit { record, file, origin: Source::Compiler, timings, library: Some(name) }))
     }
 
     /// To an object, or to none where that was done before.
-    fn to_object(&self, number: usize, unit: &Unit, deadline: Option<Instant>) -> Result<Made, Failure> {
+    fn to_object(&self, number: usize, unit: &Unit, deadline: Option<Instant>) -> Result<CompiledUnit, UnitError> {
         let Self { pipeline, store, header, .. } = self;
         let target = &pipeline.toolchain().compiler().target;
         let suffix = target.object_suffix();
         let key = pipeline.unit_key(unit, header, Role::Object)?;
         let library = None;
         if let Some((file, record)) = store.object(&key, suffix, pipeline.digests()) {
-            return Ok(Made { record, file, origin: Origin::Store, timings: Timings::default(), library });
+            return Ok(CompiledUnit { record, file, origin: Source::Store, timings: Timings::default(), library });
         }
         let staged = self.staged(number, Role::Object);
         let shelf = CacheHandle::of(pipeline, unit, header);
         if let Some(taken) = shelf.as_ref().and_then(CacheHandle::take) {
             self.observer.event(&Event::CacheHit { unit: unit.name() });
             let (record, file) = self.take_over(taken, key, &staged.staged)?;
-            return Ok(Made { record, file, origin: Origin::Cache, timings: Timings::default(), library });
+            return Ok(CompiledUnit { record, file, origin: Source::Cache, timings: Timings::default(), library });
         }
         let (ran, took) = self.compile(unit, Role::Object, &staged, deadline)?;
         let defined = symbols::defined_by_object(&staged.staged, target)?;
@@ -151,18 +162,23 @@ impl Run<'_> {
         if let Some(shelf) = shelf {
             shelf.put(&record, &file, self.observer);
         }
-        Ok(Made {
+        Ok(CompiledUnit {
             record,
             file,
-            origin: Origin::Compiler,
+            origin: Source::Compiler,
             timings: Timings { compile: took, ..Timings::default() },
             library,
         })
     }
 
     /// Puts an object from the cache into the output directory.
-    pub(super) fn take_over(&self, taken: CacheHit, key: Digest, staged: &Path) -> Result<(Record, PathBuf), Failure> {
-        fs::write(staged, taken.object()).map_err(Failure::file("write", staged))?;
+    pub(super) fn take_over(
+        &self,
+        taken: CacheHit,
+        key: Digest,
+        staged: &Path,
+    ) -> Result<(Record, PathBuf), UnitError> {
+        fs::write(staged, taken.object()).map_err(UnitError::file("write", staged))?;
         let record = taken.into_record(key);
         let suffix = self.pipeline.toolchain().compiler().target.object_suffix();
         let file = self.store.keep_object(staged, suffix, &record)?;
@@ -175,7 +191,7 @@ impl Run<'_> {
         role: Role,
         staged: &UnitPaths,
         deadline: Option<Instant>,
-    ) -> Result<(Ran, Duration), Failure> {
+    ) -> Result<(StepOutput, Duration), UnitError> {
         let began = Instant::now();
         let ran = self.pipeline.compile(unit, &self.header, role, staged, deadline, self.observer)?;
         let took = began.elapsed().saturating_sub(ran.waited);
@@ -189,18 +205,18 @@ impl Run<'_> {
     /// Links into a library of this name, unless the one that is there is the same.
     pub(super) fn link(
         &self,
-        units: &[&Made],
+        units: &[&CompiledUnit],
         name: &str,
         staged: &Path,
         threads: NonZero<usize>,
         deadline: Option<Instant>,
-    ) -> Result<Linked, Failure> {
+    ) -> Result<Linked, UnitError> {
         let Self { pipeline, store, header, .. } = self;
         let mut symbols: Vec<String> = units.iter().flat_map(|made| &made.record.symbols).cloned().collect();
         symbols.sort_unstable();
         // Units that were compiled together are in one object.
         let mut seen = HashSet::new();
-        let units: Vec<&Made> = units.iter().copied().filter(|made| seen.insert(&made.file)).collect();
+        let units: Vec<&CompiledUnit> = units.iter().copied().filter(|made| seen.insert(&made.file)).collect();
         let objects: Vec<PathBuf> = units.iter().map(|made| made.file.clone()).collect();
         let digests: Vec<Digest> = units.iter().map(|made| made.record.file.clone()).collect();
         // With -flto the assembler runs at the link: equal objects are then not all that it depends on.
@@ -222,13 +238,13 @@ impl Run<'_> {
     }
 }
 
-pub(super) fn record(key: Digest, ran: Ran, defined: Defined, file: &Path) -> Result<Record, Failure> {
+pub(super) fn record(key: Digest, ran: StepOutput, defined: Defined, file: &Path) -> Result<Record, UnitError> {
     // A file that went away while it was compiled: made anew each time, until it stays.
     let (key, inputs) = ran.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key, inputs));
     let Defined { names: symbols, shared } = defined;
     Ok(Record { key, file: digest(file)?, inputs, symbols, shared, units: Vec::new(), output: ran.text })
 }
 
-fn digest(path: &Path) -> Result<Digest, Failure> {
-    Digest::of_file(path).map_err(Failure::file("read", path))
+fn digest(path: &Path) -> Result<Digest, UnitError> {
+    Digest::of_file(path).map_err(UnitError::file("read", path))
 }

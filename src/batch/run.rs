@@ -10,9 +10,9 @@ use std::thread;
 use mjit_cc_platforms::Role;
 
 use super::group::{self, AllSurroundings, Grouped, Task};
-use super::make::{Made, Origin};
+use super::make::{CompiledUnit, Source};
 use super::{Batch, COMPACT_STEM, library_name};
-use crate::error::{Error, Failure};
+use crate::error::{Error, UnitError};
 use crate::event::{Event, Observer};
 use crate::header::UnitHeader;
 use crate::pipeline::Pipeline;
@@ -24,13 +24,13 @@ const REPORT_NAME: &str = "units.json";
 /// How far a unit is once its turn on a thread is over.
 enum Turn {
     /// Compiled; the library of all units is still to be linked.
-    Compiled(Made),
+    Compiled(CompiledUnit),
     /// Through, well or badly.
     Over(UnitReport),
 }
 
 impl Turn {
-    fn compiled(&mut self) -> Option<&mut Made> {
+    fn compiled(&mut self) -> Option<&mut CompiledUnit> {
         match self {
             Self::Compiled(made) => Some(made),
             Self::Over(_) => None,
@@ -64,11 +64,11 @@ pub(super) enum Stop {
 
 impl Stop {
     /// What ends the whole work, -k or not: the others would fare no better.
-    fn for_all(failure: &Failure) -> Option<Self> {
+    fn for_all(failure: &UnitError) -> Option<Self> {
         match failure {
-            Failure::Interrupted => Some(Self::Interrupted),
+            UnitError::Interrupted => Some(Self::Interrupted),
             // Anything else, such as too many open files, may pass.
-            Failure::NotStarted { program, source }
+            UnitError::NotStarted { program, source }
                 if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
             {
                 let source = io::Error::new(source.kind(), source.to_string());
@@ -160,15 +160,15 @@ impl Run<'_> {
         group.iter().map(turn).collect()
     }
 
-    fn why_not_started(&self) -> Option<Failure> {
+    fn why_not_started(&self) -> Option<UnitError> {
         Some(match self.stop.get()? {
-            Stop::Failed => Failure::Skipped,
-            Stop::Interrupted => Failure::Interrupted,
-            Stop::CompilerGone { .. } => Failure::NoCompiler,
+            Stop::Failed => UnitError::Skipped,
+            Stop::Interrupted => UnitError::Interrupted,
+            Stop::CompilerGone { .. } => UnitError::NoCompiler,
         })
     }
 
-    fn turn(&self, number: usize, made: Result<Made, Failure>) -> Turn {
+    fn turn(&self, number: usize, made: Result<CompiledUnit, UnitError>) -> Turn {
         let name = self.name(number);
         match made {
             Ok(made) => {
@@ -182,7 +182,7 @@ impl Run<'_> {
         }
     }
 
-    fn note_failure(&self, unit: &str, failure: &Failure) {
+    fn note_failure(&self, unit: &str, failure: &UnitError) {
         self.tell_output(unit, failure.output());
         let stop = match Stop::for_all(failure) {
             Some(stop) => stop,
@@ -196,7 +196,7 @@ impl Run<'_> {
     fn compact(&self, turns: Vec<Turn>) -> Vec<UnitReport> {
         let mut turns = self.refuse_duplicates(self.part_duplicates(turns));
         let failed = turns.iter().any(|turn| matches!(turn, Turn::Over(report) if !report.status.is_good()));
-        let mut compiled: Vec<&mut Made> = turns.iter_mut().filter_map(Turn::compiled).collect();
+        let mut compiled: Vec<&mut CompiledUnit> = turns.iter_mut().filter_map(Turn::compiled).collect();
         let outcome = if compiled.is_empty() {
             Ok(())
         } else if failed && !self.batch.keep_going {
@@ -212,20 +212,20 @@ impl Run<'_> {
         turns.into_iter().enumerate().map(over).collect()
     }
 
-    fn why_not_linked(&self, another_failed: bool) -> Failure {
+    fn why_not_linked(&self, another_failed: bool) -> UnitError {
         match self.stop.get() {
-            Some(Stop::Interrupted) => Failure::Interrupted,
-            _ if another_failed && !self.batch.keep_going => Failure::NotLinked,
-            _ => Failure::LinkFailed,
+            Some(Stop::Interrupted) => UnitError::Interrupted,
+            _ if another_failed && !self.batch.keep_going => UnitError::NotLinked,
+            _ => UnitError::LinkFailed,
         }
     }
 
     /// Says itself what is wrong, since that is no single unit's.
-    fn link_together(&self, units: &mut [&mut Made]) -> Result<(), ()> {
+    fn link_together(&self, units: &mut [&mut CompiledUnit]) -> Result<(), ()> {
         let name = library_name(self.pipeline, COMPACT_STEM);
         let library = self.store.layout().library(&name);
         self.observer.event(&Event::LinkStarted { library: &library, objects: units.len() });
-        let objects: Vec<&Made> = units.iter().map(|unit| &**unit).collect();
+        let objects: Vec<&CompiledUnit> = units.iter().map(|unit| &**unit).collect();
         let staged = self.store.layout().staging().join(&name);
         match self.link(&objects, &name, &staged, self.batch.jobs, self.pipeline.deadline()) {
             Ok(linked) => {
@@ -288,7 +288,7 @@ impl Run<'_> {
             let mut own = symbols.iter().filter(|symbol| !shared.contains(symbol));
             match own.clone().find_map(|symbol| Some((symbol, owners.get(symbol)?))) {
                 Some((symbol, other)) => {
-                    let failure = Failure::DuplicateSymbol { symbol: symbol.clone(), other: other.clone() };
+                    let failure = UnitError::DuplicateSymbol { symbol: symbol.clone(), other: other.clone() };
                     Turn::Over(self.report(number, Err(failure)))
                 }
                 None => {
@@ -300,13 +300,13 @@ impl Run<'_> {
         turns.into_iter().enumerate().map(&mut refuse).collect()
     }
 
-    fn report(&self, number: usize, made: Result<Made, Failure>) -> UnitReport {
+    fn report(&self, number: usize, made: Result<CompiledUnit, UnitError>) -> UnitReport {
         let unit = self.name(number);
         let report = match made {
-            Ok(Made { record, origin, timings, library, .. }) => UnitReport {
+            Ok(CompiledUnit { record, origin, timings, library, .. }) => UnitReport {
                 unit,
-                status: if origin == Origin::Compiler { Status::Built } else { Status::Reused },
-                cached: origin == Origin::Cache,
+                status: if origin == Source::Compiler { Status::Built } else { Status::Reused },
+                cached: origin == Source::Cache,
                 library,
                 symbols: record.symbols,
                 timings,
@@ -323,8 +323,8 @@ impl Run<'_> {
 pub(super) fn report_no_header(batch: &Batch, store: &Store, error: &Error) -> Result<(), Error> {
     let units = batch.units.iter().map(|unit| {
         let failure = match error {
-            Error::Interrupted => Failure::Interrupted,
-            _ => Failure::NoHeader,
+            Error::Interrupted => UnitError::Interrupted,
+            _ => UnitError::NoHeader,
         };
         UnitReport::failed(unit.to_string_lossy().into_owned(), failure)
     });

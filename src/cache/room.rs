@@ -48,7 +48,7 @@ pub struct Removed {
     pub bytes: u64,
 }
 
-struct Kept {
+struct CacheEntry {
     path: PathBuf,
     bytes: u64,
     used: SystemTime,
@@ -133,7 +133,7 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
         return Ok(removed);
     }
     all.sort_unstable_by_key(|kept| kept.used);
-    for Kept { path, bytes, kind, .. } in all {
+    for CacheEntry { path, bytes, kind, .. } in all {
         if total <= limit / 10 * 9 {
             break;
         }
@@ -190,7 +190,7 @@ fn remove_unfinished(path: &Path) {
 }
 
 /// Everything in the directory's shards, and every precompiled header. What goes meanwhile does not matter.
-fn each(dir: &Path, mut see: impl FnMut(Kept)) -> io::Result<()> {
+fn each(dir: &Path, mut see: impl FnMut(CacheEntry)) -> io::Result<()> {
     let parts = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         parts => parts?,
@@ -205,7 +205,7 @@ fn each(dir: &Path, mut see: impl FnMut(Kept)) -> io::Result<()> {
             if name == HEADERS {
                 let files = || fs::read_dir(&path).into_iter().flatten().flatten();
                 let bytes = files().filter_map(|file| file.metadata().ok()).map(|file| on_disk(file.len())).sum();
-                see(Kept { used: modified(fs::metadata(path.join(STAMP))), bytes, path, kind: Kind::Header });
+                see(CacheEntry { used: modified(fs::metadata(path.join(STAMP))), bytes, path, kind: Kind::Header });
             } else if let Ok(metadata) = entry.metadata() {
                 let unfinished = entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
                 let kind = match unfinished {
@@ -215,7 +215,7 @@ fn each(dir: &Path, mut see: impl FnMut(Kept)) -> io::Result<()> {
                     false => Kind::Object,
                 };
                 let bytes = on_disk(metadata.len());
-                see(Kept { path, bytes, used: modified(Ok(metadata)), kind });
+                see(CacheEntry { path, bytes, used: modified(Ok(metadata)), kind });
             }
         }
     }

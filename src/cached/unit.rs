@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use mjit_cc_platforms::{ask_processor, why_private};
+use mjit_cc_platforms::{ask_processor, uncacheable_reason};
 
 use crate::cache::{Cache, Entry};
 use crate::depend::Inputs;
@@ -12,7 +12,7 @@ use crate::event::Observer;
 use crate::files;
 use crate::header::UnitHeader;
 use crate::key::{Digest, KeyBuilder};
-use crate::pipeline::{Pipeline, Ran};
+use crate::pipeline::{Pipeline, StepOutput};
 use crate::store::Record;
 use crate::symbols::{self, Defined};
 use crate::unit::Unit;
@@ -35,7 +35,7 @@ impl<'a> CacheHandle<'a> {
         let kept = pipeline.cache.as_deref()?;
         let (cache, compiler) = (kept.cache(), kept.compiler());
         let (toolchain, flags) = (pipeline.toolchain().compiler(), &pipeline.flags);
-        if why_private(toolchain, flags, header.as_job(), unit.text()).is_some() {
+        if uncacheable_reason(toolchain, flags, header.as_job(), unit.text()).is_some() {
             return None;
         }
         if ask_processor(toolchain, flags).is_some() && pipeline.processor().is_none() {
@@ -71,8 +71,8 @@ impl<'a> CacheHandle<'a> {
     }
 
     /// As [`put`](Self::put), for whoever has no use for a record.
-    pub(crate) fn put_made(&self, ran: Ran, object: &Path, observer: &dyn Observer) {
-        let Ran { text: output, inputs: Some(inputs), .. } = ran else { return };
+    pub(crate) fn put_made(&self, ran: StepOutput, object: &Path, observer: &dyn Observer) {
+        let StepOutput { text: output, inputs: Some(inputs), .. } = ran else { return };
         // An object that nobody can read is seen by the linker.
         let Ok(defined) = symbols::defined_by_object(object, &self.pipeline.toolchain().compiler().target) else {
             return;

@@ -19,12 +19,12 @@ pub enum LauncherError {
 
 /// A launcher that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundLauncher {
+pub struct DetectedLauncher {
     launcher: Launcher,
     user: UserSettings,
 }
 
-impl FoundLauncher {
+impl DetectedLauncher {
     /// Reads commands as a shell would, which stand one behind the other, and finds the first word on `PATH`.
     ///
     /// # Errors

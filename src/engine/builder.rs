@@ -11,7 +11,7 @@ use mjit_cc_platforms::Flags;
 use super::{Engine, Shared};
 use crate::admission::{Admission, Memory};
 use crate::cache::{CachePlace, ObjectCache};
-use crate::discover::{Environment, Finder, FoundLauncher, Wish};
+use crate::discover::{CompilerSpec, DetectedLauncher, Environment, Finder};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::exec::{DEFAULT_LIMIT, NO_LIMIT, ProcessExecutor, Reaper};
@@ -26,7 +26,7 @@ const PREFIX: &str = "_mjit_";
 /// Puts an [`Engine`] together.
 #[must_use = "nothing happens before open"]
 pub struct EngineBuilder {
-    wish: Wish,
+    spec: CompilerSpec,
     flags: Flags,
     environment: Option<Environment>,
     header: WorkerHeader,
@@ -46,7 +46,7 @@ pub struct EngineBuilder {
 impl Default for EngineBuilder {
     fn default() -> Self {
         Self {
-            wish: Wish::default(),
+            spec: CompilerSpec::default(),
             flags: Flags::default(),
             environment: None,
             header: WorkerHeader::None,
@@ -68,13 +68,13 @@ impl Default for EngineBuilder {
 impl EngineBuilder {
     /// The compiler's program, with its first arguments if there are any. By default `CC`, then the best compiler that is installed.
     pub fn compiler(mut self, command: impl Into<OsString>) -> Self {
-        self.wish.cc = Some(command.into());
+        self.spec.cc = Some(command.into());
         self
     }
 
     /// Which compiler to look for: a program, a family, a target.
-    pub fn compiler_spec(mut self, spec: Wish) -> Self {
-        self.wish = spec;
+    pub fn compiler_spec(mut self, spec: CompilerSpec) -> Self {
+        self.spec = spec;
         self
     }
 
@@ -178,7 +178,7 @@ impl EngineBuilder {
             .with_output_limit(self.output_limit.unwrap_or(NO_LIMIT));
         let executor = Arc::new(executor);
         let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-        let compiler = finder.find(&self.wish)?;
+        let compiler = finder.find(&self.spec)?;
         observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
         let mut pipeline = Pipeline::new(compiler, self.flags, executor, scratch);
         pipeline.timeout = self.timeout;
@@ -186,7 +186,7 @@ impl EngineBuilder {
         pipeline.admission = Admission::new(None, Memory::per_compiler(self.memfree));
         pipeline.check_link()?;
         if let Some(launcher) = &self.launcher {
-            pipeline.launcher = Some(FoundLauncher::find(std::slice::from_ref(launcher), &environment)?);
+            pipeline.launcher = Some(DetectedLauncher::find(std::slice::from_ref(launcher), &environment)?);
         }
         if let Some(place) = self.cache {
             pipeline.cache = ObjectCache::open(place, &pipeline, &environment, &*observer);

@@ -50,7 +50,7 @@ impl Module {
         self.library.address(name)
     }
 
-    /// What the compiler said of the text: warnings, since errors are a [`Failure`](crate::Failure).
+    /// What the compiler said of the text: warnings, since errors are a [`UnitError`](crate::UnitError).
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::orphans::Orphans;
 use super::output::Output;
-use super::{Exit, Reaper, Waiting, system};
+use super::{BlockingObserver, Exit, Reaper, system};
 use crate::sync::{Condvar, Locked, Mutex, lock};
 use crate::unwind::catch;
 
@@ -21,10 +21,10 @@ pub(super) enum Ended {
 }
 
 /// Tells whoever wants to know that a thread waits.
-pub(super) struct Waits(Option<Arc<dyn Waiting>>);
+pub(super) struct Waits(Option<Arc<dyn BlockingObserver>>);
 
 impl Waits {
-    pub(super) fn new(waiting: Option<Arc<dyn Waiting>>) -> Self {
+    pub(super) fn new(waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
         if let Some(waiting) = &waiting {
             waiting.begins();
         }
@@ -48,7 +48,7 @@ pub(super) struct Processes {
     changed: Condvar,
     pub(super) orphans: Orphans,
     pub(super) reaper: Option<Arc<dyn Reaper>>,
-    pub(super) waiting: Option<Arc<dyn Waiting>>,
+    pub(super) waiting: Option<Arc<dyn BlockingObserver>>,
 }
 
 #[derive(Debug, Default)]
@@ -105,7 +105,7 @@ impl Table {
 }
 
 impl Processes {
-    pub(super) fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn Waiting>>) -> Self {
+    pub(super) fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
         let (table, changed) = (Mutex::default(), Condvar::default());
         Self { parent: std::process::id(), table, changed, orphans: Orphans::default(), reaper, waiting }
     }
@@ -206,7 +206,7 @@ impl Processes {
         &self,
         id: u64,
         process: &mut system::Process,
-        waiting: Option<Arc<dyn Waiting>>,
+        waiting: Option<Arc<dyn BlockingObserver>>,
     ) -> io::Result<(Exit, Ended, Duration)> {
         let waits = Waits::new(waiting);
         let lent = self.reaper.as_ref().map(|reaper| catch(|| reaper.wait(process.id())).unwrap_or(Exit::Unknown));

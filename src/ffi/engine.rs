@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::fault::{Fault, OK, Status, status, yes};
+use super::fault::{FfiError, OK, Status, status, yes};
 use super::handles::{self, Handles};
 use super::lineage::Lineage;
 use super::memory::{bytes, path, read, row, spelled, text, wanted, word, words, write};
@@ -15,7 +15,7 @@ use super::turns::Turns;
 use super::worker::{Compiling, compiling, same_abi};
 use super::{Built, EngineOptions, lineage, reaper};
 use crate::discover::{Finder, Variables};
-use crate::error::Failure;
+use crate::error::UnitError;
 use crate::event::{Event, Observer};
 use crate::exec::{self, Executor, NO_LIMIT, ProcessExecutor};
 use crate::header::UnitHeader;
@@ -85,17 +85,17 @@ impl Observer for Log {
 }
 
 /// With the compiler's own words, where it had any.
-fn describe(failure: &Failure) -> String {
+fn describe(failure: &UnitError) -> String {
     format!("{failure}\n{}", failure.output()).trim_end().to_owned()
 }
 
 impl Engine {
-    fn start(options: &EngineOptions, reaper: Option<Arc<dyn exec::Reaper>>) -> Result<Self, Fault> {
+    fn start(options: &EngineOptions, reaper: Option<Arc<dyn exec::Reaper>>) -> Result<Self, FfiError> {
         let compiling: Compiling = compiling!(options)?;
         // SAFETY: a string and lists of strings, or null, as the header says.
         let (pch, hash_files, hash_env) =
             unsafe { (path(options.pch), words(options.hash_files), words(options.hash_env)) };
-        let Compiling { wish, flags, environment, header, timeout, output_limit, prefix, entry_prefix } = compiling;
+        let Compiling { spec, flags, environment, header, timeout, output_limit, prefix, entry_prefix } = compiling;
         let log = Log { verbose: options.verbose, warnings: options.warnings != 0 };
         let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code).map_err(failed)?;
         let variables = environment.variables.clone();
@@ -103,7 +103,7 @@ impl Engine {
         let executor = ProcessExecutor::within(reaper.clone(), None).with_variables(variables.clone());
         let executor = Arc::new(executor.with_output_limit(output_limit));
         let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-        let compiler = finder.find(&wish).map_err(failed)?;
+        let compiler = finder.find(&spec).map_err(failed)?;
         let mut pipeline = Pipeline::new(compiler, flags, Arc::<ProcessExecutor>::clone(&executor), scratch);
         pipeline.timeout = timeout;
         pipeline.watched = Watched::of(hash_files.into_iter().map(Into::into), hash_env, &variables).map_err(failed)?;
@@ -142,8 +142,9 @@ impl Engine {
         lock(&self.handles)
     }
 
-    fn build_pch(&self) -> Result<(), Fault> {
-        let header = self.header.as_deref().ok_or_else(|| Fault::misuse("the engine was opened without a header"))?;
+    fn build_pch(&self) -> Result<(), FfiError> {
+        let header =
+            self.header.as_deref().ok_or_else(|| FfiError::misuse("the engine was opened without a header"))?;
         // Nobody builds units meanwhile: they wait for it.
         let _turn = self.turns.header();
         let state = self.state();
@@ -158,7 +159,7 @@ impl Engine {
         Ok(())
     }
 
-    fn build(&self, id: u64, text: &[u8], exports: &[String]) -> Result<Built, Fault> {
+    fn build(&self, id: u64, text: &[u8], exports: &[String]) -> Result<Built, FfiError> {
         let began = Instant::now();
         let _turn = self.turns.unit();
         let state = self.state();
@@ -168,19 +169,19 @@ impl Engine {
         let compiled = state.parts.compile(&stem, &source, &self.log);
         let library = compiled
             .and_then(|object| state.parts.link(&stem, &[object], exports, &self.log))
-            .map_err(|failure| Fault::failed(describe(&failure)))?;
+            .map_err(|failure| FfiError::failed(describe(&failure)))?;
         let handle = library.into_raw();
         self.handles().push(handle.expose_provenance());
         Ok(Built { size: 0, reserved: 0, handle, ms: began.elapsed().as_secs_f64() * 1e3 })
     }
 
     /// Insists on a handle that this engine gave and that was not closed by it since.
-    fn known(&self, handle: *mut c_void) -> Result<(), Fault> {
+    fn known(&self, handle: *mut c_void) -> Result<(), FfiError> {
         place_of(handle, &self.handles()).map(|_| ())
     }
 
     /// The same, once and never again.
-    fn forget(&self, handle: *mut c_void) -> Result<(), Fault> {
+    fn forget(&self, handle: *mut c_void) -> Result<(), FfiError> {
         let mut handles = self.handles();
         let at = place_of(handle, &handles)?;
         handles.swap_remove(at);
@@ -188,12 +189,12 @@ impl Engine {
     }
 
     /// Whether the engine is this process's. In the child of a fork it becomes so, if forks are followed.
-    fn is_here(&self) -> Result<(), Fault> {
+    fn is_here(&self) -> Result<(), FfiError> {
         if self.lineage.is_here() {
             return Ok(());
         }
         if !self.lineage.is_heir() {
-            return Err(Fault::misuse(
+            return Err(FfiError::misuse(
                 "the engine belongs to the process that this one was forked from: call mjitcc_engine_fork_child first",
             ));
         }
@@ -205,30 +206,30 @@ impl Engine {
     }
 
     /// In the child of a fork, when it says so itself. What threads of the parent's had locked is locked for ever, unless forks are followed.
-    fn adopt(&self) -> Result<Status, Fault> {
+    fn adopt(&self) -> Result<Status, FfiError> {
         if self.lineage.is_here() {
             return match self.lineage.inherited() {
                 Some(whole) => Ok(yes(whole)),
-                None => Err(Fault::misuse("this is the process that opened the engine, and no child of a fork")),
+                None => Err(FfiError::misuse("this is the process that opened the engine, and no child of a fork")),
             };
         }
         let free = self.lineage.is_heir() || (try_lock(&self.state).is_some() && try_lock(&self.handles).is_some());
         if !free || (!self.lineage.is_heir() && !self.turns.is_idle()) {
-            return Err(Fault::misuse("a thread was at work in the engine when the process forked"));
+            return Err(FfiError::misuse("a thread was at work in the engine when the process forked"));
         }
         let _one_thread = lock(&self.lineage.arrival);
         self.go_on_here().map(yes)
     }
 
     /// Leaves everything on disk to the parent, and goes on in a directory of its own. Says whether the PCH is there too.
-    fn go_on_here(&self) -> Result<bool, Fault> {
+    fn go_on_here(&self) -> Result<bool, FfiError> {
         let state = self.state();
         let executor = ProcessExecutor::within(self.reaper.clone(), None).with_variables(self.variables.clone());
         let executor = Arc::new(executor.with_output_limit(self.output_limit));
-        let dowry = state.parts.dowry();
-        let inherited = dowry.is_some();
-        let parts = match dowry {
-            Some(dowry) => state.parts.inherit(dowry, &executor),
+        let snapshot = state.parts.snapshot();
+        let inherited = snapshot.is_some();
+        let parts = match snapshot {
+            Some(snapshot) => state.parts.inherit(snapshot, &executor),
             // The parent was faster, and its PCH is gone.
             None => {
                 let Pipeline { compiler, flags, timeout, scratch, watched, .. } = state.parts.pipeline();
@@ -259,21 +260,21 @@ impl Engine {
     }
 }
 
-fn failed(error: impl Into<crate::Error>) -> Fault {
+fn failed(error: impl Into<crate::Error>) -> FfiError {
     let error = error.into();
     match &error {
-        crate::Error::Header { failure, .. } => Fault::failed(format!("{error}\n{}", failure.output()).trim_end()),
-        error => Fault::failed(error.to_string()),
+        crate::Error::Header { failure, .. } => FfiError::failed(format!("{error}\n{}", failure.output()).trim_end()),
+        error => FfiError::failed(error.to_string()),
     }
 }
 
-fn place_of(handle: *mut c_void, handles: &[usize]) -> Result<usize, Fault> {
-    let place = handles.iter().position(|&known| known == handle.expose_provenance());
-    place.ok_or_else(|| Fault::invalid("the handle is none of this engine's"))
+fn place_of(handle: *mut c_void, handles: &[usize]) -> Result<usize, FfiError> {
+    let location = handles.iter().position(|&known| known == handle.expose_provenance());
+    location.ok_or_else(|| FfiError::invalid("the handle is none of this engine's"))
 }
 
 /// An engine that is this process's.
-fn open(engine: *const Engine) -> Result<Arc<Engine>, Fault> {
+fn open(engine: *const Engine) -> Result<Arc<Engine>, FfiError> {
     let engine = ENGINES.open(engine, "engine")?;
     engine.is_here()?;
     Ok(engine)
@@ -342,7 +343,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_build(
             .into_iter()
             .map(OsString::into_string)
             .collect::<Result<_, _>>()
-            .map_err(|_| Fault::invalid("a symbol is not UTF-8"))?;
+            .map_err(|_| FfiError::invalid("a symbol is not UTF-8"))?;
         // Before anything is built that could not be told of.
         // SAFETY: as the header says.
         unsafe { write(built, &Built { size: 0, reserved: 0, handle: ptr::null_mut(), ms: 0.0 }) }?;
@@ -365,12 +366,12 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_symbol(
         // SAFETY: as the header says.
         let (engine, name) = unsafe {
             address.write(ptr::null_mut());
-            (open(engine)?, text(name).ok_or_else(|| Fault::invalid("the name is NULL"))?)
+            (open(engine)?, text(name).ok_or_else(|| FfiError::invalid("the name is NULL"))?)
         };
         engine.known(library)?;
         // SAFETY: it was loaded by this engine; it stays loaded, since the share is given back as it came.
         let borrowed = std::mem::ManuallyDrop::new(unsafe { Library::from_raw(library) });
-        let found = borrowed.address(&name).map_err(|error| Fault::failed(error.to_string()))?;
+        let found = borrowed.address(&name).map_err(|error| FfiError::failed(error.to_string()))?;
         // SAFETY: as the header says.
         unsafe { address.write(found.as_ptr()) };
         Ok(OK)
@@ -400,7 +401,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_remove(engine: *mut Engine, file: 
     status(|| {
         // SAFETY: as the header says.
         let (engine, file) = unsafe { (open(engine)?, word(file)) };
-        let file = PathBuf::from(file.ok_or_else(|| Fault::invalid("the file is NULL"))?);
+        let file = PathBuf::from(file.ok_or_else(|| FfiError::invalid("the file is NULL"))?);
         let state = engine.state();
         let scratch = &state.parts.pipeline().scratch;
         let inside = file.strip_prefix(scratch.path()).is_ok_and(|rest| rest.components().count() == 1);
@@ -410,7 +411,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_remove(engine: *mut Engine, file: 
             crate::scratch::remove_file(&file);
             crate::scratch::remove_file(&pch::record_path(&file));
         } else {
-            return Err(Fault::invalid(format!("{} is no file of this engine's", file.display())));
+            return Err(FfiError::invalid(format!("{} is no file of this engine's", file.display())));
         }
         Ok(OK)
     })
@@ -421,7 +422,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_log(engine: *const Engine, level: 
     status(|| {
         // SAFETY: as the header says.
         let (engine, line) = unsafe { (open(engine)?, bytes(line)) };
-        Ok(yes(engine.log.line(level, line.ok_or_else(|| Fault::invalid("the line is NULL"))?)))
+        Ok(yes(engine.log.line(level, line.ok_or_else(|| FfiError::invalid("the line is NULL"))?)))
     })
 }
 

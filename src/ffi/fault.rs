@@ -17,12 +17,12 @@ pub const PANICKED: Status = -4;
 
 /// Why a call did not do what it was asked for.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct FfiError {
     status: Status,
     words: String,
 }
 
-impl Fault {
+impl FfiError {
     pub(super) fn invalid(words: impl Into<String>) -> Self {
         Self { status: INVALID, words: words.into() }
     }
@@ -46,12 +46,12 @@ pub(super) fn c_string(text: &str) -> CString {
 }
 
 /// What every function of the ABI does its work in.
-pub(super) fn guarded<R>(otherwise: impl FnOnce(Status) -> R, work: impl FnOnce() -> Result<R, Fault>) -> R {
+pub(super) fn guarded<R>(otherwise: impl FnOnce(Status) -> R, work: impl FnOnce() -> Result<R, FfiError>) -> R {
     let fault = match catch(work) {
         Ok(Ok(result)) => return result,
         Ok(Err(fault)) => fault,
-        Err(Caught::Foreign) => Fault::failed("a callback threw an exception"),
-        Err(caught) => Fault { status: PANICKED, words: format!("a fault in mjit-cc: {}", caught.words()) },
+        Err(Caught::Foreign) => FfiError::failed("a callback threw an exception"),
+        Err(caught) => FfiError { status: PANICKED, words: format!("a fault in mjit-cc: {}", caught.words()) },
     };
     note(&fault.words);
     otherwise(fault.status)
@@ -64,7 +64,7 @@ pub(super) fn note(words: &str) {
 }
 
 /// As [`guarded`], for functions that give a status.
-pub(super) fn status(work: impl FnOnce() -> Result<Status, Fault>) -> Status {
+pub(super) fn status(work: impl FnOnce() -> Result<Status, FfiError>) -> Status {
     guarded(|status| status, work)
 }
 

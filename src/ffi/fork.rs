@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::fault::{Fault, OK, Status, status};
+use super::fault::{FfiError, OK, Status, status};
 use super::memory::wanted;
 use super::{Worker, worker};
 use crate::worker::Fork as Held;
@@ -44,13 +44,13 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_before_fork(worker: *mut Worker, f
 fn end(fork: *mut Fork, end: impl FnOnce(Held<'static>)) -> Status {
     status(|| {
         if fork.is_null() {
-            return Err(Fault::invalid("the fork is NULL"));
+            return Err(FfiError::invalid("the fork is NULL"));
         }
         let found = HELD.with_borrow_mut(|all| {
             let at = all.iter().position(|(number, _)| *number == fork.addr())?;
             Some(all.swap_remove(at).1)
         });
-        let gone = || Fault::misuse("the fork was given back before, or another thread holds it");
+        let gone = || FfiError::misuse("the fork was given back before, or another thread holds it");
         let Fork { held, worker } = found.ok_or_else(gone)?;
         end(held);
         drop(worker);

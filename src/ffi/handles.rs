@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::fault::Fault;
+use super::fault::FfiError;
 use crate::sync::{Mutex, lock};
 
 /// The number of the next handle. Such a number is no address of anything: the first page is never mapped, and these go on from there.
@@ -26,9 +26,9 @@ impl<T> Handles<T> {
     }
 
     /// What a handle stands for, for as long as the call takes.
-    pub(super) fn open(&self, handle: *const T, name: &str) -> Result<Arc<T>, Fault> {
+    pub(super) fn open(&self, handle: *const T, name: &str) -> Result<Arc<T>, FfiError> {
         if handle.is_null() {
-            return Err(Fault::invalid(format!("the {name} is NULL")));
+            return Err(FfiError::invalid(format!("the {name} is NULL")));
         }
         let known = lock(&self.0);
         let found = known.iter().find(|(number, _)| *number == handle.addr());
@@ -36,7 +36,7 @@ impl<T> Handles<T> {
     }
 
     /// Takes a handle back.
-    pub(super) fn take(&self, handle: *const T, name: &str) -> Result<Arc<T>, Fault> {
+    pub(super) fn take(&self, handle: *const T, name: &str) -> Result<Arc<T>, FfiError> {
         let mut known = lock(&self.0);
         let at = known.iter().position(|(number, _)| *number == handle.addr()).ok_or_else(|| gone(name))?;
         Ok(known.swap_remove(at).1)
@@ -49,8 +49,8 @@ impl<T> Handles<T> {
     }
 }
 
-fn gone(name: &str) -> Fault {
-    Fault::misuse(format!("the {name} was finished before, or never was one"))
+fn gone(name: &str) -> FfiError {
+    FfiError::misuse(format!("the {name} was finished before, or never was one"))
 }
 
 /// Forks find the lists free, where anything follows forks.

@@ -4,12 +4,12 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr::NonNull;
 use std::thread::{self, ThreadId};
 
-use super::fault::{self, Fault, OK, Status, c_string, status};
+use super::fault::{self, FfiError, OK, Status, c_string, status};
 use super::memory::{handle, read, row, text};
-use super::{Code, Host, JobFn, Place, Request};
+use super::{Code, Host, JobFn, Request, SourceLocation};
 use crate::thread::where_it_may_end;
 use crate::unwind::catch;
-use crate::worker::{self, FactId, Generated, Inlined, NotRun, OwnerId};
+use crate::worker::{self, AssumptionId, Generated, Inlined, NotRun, OwnerId};
 
 /// What C gave to be handed back to it. What it may be used for, and where, C knows.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +43,10 @@ pub(super) struct Callbacks {
 impl Callbacks {
     /// # Safety
     /// As [`read`].
-    pub(super) unsafe fn read(host: *const Host) -> Result<Self, Fault> {
+    pub(super) unsafe fn read(host: *const Host) -> Result<Self, FfiError> {
         // SAFETY: the caller says so.
         let Host { ctx, generate, published, scan_stacks, vm_jobs_wait, .. } = unsafe { read(host) }?;
-        let generate = generate.ok_or_else(|| Fault::invalid("mjitcc_host.generate is NULL"))?;
+        let generate = generate.ok_or_else(|| FfiError::invalid("mjitcc_host.generate is NULL"))?;
         Ok(Self { ctx: Context(ctx), generate, published, scan_stacks, vm_jobs_wait })
     }
 }
@@ -57,7 +57,7 @@ pub struct Sink {
     request: *const worker::Request<'static>,
     thread: ThreadId,
     text: Vec<u8>,
-    facts: Vec<FactId>,
+    assumptions: Vec<AssumptionId>,
     inlined: Vec<Inlined>,
     failure: Option<String>,
 }
@@ -69,7 +69,7 @@ impl worker::Host for Callbacks {
             request: std::ptr::from_ref(request).cast(),
             thread: thread::current().id(),
             text: Vec::new(),
-            facts: Vec::new(),
+            assumptions: Vec::new(),
             inlined: Vec::new(),
             failure: None,
         };
@@ -82,16 +82,16 @@ impl worker::Host for Callbacks {
             entry: entry.as_ptr(),
         };
         // A pointer from here on: the host has it, and comes back with it.
-        let place = &raw mut sink;
+        let location = &raw mut sink;
         // SAFETY: the host promised a function of this type; all that it is given outlives the call. Should an exception come out of it, the
         // worker takes that for a panic.
-        let refused = where_it_may_end(|| unsafe { (self.generate)(self.ctx.0, &raw const asked, place) }) != 0;
-        let Sink { text, facts, inlined, failure, .. } = sink;
+        let refused = where_it_may_end(|| unsafe { (self.generate)(self.ctx.0, &raw const asked, location) }) != 0;
+        let Sink { text, assumptions, inlined, failure, .. } = sink;
         if refused || failure.is_some() {
             return Err(failure.unwrap_or_else(|| "the host had no C text and did not say why".to_owned()));
         }
         let text = String::from_utf8(text).map_err(|error| format!("the C text is not UTF-8: {error}"))?;
-        Ok(Generated { text, facts, inlined })
+        Ok(Generated { text, assumptions, inlined })
     }
 
     fn published(&self, owner: OwnerId, address: NonNull<c_void>) {
@@ -123,19 +123,19 @@ impl worker::Host for Callbacks {
 
 /// # Safety
 /// As [`read`].
-pub(super) unsafe fn place(at: *const Place) -> Result<worker::Place, Fault> {
+pub(super) unsafe fn source_location(at: *const SourceLocation) -> Result<worker::SourceLocation, FfiError> {
     // SAFETY: the caller says so.
-    let Place { line, label, path, .. } = unsafe { read(at) }?;
+    let SourceLocation { line, label, path, .. } = unsafe { read(at) }?;
     // SAFETY: strings, or null, as the header says.
     let (label, path) = unsafe { (text(label), text(path)) };
-    Ok(worker::Place { label: label.unwrap_or_default(), path: path.unwrap_or_default(), line })
+    Ok(worker::SourceLocation { label: label.unwrap_or_default(), path: path.unwrap_or_default(), line })
 }
 
 /// # Safety
 /// `sink` is null or what `generate` was just given; the thread that has it is the only one to use it.
-unsafe fn open<'a>(sink: *mut Sink) -> Result<&'a mut Sink, Fault> {
+unsafe fn open<'a>(sink: *mut Sink) -> Result<&'a mut Sink, FfiError> {
     // SAFETY: the caller says so.
-    unsafe { sink.as_mut() }.ok_or_else(|| Fault::invalid("the sink is NULL"))
+    unsafe { sink.as_mut() }.ok_or_else(|| FfiError::invalid("the sink is NULL"))
 }
 
 #[unsafe(no_mangle)]
@@ -153,26 +153,26 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_puts(sink: *mut Sink, text: *const c
     status(|| {
         // SAFETY: as the header says.
         let (sink, text) = unsafe { (open(sink)?, super::memory::bytes(text)) };
-        sink.text.extend_from_slice(text.ok_or_else(|| Fault::invalid("the text is NULL"))?);
+        sink.text.extend_from_slice(text.ok_or_else(|| FfiError::invalid("the text is NULL"))?);
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn mjitcc_sink_fact(sink: *mut Sink, fact: u64) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_sink_depend_on(sink: *mut Sink, assumption: u64) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        unsafe { open(sink) }?.facts.push(FactId(fact));
+        unsafe { open(sink) }?.assumptions.push(AssumptionId(assumption));
         Ok(OK)
     })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn mjitcc_sink_inlined(sink: *mut Sink, owner: u64, at: *const Place) -> Status {
+pub unsafe extern "C-unwind" fn mjitcc_sink_inlined(sink: *mut Sink, owner: u64, at: *const SourceLocation) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        let (sink, place) = unsafe { (open(sink)?, place(at)?) };
-        sink.inlined.push(Inlined { owner: OwnerId(owner), place });
+        let (sink, location) = unsafe { (open(sink)?, source_location(at)?) };
+        sink.inlined.push(Inlined { owner: OwnerId(owner), location });
         Ok(OK)
     })
 }
@@ -200,9 +200,9 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_on_vm_thread(
             (sink.thread, sink.request)
         };
         if thread != thread::current().id() {
-            return Err(Fault::misuse("only the thread that generates may send a job to the VM's thread"));
+            return Err(FfiError::misuse("only the thread that generates may send a job to the VM's thread"));
         }
-        let job = job.ok_or_else(|| Fault::invalid("the job is NULL"))?;
+        let job = job.ok_or_else(|| FfiError::invalid("the job is NULL"))?;
         let arg = Context(arg);
         // SAFETY: it lives until `generate` returns, of which this is a part.
         let request = unsafe { &*request };
@@ -213,7 +213,7 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_on_vm_thread(
         };
         match request.on_vm_thread(run) {
             Ok(true) => Ok(OK),
-            Ok(false) | Err(NotRun::Panicked) => Err(Fault::failed("the job threw")),
+            Ok(false) | Err(NotRun::Panicked) => Err(FfiError::failed("the job threw")),
             Err(error) => {
                 let words = error.to_string();
                 fault::note(&words);

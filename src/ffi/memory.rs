@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::slice;
 
-use super::fault::{Fault, guarded};
+use super::fault::{FfiError, guarded};
 use crate::discover::Variables;
 
 /// A structure that the caller fills and that begins with its size, so that it can grow.
@@ -27,18 +27,18 @@ const ABSURD: usize = 4096;
 ///
 /// # Safety
 /// `at` is null or points to as many bytes as its first four say.
-pub(super) unsafe fn read<T: Sized32>(at: *const T) -> Result<T, Fault> {
+pub(super) unsafe fn read<T: Sized32>(at: *const T) -> Result<T, FfiError> {
     let name = T::NAME;
     if at.is_null() {
-        return Err(Fault::invalid(format!("{name} is NULL")));
+        return Err(FfiError::invalid(format!("{name} is NULL")));
     }
     if !at.is_aligned() {
-        return Err(Fault::invalid(format!("{name} is not aligned")));
+        return Err(FfiError::invalid(format!("{name} is not aligned")));
     }
     // SAFETY: at least its size is there.
     let size = unsafe { at.cast::<u32>().read() } as usize;
     if size < T::LEAST || size > ABSURD || !size.is_multiple_of(8) {
-        return Err(Fault::invalid(format!(
+        return Err(FfiError::invalid(format!(
             "{name}.size is {size}, and should be sizeof({name}), here {}",
             size_of::<T>()
         )));
@@ -47,7 +47,7 @@ pub(super) unsafe fn read<T: Sized32>(at: *const T) -> Result<T, Fault> {
     let bytes = unsafe { slice::from_raw_parts(at.cast::<u8>(), size) };
     let (known, unknown) = bytes.split_at(size.min(size_of::<T>()));
     if unknown.iter().any(|&byte| byte != 0) {
-        return Err(Fault::invalid(format!(
+        return Err(FfiError::invalid(format!(
             "{name} has fields set that this mjit-cc does not know: it was compiled with a newer header than the library is"
         )));
     }
@@ -62,7 +62,7 @@ pub(super) unsafe fn read<T: Sized32>(at: *const T) -> Result<T, Fault> {
 ///
 /// # Safety
 /// `at` is null or points to as many writable bytes as its first four say.
-pub(super) unsafe fn write<T: Sized32>(at: *mut T, value: &T) -> Result<(), Fault> {
+pub(super) unsafe fn write<T: Sized32>(at: *mut T, value: &T) -> Result<(), FfiError> {
     // SAFETY: as the caller says. What is in there does not matter, but its size does.
     let size = unsafe { read_size(at) }?;
     let from = std::ptr::from_ref(value).cast::<u8>();
@@ -71,15 +71,15 @@ pub(super) unsafe fn write<T: Sized32>(at: *mut T, value: &T) -> Result<(), Faul
     Ok(())
 }
 
-unsafe fn read_size<T: Sized32>(at: *mut T) -> Result<usize, Fault> {
+unsafe fn read_size<T: Sized32>(at: *mut T) -> Result<usize, FfiError> {
     let name = T::NAME;
     if at.is_null() || !at.is_aligned() {
-        return Err(Fault::invalid(format!("{name} is NULL or not aligned")));
+        return Err(FfiError::invalid(format!("{name} is NULL or not aligned")));
     }
     // SAFETY: at least its size is there.
     let size = unsafe { at.cast::<u32>().read() } as usize;
     if size < T::LEAST || size > ABSURD || !size.is_multiple_of(8) {
-        return Err(Fault::invalid(format!("{name}.size is {size}, and should be sizeof({name})")));
+        return Err(FfiError::invalid(format!("{name}.size is {size}, and should be sizeof({name})")));
     }
     Ok(size)
 }
@@ -157,10 +157,10 @@ pub(super) unsafe fn environment(at: *const *const c_char) -> Option<Variables> 
 ///
 /// # Safety
 /// `at` points to `count` of them, or `count` is 0.
-pub(super) unsafe fn row<'a, T>(at: *const T, count: usize, name: &str) -> Result<&'a [T], Fault> {
+pub(super) unsafe fn row<'a, T>(at: *const T, count: usize, name: &str) -> Result<&'a [T], FfiError> {
     match count {
         0 => Ok(&[]),
-        _ if at.is_null() => Err(Fault::invalid(format!("{name} is NULL"))),
+        _ if at.is_null() => Err(FfiError::invalid(format!("{name} is NULL"))),
         // SAFETY: the caller says so.
         _ => Ok(unsafe { slice::from_raw_parts(at, count) }),
     }
@@ -170,14 +170,14 @@ pub(super) unsafe fn row<'a, T>(at: *const T, count: usize, name: &str) -> Resul
 ///
 /// # Safety
 /// `at` is null or a handle that was not given back yet.
-pub(super) unsafe fn handle<'a, T>(at: *const T, name: &str) -> Result<&'a T, Fault> {
+pub(super) unsafe fn handle<'a, T>(at: *const T, name: &str) -> Result<&'a T, FfiError> {
     // SAFETY: the caller says so.
-    unsafe { at.as_ref() }.ok_or_else(|| Fault::invalid(format!("the {name} is NULL")))
+    unsafe { at.as_ref() }.ok_or_else(|| FfiError::invalid(format!("the {name} is NULL")))
 }
 
 /// Insists on a place for a result, before anything is done that would have no place to go.
-pub(super) fn wanted<T>(at: *mut T, name: &str) -> Result<(), Fault> {
-    if at.is_null() { Err(Fault::invalid(format!("{name} is NULL"))) } else { Ok(()) }
+pub(super) fn wanted<T>(at: *mut T, name: &str) -> Result<(), FfiError> {
+    if at.is_null() { Err(FfiError::invalid(format!("{name} is NULL"))) } else { Ok(()) }
 }
 
 /// Makes text and copies it into a buffer as `snprintf` does, with a NUL at its end; says how long the text is. Where it could not be
@@ -185,7 +185,7 @@ pub(super) fn wanted<T>(at: *mut T, name: &str) -> Result<(), Fault> {
 ///
 /// # Safety
 /// `at` has room for `room` bytes, or `room` is 0.
-pub(super) unsafe fn spelled(at: *mut c_char, room: usize, text: impl FnOnce() -> Result<String, Fault>) -> usize {
+pub(super) unsafe fn spelled(at: *mut c_char, room: usize, text: impl FnOnce() -> Result<String, FfiError>) -> usize {
     guarded(
         |_| 0,
         || {

@@ -2,14 +2,14 @@
 
 use std::ffi::c_char;
 
-use super::fault::{Fault, Status, status, yes};
+use super::fault::{FfiError, Status, status, yes};
 use super::memory::{read, row, spelled, text, wanted};
 use super::{Census, UnitHeat};
 use crate::worker::{self, names, policy};
 
 pub(super) fn entry_name(prefix: &str, id: u64, label: Option<String>) -> String {
-    let place = label.map(|label| worker::Place { label, ..worker::Place::default() });
-    names::entry(prefix, id, place.as_ref())
+    let location = label.map(|label| worker::SourceLocation { label, ..worker::SourceLocation::default() });
+    names::entry(prefix, id, location.as_ref())
 }
 
 fn size(number: u64) -> usize {
@@ -80,10 +80,10 @@ pub unsafe extern "C-unwind" fn mjitcc_pick_unloads(
             .map(|unit| policy::UnitHeat { calls: unit.calls, in_use: unit.in_use != 0, dead: unit.dead != 0 })
             .collect();
         let places = policy::pick_unloads(&heat, queued, size(max_active));
-        for (number, &place) in places.iter().enumerate() {
-            let place = u32::try_from(place).map_err(|_| Fault::invalid("too many units"))?;
+        for (number, &location) in places.iter().enumerate() {
+            let location = u32::try_from(location).map_err(|_| FfiError::invalid("too many units"))?;
             // SAFETY: as the header says, there is room for as many as are loaded.
-            unsafe { picked.add(number).write(place) };
+            unsafe { picked.add(number).write(location) };
         }
         // SAFETY: as the header says.
         unsafe { picked_count.write(places.len()) };

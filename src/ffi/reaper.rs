@@ -4,7 +4,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 
-use super::fault::Fault;
+use super::fault::FfiError;
 use super::host::Context;
 use super::memory::read;
 use super::{NotifyFn, Reaper, WaitFn};
@@ -54,13 +54,13 @@ impl exec::Reaper for Lent {
 
 /// # Safety
 /// As [`read`].
-pub(super) unsafe fn lent(at: *const Reaper) -> Result<Option<Arc<dyn exec::Reaper>>, Fault> {
+pub(super) unsafe fn lent(at: *const Reaper) -> Result<Option<Arc<dyn exec::Reaper>>, FfiError> {
     if at.is_null() {
         return Ok(None);
     }
     // SAFETY: the caller says so.
     let Reaper { ctx, enter, wait, leave, forked, .. } = unsafe { read(at) }?;
-    let wait = wait.ok_or_else(|| Fault::invalid("mjitcc_reaper.wait is NULL"))?;
+    let wait = wait.ok_or_else(|| FfiError::invalid("mjitcc_reaper.wait is NULL"))?;
     Ok(Some(Arc::new(Lent { ctx: Context::new(ctx), enter, wait, leave, forked })))
 }
 

@@ -5,7 +5,7 @@ use std::ffi::{OsString, c_char};
 use std::path::PathBuf;
 
 use super::WorkerOptions;
-use super::fault::Fault;
+use super::fault::FfiError;
 use super::memory::{word, words};
 use crate::cache::{CachePlace, CacheSettingError, Size};
 use crate::discover::Environment;
@@ -29,9 +29,9 @@ pub(super) struct Resources {
 impl Resources {
     /// # Safety
     /// The strings are null or strings that stay as they are.
-    pub(super) unsafe fn read(options: &WorkerOptions, environment: &Environment) -> Result<Self, Fault> {
+    pub(super) unsafe fn read(options: &WorkerOptions, environment: &Environment) -> Result<Self, FfiError> {
         if options.reserved != [0; 6] {
-            return Err(Fault::invalid("mjitcc_worker_options.reserved is not zero"));
+            return Err(FfiError::invalid("mjitcc_worker_options.reserved is not zero"));
         }
         // SAFETY: the caller says so.
         let [cache, launcher, timings, trace] = unsafe {
@@ -44,13 +44,13 @@ impl Resources {
         };
         let cache = match cache {
             None => None,
-            Some(wish) => {
+            Some(spec) => {
                 let size = if options.cache_size == 0 { Size::default() } else { Size(options.cache_size) };
-                match CachePlace::choose(Some(&wish), Some(size), environment) {
+                match CachePlace::choose(Some(&spec), Some(size), environment) {
                     // A cache never keeps a worker from its work.
                     Err(error @ CacheSettingError::Nowhere) => Some(Err(error.to_string())),
-                    Ok(place) => place.map(Ok),
-                    Err(error) => return Err(Fault::invalid(format!("mjitcc_worker_options.cache: {error}"))),
+                    Ok(location) => location.map(Ok),
+                    Err(error) => return Err(FfiError::invalid(format!("mjitcc_worker_options.cache: {error}"))),
                 }
             }
         };
@@ -71,7 +71,7 @@ impl Resources {
         let Self { cache, launcher, timings, trace, memfree, perf_map, hash_files, hash_env } = self;
         builder = builder.perf_map(perf_map).hash_files(hash_files).hash_env(hash_env);
         match cache {
-            Some(Ok(place)) => builder = builder.cache(place),
+            Some(Ok(location)) => builder = builder.cache(location),
             Some(Err(why)) => builder = builder.without_cache(why),
             None => {}
         }
@@ -95,11 +95,11 @@ impl Resources {
 ///
 /// # Safety
 /// As [`word`].
-unsafe fn filled(at: *const c_char, name: &str) -> Result<Option<OsString>, Fault> {
+unsafe fn filled(at: *const c_char, name: &str) -> Result<Option<OsString>, FfiError> {
     // SAFETY: the caller says so.
     match unsafe { word(at) } {
         Some(word) if word.is_empty() => {
-            Err(Fault::invalid(format!("mjitcc_worker_options.{name} is empty; NULL means none")))
+            Err(FfiError::invalid(format!("mjitcc_worker_options.{name} is empty; NULL means none")))
         }
         word => Ok(word),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::Guard;
-use super::fault::{Fault, INVALID, NO, OK, Status, guarded, status};
+use super::fault::{FfiError, INVALID, NO, OK, Status, guarded, status};
 use super::memory::{handle, spelled};
 use crate::worker::{self, Generation, SlotState};
 
@@ -39,7 +39,7 @@ impl Slot {
 
 /// # Safety
 /// As [`handle`].
-pub(super) unsafe fn open<'a>(slot: *const Slot) -> Result<&'a Slot, Fault> {
+pub(super) unsafe fn open<'a>(slot: *const Slot) -> Result<&'a Slot, FfiError> {
     // SAFETY: the caller says so.
     unsafe { handle(slot, "slot") }
 }
@@ -121,9 +121,9 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_failure(slot: *const Slot, buffer: *
 }
 
 /// With the compiler's own words, where it had any.
-fn describe(why: &worker::NoCode) -> String {
+fn describe(why: &worker::CodeError) -> String {
     match why {
-        worker::NoCode::NotBuilt(failure) => format!("{failure}\n{}", failure.output()).trim_end().to_owned(),
+        worker::CodeError::NotBuilt(failure) => format!("{failure}\n{}", failure.output()).trim_end().to_owned(),
         why => why.to_string(),
     }
 }
@@ -152,7 +152,7 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_leave(slot: *const Slot, guard: *mut
         return INVALID;
     };
     if guard.address.is_null() {
-        return status(|| Err(Fault::misuse("the guard is not held")));
+        return status(|| Err(FfiError::misuse("the guard is not held")));
     }
     // So that leaving twice is noticed.
     guard.address = ptr::null_mut();

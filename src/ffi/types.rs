@@ -33,7 +33,7 @@ sized!(
     WorkerOptions "mjitcc_worker_options" up to host,
     Host "mjitcc_host" up to generate,
     Reaper "mjitcc_reaper" up to leave,
-    Place "mjitcc_place" up to path,
+    SourceLocation "mjitcc_source_location" up to path,
     EngineOptions "mjitcc_engine_options" up to abi,
     Built "mjitcc_built" up to handle,
     Census "mjitcc_census" up to unloads,
@@ -41,7 +41,7 @@ sized!(
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct SourceLocation {
     pub size: u32,
     pub line: u32,
     pub label: *const c_char,
@@ -166,8 +166,8 @@ pub struct Event {
     pub reserved: u32,
     pub line: *const c_char,
     pub detail: *const c_char,
-    pub place: *const Place,
-    pub inlined: *const Place,
+    pub location: *const SourceLocation,
+    pub inlined: *const SourceLocation,
     pub file: *const c_char,
     pub ms: f64,
     pub count: u64,

@@ -10,15 +10,17 @@ use std::time::Duration;
 
 use mjit_cc_platforms::{Choice, Flags, Linker, OptLevel};
 
-use super::fault::{Fault, OK, Status, guarded, status, yes};
+use super::fault::{FfiError, OK, Status, guarded, status, yes};
 use super::handles::{self, Handles};
 use super::host::{self, Callbacks, Context};
 use super::memory::{path, read, text, wanted, word, words};
 use super::resources::Resources;
-use super::{ABI, OwnerFn, Place, Slot, WorkerOptions, event, reaper, slot};
-use crate::discover::{Environment, Variables, Wish};
+use super::{ABI, OwnerFn, Slot, SourceLocation, WorkerOptions, event, reaper, slot};
+use crate::discover::{CompilerSpec, Environment, Variables};
 use crate::exec::DEFAULT_LIMIT;
-use crate::worker::{self, Compaction, FactId, OwnerId, Standby, Switches, Tiers, Unity, Unloading, WorkerHeader};
+use crate::worker::{
+    self, AssumptionId, Compaction, OwnerId, Standby, Switches, Tiers, Unity, Unloading, WorkerHeader,
+};
 
 pub const OPTIMIZE_DEFAULT: u32 = 0;
 pub const OPTIMIZE_O0: u32 = 1;
@@ -66,7 +68,7 @@ pub struct Worker {
 
 /// What both kinds of options say about the compiler.
 pub(super) struct Compiling {
-    pub(super) wish: Wish,
+    pub(super) spec: CompilerSpec,
     pub(super) flags: Flags,
     pub(super) environment: Environment,
     pub(super) header: Option<PathBuf>,
@@ -82,7 +84,7 @@ macro_rules! compiling {
         // SAFETY: strings and lists of strings, or null, as the header says.
         unsafe {
             Ok(super::worker::Compiling {
-                wish: super::worker::wish(word($options.cc), text($options.family))?,
+                spec: super::worker::spec(word($options.cc), text($options.family))?,
                 flags: mjit_cc_platforms::Flags {
                     optimize: super::worker::optimize($options.optimize)?,
                     debug: $options.debug != 0,
@@ -107,19 +109,19 @@ macro_rules! compiling {
 }
 pub(super) use compiling;
 
-pub(super) fn wish(cc: Option<OsString>, family: Option<String>) -> Result<Wish, Fault> {
+pub(super) fn spec(cc: Option<OsString>, family: Option<String>) -> Result<CompilerSpec, FfiError> {
     let choice = family
         .map(|name| {
             let known = Choice::NAMES.iter().find(|(word, _)| *word == name);
             known
                 .map(|&(_, choice)| choice)
-                .ok_or_else(|| Fault::invalid(format!("there is no compiler family {name}")))
+                .ok_or_else(|| FfiError::invalid(format!("there is no compiler family {name}")))
         })
         .transpose()?;
-    Ok(Wish { cc, choice, target: None })
+    Ok(CompilerSpec { cc, choice, target: None })
 }
 
-pub(super) fn optimize(number: u32) -> Result<OptLevel, Fault> {
+pub(super) fn optimize(number: u32) -> Result<OptLevel, FfiError> {
     Ok(match number {
         OPTIMIZE_DEFAULT => OptLevel::default(),
         OPTIMIZE_O0 => OptLevel::O0,
@@ -127,7 +129,7 @@ pub(super) fn optimize(number: u32) -> Result<OptLevel, Fault> {
         OPTIMIZE_O2 => OptLevel::O2,
         OPTIMIZE_O3 => OptLevel::O3,
         OPTIMIZE_SIZE => OptLevel::Os,
-        _ => return Err(Fault::invalid(format!("there is no optimize {number}"))),
+        _ => return Err(FfiError::invalid(format!("there is no optimize {number}"))),
     })
 }
 
@@ -156,15 +158,15 @@ pub(super) fn timeout(ms: u64) -> Option<Duration> {
     }
 }
 
-pub(super) fn same_abi(abi: u32) -> Result<(), Fault> {
+pub(super) fn same_abi(abi: u32) -> Result<(), FfiError> {
     if abi == ABI {
         return Ok(());
     }
-    Err(Fault::invalid(format!("the caller was compiled for ABI {abi} of mjit-cc, and this library has {ABI}")))
+    Err(FfiError::invalid(format!("the caller was compiled for ABI {abi} of mjit-cc, and this library has {ABI}")))
 }
 
 /// A worker's settings, all of them checked.
-unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks), Fault> {
+unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks), FfiError> {
     same_abi(options.abi)?;
     // SAFETY: as the header says.
     let (callbacks, reaper) = unsafe { (Callbacks::read(options.host)?, reaper::lent(options.reaper)?) };
@@ -174,12 +176,12 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
     let unloading = match options.unloading {
         UNLOAD_COLDEST => Unloading::Coldest,
         UNLOAD_NEVER => Unloading::Never,
-        number => return Err(Fault::invalid(format!("there is no unloading {number}"))),
+        number => return Err(FfiError::invalid(format!("there is no unloading {number}"))),
     };
     let compaction = match options.compaction {
         COMPACT_THROTTLED => Compaction::Throttled,
         COMPACT_NEVER => Compaction::Never,
-        number => return Err(Fault::invalid(format!("there is no compaction {number}"))),
+        number => return Err(FfiError::invalid(format!("there is no compaction {number}"))),
     };
     let at_most = usize::try_from(options.unity).ok().and_then(NonZero::new);
     let unity = match options.unity {
@@ -191,12 +193,12 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         TIERS_OFF => Tiers::Off,
         TIERS_QUICKEST => Tiers::Quickest,
         TIERS_SAME_COMPILER => Tiers::SameCompiler,
-        number => return Err(Fault::invalid(format!("there is no tiers {number}"))),
+        number => return Err(FfiError::invalid(format!("there is no tiers {number}"))),
     };
     let standby = match options.standby {
         STANDBY_EVERY_THREAD => Standby::EveryThread,
         STANDBY_OFF => Standby::Off,
-        number => return Err(Fault::invalid(format!("there is no standby {number}"))),
+        number => return Err(FfiError::invalid(format!("there is no standby {number}"))),
     };
     let linker = match options.linker {
         LINKER_AUTO => Linker::Auto,
@@ -206,11 +208,11 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         LINKER_MOLD => Linker::Mold,
         LINKER_GOLD => Linker::Gold,
         LINKER_BFD => Linker::Bfd,
-        number => return Err(Fault::invalid(format!("there is no linker {number}"))),
+        number => return Err(FfiError::invalid(format!("there is no linker {number}"))),
     };
     let threads = usize::try_from(options.threads).ok().and_then(NonZero::new).unwrap_or(NonZero::<usize>::MIN);
     let mut builder = worker::Worker::builder()
-        .wish(compiling.wish)
+        .spec(compiling.spec)
         .flags(Flags { linker, ..compiling.flags })
         .environment(compiling.environment)
         .header(compiling.header.map_or(WorkerHeader::None, WorkerHeader::File))
@@ -265,12 +267,12 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_start(options: *const WorkerOption
 }
 
 /// A worker that is this process's, also where it becomes so just now.
-pub(super) fn open(worker: *const Worker) -> Result<Arc<Worker>, Fault> {
+pub(super) fn open(worker: *const Worker) -> Result<Arc<Worker>, FfiError> {
     let worker = WORKERS.open(worker, "worker")?;
     if worker.worker.is_here() {
         return Ok(worker);
     }
-    Err(Fault::misuse(
+    Err(FfiError::misuse(
         "the worker belongs to the process that this one was forked from: announce forks with mjitcc_worker_before_fork",
     ))
 }
@@ -279,7 +281,7 @@ pub(super) fn open(worker: *const Worker) -> Result<Arc<Worker>, Fault> {
 pub unsafe extern "C-unwind" fn mjitcc_worker_submit(
     worker: *mut Worker,
     owner: u64,
-    place: *const Place,
+    location: *const SourceLocation,
     calls: u64,
     switches: u64,
     slot: *mut *mut Slot,
@@ -287,13 +289,14 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_submit(
     status(|| {
         wanted(slot, "the place for the slot")?;
         // SAFETY: as the header says.
-        let (worker, place) = unsafe {
+        let (worker, location) = unsafe {
             slot.write(ptr::null_mut());
-            let place = if place.is_null() { worker::Place::default() } else { host::place(place)? };
-            (open(worker)?, place)
+            let location =
+                if location.is_null() { worker::SourceLocation::default() } else { host::source_location(location)? };
+            (open(worker)?, location)
         };
         let calls = Arc::new(AtomicU64::new(calls));
-        let submitted = worker.worker.submit_with(OwnerId(owner), place, Arc::clone(&calls), Switches(switches));
+        let submitted = worker.worker.submit_with(OwnerId(owner), location, Arc::clone(&calls), Switches(switches));
         // SAFETY: as the header says.
         unsafe { slot.write(Slot::share(submitted, calls)) };
         Ok(OK)
@@ -342,7 +345,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_leave_gc(worker: *mut Worker) -> S
         let worker = open(worker)?;
         let less = |count: usize| count.checked_sub(1);
         if worker.collecting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
-            return Err(Fault::misuse("the collector was left without being entered"));
+            return Err(FfiError::misuse("the collector was left without being entered"));
         }
         worker.worker.leave_gc();
         Ok(OK)
@@ -392,13 +395,13 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_living_owners(
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_invalidate(
     worker: *mut Worker,
-    fact: u64,
+    assumption: u64,
     each: Option<OwnerFn>,
     ctx: *mut c_void,
 ) -> Status {
     status(|| {
         // SAFETY: as the header says.
-        tell(&open(worker)?.worker.invalidate(FactId(fact)), each, ctx);
+        tell(&open(worker)?.worker.invalidate(AssumptionId(assumption)), each, ctx);
         Ok(OK)
     })
 }

@@ -11,9 +11,9 @@ use mjit_cc_platforms::{Plan, Role};
 use object::read::archive::ArchiveFile;
 
 use super::configuration::search_path;
-use super::{Pipeline, Ran};
+use super::{Pipeline, StepOutput};
 use crate::depend::{Includer, Inputs, Lookups, SearchPath, TextFacts};
-use crate::error::{Failure, Phase};
+use crate::error::{Phase, UnitError};
 use crate::event::{Event, Observer};
 use crate::files;
 use crate::header::UnitHeader;
@@ -22,7 +22,7 @@ use crate::unit::Unit;
 
 /// What is to be remembered of the files that a process reads.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Reading<'a> {
+pub(crate) enum DependencyTracking<'a> {
     /// Nothing; a depfile is removed all the same.
     Nothing { depfile: Option<&'a Path> },
     /// What a unit includes. `except` are files that are known otherwise.
@@ -33,7 +33,7 @@ pub(crate) enum Reading<'a> {
     Link { depfile: Option<&'a Path>, objects: &'a [PathBuf] },
 }
 
-impl<'a> Reading<'a> {
+impl<'a> DependencyTracking<'a> {
     pub(super) fn records(&self) -> bool {
         !matches!(self, Self::Nothing { .. })
     }
@@ -69,21 +69,21 @@ impl Pipeline {
         &self,
         rule: Option<io::Result<Vec<u8>>>,
         output: &[u8],
-        reading: &Reading<'_>,
+        reading: &DependencyTracking<'_>,
         began: SystemTime,
         observer: &dyn Observer,
     ) -> Option<Inputs> {
         let inputs = match *reading {
-            Reading::Nothing { .. } => return None,
-            Reading::Unit { except, unit, header, role, .. } => self
+            DependencyTracking::Nothing { .. } => return None,
+            DependencyTracking::Unit { except, unit, header, role, .. } => self
                 .listed(rule, output, except)
                 .and_then(|files| self.of_unit(files, unit, header, role))
                 .and_then(|(files, lookups)| self.noted(files, lookups, began)),
-            Reading::Header { except, header, .. } => self
+            DependencyTracking::Header { except, header, .. } => self
                 .listed(rule, output, except)
                 .and_then(|files| self.of_header(files, header))
                 .and_then(|(files, lookups)| self.noted(files, lookups, began)),
-            Reading::Link { objects, .. } => {
+            DependencyTracking::Link { objects, .. } => {
                 self.linked(rule, objects).and_then(|(files, lookups)| self.noted(files, lookups, began))
             }
         };
@@ -208,9 +208,9 @@ impl Pipeline {
         library: &Path,
         deadline: Option<Instant>,
         observer: &dyn Observer,
-    ) -> Result<Ran, Failure> {
+    ) -> Result<StepOutput, UnitError> {
         if let Some((listing, depfile)) = self.listing(plan, library) {
-            let reading = Reading::Link { depfile: Some(&depfile), objects };
+            let reading = DependencyTracking::Link { depfile: Some(&depfile), objects };
             match self.run(&listing, Phase::Link, reading, deadline, observer) {
                 Err(failure) if failure.output().contains("dependency-file") => {
                     self.linker_lists.store(false, Ordering::Relaxed);
@@ -219,9 +219,9 @@ impl Pipeline {
             }
         }
         let reading = if self.records_units {
-            Reading::Link { depfile: None, objects }
+            DependencyTracking::Link { depfile: None, objects }
         } else {
-            Reading::Nothing { depfile: None }
+            DependencyTracking::Nothing { depfile: None }
         };
         self.run(plan, Phase::Link, reading, deadline, observer)
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mjit_cc_ctext::{Reason, Surroundings};
 use mjit_cc_platforms::{Job, quote::line_directive};
 
-use super::{Pipeline, Reading};
-use crate::error::{Failure, Phase};
+use super::{DependencyTracking, Pipeline};
+use crate::error::{Phase, UnitError};
 use crate::event::Observer;
 use crate::files;
 use crate::header::UnitHeader;
@@ -33,7 +33,7 @@ impl Pipeline {
         includes: &[u8],
         dir: Option<&Path>,
         observer: &dyn Observer,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, UnitError> {
         // Several threads may ask at once.
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let stem = format!("surroundings-{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -43,13 +43,13 @@ impl Pipeline {
         let plan = self.toolchain().plan(&self.flags, &job)?;
         // As units are called, so that a file that asks for its includer finds the same.
         let lines = [line_directive("surroundings.c").as_bytes(), includes].concat();
-        fs::write(&source, lines).map_err(Failure::file("write", &source))?;
-        let reading = Reading::Nothing { depfile: None };
+        fs::write(&source, lines).map_err(UnitError::file("write", &source))?;
+        let reading = DependencyTracking::Nothing { depfile: None };
         let text = self.run(&plan, Phase::Compile, reading, self.deadline(), observer).and_then(|_| {
-            let text = files::read(&file).map_err(Failure::file("read", &file))?;
+            let text = files::read(&file).map_err(UnitError::file("read", &file))?;
             // Every compiler has macros of its own: a text without any was not written whole.
             if text.is_empty() {
-                Err(Failure::file("read", &file)(std::io::ErrorKind::InvalidData.into()))
+                Err(UnitError::file("read", &file)(std::io::ErrorKind::InvalidData.into()))
             } else {
                 Ok(text)
             }

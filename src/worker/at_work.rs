@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use super::host::NoCode;
+use super::host::CodeError;
 use super::units::{Ticket, Work};
 use super::{Shared, State};
 use crate::unwind::thread_ends;
@@ -25,7 +25,7 @@ impl Drop for Life<'_> {
         let left = self.shared.home.thread_ends();
         let nothing_follows = left == 0 || (self.sets_up && self.shared.engine().is_none());
         if thread_ends() && nothing_follows {
-            self.shared.interlock.with(|state| state.units.disable(&NoCode::ThreadEnded));
+            self.shared.coordinator.with(|state| state.units.disable(&CodeError::ThreadEnded));
         }
     }
 }
@@ -35,7 +35,7 @@ pub(super) struct Running<'a>(pub(super) &'a Shared);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.interlock.end();
+        self.0.coordinator.end();
     }
 }
 
@@ -56,10 +56,10 @@ impl<'a> Busy<'a> {
     }
 
     /// It did not come to an end: what is left of it fails, and the worker goes on.
-    pub(super) fn fails(&self, why: &NoCode) {
-        self.shared.interlock.with(|state| {
+    pub(super) fn fails(&self, why: &CodeError) {
+        self.shared.coordinator.with(|state| {
             self.made.iter().for_each(|ticket| drop(state.units.fail(ticket.id, why.clone())));
-            self.improved.iter().for_each(|&id| state.units.improve_never(id));
+            self.improved.iter().for_each(|&id| state.units.stay_baseline(id));
             if self.compacts {
                 state.units.compacted();
             }
@@ -70,9 +70,9 @@ impl<'a> Busy<'a> {
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         if thread_ends() {
-            self.fails(&NoCode::ThreadEnded);
+            self.fails(&CodeError::ThreadEnded);
         }
-        self.shared.interlock.done();
+        self.shared.coordinator.done();
     }
 }
 
@@ -85,32 +85,32 @@ pub(super) struct Generating<'a> {
 impl<'a> Generating<'a> {
     /// Waits until the host does not collect, and asks whether that is still wanted.
     pub(super) fn begin<R>(shared: &'a Shared, check: impl FnOnce(&mut State) -> Option<R>) -> Option<(Self, R)> {
-        let checked = shared.interlock.begin_generating(check)?;
+        let checked = shared.coordinator.begin_generating(check)?;
         Some((Self { shared, now: Cell::new(true) }, checked))
     }
 
     /// Lets the host collect, until [`Self::go_on`].
     pub(super) fn pause(&self) {
         self.now.set(false);
-        self.shared.interlock.end_generating(|_| ());
+        self.shared.coordinator.end_generating(|_| ());
     }
 
     pub(super) fn go_on(&self) {
-        self.shared.interlock.begin_generating(|_| Some(()));
+        self.shared.coordinator.begin_generating(|_| Some(()));
         self.now.set(true);
     }
 
     /// The owners are no longer touched, and this was found of them.
     pub(super) fn end(self, note: impl FnOnce(&mut State)) {
         self.now.set(false);
-        self.shared.interlock.end_generating(note);
+        self.shared.coordinator.end_generating(note);
     }
 }
 
 impl Drop for Generating<'_> {
     fn drop(&mut self) {
         if self.now.get() {
-            self.shared.interlock.end_generating(|_| ());
+            self.shared.coordinator.end_generating(|_| ());
         }
     }
 }

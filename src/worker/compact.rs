@@ -12,7 +12,7 @@ use super::engine::{Engine, Source};
 use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::Part;
-use crate::error::Failure;
+use crate::error::UnitError;
 use crate::library::Library;
 use crate::report::Status;
 use crate::timeline::Kind;
@@ -50,7 +50,7 @@ struct Compiled<'a> {
     objects: Vec<PathBuf>,
     units: Vec<&'a Named<'a>>,
     /// Why the last unit that is not in there is not.
-    failure: Option<Failure>,
+    failure: Option<UnitError>,
     /// It is not to go on: the worker ends or is paused, or a compiler hangs and others would too.
     stops: bool,
 }
@@ -59,10 +59,10 @@ struct Compiled<'a> {
 enum Stopped {
     /// The worker is paused or ends, or there is nothing to put together any more.
     PutOff,
-    Failed(Arc<Failure>),
+    Failed(Arc<UnitError>),
 }
 
-impl<E: Into<Failure>> From<E> for Stopped {
+impl<E: Into<UnitError>> From<E> for Stopped {
     fn from(failure: E) -> Self {
         Self::Failed(Arc::new(failure.into()))
     }
@@ -73,10 +73,10 @@ impl Shared {
     pub(super) fn compact(&self, engine: &Engine, parts: &[Part]) {
         let began = Instant::now();
         let record = self.record(Kind::Compaction, format_args!("{} units", parts.len()), None);
-        let id = self.interlock.with(|state| state.units.new_id());
+        let id = self.coordinator.with(|state| state.units.new_id());
         let stem = engine.stem(id);
         let compacted = self.build_compacted(engine, &stem, parts);
-        let outcome = self.interlock.publish(|state| match &compacted {
+        let outcome = self.coordinator.publish(|state| match &compacted {
             // The library is dropped outside, where no unit is left to hold it.
             Ok(Compacted { addresses, library }) => {
                 state.units.compacted();
@@ -114,7 +114,7 @@ impl Shared {
             .map(|part| Named {
                 part,
                 name: engine.source(&engine.stem(part.id)).to_string_lossy().into_owned(),
-                entry: self.entry(part.id, &part.place),
+                entry: self.entry(part.id, &part.location),
             })
             .collect();
         let mut compiled = Compiled::default();
@@ -131,19 +131,19 @@ impl Shared {
         if stops || units.len() < 2 {
             engine.discard(&objects);
             return Err(match failure {
-                None | Some(Failure::Interrupted) => Stopped::PutOff,
+                None | Some(UnitError::Interrupted) => Stopped::PutOff,
                 Some(failure) => failure.into(),
             });
         }
         let entries: Vec<String> = units.iter().map(|unit| unit.entry.clone()).collect();
-        units.iter().for_each(|unit| engine.announce(&unit.entry, &unit.part.place));
+        units.iter().for_each(|unit| engine.announce(&unit.entry, &unit.part.location));
         let library = engine.link(stem, &objects, &entries, self);
         if library.is_err() {
             entries.iter().for_each(|entry| engine.forget(entry));
         }
         let library = library?;
         let address = |unit: &&Named<'_>| Ok((unit.part.id, library.address(&unit.entry)?.into()));
-        let addresses: Vec<(u64, Address)> = units.iter().map(address).collect::<Result<_, Failure>>()?;
+        let addresses: Vec<(u64, Address)> = units.iter().map(address).collect::<Result<_, UnitError>>()?;
         Ok(Compacted { addresses, library: Arc::new(library) })
     }
 
@@ -180,7 +180,7 @@ impl Shared {
         compiled: &mut Compiled<'a>,
     ) -> bool {
         self.go_first(engine);
-        if self.interlock.is_paused() {
+        if self.coordinator.is_paused() {
             compiled.stops = true;
             return false;
         }
@@ -192,7 +192,7 @@ impl Shared {
                 true
             }
             Err(failure) => {
-                compiled.stops = matches!(failure, Failure::Interrupted | Failure::TimedOut { .. });
+                compiled.stops = matches!(failure, UnitError::Interrupted | UnitError::TimedOut { .. });
                 compiled.failure = Some(failure);
                 false
             }
@@ -201,7 +201,7 @@ impl Shared {
 
     /// Units that wait do not wait for a compaction.
     fn go_first(&self, engine: &Engine) {
-        while let Some(work) = self.interlock.take_more(|state| state.units.next_unit()) {
+        while let Some(work) = self.coordinator.take_more(|state| state.units.next_unit()) {
             self.serve_one(engine, work);
         }
     }

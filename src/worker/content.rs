@@ -21,7 +21,7 @@ pub(super) struct Renamed {
 /// not have the entry as a word: then nobody knows how it comes by it.
 pub(super) fn rename(prefix: &str, entry: &str, text: &[u8]) -> Option<Renamed> {
     let places = places(entry.as_bytes(), text)?;
-    // What stands between the entries, as fields of their own: no text can be mistaken for another with a word in the entry's place.
+    // What stands between the entries, as fields of their own: no text can be mistaken for another with a word in the entry's location.
     let mut key = KeyBuilder::new("entry");
     let mut from = 0;
     for &at in &places {

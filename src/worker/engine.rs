@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
 use mjit_cc_platforms::Role;
 
-use super::host::Place;
+use super::host::SourceLocation;
 use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
 use crate::admission::{Admission, Memory};
 use crate::cache::ObjectCache;
-use crate::discover::{Environment, Finder, FoundLauncher};
-use crate::error::{Error, Failure};
+use crate::discover::{DetectedLauncher, Environment, Finder};
+use crate::error::{Error, UnitError};
 use crate::event::{Event, Observer, Stage};
 use crate::exec::ProcessExecutor;
 use crate::files;
@@ -27,19 +27,19 @@ use crate::library::Library;
 use crate::pch;
 use crate::perf::PerfMap;
 use crate::pipeline::Watched;
-use crate::pipeline::{Pipeline, Ran};
+use crate::pipeline::{Pipeline, StepOutput};
 use crate::scratch::{Purpose, Scratch};
 use crate::standby::Standby;
 use crate::sync::{self, Mutex};
 use crate::unit::Unit;
 
 mod cached;
-mod companies;
+mod group_library;
 #[cfg(not(loom))]
 mod module;
 
-pub(super) use cached::Kept;
-use companies::Companies;
+pub(super) use cached::CachedUnit;
+use group_library::Companies;
 
 /// How many times as long as one unit a translation unit of many may take.
 const MOST_PATIENCE: u32 = 4;
@@ -88,10 +88,10 @@ pub(crate) struct Source<'a> {
 }
 
 /// What the child of a fork needs of its parent, made before the fork: afterwards the parent may remove it at any time.
-pub(crate) struct Dowry {
+pub(crate) struct ForkSnapshot {
     scratch: Scratch,
     header: UnitHeader,
-    quick: Option<Box<Dowry>>,
+    quick: Option<Box<ForkSnapshot>>,
 }
 
 impl Engine {
@@ -106,7 +106,7 @@ impl Engine {
         let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code)?;
         tell(&WorkerEvent::TempDir(scratch.path().to_owned()));
         let finder = Finder { environment, executor: &**executor, temp_dir: scratch.path() };
-        let compiler = finder.find(&options.wish)?;
+        let compiler = finder.find(&options.spec)?;
         observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
         tell(&WorkerEvent::Compiler(compiler.toolchain.compiler().program.display().to_string()));
         let runs: Arc<ProcessExecutor> = Arc::clone(executor);
@@ -117,13 +117,13 @@ impl Engine {
         pipeline.admission = Admission::new(None, Memory::per_compiler(options.memfree));
         pipeline.check_link()?;
         if let Some(launcher) = &options.launcher {
-            pipeline.launcher = Some(FoundLauncher::find(std::slice::from_ref(launcher), environment)?);
+            pipeline.launcher = Some(DetectedLauncher::find(std::slice::from_ref(launcher), environment)?);
         }
         if let Some(why) = &options.no_cache {
             observer.event(&Event::Warning { text: &format!("units are compiled without the object cache: {why}") });
         }
-        if let Some(place) = &options.cache {
-            pipeline.cache = ObjectCache::open(place.clone(), &pipeline, environment, observer);
+        if let Some(location) = &options.cache {
+            pipeline.cache = ObjectCache::open(location.clone(), &pipeline, environment, observer);
         }
         pipeline.records_units = pipeline.cache.is_some();
         let header = Self::prepare_header(&pipeline, &options.header, observer)?;
@@ -263,7 +263,13 @@ impl Engine {
     }
 
     /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
-    fn build(&self, stem: &str, source: &Source<'_>, entry: &str, observer: &dyn Observer) -> Result<Library, Failure> {
+    fn build(
+        &self,
+        stem: &str,
+        source: &Source<'_>,
+        entry: &str,
+        observer: &dyn Observer,
+    ) -> Result<Library, UnitError> {
         if self.pipeline.toolchain().capabilities().at_once {
             let unit = Unit::from_text(&source.name, source.text)?;
             return Ok(self.build_at_once(stem, &unit, &[entry.to_owned()], observer)?.0);
@@ -279,20 +285,25 @@ impl Engine {
         unit: &Unit,
         entries: &[String],
         observer: &dyn Observer,
-    ) -> Result<(Library, String), Failure> {
+    ) -> Result<(Library, String), UnitError> {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.library_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
         let built = pipeline.compile(unit, header, Role::Library, &paths, pipeline.deadline(), observer);
-        let image = || files::read(&paths.staged).map_err(Failure::file("read", &paths.staged));
-        let load = |ran: Ran| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, ran.text));
+        let image = || files::read(&paths.staged).map_err(UnitError::file("read", &paths.staged));
+        let load = |ran: StepOutput| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, ran.text));
         let loaded = built.and_then(load);
         self.discard(&[self.source(stem), paths.staged]);
         loaded
     }
 
     /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
-    pub(crate) fn compile(&self, stem: &str, source: &Source<'_>, observer: &dyn Observer) -> Result<PathBuf, Failure> {
+    pub(crate) fn compile(
+        &self,
+        stem: &str,
+        source: &Source<'_>,
+        observer: &dyn Observer,
+    ) -> Result<PathBuf, UnitError> {
         let unit = Unit::from_text(&source.name, source.text)?;
         self.compile_unit(stem, &unit, source.units, observer).map(|(_, object)| object)
     }
@@ -308,7 +319,7 @@ impl Engine {
         unit: &Unit,
         units: u32,
         observer: &dyn Observer,
-    ) -> Result<(Ran, PathBuf), Failure> {
+    ) -> Result<(StepOutput, PathBuf), UnitError> {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
@@ -332,7 +343,7 @@ impl Engine {
         unit: &Unit,
         deadline: Option<Instant>,
         observer: &dyn Observer,
-    ) -> Result<Option<(Ran, PathBuf)>, Failure> {
+    ) -> Result<Option<(StepOutput, PathBuf)>, UnitError> {
         let Self { pipeline, header, standby, .. } = self;
         if standby.is_empty() {
             return Ok(None);
@@ -343,9 +354,9 @@ impl Engine {
     }
 
     /// What the function of this name will be called for a person.
-    pub(super) fn announce(&self, entry: &str, place: &Place) {
+    pub(super) fn announce(&self, entry: &str, location: &SourceLocation) {
         if let Some(perf) = &self.perf {
-            perf.name(entry, place.to_string());
+            perf.name(entry, location.to_string());
         }
     }
 
@@ -361,7 +372,7 @@ impl Engine {
         objects: &[PathBuf],
         exports: &[String],
         observer: &dyn Observer,
-    ) -> Result<Library, Failure> {
+    ) -> Result<Library, UnitError> {
         let Self { pipeline, header, .. } = self;
         let library = self.library(stem);
         // The other cores are the host's.
@@ -374,7 +385,7 @@ impl Engine {
                 .link_by_driver(objects, &library, header, exports, pipeline.deadline(), observer)
                 .and_then(|_| {
                     let _stage = Stage::Load.on(observer);
-                    let image = || files::read(&library).map_err(Failure::file("read", &library));
+                    let image = || files::read(&library).map_err(UnitError::file("read", &library));
                     self.name_for_perf(Library::open(&library)?, exports, image)
                 }),
         };
@@ -384,13 +395,13 @@ impl Engine {
     }
 
     /// From memory where the system can; a file is what a debugger or a person may look into.
-    fn load(&self, image: &[u8], library: &Path) -> Result<Library, Failure> {
+    fn load(&self, image: &[u8], library: &Path) -> Result<Library, UnitError> {
         if !self.names.save_temps
             && let Ok(loaded) = Library::from_memory(image, library)
         {
             return Ok(loaded);
         }
-        fs::write(library, image).map_err(Failure::file("write", library))?;
+        fs::write(library, image).map_err(UnitError::file("write", library))?;
         Ok(Library::open(library)?)
     }
 
@@ -399,8 +410,8 @@ impl Engine {
         &self,
         loaded: Library,
         entries: &[String],
-        image: impl FnOnce() -> Result<I, Failure>,
-    ) -> Result<Library, Failure> {
+        image: impl FnOnce() -> Result<I, UnitError>,
+    ) -> Result<Library, UnitError> {
         if let (Some(perf), Some(entry)) = (&self.perf, entries.first()) {
             perf.add(&loaded, &image()?, entry)?;
         }
@@ -415,21 +426,21 @@ impl Engine {
     }
 
     /// Makes ready for a fork. None where that fails: then the child sets up anew.
-    pub(crate) fn dowry(&self) -> Option<Dowry> {
+    pub(crate) fn snapshot(&self) -> Option<ForkSnapshot> {
         let scratch = Scratch::create(&[self.pipeline.scratch.path().parent()?.to_owned()], Purpose::Files).ok()?;
         let header = self.header.moved_to(scratch.path()).ok()?;
         let quick = match &self.quick {
-            Some(quick) => Some(Box::new(quick.dowry()?)),
+            Some(quick) => Some(Box::new(quick.snapshot()?)),
             None => None,
         };
-        Some(Dowry { scratch, header, quick })
+        Some(ForkSnapshot { scratch, header, quick })
     }
 
     /// In the child of a fork: goes on in a directory of its own.
-    pub(crate) fn inherit(&self, dowry: Dowry, executor: &Arc<ProcessExecutor>) -> Self {
-        let Dowry { scratch, header, quick } = dowry;
+    pub(crate) fn inherit(&self, snapshot: ForkSnapshot, executor: &Arc<ProcessExecutor>) -> Self {
+        let ForkSnapshot { scratch, header, quick } = snapshot;
         scratch.take_over();
-        let quick = self.quick.as_ref().zip(quick).map(|(old, dowry)| Box::new(old.inherit(*dowry, executor)));
+        let quick = self.quick.as_ref().zip(quick).map(|(old, snapshot)| Box::new(old.inherit(*snapshot, executor)));
         let Pipeline { compiler, flags, timeout, cache, launcher, admission, watched, .. } = &*self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
@@ -471,7 +482,7 @@ impl Engine {
     }
 }
 
-impl Dowry {
+impl ForkSnapshot {
     /// In the parent, after the fork: the child has it.
     pub(super) fn hand_over(self) {
         self.scratch.abandon();

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::interlock::Held;
+use super::coordinator::Held;
 use super::{Shared, State, Worker};
 use crate::at_fork::{self, Forks, HeldShare, Still};
 use crate::sync::{Locked, lock};
@@ -35,7 +35,7 @@ impl Shared {
     }
 }
 
-/// Everything of a worker that a fork must find free. The interlock comes first, so that its threads can still wait.
+/// Everything of a worker that a fork must find free. The coordinator comes first, so that its threads can still wait.
 struct HeldWorker<'a> {
     held: Held<'a, State>,
     others: Others<'a>,
@@ -59,7 +59,7 @@ impl Forks for Shared {
         let worker = HeldShare::new(Arc::clone(&self), |shared: &'static Self| {
             // In the order that a worker which becomes the child's takes them.
             let arrival = lock(&shared.home.arrival);
-            let held = shared.interlock.hold_until(Instant::now() + PATIENCE)?;
+            let held = shared.coordinator.hold_until(Instant::now() + PATIENCE)?;
             let others = (arrival, lock(&shared.executor), lock(&shared.engine));
             Some(HeldWorker { held, others })
         })?;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::engine::Dowry;
-use super::interlock::Held;
+use super::coordinator::Held;
+use super::engine::ForkSnapshot;
 use super::{State, Worker};
 use crate::sync::lock;
 
@@ -15,7 +15,7 @@ pub struct Fork<'a> {
     worker: &'a Worker,
     /// None where there is nothing to hold: the worker is another process's.
     held: Option<Held<'a, State>>,
-    dowry: Option<Dowry>,
+    snapshot: Option<ForkSnapshot>,
 }
 
 impl Worker {
@@ -24,7 +24,7 @@ impl Worker {
     /// workers holds all of them: what another one's threads are at, such as loading code, would be half done in the child.
     pub fn before_fork(&self) -> Fork<'_> {
         if !self.is_here() {
-            return Fork { worker: self, held: None, dowry: None };
+            return Fork { worker: self, held: None, snapshot: None };
         }
         self.hold_for_fork()
     }
@@ -32,10 +32,10 @@ impl Worker {
     pub(super) fn hold_for_fork(&self) -> Fork<'_> {
         // Before anything is held: it makes files.
         let engine = self.shared.engine();
-        let dowry = engine.as_ref().and_then(|engine| engine.dowry());
-        let held = self.shared.interlock.hold();
+        let snapshot = engine.as_ref().and_then(|engine| engine.snapshot());
+        let held = self.shared.coordinator.hold();
         self.shared.home.announce(true);
-        Fork { worker: self, held: Some(held), dowry }
+        Fork { worker: self, held: Some(held), snapshot }
     }
 }
 
@@ -57,8 +57,8 @@ impl Drop for Fork<'_> {
 impl Fork<'_> {
     /// This is the parent, and there is a child.
     pub fn in_parent(mut self) {
-        if let Some(dowry) = self.dowry.take() {
-            dowry.hand_over();
+        if let Some(snapshot) = self.snapshot.take() {
+            snapshot.hand_over();
         }
     }
 
@@ -87,7 +87,7 @@ impl Fork<'_> {
         }
         if let Some(old) = shared.engine() {
             old.disown();
-            let new = self.dowry.take().map(|dowry| Arc::new(old.inherit(dowry, &shared.executor())));
+            let new = self.snapshot.take().map(|snapshot| Arc::new(old.inherit(snapshot, &shared.executor())));
             // Not by set_engine, which takes the lock that is held.
             *lock(&shared.engine) = new;
             // Threads that it had do not exist here, and may have held locks of theirs.

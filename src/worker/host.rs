@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::jobs::{Desk, NotRun};
-use crate::error::Failure;
+use crate::error::UnitError;
 
 /// What the host calls the thing that a unit is generated from: a method, a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,7 +14,7 @@ pub struct OwnerId(pub u64);
 
 /// Something that code relies on and the host may find untrue one day: a class as it is, a method not redefined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FactId(pub u64);
+pub struct AssumptionId(pub u64);
 
 /// How the host wants a unit generated: which speculations are off, say. The worker only hands them on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ pub struct Switches(pub u64);
 
 /// What a unit is called in messages. Owned: the host's own strings may move or die (Ruby ce7b1132, 7c0639f3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLocation {
     /// What the owner is called, such as `block in <main>`.
     pub label: String,
     /// The file that it comes from.
@@ -31,7 +31,7 @@ pub struct Place {
     pub line: u32,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}:{}", self.label, self.path, self.line)
     }
@@ -49,7 +49,7 @@ pub trait Host: Send + Sync + 'static {
     /// Why there is none, in words.
     fn generate(&self, request: &Request<'_>) -> Result<Generated, String>;
 
-    /// The unit's code was published in its slot a moment ago, or moved to a better place. Called with the owner alive, the
+    /// The unit's code was published in its slot a moment ago, or moved to a better location. Called with the owner alive, the
     /// collector held off and the worker's lock not held. It may have been taken back again by now: read the slot, and never store
     /// the address.
     fn published(&self, owner: OwnerId, address: NonNull<c_void>) {
@@ -98,9 +98,9 @@ impl Request<'_> {
 pub struct Generated {
     /// The text.
     pub text: String,
-    /// The facts that it relies on: when the host finds one of them untrue, [`invalidate`](super::Worker::invalidate) takes the
+    /// The assumptions that it relies on: when the host finds one of them untrue, [`invalidate`](super::Worker::invalidate) takes the
     /// code back.
-    pub facts: Vec<FactId>,
+    pub assumptions: Vec<AssumptionId>,
     /// Owners whose code is inside this one's: they must live as long as it does.
     pub inlined: Vec<Inlined>,
 }
@@ -111,7 +111,7 @@ pub struct Inlined {
     /// Which.
     pub owner: OwnerId,
     /// What it is called in messages.
-    pub place: Place,
+    pub location: SourceLocation,
 }
 
 impl From<String> for Generated {
@@ -135,13 +135,13 @@ pub struct Code {
 /// Why a slot has no code.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum NoCode {
+pub enum CodeError {
     /// The host freed the owner.
     #[error("its owner died")]
     OwnerDied,
-    /// A fact that it relies on is untrue.
-    #[error("what it relies on is no longer true")]
-    NoLongerTrue(FactId),
+    /// An assumption that it relies on is untrue.
+    #[error("an assumption of the unit no longer holds")]
+    NoLongerTrue(AssumptionId),
     /// All code was cancelled.
     #[error("it was cancelled")]
     Cancelled,
@@ -153,7 +153,7 @@ pub enum NoCode {
     Panicked,
     /// It could not be compiled, linked or loaded.
     #[error("{0}")]
-    NotBuilt(Arc<Failure>),
+    NotBuilt(Arc<UnitError>),
     /// Nothing is compiled, because what it takes is not there.
     #[error("compiling is disabled: {0}")]
     Disabled(Arc<crate::Error>),

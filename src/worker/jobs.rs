@@ -31,16 +31,16 @@ pub(super) trait Desk: fmt::Debug {
 /// Hands a job in and brings back what it gave.
 pub(super) fn run<T: Send + 'static>(desk: &dyn Desk, job: impl FnOnce() -> T + Send + 'static) -> Result<T, NotRun> {
     let result = Arc::new(Mutex::new(None));
-    let place = Arc::clone(&result);
+    let location = Arc::clone(&result);
     let job = move || {
         let value = job();
-        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        *location.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
     };
     desk.run(Box::new(job))?;
     result.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(NotRun::Panicked)
 }
 
-/// What waits for the VM's thread, as the interlock guards it.
+/// What waits for the VM's thread, as the coordinator guards it.
 #[derive(Default)]
 pub(super) struct Jobs {
     next: u64,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::host::{NoCode, Place};
-use crate::error::Failure;
+use super::host::{CodeError, SourceLocation};
+use crate::error::UnitError;
 
 /// One thing that happened in the worker.
 #[derive(Clone, Debug)]
@@ -15,27 +15,27 @@ pub enum WorkerEvent {
     /// A unit's code was published.
     Success {
         /// The unit.
-        place: Place,
+        location: SourceLocation,
         /// How long it took, from generating to publishing.
         took: Duration,
         /// Its C file.
         source: PathBuf,
     },
     /// A unit will have no code.
-    Failure {
+    UnitError {
         /// The unit.
-        place: Place,
+        location: SourceLocation,
         /// How long it took.
         took: Duration,
         /// Its C file.
         source: PathBuf,
         /// Why.
-        why: NoCode,
+        why: CodeError,
     },
     /// A unit that had quick code has optimised code now, in the same slot.
     Improved {
         /// The unit.
-        place: Place,
+        location: SourceLocation,
         /// How long it took.
         took: Duration,
         /// Its C file.
@@ -44,18 +44,18 @@ pub enum WorkerEvent {
     /// A unit keeps its quick code, since there is no better.
     NotImproved {
         /// The unit.
-        place: Place,
+        location: SourceLocation,
         /// How long it took to find out.
         took: Duration,
         /// Why.
-        why: Arc<Failure>,
+        why: Arc<UnitError>,
     },
     /// The first tier could not make a unit; the other one makes its first code.
-    NotQuick {
+    BaselineFailed {
         /// The unit.
-        place: Place,
+        location: SourceLocation,
         /// Why.
-        why: Arc<Failure>,
+        why: Arc<UnitError>,
     },
     /// Loaded units were put together.
     Compacted {
@@ -71,7 +71,7 @@ pub enum WorkerEvent {
         /// How long it took to find out.
         took: Duration,
         /// Why.
-        why: Arc<Failure>,
+        why: Arc<UnitError>,
     },
     /// Cold code was given up.
     Unloaded {
@@ -79,20 +79,20 @@ pub enum WorkerEvent {
         count: usize,
     },
     /// Nothing could be unloaded and somebody waits.
-    Grown {
+    CacheGrown {
         /// How many units may be loaded now.
         max_cache_size: usize,
     },
     /// Code was taken back.
-    Cancelled(Place),
+    Cancelled(SourceLocation),
     /// A unit is wanted with other switches.
-    Recompiled(Place),
+    Recompiled(SourceLocation),
     /// A unit has another owner's code inside.
     Inlined {
         /// The unit.
-        place: Place,
+        location: SourceLocation,
         /// The other.
-        inlined: Place,
+        inlined: SourceLocation,
     },
     /// Something the user should know.
     Warning(String),
@@ -105,12 +105,12 @@ pub enum WorkerEvent {
     /// A unit's turn came.
     Start {
         /// The unit.
-        place: Place,
+        location: SourceLocation,
         /// Its C file.
         source: PathBuf,
     },
     /// Units are about to be compiled as one translation unit.
-    Together {
+    GroupStarted {
         /// How many.
         units: usize,
         /// Their C file.
@@ -130,7 +130,7 @@ pub enum WorkerEvent {
         why: String,
     },
     /// The linker inside this process did not serve, and why: the compiler's driver links.
-    LinkLeft(String),
+    LinkerFallback(String),
     /// A library was not made.
     NoLibrary(PathBuf),
     /// Code leaves memory.
@@ -138,7 +138,7 @@ pub enum WorkerEvent {
         /// The unit's number.
         id: u64,
         /// The unit.
-        place: Place,
+        location: SourceLocation,
     },
     /// The threads are told to end.
     Stopping,
@@ -155,26 +155,26 @@ impl WorkerEvent {
     pub fn level(&self) -> u8 {
         match self {
             Self::Success { .. }
-            | Self::Failure { .. }
+            | Self::UnitError { .. }
             | Self::Improved { .. }
             | Self::NotImproved { .. }
             | Self::Compacted { .. }
             | Self::NotCompacted { .. }
             | Self::Unloaded { .. }
-            | Self::Grown { .. }
+            | Self::CacheGrown { .. }
             | Self::Cancelled(_)
             | Self::Recompiled(_)
             | Self::Inlined { .. }
             | Self::Warning(_)
             | Self::CacheUnusable { .. }
-            | Self::LinkLeft(_)
+            | Self::LinkerFallback(_)
             | Self::Finish => 1,
             Self::Compiler(_)
             | Self::Quick(_)
-            | Self::NotQuick { .. }
+            | Self::BaselineFailed { .. }
             | Self::TempDir(_)
             | Self::Start { .. }
-            | Self::Together { .. }
+            | Self::GroupStarted { .. }
             | Self::PchStart
             | Self::Process(_)
             | Self::NoLibrary(_)
@@ -188,9 +188,11 @@ impl WorkerEvent {
     #[must_use]
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::Failure { why: NoCode::NotBuilt(failure), .. } => Some(format!("{failure}\n{}", failure.output())),
-            Self::Failure { why, .. } => Some(why.to_string()),
-            Self::NotCompacted { why, .. } | Self::NotImproved { why, .. } | Self::NotQuick { why, .. } => {
+            Self::UnitError { why: CodeError::NotBuilt(failure), .. } => {
+                Some(format!("{failure}\n{}", failure.output()))
+            }
+            Self::UnitError { why, .. } => Some(why.to_string()),
+            Self::NotCompacted { why, .. } | Self::NotImproved { why, .. } | Self::BaselineFailed { why, .. } => {
                 Some(format!("{why}\n{}", why.output()))
             }
             _ => None,
@@ -202,19 +204,19 @@ impl fmt::Display for WorkerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |took: &Duration| took.as_secs_f64() * 1e3;
         match self {
-            Self::Success { place, took, source } => {
-                write!(f, "JIT success ({:.1}ms): {place} -> {}", ms(took), source.display())
+            Self::Success { location, took, source } => {
+                write!(f, "JIT success ({:.1}ms): {location} -> {}", ms(took), source.display())
             }
-            Self::Failure { place, took, source, .. } => {
-                write!(f, "JIT failure ({:.1}ms): {place} -> {}", ms(took), source.display())
+            Self::UnitError { location, took, source, .. } => {
+                write!(f, "JIT failure ({:.1}ms): {location} -> {}", ms(took), source.display())
             }
-            Self::Improved { place, took, source } => {
-                write!(f, "JIT improved ({:.1}ms): {place} -> {}", ms(took), source.display())
+            Self::Improved { location, took, source } => {
+                write!(f, "JIT improved ({:.1}ms): {location} -> {}", ms(took), source.display())
             }
-            Self::NotImproved { place, took, .. } => {
-                write!(f, "JIT improvement failure ({:.1}ms): {place}", ms(took))
+            Self::NotImproved { location, took, .. } => {
+                write!(f, "JIT improvement failure ({:.1}ms): {location}", ms(took))
             }
-            Self::NotQuick { place, .. } => write!(f, "No quick code: {place}"),
+            Self::BaselineFailed { location, .. } => write!(f, "No quick code: {location}"),
             Self::Compacted { units, took, library } => {
                 write!(f, "JIT compaction ({:.1}ms): Compacted {units} methods -> {}", ms(took), library.display())
             }
@@ -222,27 +224,27 @@ impl fmt::Display for WorkerEvent {
                 write!(f, "JIT compaction failure ({:.1}ms): Failed to compact methods", ms(took))
             }
             Self::Unloaded { count } => write!(f, "Too many JIT code -- {count} units unloaded"),
-            Self::Grown { max_cache_size } => {
+            Self::CacheGrown { max_cache_size } => {
                 write!(f, "No units can be unloaded -- incremented max-cache-size to {max_cache_size} for --jit-wait")
             }
-            Self::Cancelled(place) => write!(f, "JIT cancel: {place}"),
-            Self::Recompiled(place) => write!(f, "JIT recompile: {place}"),
-            Self::Inlined { place, inlined } => write!(f, "JIT inline: {place} => {inlined}"),
+            Self::Cancelled(location) => write!(f, "JIT cancel: {location}"),
+            Self::Recompiled(location) => write!(f, "JIT recompile: {location}"),
+            Self::Inlined { location, inlined } => write!(f, "JIT inline: {location} => {inlined}"),
             Self::Warning(text) => write!(f, "MJIT warning: {text}"),
             Self::Compiler(command) => write!(f, "MJIT: CC defaults to {command}"),
             Self::Quick(command) => write!(f, "MJIT: first tier is {command}"),
             Self::TempDir(path) => write!(f, "MJIT: tmp_dir is {}", path.display()),
-            Self::Start { place, source } => write!(f, "start compilation: {place} -> {}", source.display()),
-            Self::Together { units, source } => {
+            Self::Start { location, source } => write!(f, "start compilation: {location} -> {}", source.display()),
+            Self::GroupStarted { units, source } => {
                 write!(f, "start compilation of {units} units together -> {}", source.display())
             }
             Self::PchStart => f.write_str("Creating precompiled header"),
             Self::Process(command) => write!(f, "Starting process: {command}"),
             Self::CacheHit(name) => write!(f, "Taken from the cache: {name}"),
             Self::CacheUnusable { dir, why } => write!(f, "Object cache {}: {why}", dir.display()),
-            Self::LinkLeft(why) => write!(f, "Linked by the compiler's driver instead of wild: {why}"),
+            Self::LinkerFallback(why) => write!(f, "Linked by the compiler's driver instead of wild: {why}"),
             Self::NoLibrary(path) => write!(f, "Failed to generate so: {}", path.display()),
-            Self::Unloading { id, place } => write!(f, "Unloading unit {id}: {place}"),
+            Self::Unloading { id, location } => write!(f, "Unloading unit {id}: {location}"),
             Self::Stopping => f.write_str("Stopping worker thread"),
             Self::GcWaited(took) => write!(f, "GC waited {:.3}ms for C text being generated", ms(took)),
             Self::Finish => f.write_str("Successful MJIT finish"),
@@ -256,21 +258,22 @@ mod tests {
 
     #[test]
     fn the_lines_that_ruby_s_tests_look_for() {
-        let place = Place { label: "block in <main>".into(), path: "-e".into(), line: 1 };
+        let location = SourceLocation { label: "block in <main>".into(), path: "-e".into(), line: 1 };
         let took = Duration::from_micros(12_340);
-        let success = WorkerEvent::Success { place: place.clone(), took, source: "/tmp/_ruby_mjit_p12u0.c".into() };
+        let success =
+            WorkerEvent::Success { location: location.clone(), took, source: "/tmp/_ruby_mjit_p12u0.c".into() };
         assert_eq!(success.to_string(), "JIT success (12.3ms): block in <main>@-e:1 -> /tmp/_ruby_mjit_p12u0.c");
         let compacted = WorkerEvent::Compacted { units: 2, took, library: "/tmp/_ruby_mjit_p12u2.so".into() };
         assert_eq!(compacted.to_string(), "JIT compaction (12.3ms): Compacted 2 methods -> /tmp/_ruby_mjit_p12u2.so");
-        let failed = WorkerEvent::NotCompacted { took, why: Arc::new(Failure::Interrupted) };
+        let failed = WorkerEvent::NotCompacted { took, why: Arc::new(UnitError::Interrupted) };
         assert_eq!(failed.to_string(), "JIT compaction failure (12.3ms): Failed to compact methods");
         assert_eq!(
-            WorkerEvent::Grown { max_cache_size: 11 }.to_string(),
+            WorkerEvent::CacheGrown { max_cache_size: 11 }.to_string(),
             "No units can be unloaded -- incremented max-cache-size to 11 for --jit-wait"
         );
         assert_eq!(WorkerEvent::Unloaded { count: 1 }.to_string(), "Too many JIT code -- 1 units unloaded");
-        assert_eq!(WorkerEvent::Recompiled(place.clone()).to_string(), "JIT recompile: block in <main>@-e:1");
-        assert_eq!(WorkerEvent::Cancelled(place).to_string(), "JIT cancel: block in <main>@-e:1");
+        assert_eq!(WorkerEvent::Recompiled(location.clone()).to_string(), "JIT recompile: block in <main>@-e:1");
+        assert_eq!(WorkerEvent::Cancelled(location).to_string(), "JIT cancel: block in <main>@-e:1");
         assert_eq!(WorkerEvent::Finish.to_string(), "Successful MJIT finish");
     }
 }

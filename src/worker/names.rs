@@ -1,7 +1,7 @@
 //! What a worker's files and functions are called. Unique in a process and, by its id, among processes; a private directory does
 //! the rest.
 
-use super::host::Place;
+use super::host::SourceLocation;
 
 /// What a unit's files begin with: `_mjit_p12u3`.
 #[must_use]
@@ -9,14 +9,14 @@ pub fn file_stem(prefix: &str, process: u32, id: u64) -> String {
     format!("{prefix}p{process}u{id}")
 }
 
-/// What a unit's function is called: `_mjit3`; with a place, for a person in a debugger, `_mjit3_block_in_main` (Ruby
+/// What a unit's function is called: `_mjit3`; with a location, for a person in a debugger, `_mjit3_block_in_main` (Ruby
 /// 6e405b26).
 #[must_use]
-pub fn entry(prefix: &str, id: u64, place: Option<&Place>) -> String {
+pub fn entry(prefix: &str, id: u64, location: Option<&SourceLocation>) -> String {
     let mut name = format!("{prefix}{id}");
-    let mut words = place
+    let mut words = location
         .into_iter()
-        .flat_map(|place| place.label.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_'))
+        .flat_map(|location| location.label.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_'))
         .filter(|word| !word.is_empty());
     if let Some(first) = words.next() {
         name = words.fold(format!("{name}_{first}"), |name, word| name + "_" + word);
@@ -30,10 +30,10 @@ mod tests {
 
     #[test]
     fn entries_are_c_names() {
-        let place = Place { label: "block in <main>".into(), ..Place::default() };
-        assert_eq!(entry("_mjit", 3, Some(&place)), "_mjit3_block_in_main");
-        let place = Place { label: "+é?".into(), ..Place::default() };
-        assert_eq!(entry("_mjit", 3, Some(&place)), "_mjit3");
+        let location = SourceLocation { label: "block in <main>".into(), ..SourceLocation::default() };
+        assert_eq!(entry("_mjit", 3, Some(&location)), "_mjit3_block_in_main");
+        let location = SourceLocation { label: "+é?".into(), ..SourceLocation::default() };
+        assert_eq!(entry("_mjit", 3, Some(&location)), "_mjit3");
         assert_eq!(entry("_mjit", 3, None), "_mjit3");
     }
 }

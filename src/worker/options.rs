@@ -11,7 +11,7 @@ use mjit_cc_platforms::Flags;
 use super::{Host, Worker, WorkerEvent};
 use crate::admission::Memory;
 use crate::cache::CachePlace;
-use crate::discover::{Environment, Wish};
+use crate::discover::{CompilerSpec, Environment};
 use crate::exec::{DEFAULT_LIMIT, Reaper};
 
 /// What stands before the units of a worker.
@@ -72,7 +72,7 @@ impl Unity {
 }
 
 /// Whether units get quick code first, and better code in the same slot later, when no unit waits for its first: hottest first. Guards
-/// and facts are held to as with any code that replaces other code.
+/// and assumptions are held to as with any code that replaces other code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tiers {
     /// Optimised code is all there is.
@@ -100,7 +100,7 @@ pub enum Standby {
 pub type WorkerObserver = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
 
 pub(super) struct Options {
-    pub(super) wish: Wish,
+    pub(super) spec: CompilerSpec,
     pub(super) flags: Flags,
     pub(super) environment: Option<Environment>,
     pub(super) header: WorkerHeader,
@@ -173,7 +173,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             options: Options {
-                wish: Wish::default(),
+                spec: CompilerSpec::default(),
                 flags: Flags::default(),
                 environment: None,
                 header: WorkerHeader::None,
@@ -211,8 +211,8 @@ impl Default for Builder {
 
 impl Builder {
     /// What kind of compiler is wanted: a program, a family. By default `CC`, then the best that there is.
-    pub fn wish(mut self, wish: Wish) -> Self {
-        self.options.wish = wish;
+    pub fn spec(mut self, spec: CompilerSpec) -> Self {
+        self.options.spec = spec;
         self
     }
 
@@ -341,8 +341,8 @@ impl Builder {
     /// which is made of the text itself; so is what is called after it, such as `ENTRY_helper`. With [`Flags::debug`],
     /// [`save_temps`](Self::save_temps) and [`perf_map`](Self::perf_map) names are kept, and nothing is looked for. What is in the directory
     /// is run: nobody else is to have it.
-    pub fn cache(mut self, place: CachePlace) -> Self {
-        self.options.cache = Some(place);
+    pub fn cache(mut self, location: CachePlace) -> Self {
+        self.options.cache = Some(location);
         self
     }
 

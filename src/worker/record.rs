@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::options::Options;
-use super::{NoCode, Shared, WorkerEvent};
+use super::{CodeError, Shared, WorkerEvent};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::report::Status;
@@ -96,9 +96,9 @@ impl Recorded<'_> {
     }
 
     /// A unit has no code.
-    pub(super) fn has_no_code(self, why: &NoCode) {
+    pub(super) fn has_no_code(self, why: &CodeError) {
         match why {
-            NoCode::NotBuilt(_) | NoCode::NotGenerated(_) | NoCode::Panicked => self.fails(why),
+            CodeError::NotBuilt(_) | CodeError::NotGenerated(_) | CodeError::Panicked => self.fails(why),
             // Nothing is wrong with it; it is not wanted any more.
             _ => drop(self),
         }

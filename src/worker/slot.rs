@@ -1,5 +1,5 @@
 //! The host's end of a unit: one word that says where its code is. Reading it is one atomic load; only the worker writes it, under
-//! the interlock's lock. Guards are counted by generation of the code, so that code which was replaced can go while callers are inside
+//! the coordinator's lock. Guards are counted by generation of the code, so that code which was replaced can go while callers are inside
 //! of what replaced it.
 
 use std::ffi::c_void;
@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::NoCode;
+use super::CodeError;
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, lock};
 
@@ -41,7 +41,7 @@ struct Inner {
     /// How many guards are held, by parity of the generation that they were taken in. Two suffice: of an older generation with the
     /// same parity guards only make code stay longer.
     inside: [AtomicUsize; 2],
-    failure: Mutex<Option<NoCode>>,
+    failure: Mutex<Option<CodeError>>,
 }
 
 /// Where code begins, as a number that may go to any thread.
@@ -94,7 +94,7 @@ impl Slot {
     }
 
     /// A slot that has no code and gets none.
-    pub(super) fn failed(why: NoCode) -> Self {
+    pub(super) fn failed(why: CodeError) -> Self {
         let slot = Self::new();
         slot.fail(why);
         slot
@@ -115,7 +115,7 @@ impl Slot {
 
     /// Why there will be no code, while the slot says so.
     #[must_use]
-    pub fn failure(&self) -> Option<NoCode> {
+    pub fn failure(&self) -> Option<CodeError> {
         (self.state() == SlotState::Failed).then(|| lock(&self.0.failure).clone()).flatten()
     }
 
@@ -194,7 +194,7 @@ impl Slot {
     }
 
     /// Given up for a reason, or never made for one.
-    pub(super) fn fail(&self, why: NoCode) {
+    pub(super) fn fail(&self, why: CodeError) {
         *lock(&self.0.failure) = Some(why);
         self.replace(FAILED);
     }

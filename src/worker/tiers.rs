@@ -9,13 +9,13 @@ use mjit_cc_platforms::{Choice, Flags, OptLevel};
 
 use super::Shared;
 use super::engine::{Engine, Source};
-use super::host::Place;
+use super::group::{Built, GeneratedUnit};
+use super::host::SourceLocation;
 use super::log::WorkerEvent;
 use super::options::{Options, Tiers, WorkerHeader};
-use super::together::{Built, Texted};
 use super::units::{Part, Tier};
-use crate::discover::{Environment, Finder, Found, Wish};
-use crate::error::Failure;
+use crate::discover::{CompilerSpec, DetectedCompiler, Environment, Finder};
+use crate::error::UnitError;
 use crate::event::Event;
 use crate::exec::ProcessExecutor;
 use crate::header::UnitHeader;
@@ -30,7 +30,7 @@ const HURRIED: OptLevel = OptLevel::O1;
 /// A unit whose code is to get better.
 struct Better {
     id: u64,
-    place: Place,
+    location: SourceLocation,
     source: PathBuf,
     began: Instant,
 }
@@ -57,7 +57,8 @@ impl Engine {
 
     fn quick_tcc(&self, options: &Options, environment: &Environment, executor: &Arc<ProcessExecutor>) -> Option<Self> {
         let finder = Finder { environment, executor: &**executor, temp_dir: self.pipeline().scratch.path() };
-        let found = finder.find(&Wish { cc: Some("tcc".into()), choice: Some(Choice::Tcc), target: None }).ok()?;
+        let found =
+            finder.find(&CompilerSpec { cc: Some("tcc".into()), choice: Some(Choice::Tcc), target: None }).ok()?;
         let (ours, theirs) = (self.pipeline().toolchain().compiler(), found.toolchain.compiler());
         if theirs.target != ours.target || theirs.family == ours.family {
             return None;
@@ -86,7 +87,7 @@ impl Engine {
         &self,
         options: &Options,
         executor: &Arc<ProcessExecutor>,
-        found: Found,
+        found: DetectedCompiler,
         flags: Flags,
     ) -> Option<Pipeline> {
         let scratch = Scratch::create(&[self.pipeline().scratch.path().parent()?.to_owned()], Purpose::Code).ok()?;
@@ -106,7 +107,7 @@ impl Shared {
     pub(super) fn build_first(
         &self,
         engine: &Engine,
-        place: &Place,
+        location: &SourceLocation,
         stem: &str,
         source: &Source<'_>,
         entry: &str,
@@ -115,8 +116,8 @@ impl Shared {
             return (Tier::Optimized, self.build_alone(engine, stem, source, entry));
         };
         match self.build_alone(quick, stem, source, entry) {
-            Err(failure) if !matches!(failure, Failure::Interrupted) => {
-                self.not_quick(place, failure);
+            Err(failure) if !matches!(failure, UnitError::Interrupted) => {
+                self.not_quick(location, failure);
                 (Tier::Optimized, self.build_alone(engine, stem, source, entry))
             }
             built => (Tier::Quick, built),
@@ -124,45 +125,45 @@ impl Shared {
     }
 
     /// The first tier cannot have this unit.
-    pub(super) fn not_quick(&self, place: &Place, why: Failure) {
-        self.tell(&WorkerEvent::NotQuick { place: place.clone(), why: Arc::new(why) });
+    pub(super) fn not_quick(&self, location: &SourceLocation, why: UnitError) {
+        self.tell(&WorkerEvent::BaselineFailed { location: location.clone(), why: Arc::new(why) });
     }
 
     /// Makes better code of units that have their first, hottest first. Where that fails they keep what they have.
     pub(super) fn improve(&self, engine: &Engine, parts: Vec<Part>) {
-        if parts.len() > 1 && self.interlock.is_paused() {
+        if parts.len() > 1 && self.coordinator.is_paused() {
             let ids: Vec<u64> = parts.iter().map(|part| part.id).collect();
-            return self.interlock.with(|state| state.units.improve_later(&ids));
+            return self.coordinator.with(|state| state.units.improve_later(&ids));
         }
         let began = Instant::now();
         let record = self.record(Kind::Unit, format_args!("{} units, optimised", parts.len()), None);
-        let texted = parts.into_iter().map(|Part { id, place, text }| {
+        let texted = parts.into_iter().map(|Part { id, location, text }| {
             let stem = engine.stem(id);
             let source = engine.source(&stem);
-            let (name, entry) = (source.to_string_lossy().into_owned(), self.entry(id, &place));
-            engine.announce(&entry, &place);
-            Texted { what: Better { id, place, source, began }, stem, name, entry, text }
+            let (name, entry) = (source.to_string_lossy().into_owned(), self.entry(id, &location));
+            engine.announce(&entry, &location);
+            GeneratedUnit { what: Better { id, location, source, began }, stem, name, entry, text }
         });
         self.build_together(engine, texted.collect(), &|unit, built| self.improved(unit.what, built));
         record.ends(Status::Built);
     }
 
     fn improved(&self, unit: Better, built: Built) {
-        let Better { id, place, source, began } = unit;
+        let Better { id, location, source, began } = unit;
         let took = began.elapsed();
         match built {
             Ok(loaded) => {
-                let moved = self.interlock.publish(|state| state.units.improve(id, &loaded));
+                let moved = self.coordinator.publish(|state| state.units.improve(id, &loaded));
                 // What is not wanted any more is unloaded here, outside the lock.
                 if moved {
-                    self.tell(&WorkerEvent::Improved { place, took, source });
+                    self.tell(&WorkerEvent::Improved { location, took, source });
                     self.tell_host(id, loaded.address);
                 }
             }
             Err(why) => {
-                self.interlock.publish(|state| state.units.improve_never(id));
-                if !matches!(why, Failure::Interrupted) {
-                    self.tell(&WorkerEvent::NotImproved { place, took, why: Arc::new(why) });
+                self.coordinator.publish(|state| state.units.stay_baseline(id));
+                if !matches!(why, UnitError::Interrupted) {
+                    self.tell(&WorkerEvent::NotImproved { location, took, why: Arc::new(why) });
                 }
             }
         }

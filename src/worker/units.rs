@@ -1,4 +1,4 @@
-//! The worker's lists, as the interlock guards them. Pure: no threads, no files. `L` is a library; dropping the last share of it unloads
+//! The worker's lists, as the coordinator guards them. Pure: no threads, no files. `L` is a library; dropping the last share of it unloads
 //! its code, so never in here.
 //!
 //! A unit goes one way, and is in one list at a time: `queue`, `flight`, `active`; then its code is `retired`. `next` says what a thread
@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::slot::Slot;
-use super::{FactId, NoCode, OwnerId, Place, Switches};
+use super::{AssumptionId, CodeError, OwnerId, SourceLocation, Switches};
 
 mod active;
 mod by_owner;
@@ -27,11 +27,11 @@ mod unit;
 mod withdraw;
 mod work;
 
-pub(super) use unit::{Loaded, Premises, Ticket, Tier, Unwanted};
+pub(super) use unit::{Assumptions, Loaded, Ticket, Tier, Unwanted};
 pub(super) use work::{Candidate, Part, Work};
 
-use active::{Active, ActiveUnit, Prospect};
-use flight::{Flight, Made};
+use active::{Active, ActiveUnit, TierState};
+use flight::{EndedFlight, Flight};
 use queue::Queue;
 use replace::Compactions;
 use retired::Retired;
@@ -70,7 +70,7 @@ pub(super) struct Units<L> {
     /// Retired code may have come free.
     sweep: bool,
     /// Why nothing is compiled any more.
-    disabled: Option<NoCode>,
+    disabled: Option<CodeError>,
 }
 
 impl<L> Units<L> {
@@ -92,9 +92,15 @@ impl<L> Units<L> {
     }
 
     /// Puts a unit into the queue, unless nothing is compiled any more: then its slot says so at once.
-    pub(super) fn submit(&mut self, owner: OwnerId, place: Place, hotness: Arc<AtomicU64>, switches: Switches) -> Slot {
+    pub(super) fn submit(
+        &mut self,
+        owner: OwnerId,
+        location: SourceLocation,
+        hotness: Arc<AtomicU64>,
+        switches: Switches,
+    ) -> Slot {
         let slot = Slot::new();
-        let ticket = Ticket { id: 0, place, switches, since: Instant::now() };
+        let ticket = Ticket { id: 0, location, switches, since: Instant::now() };
         self.enqueue(owner, Unit { ticket, hotness, slot: slot.clone() });
         slot
     }
@@ -124,8 +130,8 @@ impl<L> Units<L> {
     }
 
     /// The unit's text was generated, and relies on this.
-    pub(super) fn rely(&mut self, id: u64, premises: Premises) {
-        self.flight.rely(id, premises);
+    pub(super) fn depend_on(&mut self, id: u64, premises: Assumptions) {
+        self.flight.depend_on(id, premises);
     }
 
     /// The unit's code is there. Publishes it if it is still wanted; gives the library back if not.
@@ -139,23 +145,23 @@ impl<L> Units<L> {
         self.room.look_again();
         let Some(made) = self.flight.end(id) else { return Err((Unwanted::Superseded, loaded.library)) };
         // Its owner may have moved since it was taken up.
-        let Made { owners, facts, unit, unwanted } = made;
+        let EndedFlight { owners, assumptions, unit, unwanted } = made;
         if let Some(unwanted) = unwanted {
             unwanted.tell(&unit.slot);
             return Err((unwanted, loaded.library));
         }
         let generation = unit.slot.publish(loaded.address);
         let prospect = match tier {
-            Tier::Quick => Prospect::Quick(text),
-            Tier::Optimized => Prospect::Settled(self.may_compact().then_some(text)),
+            Tier::Quick => TierState::Quick(text),
+            Tier::Optimized => TierState::Settled(self.may_compact().then_some(text)),
         };
-        self.active.push(owners, ActiveUnit { unit, facts, loaded, generation, prospect });
+        self.active.push(owners, ActiveUnit { unit, assumptions, loaded, generation, prospect });
         self.compactions.look_again();
         Ok(())
     }
 
     /// The unit will have no code. What it was unwanted for before counts more.
-    pub(super) fn fail(&mut self, id: u64, why: NoCode) -> Unwanted {
+    pub(super) fn fail(&mut self, id: u64, why: CodeError) -> Unwanted {
         self.room.look_again();
         let Some(made) = self.flight.end(id) else { return Unwanted::Superseded };
         let unwanted = made.unwanted.unwrap_or(Unwanted::Failed(why));
@@ -181,7 +187,7 @@ impl<L> Units<L> {
     }
 
     /// Nothing is compiled any more; what waits is told why.
-    pub(super) fn disable(&mut self, why: &NoCode) {
+    pub(super) fn disable(&mut self, why: &CodeError) {
         self.disabled.get_or_insert(why.clone());
         self.queue.drain().for_each(|unit| unit.slot.fail(why.clone()));
         self.flight.unwant_all(why);
@@ -193,7 +199,7 @@ impl<L> Units<L> {
 
     /// Gives up all code, for the end.
     pub(super) fn take_all(&mut self) -> Vec<Arc<L>> {
-        self.retire(self.active.all(), |slot| slot.fail(NoCode::Finished));
+        self.retire(self.active.all(), |slot| slot.fail(CodeError::Finished));
         self.retired.drain()
     }
 }
@@ -208,7 +214,7 @@ mod tests {
     fn disabling_tells_everyone_why() {
         let mut units = units(100);
         let (before, _) = submit(&mut units, 1, 0);
-        units.disable(&NoCode::Finished);
+        units.disable(&CodeError::Finished);
         let (after, _) = submit(&mut units, 2, 0);
         for slot in [before, after] {
             assert_eq!((slot.state(), failure(&slot).as_str()), (SlotState::Failed, "the worker was finished"));

@@ -203,7 +203,7 @@ macro_rules! layout {
 
 fn layouts() -> Vec<Layout> {
     vec![
-        layout!(Place "mjitcc_place" size line label path),
+        layout!(SourceLocation "mjitcc_source_location" size line label path),
         layout!(Request "mjitcc_request" size reserved id owner switches entry),
         layout!(Code "mjitcc_code" owner address on_stack),
         layout!(Guard "mjitcc_guard" address generation),
@@ -213,7 +213,7 @@ fn layouts() -> Vec<Layout> {
             prefix entry_prefix host_library timeout_ms max_cache_size threads optimize unloading compaction verbose warnings save_temps
             wait debug reaper observe observe_ctx unity tiers standby linker cache cache_size launcher timings trace memfree perf_map
             ignore_forks reserved envp hash_files hash_env output_limit),
-        layout!(Event "mjitcc_event" size kind level reserved line detail place inlined file ms count),
+        layout!(Event "mjitcc_event" size kind level reserved line detail location inlined file ms count),
         layout!(EngineOptions "mjitcc_engine_options" size abi header pch cc family cflags ldflags includes defines temp_dir
             prefix entry_prefix host_library timeout_ms optimize verbose warnings save_temps debug ignore_forks reserved
             reaper envp hash_files hash_env output_limit),
@@ -282,7 +282,7 @@ fn a_c_host_may_say_whatever_a_rust_host_may() {
         between(&header, "typedef struct mjitcc_worker_options {", "} mjitcc_worker_options;").next().unwrap();
     for setting in between(&builder, "    pub fn ", "(mut self, ") {
         let field = match setting {
-            "wish" => "cc",
+            "spec" => "cc",
             "flags" => "cflags",
             "environment" => "temp_dir",
             "timeout" => "timeout_ms",

@@ -9,9 +9,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounds;
 mod c;
 mod callbacks;
-mod edges;
 mod header;
 #[cfg(unix)]
 mod hosts;

@@ -14,8 +14,6 @@ mod damaged_store;
 mod discovery;
 mod doctor;
 #[cfg(unix)]
-mod edges;
-#[cfg(unix)]
 mod ends;
 #[cfg(target_os = "linux")]
 mod flags;
@@ -40,5 +38,7 @@ mod system;
 mod timings;
 mod unity;
 mod unity_cache;
+#[cfg(unix)]
+mod unprepared;
 mod waiting;
 mod windows;

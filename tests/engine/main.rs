@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use mjitcc::cache::{CachePlace, Size};
 use mjitcc::event::Event;
 use mjitcc::platforms::{Flags, Severity};
-use mjitcc::{Engine, EngineBuilder, Error, Failure, Module};
+use mjitcc::{Engine, EngineBuilder, Error, Module, UnitError};
 
 use crate::support::need;
 
@@ -115,7 +115,7 @@ fn diagnostics_are_data_and_go_by_the_name_of_the_text() {
         let flags = Flags { warnings: true, ..Flags::default() };
         let engine = builder(cc).flags(flags).open().unwrap();
         let failure = engine.compile_as("query 7", "long f(void)\n{ return nowhere; }\n").unwrap_err();
-        let Failure::Refused { diagnostics, .. } = &failure else { panic!("{failure}") };
+        let UnitError::Refused { diagnostics, .. } = &failure else { panic!("{failure}") };
         let first = &diagnostics[0];
         assert_eq!((first.file.as_str(), first.line, first.severity), ("query 7", Some(2), Severity::Error), "{cc}");
         assert!(first.text.contains("nowhere"), "{cc}: {first:?}");
@@ -186,7 +186,7 @@ fn the_child_of_a_fork_is_told_to_open_an_engine_of_its_own() {
     // SAFETY: the child calls what needs no other thread, and ends at once.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        let refused = matches!(engine.compile("long f(void) { return 0; }"), Err(Failure::Other(why)) if matches!(*why, Error::OtherProcess));
+        let refused = matches!(engine.compile("long f(void) { return 0; }"), Err(UnitError::Other(why)) if matches!(*why, Error::OtherProcess));
         drop(engine);
         // SAFETY: ends this process and nothing else.
         unsafe { libc::_exit(if refused { 0 } else { 1 }) }

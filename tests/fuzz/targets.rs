@@ -45,7 +45,9 @@ pub fn all() -> Vec<Target> {
         target("probe", Corpus::Driver, |bytes| {
             drop(mjitcc::platforms::probe::read_answer("cc".into(), Vec::new(), bytes))
         }),
-        target("advice", Corpus::Output, |bytes| _ = mjitcc::platforms::advice::on(&String::from_utf8_lossy(bytes))),
+        target("advice", Corpus::Output, |bytes| {
+            _ = mjitcc::platforms::hints::for_output(&String::from_utf8_lossy(bytes))
+        }),
         target("object", Corpus::Object, read_object),
     ])
     .collect()

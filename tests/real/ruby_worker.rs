@@ -9,10 +9,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mjitcc::discover::{Environment, Wish};
+use mjitcc::discover::{CompilerSpec, Environment};
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::worker::{
-    Code, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Unity, Worker, WorkerEvent, WorkerHeader,
+    Code, Generated, Host, OwnerId, Request, Slot, SlotState, SourceLocation, Unity, Worker, WorkerEvent, WorkerHeader,
 };
 
 use crate::generated::{generate, min_header, stand_ins};
@@ -62,7 +62,7 @@ struct Heard {
 fn start(dir: PathBuf, header: PathBuf, units: Vec<String>, heard: &Arc<Mutex<Heard>>) -> Worker {
     let (heard, count) = (Arc::clone(heard), units.len());
     Worker::builder()
-        .wish(Wish { cc: Some("gcc".into()), ..Wish::default() })
+        .spec(CompilerSpec { cc: Some("gcc".into()), ..CompilerSpec::default() })
         .environment(Environment { temp_dirs: vec![dir.clone()], ..Environment::read() })
         // gcc keeps every inline function that it does not optimise: O0 takes seven times as long.
         .flags(Flags { optimize: OptLevel::O1, ..Flags::default() })
@@ -82,7 +82,7 @@ fn start(dir: PathBuf, header: PathBuf, units: Vec<String>, heard: &Arc<Mutex<He
                     }
                 }
                 WorkerEvent::Compacted { units, took, .. } => heard.compactions.push((*units, *took)),
-                WorkerEvent::Failure { .. } | WorkerEvent::NotCompacted { .. } | WorkerEvent::Warning(_) => {
+                WorkerEvent::UnitError { .. } | WorkerEvent::NotCompacted { .. } | WorkerEvent::Warning(_) => {
                     heard.lines.push(format!("{event} {}", event.detail().unwrap_or_default()));
                 }
                 _ => {}
@@ -107,8 +107,8 @@ fn a_thousand_units_of_ruby_load_compact_and_unload_in_one_process() {
     worker.pause(false);
     let slots: Vec<Slot> = (0..u64::try_from(count).unwrap())
         .map(|owner| {
-            let place = Place { label: format!("unit {owner}"), path: "many_methods.rb".into(), line: 1 };
-            worker.submit(OwnerId(owner), place, Arc::new(AtomicU64::new(0)))
+            let location = SourceLocation { label: format!("unit {owner}"), path: "many_methods.rb".into(), line: 1 };
+            worker.submit(OwnerId(owner), location, Arc::new(AtomicU64::new(0)))
         })
         .collect();
     worker.resume();

@@ -618,7 +618,7 @@ mod library {
 
     use mjitcc::Error;
     use mjitcc::batch::{Batch, HeaderSource};
-    use mjitcc::discover::{DiscoverError, Environment, Finder, Wish};
+    use mjitcc::discover::{CompilerSpec, DiscoverError, Environment, Finder};
     use mjitcc::event::Event;
     use mjitcc::exec::ProcessExecutor;
     use mjitcc::library::{Library, LoadError};
@@ -629,17 +629,17 @@ mod library {
 
     use super::*;
 
-    fn pipeline(temp_dir: &Path, wish: &Wish) -> Result<Pipeline, Error> {
+    fn pipeline(temp_dir: &Path, spec: &CompilerSpec) -> Result<Pipeline, Error> {
         let environment = Environment { cc: None, temp_dirs: vec![temp_dir.to_owned()], ..Environment::read() };
         let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files)?;
         let executor = Arc::new(ProcessExecutor::default());
         let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-        let compiler = finder.find(wish)?;
+        let compiler = finder.find(spec)?;
         Ok(Pipeline::new(compiler, Flags::default(), executor, scratch))
     }
 
-    fn gcc() -> Wish {
-        Wish { choice: Some(Choice::Gcc), ..Wish::default() }
+    fn gcc() -> CompilerSpec {
+        CompilerSpec { choice: Some(Choice::Gcc), ..CompilerSpec::default() }
     }
 
     fn build(place: &Place, unit: &str, heard: &Mutex<Vec<String>>) -> Report {
@@ -717,8 +717,8 @@ mod library {
     #[test]
     fn a_compiler_that_is_not_there_is_an_error_to_match() {
         let place = Place::new();
-        let wish = Wish { cc: Some("no-such-compiler".into()), ..Wish::default() };
-        let error = pipeline(&place.join("tmp"), &wish).err().unwrap();
+        let spec = CompilerSpec { cc: Some("no-such-compiler".into()), ..CompilerSpec::default() };
+        let error = pipeline(&place.join("tmp"), &spec).err().unwrap();
         let Error::Discover(DiscoverError::NoCompiler { tried, .. }) = &error else { panic!("{error:?}") };
         assert_eq!(tried[0].command, "no-such-compiler");
     }

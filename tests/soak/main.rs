@@ -15,11 +15,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod fault_injection;
 mod leaks;
-mod mischief;
-mod papers;
+mod object_cache;
+mod outputs;
 mod round;
-mod shelf;
 mod threads;
 mod vm;
 mod watchdog;
@@ -31,8 +31,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use mjitcc::platforms::{Linker, OptLevel};
 use mjitcc::worker::Unity;
 
+use crate::object_cache::Shelf;
 use crate::round::{Budget, Kind, Totals};
-use crate::shelf::Shelf;
 use crate::support::{fake_cc, need};
 
 const FOUR: NonZero<usize> = NonZero::new(4).unwrap();
@@ -70,7 +70,7 @@ fn everything_at_once() {
     let time = Duration::from_secs(setting("MJIT_CC_SOAK_SECONDS", 20));
     let units = setting("MJIT_CC_SOAK_UNITS", 10_000);
     eprintln!("soak: MJIT_CC_SOAK_SEED={seed}, {} s or {units} units", time.as_secs());
-    mischief::keep_wanted_panics_quiet();
+    fault_injection::keep_wanted_panics_quiet();
     let fake = fake_cc();
     let shelf = Shelf::new();
     let plain = Kind { cc: fake, ..Kind::default() };

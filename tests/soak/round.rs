@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mjitcc::Failure;
-use mjitcc::discover::{Environment, Wish};
+use mjitcc::UnitError;
+use mjitcc::discover::{CompilerSpec, Environment};
 use mjitcc::platforms::{Flags, Linker, OptLevel};
-use mjitcc::worker::{NoCode, SlotState, Standby, Tiers, Unity, Worker, WorkerEvent, WorkerHeader};
+use mjitcc::worker::{CodeError, SlotState, Standby, Tiers, Unity, Worker, WorkerEvent, WorkerHeader};
 
+use crate::fault_injection::Lot;
 use crate::leaks::Possessions;
-use crate::mischief::Lot;
-use crate::papers::{self, Papers};
-use crate::shelf::Shelf;
+use crate::object_cache::Shelf;
+use crate::outputs::{self, Papers};
 use crate::support::fixture;
 use crate::threads::{Counts, Stage};
 use crate::vm::{IMMORTALS, Vm};
@@ -129,7 +129,7 @@ impl Told {
         };
         match event {
             WorkerEvent::Success { .. } => one(&self.success),
-            WorkerEvent::Failure { why, .. } => {
+            WorkerEvent::UnitError { why, .. } => {
                 one(&self.failure);
                 if is_timed_out(why) {
                     one(&self.timed_out);
@@ -137,17 +137,17 @@ impl Told {
             }
             WorkerEvent::Compacted { .. } => one(&self.compacted),
             WorkerEvent::Unloaded { .. } => one(&self.unloaded),
-            WorkerEvent::Together { .. } => one(&self.together),
+            WorkerEvent::GroupStarted { .. } => one(&self.together),
             WorkerEvent::Improved { .. } => one(&self.improved),
             WorkerEvent::CacheHit(_) => one(&self.cache_hits),
-            WorkerEvent::LinkLeft(_) => self.left_links.lock().unwrap().push(event.to_string()),
+            WorkerEvent::LinkerFallback(_) => self.left_links.lock().unwrap().push(event.to_string()),
             _ => {}
         }
     }
 }
 
-fn is_timed_out(why: &NoCode) -> bool {
-    matches!(why, NoCode::NotBuilt(failure) if matches!(**failure, Failure::TimedOut { .. }))
+fn is_timed_out(why: &CodeError) -> bool {
+    matches!(why, CodeError::NotBuilt(failure) if matches!(**failure, UnitError::TimedOut { .. }))
 }
 
 pub fn run(kind: &Kind<'_>, seed: u64, budget: &Budget, totals: &mut Totals) {
@@ -175,7 +175,7 @@ pub fn run(kind: &Kind<'_>, seed: u64, budget: &Budget, totals: &mut Totals) {
         round.numbers[EVICTED].1 += shelf.evicted();
     }
     round.numbers[ROUNDS].1 += 1;
-    let _ = std::fs::remove_file(papers::map_of(std::process::id()));
+    let _ = std::fs::remove_file(outputs::map_of(std::process::id()));
     eprintln!("soak: seed {seed}, {:.1} s: {round}", began.elapsed().as_secs_f64());
     totals.add(&round);
     let journals: String = lives.iter().map(|life| life.journal.dump()).collect();
@@ -249,7 +249,7 @@ impl Life {
         let (journal, told, began) = (Arc::clone(&self.journal), Arc::clone(&self.told), Instant::now());
         let header = if kind.header { WorkerHeader::File(fixture("vm.h")) } else { WorkerHeader::None };
         let builder = Worker::builder()
-            .wish(Wish { cc: Some(kind.cc.clone().into()), ..Wish::default() })
+            .spec(CompilerSpec { cc: Some(kind.cc.clone().into()), ..CompilerSpec::default() })
             .environment(Environment { temp_dirs: vec![dir], ..Environment::read() })
             .flags(Flags { optimize: kind.optimize, linker: kind.linker, ..Flags::default() })
             .header(header)
@@ -325,9 +325,9 @@ impl Life {
         }
         let inside: Vec<_> = vm.living().into_iter().filter_map(|owner| Some((vm.call(&owner, 1)?, owner))).collect();
         if kind.perf_map {
-            let map = std::fs::read_to_string(papers::map_of(std::process::id())).unwrap();
+            let map = std::fs::read_to_string(outputs::map_of(std::process::id())).unwrap();
             for (held, owner) in &inside {
-                let (name, place) = (papers::perf_name(&map, held.address()), owner.place().to_string());
+                let (name, place) = (outputs::perf_name(&map, held.address()), owner.location().to_string());
                 if name != Some(&*place) {
                     vm.wrong(format!("perf calls {place} {name:?}"));
                 }
@@ -348,7 +348,8 @@ impl Life {
                 SlotState::Failed => match slot.failure() {
                     None => vm.wrong(format!("{} failed for no reason", owner.key)),
                     Some(why) => {
-                        let bad = matches!(why, NoCode::NotBuilt(_) | NoCode::NotGenerated(_) | NoCode::Panicked);
+                        let bad =
+                            matches!(why, CodeError::NotBuilt(_) | CodeError::NotGenerated(_) | CodeError::Panicked);
                         if bad && !is_timed_out(&why) && !owner.spoiled.load(Ordering::Relaxed) {
                             vm.wrong(format!("{} failed: {why}, and nothing is wrong with it", owner.key));
                         }

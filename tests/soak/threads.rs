@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mjitcc::worker::{Fork, Slot, SlotState, Worker};
 
-use crate::papers;
+use crate::outputs;
 use crate::vm::{Held, Vm};
 use crate::watchdog::{Doing, Journal};
 
@@ -107,7 +107,9 @@ impl Stage<'_> {
                     count(&counts.recompiled, usize::from(vm.recompile(worker, &owner)));
                 }
             }
-            32 if rng.u8(..4) == 0 => count(&counts.taken_back, vm.invalidate(worker, rng.usize(..crate::vm::FACTS))),
+            32 if rng.u8(..4) == 0 => {
+                count(&counts.taken_back, vm.invalidate(worker, rng.usize(..crate::vm::ASSUMPTIONS)))
+            }
             33..36 => vm.look_at_what_was_taken_back(rng),
             36..60 => held.iter().for_each(|held| vm.call_again(held, n)),
             60..75 => {
@@ -252,7 +254,7 @@ impl Stage<'_> {
         let mut status = 0;
         // SAFETY: a plain system call.
         let reaped = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-        let _ = std::fs::remove_file(papers::map_of(pid.cast_unsigned()));
+        let _ = std::fs::remove_file(outputs::map_of(pid.cast_unsigned()));
         if reaped != pid || status != 0 {
             self.vm.wrong(format!("the child ended with {status}"));
         }

@@ -1,4 +1,4 @@
-//! A host whose owners die and move, and whose code says whose it is: which owner, which switches, which version of the facts that it
+//! A host whose owners die and move, and whose code says whose it is: which owner, which switches, which version of the assumptions that it
 //! relies on. Whatever it notices that must not be, it writes down: on the worker's threads nobody hears a panic.
 
 use std::collections::HashMap;
@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use mjitcc::worker::{
-    Code, Entered, FactId, Generated, Host, Inlined, OwnerId, Place, Request, Slot, SlotState, Switches, Worker,
+    AssumptionId, Code, Entered, Generated, Host, Inlined, OwnerId, Request, Slot, SlotState, SourceLocation, Switches,
+    Worker,
 };
 
-use crate::mischief::{self, Lot};
+use crate::fault_injection::{self, Lot};
 
-/// How many facts owners rely on, one each. Untrue, they are replaced by the next version.
-pub const FACTS: usize = 6;
+/// How many assumptions owners rely on, one each. Untrue, they are replaced by the next version.
+pub const ASSUMPTIONS: usize = 6;
 
 /// Owners that never die, so that others can have their code inside.
 pub const IMMORTALS: u64 = 4;
@@ -23,7 +24,7 @@ pub const IMMORTALS: u64 = 4;
 #[derive(Debug)]
 pub struct Owner {
     pub key: u64,
-    pub fact: usize,
+    pub assumption: usize,
     pub heat: Arc<AtomicU64>,
     /// What the host calls it now; it moves.
     name: AtomicU64,
@@ -46,8 +47,8 @@ impl Owner {
         self.alive.load(Ordering::SeqCst)
     }
 
-    pub fn place(&self) -> Place {
-        Place { label: format!("m{}", self.key), path: "soak.rb".into(), line: 1 }
+    pub fn location(&self) -> SourceLocation {
+        SourceLocation { label: format!("m{}", self.key), path: "soak.rb".into(), line: 1 }
     }
 }
 
@@ -96,9 +97,9 @@ pub struct Vm {
     pub world: RwLock<()>,
     heap: Mutex<Heap>,
     collecting: AtomicU32,
-    /// The facts' versions: what new text relies on, and what all code relies on that may still be entered.
-    versions: [AtomicU64; FACTS],
-    settled: [AtomicU64; FACTS],
+    /// The assumptions' versions: what new text relies on, and what all code relies on that may still be entered.
+    versions: [AtomicU64; ASSUMPTIONS],
+    settled: [AtomicU64; ASSUMPTIONS],
     invalidating: Mutex<()>,
     /// Frames by owner, of callers without a guard.
     frames: Mutex<HashMap<u64, u32>>,
@@ -110,8 +111,8 @@ pub struct Vm {
     wrongs: Mutex<Vec<String>>,
 }
 
-fn fact(fact: usize, version: u64) -> FactId {
-    FactId((u64::try_from(fact).unwrap() << 32) | version)
+fn assumption(assumption: usize, version: u64) -> AssumptionId {
+    AssumptionId((u64::try_from(assumption).unwrap() << 32) | version)
 }
 
 impl Vm {
@@ -145,7 +146,7 @@ impl Vm {
         heap.next_key += 1;
         let owner = Arc::new(Owner {
             key: heap.next_key,
-            fact: rng.usize(..FACTS),
+            assumption: rng.usize(..ASSUMPTIONS),
             heat: Arc::new(AtomicU64::new(rng.u64(..1000))),
             name: AtomicU64::new(heap.next_name),
             alive: AtomicBool::new(true),
@@ -176,11 +177,11 @@ impl Vm {
     }
 
     pub fn submit(&self, worker: &Worker, owner: &Arc<Owner>) -> Slot {
-        let mut place = owner.slot.lock().unwrap();
+        let mut location = owner.slot.lock().unwrap();
         let switches = Switches(owner.switches.load(Ordering::SeqCst));
-        let slot = worker.submit_with(owner.name(), owner.place(), Arc::clone(&owner.heat), switches);
+        let slot = worker.submit_with(owner.name(), owner.location(), Arc::clone(&owner.heat), switches);
         self.slots.lock().unwrap().push((Arc::clone(owner), slot.clone()));
-        if let Some(old) = place.replace(slot.clone()) {
+        if let Some(old) = location.replace(slot.clone()) {
             self.take_back(old);
         }
         slot
@@ -188,8 +189,8 @@ impl Vm {
 
     /// False when its slot had nothing to compile again.
     pub fn recompile(&self, worker: &Worker, owner: &Owner) -> bool {
-        let place = owner.slot.lock().unwrap();
-        let Some(slot) = &*place else { return false };
+        let slot = owner.slot.lock().unwrap();
+        let Some(slot) = &*slot else { return false };
         let next = owner.switches.load(Ordering::SeqCst) + 1;
         let recompiles = worker.recompile(slot, Switches(next));
         if recompiles {
@@ -201,11 +202,13 @@ impl Vm {
     pub fn invalidate(&self, worker: &Worker, at: usize) -> usize {
         let _one_at_a_time = self.invalidating.lock().unwrap();
         let version = self.versions[at].fetch_add(1, Ordering::SeqCst);
-        let owners = worker.invalidate(fact(at, version));
+        let owners = worker.invalidate(assumption(at, version));
         self.settled[at].store(version + 1, Ordering::SeqCst);
         for &name in &owners {
             let owner = self.named(name);
-            self.expect(owner.is_some_and(|owner| owner.fact == at), || format!("{name:?} does not rely on fact {at}"));
+            self.expect(owner.is_some_and(|owner| owner.assumption == at), || {
+                format!("{name:?} does not rely on assumption {at}")
+            });
         }
         owners.len()
     }
@@ -270,7 +273,7 @@ impl Vm {
 
     /// To be read before a slot is: switches and version that the code must have.
     fn least(&self, owner: &Owner) -> (u64, u64) {
-        (owner.switches.load(Ordering::SeqCst), self.settled[owner.fact].load(Ordering::SeqCst))
+        (owner.switches.load(Ordering::SeqCst), self.settled[owner.assumption].load(Ordering::SeqCst))
     }
 
     fn judge(&self, owner: &Owner, said: Said, (switches, version): (u64, u64)) {
@@ -336,7 +339,7 @@ impl Host for Vm {
             owner.spoiled.store(true, Ordering::SeqCst);
         }
         match lot {
-            Lot::Panic => mischief::panic_as_wanted(),
+            Lot::Panic => fault_injection::panic_as_wanted(),
             Lot::NoText => return Err("no text by lot".to_owned()),
             Lot::OnVmThread => {
                 let (fresh, key) = (Arc::clone(&owner), owner.key);
@@ -347,11 +350,15 @@ impl Host for Vm {
             }
             _ => {}
         }
-        let version = self.versions[owner.fact].load(Ordering::SeqCst);
+        let version = self.versions[owner.assumption].load(Ordering::SeqCst);
         let inlined = (rng.u8(..8) == 0).then(|| self.immortal(&mut rng)).flatten();
         let text = text(&owner, request, version, lot);
         self.expect(self.collecting.load(Ordering::SeqCst) == 0, || "a collection during generating".to_owned());
-        Ok(Generated { text, facts: vec![fact(owner.fact, version)], inlined: inlined.into_iter().collect() })
+        Ok(Generated {
+            text,
+            assumptions: vec![assumption(owner.assumption, version)],
+            inlined: inlined.into_iter().collect(),
+        })
     }
 
     fn published(&self, owner: OwnerId, _address: NonNull<c_void>) {
@@ -377,7 +384,7 @@ impl Vm {
         let key = rng.u64(1..=IMMORTALS);
         let heap = self.heap.lock().unwrap();
         let owner = heap.living.iter().find(|owner| owner.key == key)?;
-        Some(Inlined { owner: owner.name(), place: owner.place() })
+        Some(Inlined { owner: owner.name(), location: owner.location() })
     }
 }
 

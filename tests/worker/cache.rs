@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mjitcc::cache::{Cache, CachePlace, Size};
 use mjitcc::platforms::Flags;
-use mjitcc::worker::{Builder, Compaction, NoCode, SlotState, Unity, Worker, WorkerHeader};
+use mjitcc::worker::{Builder, CodeError, Compaction, SlotState, Unity, Worker, WorkerHeader};
 
 use crate::host::{Bench, PLAIN, call, fill, quiet, settled};
 use crate::support::need;
@@ -37,8 +37,8 @@ fn a_worker_that_starts_again_takes_its_units_from_the_cache_whatever_their_numb
     need!("gcc");
     for cc in ["gcc", "clang"] {
         need!(cc);
-        let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let header = place.path().join("vm.h");
+        let (dir, location) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let header = location.path().join("vm.h");
         fs::write(&header, "#define TIMES 10\n").unwrap();
         let start = |owners: &[u64]| {
             let text = "static long {entry}_helper(void) { return {owner}; } long {entry}(void) { return {entry}_helper() * TIMES; }";
@@ -60,8 +60,8 @@ fn a_worker_that_starts_again_takes_its_units_from_the_cache_whatever_their_numb
 #[test]
 fn the_next_worker_need_not_precompile_the_header() {
     need!("gcc");
-    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let header = place.path().join("vm.h");
+    let (dir, location) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let header = location.path().join("vm.h");
     let start = || {
         let builder = cached(quiet(), dir.path()).header(WorkerHeader::File(header.clone()));
         Bench::of_text("long {entry}(void) { return VALUE + {owner}; }", builder)
@@ -138,7 +138,7 @@ fn what_is_wrong_with_a_unit_is_told_by_its_own_name() {
     let bench = Bench::of_text("long {entry}(void) { return undeclared; }", cached(quiet(), dir.path()));
     let slot = bench.submit(5, 1);
     assert_eq!(settled(&slot), SlotState::Failed);
-    let Some(NoCode::NotBuilt(why)) = slot.failure() else { panic!("{:?}", slot.failure()) };
+    let Some(CodeError::NotBuilt(why)) = slot.failure() else { panic!("{:?}", slot.failure()) };
     assert!(why.output().contains("u0.c: In function '_mjit0'"), "{}", why.output());
     assert!(entries(dir.path()).is_empty());
 }
@@ -195,8 +195,8 @@ fn a_launcher_starts_the_compilers_of_units() {
 #[test]
 fn files_and_variables_that_only_the_host_knows_of_are_parts_of_what_is_kept() {
     need!("gcc");
-    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let file = place.path().join("generator");
+    let (dir, location) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = location.path().join("generator");
     let make = |variable: &str| {
         let builder = cached(quiet(), dir.path()).hash_files([&file]).hash_env([variable]);
         let bench = Bench::of_text(PLAIN, builder);
@@ -209,7 +209,7 @@ fn files_and_variables_that_only_the_host_knows_of_are_parts_of_what_is_kept() {
     assert_eq!([make("PATH"), make("PATH")], [(0, 1), (1, 0)]);
     assert_eq!(make("NO_SUCH_VARIABLE"), (0, 1));
 
-    let bench = Bench::of_text(PLAIN, quiet().hash_files([place.path().join("none")]));
+    let bench = Bench::of_text(PLAIN, quiet().hash_files([location.path().join("none")]));
     let slot = bench.submit(5, 1);
     assert_eq!(settled(&slot), SlotState::Failed);
     let why = crate::host::failure(&slot);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mjitcc::discover::Environment;
 use mjitcc::exec::{Exit, Reaper};
-use mjitcc::worker::{Builder, OwnerId, Place, SlotState, Worker, WorkerHeader};
+use mjitcc::worker::{Builder, OwnerId, SlotState, SourceLocation, Worker, WorkerHeader};
 
 use crate::host::{Bench, PLAIN, call, held_back, quiet, settled};
 use crate::support::{fixture, has, need, run, text};
@@ -306,7 +306,7 @@ scenarios! {
         let child = plain_fork(|| {
             let worker = bench.worker.take().unwrap();
             assert!(!worker.is_here() && !worker.is_enabled() && !worker.pause(true) && !worker.resume());
-            let refused = worker.submit(OwnerId(2), Place::default(), Arc::default());
+            let refused = worker.submit(OwnerId(2), SourceLocation::default(), Arc::default());
             assert_eq!(refused.state(), SlotState::Failed);
             assert!(crate::host::failure(&refused).contains("forked from"));
             worker.enter_gc();
@@ -353,18 +353,18 @@ scenarios! {
             assert!(Instant::now() < until);
             std::thread::sleep(Duration::from_millis(1));
         }
-        let place = std::path::PathBuf::from(std::fs::read_to_string(dir.path().join("where")).unwrap());
+        let location = std::path::PathBuf::from(std::fs::read_to_string(dir.path().join("where")).unwrap());
         // The daemon's lock on it dies with the daemon.
-        let left = || std::fs::read_dir(&place).unwrap().count();
+        let left = || std::fs::read_dir(&location).unwrap().count();
         assert_eq!(left(), 1, "the PCH's directory is its maker's");
         while left() > 0 {
             assert!(Instant::now() < until, "it is never swept");
-            let environment = Environment { temp_dirs: vec![place.clone()], ..Environment::read() };
+            let environment = Environment { temp_dirs: vec![location.clone()], ..Environment::read() };
             let next = quiet().environment(environment).start(crate::host::host_of(PLAIN));
-            assert_eq!(call(&next.submit(OwnerId(3), Place::default(), Arc::default())), 3);
+            assert_eq!(call(&next.submit(OwnerId(3), SourceLocation::default(), Arc::default())), 3);
             next.finish();
         }
-        std::fs::remove_dir(place).unwrap();
+        std::fs::remove_dir(location).unwrap();
     }
 
     // Ruby: the directory is empty after exec.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mjitcc::worker::{NoCode, OwnerId, Request, SlotState};
+use mjitcc::worker::{CodeError, OwnerId, Request, SlotState};
 
 use crate::host::{Bench, Counter, PLAIN, call, fill, held_back, quiet, settled};
 use crate::support::need;
@@ -78,6 +78,6 @@ fn an_owner_that_dies_while_its_unit_is_compiled_is_not_published_to() {
     bench.worker().leave_gc();
     for slot in [slot, waiting] {
         assert_eq!(settled(&slot), SlotState::Failed);
-        assert!(matches!(slot.failure(), Some(NoCode::OwnerDied)));
+        assert!(matches!(slot.failure(), Some(CodeError::OwnerDied)));
     }
 }

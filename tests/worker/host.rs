@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mjitcc::discover::{Environment, Wish};
+use mjitcc::discover::{CompilerSpec, Environment};
 use mjitcc::worker::{
-    Builder, Code, Compaction, Generated, Host, OwnerId, Place, Request, Slot, SlotState, Standby, Worker,
+    Builder, Code, Compaction, Generated, Host, OwnerId, Request, Slot, SlotState, SourceLocation, Standby, Worker,
 };
 
 /// What a unit's text is made of; `{entry}` and `{owner}` are filled in.
@@ -74,7 +74,7 @@ impl Bench {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
         let worker = builder
-            .wish(Wish { cc: Some(cc.into()), ..Wish::default() })
+            .spec(CompilerSpec { cc: Some(cc.into()), ..CompilerSpec::default() })
             .environment(environment)
             .observer(move |event| lines.lock().unwrap().push(event.to_string()))
             .start(host);
@@ -86,8 +86,8 @@ impl Bench {
     }
 
     pub fn submit(&self, owner: u64, heat: u64) -> Slot {
-        let place = Place { label: format!("m{owner}"), path: "test.rb".into(), line: 7 };
-        self.worker().submit(OwnerId(owner), place, Arc::new(AtomicU64::new(heat)))
+        let location = SourceLocation { label: format!("m{owner}"), path: "test.rb".into(), line: 7 };
+        self.worker().submit(OwnerId(owner), location, Arc::new(AtomicU64::new(heat)))
     }
 
     pub fn lines(&self, beginning: &str) -> Vec<String> {

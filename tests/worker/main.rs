@@ -11,14 +11,14 @@ mod support;
 #[cfg(target_os = "linux")]
 mod admission;
 mod cache;
-mod change;
+mod cleanup;
 #[cfg(unix)]
 mod forks;
 mod gc;
 mod host;
-mod leavings;
-mod life;
+mod lifecycle;
 mod publication;
+mod recompile;
 mod rows;
 #[cfg(target_os = "linux")]
 mod standby;

@@ -1,6 +1,6 @@
 //! From submitting to calling, and every way not to get there.
 
-use mjitcc::worker::{FactId, Generated, NoCode, OwnerId, Request, SlotState, WorkerHeader};
+use mjitcc::worker::{AssumptionId, CodeError, Generated, OwnerId, Request, SlotState, WorkerHeader};
 
 use crate::host::{Bench, PLAIN, call, failure, fill, host_of, quiet, settled, unit_files};
 use crate::support::{fixture, need};
@@ -107,15 +107,15 @@ fn waiting_hosts_find_the_unit_through() {
 fn code_goes_with_the_facts_that_it_relies_on() {
     need!("gcc");
     let generate = |request: &Request<'_>| {
-        let facts = vec![FactId(request.owner.0 % 2)];
-        Ok(Generated { text: fill(PLAIN, request), facts, inlined: Vec::new() })
+        let assumptions = vec![AssumptionId(request.owner.0 % 2)];
+        Ok(Generated { text: fill(PLAIN, request), assumptions, inlined: Vec::new() })
     };
     let bench = Bench::new(quiet(), Box::new(generate));
     let slots: Vec<_> = (1..=4).map(|owner| bench.submit(owner, 0)).collect();
     assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), [1, 2, 3, 4]);
-    assert_eq!(bench.worker().invalidate(FactId(1)), [OwnerId(1), OwnerId(3)]);
+    assert_eq!(bench.worker().invalidate(AssumptionId(1)), [OwnerId(1), OwnerId(3)]);
     assert_eq!([&slots[0], &slots[2]].map(|slot| slot.state()), [SlotState::Failed; 2]);
-    assert!(matches!(slots[0].failure(), Some(NoCode::NoLongerTrue(FactId(1)))));
+    assert!(matches!(slots[0].failure(), Some(CodeError::NoLongerTrue(AssumptionId(1)))));
     assert_eq!(bench.lines("JIT cancel: "), ["JIT cancel: m1@test.rb:7", "JIT cancel: m3@test.rb:7"]);
     assert_eq!([call(&slots[1]), call(&slots[3])], [2, 4]);
     // Speculation may be given up and the owner submitted again.

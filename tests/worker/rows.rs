@@ -1,6 +1,6 @@
 //! What Ruby's MJIT worker got wrong and repaired later, and what its tests assert: for each row the tests that hold this worker to it.
 //! Rows are named by the commits that repaired them in Ruby's history, or by the line that Ruby's tests look for. Rows without a
-//! test say why. `tests/repository.rs` checks that every test named here exists; those that had no other place are below.
+//! test say why. `tests/repository.rs` checks that every test named here exists; those that had no other location are below.
 //!
 //! Wrong values, leaks, flags:
 //!
@@ -103,7 +103,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use mjitcc::worker::{NoCode, OwnerId, Place, Request, SlotState, Switches};
+use mjitcc::worker::{CodeError, OwnerId, Request, SlotState, SourceLocation, Switches};
 
 use crate::host::{Bench, Counter, PLAIN, call, failure, fill, held_back, quiet, settled, unit_files};
 use crate::support::{need, run, text};
@@ -116,8 +116,8 @@ fn messages_name_an_owner_that_died_by_a_copy() {
     let slot = {
         // Gone when the message is made.
         let label = String::from("block in <main>");
-        let place = Place { label: label.clone(), path: "-e".into(), line: 1 };
-        bench.worker().submit(OwnerId(1), place, std::sync::Arc::default())
+        let location = SourceLocation { label: label.clone(), path: "-e".into(), line: 1 };
+        bench.worker().submit(OwnerId(1), location, std::sync::Arc::default())
     };
     bench.wait_for_line("Starting process");
     bench.worker().enter_gc();
@@ -135,7 +135,7 @@ fn a_unit_without_a_label_is_compiled() {
     need!("gcc");
     let flags = mjitcc::platforms::Flags { debug: true, ..Default::default() };
     let bench = Bench::of_text(PLAIN, quiet().flags(flags));
-    let slot = bench.worker().submit(OwnerId(8), Place::default(), std::sync::Arc::default());
+    let slot = bench.worker().submit(OwnerId(8), SourceLocation::default(), std::sync::Arc::default());
     assert_eq!(call(&slot), 8);
     bench.wait_for_line("JIT success");
     assert!(bench.lines("JIT success")[0].contains("ms): @:0 -> "), "{:?}", bench.lines("JIT success"));
@@ -236,7 +236,7 @@ fn cancelling_waits_for_no_compiler_and_is_told_of_what_was_loaded() {
     bench.wait_for_line("Starting process");
     // The compiler waits for the other end of the pipe, for as long as it takes.
     assert!(bench.worker().cancel_all().is_empty());
-    assert!(matches!(waiting.failure(), Some(NoCode::Cancelled)), "{}", failure(&waiting));
+    assert!(matches!(waiting.failure(), Some(CodeError::Cancelled)), "{}", failure(&waiting));
     assert_eq!(compiled.state(), SlotState::NotReady);
     fs::write(fifo.path().join("fifo"), "/* go on */\n").unwrap();
     assert_eq!(settled(&compiled), SlotState::Failed);
@@ -334,7 +334,7 @@ fn prints() {
             .warnings(warnings)
             .header(header)
             .wait(true)
-            .wish(mjitcc::discover::Wish { cc: Some("gcc".into()), ..Default::default() })
+            .spec(mjitcc::discover::CompilerSpec { cc: Some("gcc".into()), ..Default::default() })
             .environment(mjitcc::discover::Environment {
                 temp_dirs: vec![dir.path().to_owned()],
                 ..mjitcc::discover::Environment::read()
@@ -343,13 +343,13 @@ fn prints() {
                 "long {entry}(void) { return {owner}; }\n#if {owner} == 2\n#error of mine\n#endif\n",
             ))
     };
-    let place = |label: &str| Place { label: label.into(), path: "-e".into(), line: 1 };
+    let location = |label: &str| SourceLocation { label: label.into(), path: "-e".into(), line: 1 };
     let worker = start(mjitcc::worker::WorkerHeader::File(crate::support::fixture("vm.h")));
-    call(&worker.submit(OwnerId(1), place("block in <main>"), std::sync::Arc::default()));
-    worker.submit(OwnerId(2), place("bad"), std::sync::Arc::default());
+    call(&worker.submit(OwnerId(1), location("block in <main>"), std::sync::Arc::default()));
+    worker.submit(OwnerId(2), location("bad"), std::sync::Arc::default());
     worker.finish();
     let broken = start(mjitcc::worker::WorkerHeader::File(crate::support::fixture("bad/syntax_error.c")));
-    broken.submit(OwnerId(3), place("never"), std::sync::Arc::default());
+    broken.submit(OwnerId(3), location("never"), std::sync::Arc::default());
     broken.finish();
 }
 

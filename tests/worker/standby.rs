@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mjitcc::platforms::Flags;
-use mjitcc::worker::{Builder, NoCode, Request, SlotState, Standby, WorkerHeader};
+use mjitcc::worker::{Builder, CodeError, Request, SlotState, Standby, WorkerHeader};
 
 use crate::host::{Bench, PLAIN, call, failure, fill, host_of, quiet, settled};
 use crate::support::{fixture, has, need};
@@ -218,7 +218,7 @@ fn diagnostics_name_the_unit_as_ever() {
         until("a compiler waits", || !ahead || !waiting(bench.dir.path()).is_empty());
         let slot = bench.submit(1, 0);
         assert_eq!(settled(&slot), SlotState::Failed);
-        let Some(NoCode::NotBuilt(why)) = slot.failure() else { panic!("{}", failure(&slot)) };
+        let Some(CodeError::NotBuilt(why)) = slot.failure() else { panic!("{}", failure(&slot)) };
         let scratch = fs::read_dir(bench.dir.path()).unwrap().next().unwrap().unwrap().path();
         why.output().replace(&*scratch.to_string_lossy(), "DIR")
     };

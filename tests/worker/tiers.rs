@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mjitcc::platforms::Linker;
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::worker::{
-    Builder, Compaction, FactId, Generated, OwnerId, Request, SlotState, Switches, Tiers, Worker, WorkerHeader,
+    AssumptionId, Builder, Compaction, Generated, OwnerId, Request, SlotState, Switches, Tiers, Worker, WorkerHeader,
 };
 
 #[cfg(unix)]
@@ -148,7 +148,7 @@ pub fn held(builder: Builder) -> (Bench, Gate) {
     let gate = Gate::new();
     let generate = move |request: &Request<'_>| {
         let held = if request.switches == Switches::default() { "/* HELD */" } else { "" };
-        Ok(Generated { text: fill(TELLING, request) + held, facts: vec![FactId(7)], inlined: Vec::new() })
+        Ok(Generated { text: fill(TELLING, request) + held, assumptions: vec![AssumptionId(7)], inlined: Vec::new() })
     };
     let host = Arc::new(TestHost::new(Box::new(generate)));
     (Bench::on(gate.cc().to_str().unwrap(), builder, host), gate)
@@ -187,7 +187,10 @@ fn better_code_is_not_published_for_what_is_not_wanted_any_more() {
     need!("gcc", "tcc");
     type Change = fn(&Worker, &mjitcc::worker::Slot);
     let changes: [(Change, &str); 4] = [
-        (|worker, _| assert_eq!(worker.invalidate(FactId(7)), [OwnerId(1)]), "what it relies on is no longer true"),
+        (
+            |worker, _| assert_eq!(worker.invalidate(AssumptionId(7)), [OwnerId(1)]),
+            "an assumption of the unit no longer holds",
+        ),
         (|worker, _| assert_eq!(worker.cancel_all(), [OwnerId(1)]), "it was cancelled"),
         (
             |worker, _| {

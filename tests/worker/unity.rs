@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mjitcc::worker::{Builder, FactId, Generated, OwnerId, Request, Slot, SlotState, Switches, Unity};
+use mjitcc::worker::{AssumptionId, Builder, Generated, OwnerId, Request, Slot, SlotState, Switches, Unity};
 
 #[cfg(unix)]
 use crate::host::Gate;
@@ -110,7 +110,7 @@ fn one_bad_unit_in_company_costs_only_itself_and_is_told_by_its_own_name() {
         assert_eq!(settled(slot), SlotState::Failed);
         assert!(failure(slot).contains(why), "unit {owner}: {}", failure(slot));
     }
-    let Some(mjitcc::worker::NoCode::NotBuilt(why)) = slots[4].failure() else { panic!() };
+    let Some(mjitcc::worker::CodeError::NotBuilt(why)) = slots[4].failure() else { panic!() };
     let own = format!("_mjit_p{}u4.c:2:", std::process::id());
     assert!(why.output().contains(&own), "{}", why.output());
     bench.worker().pause(true);
@@ -125,13 +125,13 @@ fn what_is_not_wanted_any_more_is_left_out_of_what_was_made_together() {
     let generate = move |request: &Request<'_>| {
         let held = request.owner.0 > 3 && request.switches == Switches::default();
         let text = fill(PLAIN, request) + if held { "/* HELD */" } else { "" };
-        Ok(Generated { text, facts: vec![FactId(request.owner.0)], inlined: Vec::new() })
+        Ok(Generated { text, assumptions: vec![AssumptionId(request.owner.0)], inlined: Vec::new() })
     };
     let bench = Bench::on(gate.cc().to_str().unwrap(), at_most(4), Arc::new(TestHost::new(Box::new(generate))));
     let slots = queue(&bench, 1..=7);
     bench.wait_for_line("start compilation of 4 units together");
     let worker = bench.worker();
-    assert_eq!(worker.invalidate(FactId(4)), []);
+    assert_eq!(worker.invalidate(AssumptionId(4)), []);
     worker.enter_gc();
     worker.owner_died(OwnerId(5));
     worker.owner_moved(OwnerId(6), OwnerId(16));
@@ -140,7 +140,7 @@ fn what_is_not_wanted_any_more_is_left_out_of_what_was_made_together() {
     gate.open();
     assert_eq!([6, 7].map(|owner| call(&slots[owner - 1])), [6, 7]);
     assert_eq!([&slots[3], &slots[4]].map(settled), [SlotState::Failed; 2]);
-    assert_eq!([&slots[3], &slots[4]].map(failure), ["what it relies on is no longer true", "its owner died"]);
+    assert_eq!([&slots[3], &slots[4]].map(failure), ["an assumption of the unit no longer holds", "its owner died"]);
     worker.pause(true);
     let mut living: Vec<u64> = worker.living_owners().into_iter().map(|owner| owner.0).collect();
     living.sort_unstable();
@@ -227,13 +227,17 @@ fn several_threads_share_a_long_queue() {
 fn the_library_of_several_units_goes_when_all_of_it_is_given_up() {
     need!("gcc");
     let generate = |request: &Request<'_>| {
-        Ok(Generated { text: fill(PLAIN, request), facts: vec![FactId(request.owner.0)], inlined: Vec::new() })
+        Ok(Generated {
+            text: fill(PLAIN, request),
+            assumptions: vec![AssumptionId(request.owner.0)],
+            inlined: Vec::new(),
+        })
     };
     let bench = Bench::new(at_most(2), Box::new(generate));
     let slots = queue(&bench, 1..=3);
     assert_eq!(slots.iter().map(call).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(companies(&bench), ["2"]);
-    bench.worker().invalidate(FactId(2));
+    bench.worker().invalidate(AssumptionId(2));
     bench.wait_for_line("Unloading unit 1");
     assert_eq!(call(&slots[2]), 3, "the other's code is in the same library");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mjitcc::worker::{NoCode, SlotState, Unity};
+use mjitcc::worker::{CodeError, SlotState, Unity};
 
 use crate::cache::{cached, counts, entries};
 use crate::host::{Bench, PLAIN, call, fill, host_of, quiet, settled};
@@ -110,7 +110,7 @@ fn a_bad_unit_in_company_is_told_by_its_own_name() {
             assert_eq!(call(&slots[owner - 1]), owner as i64);
         }
         assert_eq!(settled(&slots[4]), SlotState::Failed);
-        let Some(NoCode::NotBuilt(why)) = slots[4].failure() else { panic!("{:?}", slots[4].failure()) };
+        let Some(CodeError::NotBuilt(why)) = slots[4].failure() else { panic!("{:?}", slots[4].failure()) };
         assert!(why.output().contains("u4.c: In function '_mjit4'"), "{}", why.output());
         assert_eq!(counts(&bench).0, if compiled { 0 } else { 6 });
     }

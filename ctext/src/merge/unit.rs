@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::lexer::Token;
 use crate::reason::{Owner, Reason};
-use crate::scan::{BlockDeclarations, Item, Lost, Scope, Text, TypeName, Usage, block_declarations, usages};
+use crate::scan::{BlockDeclarations, Item, ParseError, Scope, Text, TypeName, Usage, block_declarations, usages};
 use crate::surroundings::{Surroundings, declaration_hash};
 use crate::uses::Local;
 use crate::words::{AttributeKind, Word, attribute};
@@ -90,8 +90,9 @@ impl<'s, 't> Unit<'s, 't> {
                 _ => {}
             }
             let types = |name: &[u8]| own.get(name).copied().or_else(|| surroundings.type_name(name));
-            let item =
-                text.item(at, Scope::File, &types).map_err(|Lost(at)| Reason::NotUnderstood { line: text.line(at) })?;
+            let item = text
+                .item(at, Scope::File, &types)
+                .map_err(|ParseError(at)| Reason::NotUnderstood { line: text.line(at) })?;
             if item.is_typedef {
                 own.extend(item.type_names().map(|(at, kind)| (&*tokens[at].text, kind)));
             }
@@ -160,7 +161,7 @@ impl<'s, 't> Unit<'s, 't> {
             if in_body || !matches!(self.text.word(at), Some(Word::Record | Word::Enum)) {
                 continue;
             }
-            let lost = |Lost(at): Lost| Reason::NotUnderstood { line: self.text.line(at) };
+            let lost = |ParseError(at): ParseError| Reason::NotUnderstood { line: self.text.line(at) };
             let (aggregate, _) = self.text.aggregate(at, &mut Vec::new()).map_err(lost)?;
             let Some(body) = aggregate.body else { continue };
             let constants = if aggregate.is_enum { self.text.enumerators(body).map_err(lost)? } else { Vec::new() };

@@ -57,7 +57,7 @@ pub(crate) struct Aggregate {
 
 /// The declaration cannot be understood; where.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lost(pub(crate) usize);
+pub(crate) struct ParseError(pub(crate) usize);
 
 /// Where a declaration stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(crate) type Types<'f> = &'f dyn Fn(&[u8]) -> Option<TypeName>;
 
 impl Text<'_, '_> {
     /// The declaration that begins here.
-    pub(crate) fn item(&self, start: usize, scope: Scope, types: Types<'_>) -> Result<Item, Lost> {
+    pub(crate) fn item(&self, start: usize, scope: Scope, types: Types<'_>) -> Result<Item, ParseError> {
         let mut item = Item::default();
         let mut at = self.specifiers(start, &mut item, types)?;
         item.specifiers = start..at;
@@ -109,7 +109,7 @@ impl Text<'_, '_> {
                 at = end;
             }
             if declarator.name.is_none() && scope != Scope::Struct {
-                return Err(Lost(at));
+                return Err(ParseError(at));
             }
             declarator.part.end = at;
             let is_plain = declarator.const_pointer.is_none() && declarator.dimensions == 0;
@@ -121,13 +121,13 @@ impl Text<'_, '_> {
                 item.tokens = start..at + 1;
                 return Ok(item);
             } else {
-                return Err(Lost(at));
+                return Err(ParseError(at));
             }
         }
     }
 
     /// Reads specifiers. Returns the place of the first declarator.
-    fn specifiers(&self, start: usize, item: &mut Item, types: Types<'_>) -> Result<usize, Lost> {
+    fn specifiers(&self, start: usize, item: &mut Item, types: Types<'_>) -> Result<usize, ParseError> {
         let mut at = start;
         let mut has_type = false;
         loop {
@@ -137,7 +137,7 @@ impl Text<'_, '_> {
             }
             let Some(word) = self.word(at) else {
                 let declarator = self.is(at, "*") || self.is(at, "(") || self.is(at, ";") || self.is(at, ":");
-                return if declarator && has_type { Ok(at) } else { Err(Lost(at)) };
+                return if declarator && has_type { Ok(at) } else { Err(ParseError(at)) };
             };
             match word {
                 Word::Static => item.is_static = true,
@@ -160,7 +160,7 @@ impl Text<'_, '_> {
                 }
                 Word::TypeOf => {
                     has_type = true;
-                    at = self.close(at + 1).ok_or(Lost(at))? + 1;
+                    at = self.close(at + 1).ok_or(ParseError(at))? + 1;
                     continue;
                 }
                 Word::Atomic => {
@@ -179,19 +179,19 @@ impl Text<'_, '_> {
                 }
                 Word::Name if has_type => return Ok(at),
                 Word::Name => {
-                    let kind = types(self.name(at)).ok_or(Lost(at))?;
+                    let kind = types(self.name(at)).ok_or(ParseError(at))?;
                     item.is_function_type = kind == TypeName::Function;
                     item.is_arithmetic = kind == TypeName::Arithmetic;
                     has_type = true;
                 }
-                _ => return Err(Lost(at)),
+                _ => return Err(ParseError(at)),
             }
             at += 1;
         }
     }
 
     /// The struct, union or enum whose keyword stands here, and what stands behind it.
-    pub(crate) fn aggregate(&self, at: usize, attributes: &mut Vec<usize>) -> Result<(Aggregate, usize), Lost> {
+    pub(crate) fn aggregate(&self, at: usize, attributes: &mut Vec<usize>) -> Result<(Aggregate, usize), ParseError> {
         let is_enum = self.word(at) == Some(Word::Enum);
         let mut at = self.attributes(at + 1, attributes)?;
         let tag = self.is_name(at).then_some(at);
@@ -205,7 +205,7 @@ impl Text<'_, '_> {
             at = self.attributes(end, attributes)?;
         } else if tag.is_none() || (is_enum && self.is(at, ":")) {
             // `enum name : type {` is C23's.
-            return Err(Lost(at));
+            return Err(ParseError(at));
         }
         Ok((Aggregate { tag, body, is_enum }, at))
     }
@@ -219,12 +219,12 @@ impl Text<'_, '_> {
     }
 
     /// The names of an enum's constants.
-    pub(crate) fn enumerators(&self, body: Range<usize>) -> Result<Vec<usize>, Lost> {
+    pub(crate) fn enumerators(&self, body: Range<usize>) -> Result<Vec<usize>, ParseError> {
         let mut names = Vec::new();
         let mut at = body.start;
         while at < body.end {
             if !self.is_name(at) {
-                return Err(Lost(at));
+                return Err(ParseError(at));
             }
             names.push(at);
             while at < body.end && !self.is(at, ",") {
@@ -236,7 +236,7 @@ impl Text<'_, '_> {
     }
 
     /// Past the attributes that stand here.
-    pub(crate) fn attributes(&self, mut at: usize, found: &mut Vec<usize>) -> Result<usize, Lost> {
+    pub(crate) fn attributes(&self, mut at: usize, found: &mut Vec<usize>) -> Result<usize, ParseError> {
         while self.word(at) == Some(Word::Attribute) || self.is_bracket_attribute(at) {
             at = self.attribute(at, found)?;
         }
@@ -249,9 +249,9 @@ impl Text<'_, '_> {
     }
 
     /// Past one `__attribute__((…))`, `[[…]]`, `__declspec(…)` or `_Alignas(…)`.
-    pub(crate) fn attribute(&self, at: usize, found: &mut Vec<usize>) -> Result<usize, Lost> {
+    pub(crate) fn attribute(&self, at: usize, found: &mut Vec<usize>) -> Result<usize, ParseError> {
         let open = if self.is(at, "[") { at } else { at + 1 };
-        let close = self.close(open).ok_or(Lost(at))?;
+        let close = self.close(open).ok_or(ParseError(at))?;
         if self.name(at).ends_with(b"lignas") {
             return Ok(close + 1);
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Text;
-use super::declaration::Lost;
+use super::declaration::ParseError;
 use crate::words::Word;
 
 /// How deeply declarators may nest: here a stack has to bear the depth.
@@ -32,7 +32,7 @@ impl Text<'_, '_> {
         start: usize,
         depth: usize,
         attributes: &mut Vec<usize>,
-    ) -> Result<Declarator, Lost> {
+    ) -> Result<Declarator, ParseError> {
         let mut at = start;
         let mut const_pointer = None;
         let mut is_volatile = false;
@@ -66,7 +66,7 @@ impl Text<'_, '_> {
                     let end = self.past(at);
                     let inner = self.declarator(at + 1, depth + 1, attributes)?;
                     if inner.part.end != end - 1 || inner.name.is_none() {
-                        return Err(Lost(at));
+                        return Err(ParseError(at));
                     }
                     at = end;
                     let is_bare = inner.part.len() == 1;
@@ -85,7 +85,7 @@ impl Text<'_, '_> {
                         has_label: false,
                     };
                 }
-                _ => return Err(Lost(at)),
+                _ => return Err(ParseError(at)),
             }
             at += 1;
         };
@@ -105,7 +105,7 @@ impl Text<'_, '_> {
         &self,
         declarator: &mut Declarator,
         attributes: &mut Vec<usize>,
-    ) -> Result<usize, Lost> {
+    ) -> Result<usize, ParseError> {
         let mut at = declarator.part.end;
         loop {
             at = self.attributes(at, attributes)?;
@@ -113,7 +113,7 @@ impl Text<'_, '_> {
                 return Ok(at);
             }
             declarator.has_label = true;
-            at = self.close(at + 1).ok_or(Lost(at))? + 1;
+            at = self.close(at + 1).ok_or(ParseError(at))? + 1;
         }
     }
 }

@@ -12,7 +12,7 @@ use mjitcc::batch::Unity;
 use mjitcc::cache::Size;
 use mjitcc::platforms::{Choice, Linker, OptLevel};
 
-use crate::exit::{self, Exit, Trouble};
+use crate::exit::{self, CliError, Exit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -298,7 +298,7 @@ fn seconds(word: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected seconds above 0".to_owned())
 }
 
-pub(crate) fn print_completions(shell: clap_complete::Shell) -> Result<Exit, Trouble> {
+pub(crate) fn print_completions(shell: clap_complete::Shell) -> Result<Exit, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "mjit-cc", &mut script);
     if shell == clap_complete::Shell::Bash {
@@ -309,7 +309,7 @@ pub(crate) fn print_completions(shell: clap_complete::Shell) -> Result<Exit, Tro
     Ok(Exit::Good)
 }
 
-pub(crate) fn print_manual(command: Option<&str>) -> Result<Exit, Trouble> {
+pub(crate) fn print_manual(command: Option<&str>) -> Result<Exit, CliError> {
     let mut whole = Cli::command();
     whole.build();
     let page = command.and_then(|name| whole.find_subcommand(name).cloned()).unwrap_or(whole);

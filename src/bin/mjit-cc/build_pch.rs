@@ -7,11 +7,11 @@ use mjitcc::pch::{self, UnitHeader};
 use mjitcc::platforms::PlanError;
 
 use crate::args::BuildPchArgs;
-use crate::exit::{Exit, Trouble};
+use crate::exit::{CliError, Exit};
 use crate::human::Human;
 use crate::setup;
 
-pub(crate) fn run(args: &BuildPchArgs, talk: &Human) -> Result<Exit, Trouble> {
+pub(crate) fn run(args: &BuildPchArgs, talk: &Human) -> Result<Exit, CliError> {
     let pipeline = setup::pipeline(&args.compiler, args.timeout, talk)?;
     let toolchain = pipeline.toolchain();
     let Some(suffix) = toolchain.capabilities().pch_suffix else {

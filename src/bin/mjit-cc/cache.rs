@@ -8,7 +8,7 @@ use mjitcc::discover::Environment;
 use serde::Serialize;
 
 use crate::args::{CacheArgs, CacheCommand, CacheWhere, MessageFormat};
-use crate::exit::{Exit, Trouble};
+use crate::exit::{CliError, Exit};
 use crate::setup;
 use crate::shown;
 
@@ -24,7 +24,7 @@ struct Message<'a> {
     max_bytes: u64,
 }
 
-pub(crate) fn run(args: &CacheArgs) -> Result<Exit, Trouble> {
+pub(crate) fn run(args: &CacheArgs) -> Result<Exit, CliError> {
     let mut out = io::stdout().lock();
     match &args.command {
         CacheCommand::Stats { place, message_format } => {
@@ -54,16 +54,16 @@ pub(crate) fn run(args: &CacheArgs) -> Result<Exit, Trouble> {
 }
 
 /// The cache that is named, or the usual one: whoever looks after it need not have it on.
-fn open(place: &CacheWhere) -> Result<Cache, Trouble> {
+fn open(place: &CacheWhere) -> Result<Cache, CliError> {
     let environment = Environment::read();
     let usual = CacheWhere { cache: Some("on".into()), max_size: place.max_size };
     let place =
         setup::cache(place, &environment)?.map_or_else(|| setup::cache(&usual, &environment), |place| Ok(Some(place)));
-    let place = place?.ok_or_else(|| Trouble::Usage("there is no cache".to_owned()))?;
+    let place = place?.ok_or_else(|| CliError::Usage("there is no cache".to_owned()))?;
     Ok(Cache::new(place))
 }
 
-fn unreadable(cache: &Cache, source: io::Error) -> Trouble {
+fn unreadable(cache: &Cache, source: io::Error) -> CliError {
     mjitcc::Error::File { action: "look after", path: cache.place().dir.clone(), source }.into()
 }
 

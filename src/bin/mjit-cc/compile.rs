@@ -11,14 +11,14 @@ use mjitcc::report::Report;
 use mjitcc::timeline::{self, Keep, Recorder};
 
 use crate::args::{CompileArgs, MessageFormat};
-use crate::exit::{Exit, Trouble};
+use crate::exit::{CliError, Exit};
 use crate::human::Human;
 use crate::jobserver::Inherited;
 use crate::json::{self, Json};
 use crate::setup;
 use crate::shown;
 
-pub(crate) fn run(args: &CompileArgs, inherited: Inherited, talk: &Human) -> Result<Exit, Trouble> {
+pub(crate) fn run(args: &CompileArgs, inherited: Inherited, talk: &Human) -> Result<Exit, CliError> {
     let json = (args.message_format == MessageFormat::Json).then(|| Json::new(talk));
     compile(args, inherited, talk, json.as_ref()).inspect_err(|trouble| {
         if json.is_some() {
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &CompileArgs, inherited: Inherited, talk: &Human) -> Res
     })
 }
 
-fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<&Json<'_>>) -> Result<Exit, Trouble> {
+fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<&Json<'_>>) -> Result<Exit, CliError> {
     let listener: &dyn Observer = json.map_or(talk as &dyn Observer, |json| json);
     let recorder = (args.timings.is_some() || args.trace.is_some()).then(|| Recorder::new(Keep::All));
     let recording = recorder.as_ref().map(|recorder| recorder.beside(listener));

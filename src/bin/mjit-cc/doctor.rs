@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mjitcc::batch::{Batch, HeaderSource};
-use mjitcc::discover::{Environment, Finder, Found};
+use mjitcc::discover::{DetectedCompiler, Environment, Finder};
 use mjitcc::event::Event;
 use mjitcc::exec::{DEFAULT_LIMIT, Executor, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Choice, Flags, LINKERS, Linker, install_hint, survey_names};
 use mjitcc::scratch::{Purpose, Scratch, ScratchError};
-use mjitcc::{Error, Failure};
+use mjitcc::{Error, UnitError};
 use serde::Serialize;
 
 use crate::args::{DoctorArgs, MessageFormat};
-use crate::exit::{Exit, Trouble};
+use crate::exit::{CliError, Exit};
 use crate::human::Human;
 use crate::setup;
 use crate::shown;
@@ -77,7 +77,7 @@ struct Missing {
     install: Option<String>,
 }
 
-pub(crate) fn run(args: &DoctorArgs, talk: &Human) -> Result<Exit, Trouble> {
+pub(crate) fn run(args: &DoctorArgs, talk: &Human) -> Result<Exit, CliError> {
     let findings = examine(talk)?;
     let works = findings.compilers.iter().any(|compiler| compiler.error.is_none());
     match args.message_format {
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &DoctorArgs, talk: &Human) -> Result<Exit, Trouble> {
     Ok(if works { Exit::Good } else { Exit::NoCompiler })
 }
 
-fn examine(talk: &Human) -> Result<Findings, Trouble> {
+fn examine(talk: &Human) -> Result<Findings, CliError> {
     let environment = Environment::read();
     let mut refused = Vec::new();
     let (scratch, executable) = match Scratch::create(&environment.temp_dirs, Purpose::Code) {
@@ -157,7 +157,11 @@ fn examine_compiler(
 }
 
 /// Compiles and links a small unit behind a small header in a directory of its own.
-fn try_out(found: Found, environment: &Environment, executor: &Arc<ProcessExecutor>) -> Result<PchWorks, String> {
+fn try_out(
+    found: DetectedCompiler,
+    environment: &Environment,
+    executor: &Arc<ProcessExecutor>,
+) -> Result<PchWorks, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let has_pch = found.toolchain.capabilities().pch_suffix.is_some();
     let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(|error| words(&error))?;
@@ -196,7 +200,7 @@ fn try_out(found: Found, environment: &Environment, executor: &Arc<ProcessExecut
 }
 
 /// A failure with the first of the compiler's own lines.
-fn told(failure: &Failure) -> String {
+fn told(failure: &UnitError) -> String {
     match failure.output().lines().find(|line| !line.trim().is_empty()) {
         Some(line) => format!("{failure}: {}", line.trim()),
         None => failure.to_string(),

@@ -50,7 +50,7 @@ impl From<Exit> for std::process::ExitCode {
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum CliError {
     /// What the library says.
     #[error(transparent)]
     Work(#[from] Error),
@@ -73,7 +73,7 @@ pub(crate) enum Trouble {
     },
 }
 
-impl Trouble {
+impl CliError {
     /// The code that the command ends with.
     pub(crate) fn exit(&self) -> Exit {
         match self {

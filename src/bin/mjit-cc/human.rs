@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mjitcc::Failure;
+use mjitcc::UnitError;
 use mjitcc::cache::NotOwn;
 use mjitcc::event::{Event, Observer};
 use mjitcc::report::{Report, Status, UnitReport};
 
-use crate::exit::{Exit, Trouble};
+use crate::exit::{CliError, Exit};
 use crate::shown;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -109,7 +109,7 @@ impl Human {
     }
 
     /// Why the command ends here.
-    pub(crate) fn trouble(&self, trouble: &Trouble) -> Exit {
+    pub(crate) fn trouble(&self, trouble: &CliError) -> Exit {
         self.end_bar();
         let exit = trouble.exit();
         if exit != Exit::Good {
@@ -148,7 +148,7 @@ impl Human {
             let took = self.state().began.map_or(0.0, |began| began.elapsed().as_secs_f64());
             let units = plural(report.units.len(), "unit");
             self.print(format_args!("{style}{word}{style:#}: {units}: {} in {took:.1} s", parts.join(", ")));
-            if let Some(hint) = report.units.iter().find_map(skipped).and_then(Failure::hint) {
+            if let Some(hint) = report.units.iter().find_map(skipped).and_then(UnitError::hint) {
                 self.print(format_args!("{HELP}help{HELP:#}: {hint}"));
             }
         }
@@ -204,12 +204,12 @@ impl Human {
         match &report.error {
             // One line about the unit or library that is to blame says it all.
             Some(
-                Failure::Skipped
-                | Failure::NotLinked
-                | Failure::Interrupted
-                | Failure::LinkFailed
-                | Failure::NoHeader
-                | Failure::NoCompiler,
+                UnitError::Skipped
+                | UnitError::NotLinked
+                | UnitError::Interrupted
+                | UnitError::LinkFailed
+                | UnitError::NoHeader
+                | UnitError::NoCompiler,
             ) if !self.says(Level::Verbose) => {}
             // The compiler's lines came when they were there.
             Some(failure) => self.error(format_args!("{}: {failure}", report.unit), "", failure.hint()),
@@ -230,7 +230,7 @@ impl Human {
 }
 
 /// Why a unit is not there although nothing is wrong with it.
-fn skipped(unit: &UnitReport) -> Option<&Failure> {
+fn skipped(unit: &UnitReport) -> Option<&UnitError> {
     unit.error.as_ref().filter(|_| unit.status == Status::Skipped)
 }
 
@@ -289,7 +289,7 @@ impl Observer for Human {
             Event::NotMerged { unit, why } if self.says(Level::Commands) => {
                 self.print(format_args!("{}: compiled alone: {why}", shown::plain(unit)));
             }
-            Event::LinkLeft { why } if self.says(Level::Verbose) => {
+            Event::LinkerFallback { why } if self.says(Level::Verbose) => {
                 self.print(format_args!("linked by the compiler's driver instead of wild: {why}"));
             }
             Event::LinkStarted { library, objects } if self.says(Level::Verbose) => {

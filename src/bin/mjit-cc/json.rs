@@ -3,12 +3,12 @@
 
 use std::io::{self, Write};
 
-use mjitcc::Failure;
+use mjitcc::UnitError;
 use mjitcc::event::{Event, Observer};
 use mjitcc::report::{Report, Status, Timings};
 use serde::Serialize;
 
-use crate::exit::Trouble;
+use crate::exit::CliError;
 use crate::human::Human;
 
 const VERSION: u32 = 1;
@@ -108,7 +108,7 @@ impl<'a> Json<'a> {
 }
 
 /// Why the command ends before its time; the words for people go to standard error as always.
-pub(crate) fn trouble(trouble: &Trouble) {
+pub(crate) fn trouble(trouble: &CliError) {
     let (output, help) = trouble.details();
     // Whoever reads may have gone.
     let _ = write(Body::Error { error: trouble.to_string(), output, help });
@@ -150,7 +150,7 @@ impl Observer for Json<'_> {
                 symbols: &report.symbols,
                 timings: report.timings,
                 error: report.error.as_ref().map(ToString::to_string),
-                help: report.error.as_ref().and_then(Failure::hint),
+                help: report.error.as_ref().and_then(UnitError::hint),
             }),
             Event::LinkFailed { library, failure } => write(Body::LinkFailed {
                 library: library.display().to_string(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mjitcc::Watched;
 use mjitcc::admission::{Admission, Memory, Tokens};
 use mjitcc::cache::{CachePlace, CacheSettingError, ObjectCache};
-use mjitcc::discover::{Environment, Finder, FoundLauncher, Wish};
+use mjitcc::discover::{CompilerSpec, DetectedLauncher, Environment, Finder};
 use mjitcc::event::{Event, Observer};
 use mjitcc::exec::{NO_LIMIT, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
@@ -16,15 +16,15 @@ use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::scratch::{Purpose, Scratch};
 
 use crate::args::{CacheWhere, CompileArgs, CompilerArgs};
-use crate::exit::Trouble;
+use crate::exit::CliError;
 use crate::jobserver::{Inherited, OfMake};
 use crate::signals;
 
 /// An executor that Ctrl-C ends.
-pub(crate) fn executor(output_limit: u64) -> Result<Arc<ProcessExecutor>, Trouble> {
+pub(crate) fn executor(output_limit: u64) -> Result<Arc<ProcessExecutor>, CliError> {
     let limit = if output_limit == 0 { NO_LIMIT } else { output_limit };
     let executor = Arc::new(ProcessExecutor::default().with_output_limit(limit));
-    signals::end(&executor).map_err(Trouble::Signals)?;
+    signals::end(&executor).map_err(CliError::Signals)?;
     Ok(executor)
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn pipeline(
     args: &CompilerArgs,
     timeout: Option<Duration>,
     observer: &dyn Observer,
-) -> Result<Pipeline, Trouble> {
+) -> Result<Pipeline, CliError> {
     let environment = Environment::read();
     let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(mjitcc::Error::from)?;
     for (dir, error) in scratch.skipped() {
@@ -43,10 +43,10 @@ pub(crate) fn pipeline(
     observer.event(&Event::ScratchMade { path: scratch.path() });
     let executor = executor(args.output_limit)?;
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-    let wish = Wish { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
-    let compiler = finder.find(&wish).map_err(mjitcc::Error::from)?;
+    let spec = CompilerSpec { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
+    let compiler = finder.find(&spec).map_err(mjitcc::Error::from)?;
     // CC was set for a purpose.
-    if let (None, Some(_), Some(rejected)) = (&args.cc, &environment.cc, compiler.passed_over.first()) {
+    if let (None, Some(_), Some(rejected)) = (&args.cc, &environment.cc, compiler.rejected.first()) {
         let text = format!("CC is passed over: {}: {}", rejected.command, rejected.why);
         observer.event(&Event::Warning { text: &text });
     }
@@ -76,11 +76,11 @@ fn flags(args: &CompilerArgs) -> Flags {
 }
 
 /// The launcher and the object cache of a pipeline that compiles units. What is wrong with a launcher is said before anything is built.
-pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &dyn Observer) -> Result<(), Trouble> {
+pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &dyn Observer) -> Result<(), CliError> {
     let environment = Environment::read();
     let launcher = if args.launcher.is_empty() { environment.launcher.as_slice() } else { &args.launcher };
     if !launcher.is_empty() {
-        pipeline.launcher = Some(FoundLauncher::find(launcher, &environment).map_err(mjitcc::Error::from)?);
+        pipeline.launcher = Some(DetectedLauncher::find(launcher, &environment).map_err(mjitcc::Error::from)?);
     }
     let place = match CachePlace::choose(args.cache.cache.as_deref(), args.cache.max_size, &environment) {
         // A cache never makes a build fail.
@@ -97,7 +97,7 @@ pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &d
 }
 
 /// Where the cache is that was asked for.
-pub(crate) fn cache(args: &CacheWhere, environment: &Environment) -> Result<Option<CachePlace>, Trouble> {
+pub(crate) fn cache(args: &CacheWhere, environment: &Environment) -> Result<Option<CachePlace>, CliError> {
     Ok(CachePlace::choose(args.cache.as_deref(), args.max_size, environment).map_err(mjitcc::Error::from)?)
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn parallelism(
 
 /// Files as they are named, patterns as what they match: Windows shells expand none. A file that is there is no pattern,
 /// whatever it is called. A file that is named twice counts once.
-pub(crate) fn units(words: &[PathBuf]) -> Result<Vec<PathBuf>, Trouble> {
+pub(crate) fn units(words: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut units: Vec<PathBuf> = Vec::new();
     for word in words {
         let pattern = word.to_str().filter(|text| text.contains(['*', '?', '[']) && !word.exists());
@@ -140,13 +140,13 @@ pub(crate) fn units(words: &[PathBuf]) -> Result<Vec<PathBuf>, Trouble> {
             units.push(word.clone());
             continue;
         };
-        let paths = glob::glob(pattern).map_err(|error| Trouble::Usage(format!("pattern '{pattern}': {error}")))?;
+        let paths = glob::glob(pattern).map_err(|error| CliError::Usage(format!("pattern '{pattern}': {error}")))?;
         let before = units.len();
         for path in paths {
-            units.push(path.map_err(|error| Trouble::Unreadable { path: error.path().into(), source: error.into() })?);
+            units.push(path.map_err(|error| CliError::Unreadable { path: error.path().into(), source: error.into() })?);
         }
         if units.len() == before {
-            return Err(Trouble::Usage(format!("no file matches '{pattern}'")));
+            return Err(CliError::Usage(format!("no file matches '{pattern}'")));
         }
     }
     let mut seen = std::collections::HashSet::new();

@@ -9,7 +9,7 @@ use mjit_cc_ctext::Member;
 
 use super::{Engine, Names, Source};
 use crate::cached::{CacheHandle, CacheHit};
-use crate::error::Failure;
+use crate::error::UnitError;
 use crate::event::{Event, Observer};
 use crate::library::Library;
 use crate::unit::Unit;
@@ -17,13 +17,13 @@ use crate::worker::content::{self, Renamed};
 use crate::worker::slot::Address;
 
 /// A unit under its names in the cache, and its place there.
-pub(in crate::worker) struct Kept<'a> {
+pub(in crate::worker) struct CachedUnit<'a> {
     pub(super) unit: Unit,
     pub(super) entry: String,
     pub(super) shelf: CacheHandle<'a>,
 }
 
-impl Kept<'_> {
+impl CachedUnit<'_> {
     /// The entry symbol under its name in the cache.
     pub(in crate::worker) fn entry(&self) -> &str {
         &self.entry
@@ -44,7 +44,7 @@ impl Engine {
         source: &Source<'_>,
         entry: &str,
         observer: &dyn Observer,
-    ) -> Result<(Address, Arc<Library>), Failure> {
+    ) -> Result<(Address, Arc<Library>), UnitError> {
         if let Some(kept) = self.kept(source, entry) {
             if let Some(made) = self.take(stem, &kept, observer) {
                 return Ok(made);
@@ -52,11 +52,11 @@ impl Engine {
             match self.make_to_keep(stem, &kept, source.units, observer) {
                 // What is the unit's fault is to be told by its own name, and may be the new name's.
                 Err(
-                    Failure::Refused { .. }
-                    | Failure::Crashed { .. }
-                    | Failure::NoOutput { .. }
-                    | Failure::Symbols(_)
-                    | Failure::Load(_),
+                    UnitError::Refused { .. }
+                    | UnitError::Crashed { .. }
+                    | UnitError::NoOutput { .. }
+                    | UnitError::Symbols(_)
+                    | UnitError::Load(_),
                 ) => {}
                 made => return made,
             }
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// Nothing where there is no cache for it. Where people look at names, units keep their own.
-    pub(in crate::worker) fn kept(&self, source: &Source<'_>, entry: &str) -> Option<Kept<'_>> {
+    pub(in crate::worker) fn kept(&self, source: &Source<'_>, entry: &str) -> Option<CachedUnit<'_>> {
         let Self { pipeline, header, names: Names { entry_prefix, save_temps, .. }, .. } = self;
         if pipeline.cache.is_none() || pipeline.flags.debug || *save_temps || self.perf.is_some() {
             return None;
@@ -74,14 +74,14 @@ impl Engine {
         let Renamed { text, entry, source } = content::rename(entry_prefix, entry, source.text)?;
         let unit = Unit::from_text(source, text).ok()?;
         let shelf = CacheHandle::of(pipeline, &unit, header)?;
-        Some(Kept { unit, entry, shelf })
+        Some(CachedUnit { unit, entry, shelf })
     }
 
     /// The code, if its object is in the cache and can be linked. What goes wrong here goes wrong where it is made, too, if it matters.
     pub(in crate::worker) fn take(
         &self,
         stem: &str,
-        kept: &Kept<'_>,
+        kept: &CachedUnit<'_>,
         observer: &dyn Observer,
     ) -> Option<(Address, Arc<Library>)> {
         let library = match kept.shelf.take() {
@@ -100,12 +100,12 @@ impl Engine {
     }
 
     /// Writes an object from the cache to where this engine links objects.
-    pub(super) fn write_object(&self, stem: &str, taken: &CacheHit) -> Result<PathBuf, Failure> {
+    pub(super) fn write_object(&self, stem: &str, taken: &CacheHit) -> Result<PathBuf, UnitError> {
         let object = self.object(stem);
         match fs::write(&object, taken.object()) {
             Ok(()) => Ok(object),
             Err(error) => {
-                let failure = Failure::file("write", &object)(error);
+                let failure = UnitError::file("write", &object)(error);
                 self.discard(&[object]);
                 Err(failure)
             }
@@ -115,11 +115,11 @@ impl Engine {
     fn make_to_keep(
         &self,
         stem: &str,
-        kept: &Kept<'_>,
+        kept: &CachedUnit<'_>,
         units: u32,
         observer: &dyn Observer,
-    ) -> Result<(Address, Arc<Library>), Failure> {
-        let Kept { unit, entry, shelf } = kept;
+    ) -> Result<(Address, Arc<Library>), UnitError> {
+        let CachedUnit { unit, entry, shelf } = kept;
         let (ran, object) = self.compile_unit(stem, unit, units, observer)?;
         shelf.put_made(ran, &object, observer);
         let library = self.link(stem, &[object], std::slice::from_ref(entry), observer)?;

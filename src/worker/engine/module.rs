@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Engine;
 use crate::cached::CacheHandle;
-use crate::error::Failure;
+use crate::error::UnitError;
 use crate::event::{Event, Observer};
 use crate::files;
 use crate::library::Library;
@@ -27,7 +27,7 @@ impl Engine {
         stem: &str,
         unit: &Unit,
         observer: &dyn Observer,
-    ) -> Result<(Library, String), Failure> {
+    ) -> Result<(Library, String), UnitError> {
         if self.pipeline.toolchain().capabilities().at_once {
             return self.build_at_once(stem, unit, &[], observer);
         }
@@ -41,14 +41,14 @@ impl Engine {
         stem: &str,
         unit: &Unit,
         observer: &dyn Observer,
-    ) -> Result<(Vec<u8>, Vec<String>), Failure> {
+    ) -> Result<(Vec<u8>, Vec<String>), UnitError> {
         let Compiled { object, symbols, .. } = self.compile_or_take(stem, unit, observer)?;
-        let bytes = files::read(&object).map_err(Failure::file("read", &object));
+        let bytes = files::read(&object).map_err(UnitError::file("read", &object));
         self.discard(&[object]);
         Ok((bytes?, symbols))
     }
 
-    fn compile_or_take(&self, stem: &str, unit: &Unit, observer: &dyn Observer) -> Result<Compiled, Failure> {
+    fn compile_or_take(&self, stem: &str, unit: &Unit, observer: &dyn Observer) -> Result<Compiled, UnitError> {
         let shelf = CacheHandle::of(&self.pipeline, unit, &self.header);
         if let Some(taken) = shelf.as_ref().and_then(CacheHandle::take) {
             observer.event(&Event::CacheHit { unit: unit.name() });

@@ -8,11 +8,11 @@ use super::by_owner::{ByOwner, Owners, Position};
 use super::unit::{Loaded, Unit};
 use super::work::{Candidate, Part};
 use crate::worker::slot::{Generation, Slot};
-use crate::worker::{Code, FactId, OwnerId};
+use crate::worker::{AssumptionId, Code, OwnerId};
 
 /// What becomes of code that is loaded.
 #[derive(Debug)]
-pub(super) enum Prospect {
+pub(super) enum TierState {
     /// It is as good as it gets. With its text it may be compiled once more, together with others.
     Settled(Option<Arc<str>>),
     /// Better code is to be made of this text.
@@ -25,56 +25,56 @@ pub(super) enum Prospect {
 #[derive(Debug)]
 pub(super) struct ActiveUnit<L> {
     pub(super) unit: Unit,
-    pub(super) facts: Vec<FactId>,
+    pub(super) assumptions: Vec<AssumptionId>,
     pub(super) loaded: Loaded<L>,
     pub(super) generation: Generation,
-    pub(super) prospect: Prospect,
+    pub(super) prospect: TierState,
 }
 
 impl<L> ActiveUnit<L> {
     pub(super) fn gets_better(&self) -> bool {
-        !matches!(self.prospect, Prospect::Settled(_))
+        !matches!(self.prospect, TierState::Settled(_))
     }
 
     pub(super) fn is_quick(&self) -> bool {
-        matches!(self.prospect, Prospect::Quick(_))
+        matches!(self.prospect, TierState::Quick(_))
     }
 
     fn part(&self, text: &Arc<str>) -> Part {
         let ticket = &self.unit.ticket;
-        Part { id: ticket.id, place: ticket.place.clone(), text: Arc::clone(text) }
+        Part { id: ticket.id, location: ticket.location.clone(), text: Arc::clone(text) }
     }
 
     /// As part of what is compacted, if it may be.
     pub(super) fn settled_part(&self) -> Option<Part> {
         match &self.prospect {
-            Prospect::Settled(Some(text)) => Some(self.part(text)),
+            TierState::Settled(Some(text)) => Some(self.part(text)),
             _ => None,
         }
     }
 
     /// Better code is made of it from now on, if it was quick.
     pub(super) fn improve(&mut self) -> Option<Part> {
-        let Prospect::Quick(text) = &self.prospect else { return None };
+        let TierState::Quick(text) = &self.prospect else { return None };
         let part = self.part(text);
-        self.prospect = Prospect::Improving(Arc::clone(text));
+        self.prospect = TierState::Improving(Arc::clone(text));
         Some(part)
     }
 
     /// It waits for better code again.
     pub(super) fn improve_later(&mut self) {
-        if let Prospect::Improving(text) = &self.prospect {
-            self.prospect = Prospect::Quick(Arc::clone(text));
+        if let TierState::Improving(text) = &self.prospect {
+            self.prospect = TierState::Quick(Arc::clone(text));
         }
     }
 
     /// There is no better code to come.
     pub(super) fn settle(&mut self, keeps_text: bool) {
-        let text = match std::mem::replace(&mut self.prospect, Prospect::Settled(None)) {
-            Prospect::Settled(text) => text,
-            Prospect::Quick(text) | Prospect::Improving(text) => Some(text),
+        let text = match std::mem::replace(&mut self.prospect, TierState::Settled(None)) {
+            TierState::Settled(text) => text,
+            TierState::Quick(text) | TierState::Improving(text) => Some(text),
         };
-        self.prospect = Prospect::Settled(text.filter(|_| keeps_text));
+        self.prospect = TierState::Settled(text.filter(|_| keeps_text));
     }
 
     fn candidate(&self, owner: OwnerId) -> Candidate {
@@ -88,13 +88,13 @@ impl<L> ActiveUnit<L> {
 pub(super) struct Active<L> {
     units: ByOwner<ActiveUnit<L>>,
     by_id: BTreeMap<u64, Position>,
-    /// For each fact, which units rely on it.
-    by_fact: BTreeSet<(u64, Position)>,
+    /// For each assumption, which units rely on it.
+    by_assumption: BTreeSet<(u64, Position)>,
 }
 
 impl<L> Default for Active<L> {
     fn default() -> Self {
-        Self { units: ByOwner::default(), by_id: BTreeMap::new(), by_fact: BTreeSet::new() }
+        Self { units: ByOwner::default(), by_id: BTreeMap::new(), by_assumption: BTreeSet::new() }
     }
 }
 
@@ -104,17 +104,17 @@ impl<L> Active<L> {
     }
 
     pub(super) fn push(&mut self, owners: Owners, unit: ActiveUnit<L>) {
-        let (id, facts) = (unit.unit.id(), unit.facts.clone());
+        let (id, assumptions) = (unit.unit.id(), unit.assumptions.clone());
         let at = self.units.push_back(owners, unit);
         self.by_id.insert(id, at);
-        self.by_fact.extend(facts.into_iter().map(|fact| (fact.0, at)));
+        self.by_assumption.extend(assumptions.into_iter().map(|assumption| (assumption.0, at)));
     }
 
     pub(super) fn remove(&mut self, at: Position) -> Option<(Owners, ActiveUnit<L>)> {
         let (owners, unit) = self.units.remove(at)?;
         self.by_id.remove(&unit.unit.id());
-        for fact in &unit.facts {
-            self.by_fact.remove(&(fact.0, at));
+        for assumption in &unit.assumptions {
+            self.by_assumption.remove(&(assumption.0, at));
         }
         Some((owners, unit))
     }
@@ -152,9 +152,9 @@ impl<L> Active<L> {
         self.units.own(owner)
     }
 
-    pub(super) fn relying_on(&self, fact: FactId) -> Vec<Position> {
-        let range = (fact.0, Position::FIRST)..=(fact.0, Position::LAST);
-        self.by_fact.range(range).map(|(_, at)| *at).collect()
+    pub(super) fn depending_on(&self, assumption: AssumptionId) -> Vec<Position> {
+        let range = (assumption.0, Position::FIRST)..=(assumption.0, Position::LAST);
+        self.by_assumption.range(range).map(|(_, at)| *at).collect()
     }
 
     pub(super) fn of_slot(&self, slot: &Slot) -> Option<Position> {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::{Candidate, Loaded, Rules, Tier, Units, Unwanted, Work};
 use crate::worker::slot::{Address, Slot};
-use crate::worker::{OwnerId, Place, Switches};
+use crate::worker::{OwnerId, SourceLocation, Switches};
 
 pub(super) const RULES: Rules =
     Rules { max_active: 100, wait: false, unload: true, compact: false, together: 1, threads: 1 };
@@ -17,7 +17,7 @@ pub(super) fn units(max_active: usize) -> Units<u64> {
 
 pub(super) fn submit(units: &mut Units<u64>, owner: u64, heat: u64) -> (Slot, Arc<AtomicU64>) {
     let hotness = Arc::new(AtomicU64::new(heat));
-    (units.submit(OwnerId(owner), Place::default(), Arc::clone(&hotness), Switches::default()), hotness)
+    (units.submit(OwnerId(owner), SourceLocation::default(), Arc::clone(&hotness), Switches::default()), hotness)
 }
 
 /// A unit that was taken up, and what its owner was called then.

@@ -1,17 +1,17 @@
 //! The units that threads are making, and whether each is still wanted. So few that all are walked. Knows nothing of the other lists.
 
 use super::by_owner::Owners;
-use super::unit::{Premises, Ticket, Unit, Unwanted};
+use super::unit::{Assumptions, Ticket, Unit, Unwanted};
 use crate::worker::slot::Slot;
-use crate::worker::{FactId, NoCode, OwnerId};
+use crate::worker::{AssumptionId, CodeError, OwnerId};
 
 /// How far a unit is.
 #[derive(Debug)]
 enum Stage {
-    /// Its text is generated; so many facts had been found untrue when that began: the later ones concern it.
+    /// Its text is generated; so many assumptions had been found untrue when that began: the later ones concern it.
     Generating(usize),
     /// There is text, which relies on these. What it inlines is among its owners.
-    Building(Vec<FactId>),
+    Building(Vec<AssumptionId>),
 }
 
 /// A unit that a thread is making.
@@ -30,21 +30,21 @@ impl Making {
         matches!(self.stage, Stage::Generating(_))
     }
 
-    fn relies_on(&self, fact: FactId) -> bool {
-        matches!(&self.stage, Stage::Building(facts) if facts.contains(&fact))
+    fn depends_on(&self, assumption: AssumptionId) -> bool {
+        matches!(&self.stage, Stage::Building(assumptions) if assumptions.contains(&assumption))
     }
 
     /// The first reason counts.
-    fn unwant(&mut self, why: &NoCode) {
+    fn unwant(&mut self, why: &CodeError) {
         self.unwanted.get_or_insert_with(|| Unwanted::Failed(why.clone()));
     }
 }
 
 /// A unit that a thread is through with.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct EndedFlight {
     pub(super) owners: Owners,
-    pub(super) facts: Vec<FactId>,
+    pub(super) assumptions: Vec<AssumptionId>,
     pub(super) unit: Unit,
     pub(super) unwanted: Option<Unwanted>,
 }
@@ -53,8 +53,8 @@ pub(super) struct Made {
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     units: Vec<Making>,
-    /// The facts that were found untrue while anything is being made.
-    untrue: Vec<FactId>,
+    /// The assumptions that were found untrue while anything is being made.
+    untrue: Vec<AssumptionId>,
 }
 
 impl Flight {
@@ -84,14 +84,14 @@ impl Flight {
     }
 
     /// Ends the making of a unit. None if it was not being made.
-    pub(super) fn end(&mut self, id: u64) -> Option<Made> {
+    pub(super) fn end(&mut self, id: u64) -> Option<EndedFlight> {
         let at = self.units.iter().position(|making| making.unit.id() == id)?;
         let Making { owners, unit, stage, unwanted, .. } = self.units.swap_remove(at);
-        let facts = match stage {
+        let assumptions = match stage {
             Stage::Generating(_) => Vec::new(),
-            Stage::Building(facts) => facts,
+            Stage::Building(assumptions) => assumptions,
         };
-        Some(Made { owners, facts, unit, unwanted })
+        Some(EndedFlight { owners, assumptions, unit, unwanted })
     }
 
     pub(super) fn ids(&self) -> Vec<u64> {
@@ -112,35 +112,35 @@ impl Flight {
         self.units.iter().find(|making| making.unit.id() == id)
     }
 
-    /// The unit's text was generated, and relies on this. Some facts may have been found untrue meanwhile.
-    pub(super) fn rely(&mut self, id: u64, Premises { facts, inlined }: Premises) {
+    /// The unit's text was generated, and relies on this. Some assumptions may have been found untrue meanwhile.
+    pub(super) fn depend_on(&mut self, id: u64, Assumptions { assumptions, inlined }: Assumptions) {
         let Some(making) = self.units.iter_mut().find(|making| making.unit.id() == id) else { return };
         let Stage::Generating(began) = making.stage else { return };
-        if let Some(&fact) = self.untrue[began..].iter().find(|fact| facts.contains(fact)) {
-            making.unwant(&NoCode::NoLongerTrue(fact));
+        if let Some(&assumption) = self.untrue[began..].iter().find(|assumption| assumptions.contains(assumption)) {
+            making.unwant(&CodeError::NoLongerTrue(assumption));
         }
         making.owners.inlined = inlined;
-        making.stage = Stage::Building(facts);
+        making.stage = Stage::Building(assumptions);
     }
 
-    /// A fact is untrue from now on.
-    pub(super) fn invalidate(&mut self, fact: FactId) {
+    /// An assumption is untrue from now on.
+    pub(super) fn invalidate(&mut self, assumption: AssumptionId) {
         if self.units.iter().any(Making::is_generating) {
-            self.untrue.push(fact);
+            self.untrue.push(assumption);
         }
-        let why = NoCode::NoLongerTrue(fact);
-        self.units.iter_mut().filter(|making| making.relies_on(fact)).for_each(|making| making.unwant(&why));
+        let why = CodeError::NoLongerTrue(assumption);
+        self.units.iter_mut().filter(|making| making.depends_on(assumption)).for_each(|making| making.unwant(&why));
     }
 
-    pub(super) fn unwant_all(&mut self, why: &NoCode) {
+    pub(super) fn unwant_all(&mut self, why: &CodeError) {
         self.units.iter_mut().for_each(|making| making.unwant(why));
     }
 
-    pub(super) fn unwant(&mut self, slot: &Slot, why: &NoCode) {
+    pub(super) fn unwant(&mut self, slot: &Slot, why: &CodeError) {
         self.units.iter_mut().filter(|making| making.unit.slot.is_same(slot)).for_each(|making| making.unwant(why));
     }
 
-    /// The unit of this slot, if it is wanted, can never write it again. Gives another one in its place.
+    /// The unit of this slot, if it is wanted, can never write it again. Gives another one in its location.
     pub(super) fn supersede(&mut self, slot: &Slot) -> Option<(OwnerId, Unit)> {
         let mut units = self.units.iter_mut();
         let making = units.find(|making| making.unit.slot.is_same(slot) && making.unwanted.is_none())?;
@@ -149,9 +149,9 @@ impl Flight {
     }
 
     /// The host has freed an owner.
-    pub(super) fn bury(&mut self, owner: OwnerId) {
+    pub(super) fn owner_freed(&mut self, owner: OwnerId) {
         for making in self.units.iter_mut().filter(|making| making.owners.own == owner) {
-            making.unwant(&NoCode::OwnerDied);
+            making.unwant(&CodeError::OwnerDied);
             making.owner_died = true;
         }
     }

@@ -3,14 +3,14 @@
 
 use super::Units;
 use crate::worker::slot::Address;
-use crate::worker::{NoCode, OwnerId};
+use crate::worker::{CodeError, OwnerId};
 
 impl<L> Units<L> {
     /// The host has freed an owner: what waits is dropped, what is being made is not published, what is loaded goes.
-    pub(in crate::worker) fn bury(&mut self, owner: OwnerId) {
-        self.queue.take_own(owner).into_iter().for_each(|unit| unit.slot.fail(NoCode::OwnerDied));
-        self.flight.bury(owner);
-        self.retire(self.active.own(owner), |slot| slot.fail(NoCode::OwnerDied));
+    pub(in crate::worker) fn owner_freed(&mut self, owner: OwnerId) {
+        self.queue.take_own(owner).into_iter().for_each(|unit| unit.slot.fail(CodeError::OwnerDied));
+        self.flight.owner_freed(owner);
+        self.retire(self.active.own(owner), |slot| slot.fail(CodeError::OwnerDied));
     }
 
     /// The host calls an owner something else, such as its new address.
@@ -52,9 +52,9 @@ mod tests {
         let (second, _) = submit(&mut units, 2, 0);
         let ticket = take(&mut units).unwrap();
         assert_eq!(units.living_owners(), [OwnerId(2), OwnerId(1)]);
-        units.bury(OwnerId(1));
-        units.bury(OwnerId(2));
-        assert!(matches!(units.unwanted(ticket.id), Some(Unwanted::Failed(NoCode::OwnerDied))));
+        units.owner_freed(OwnerId(1));
+        units.owner_freed(OwnerId(2));
+        assert!(matches!(units.unwanted(ticket.id), Some(Unwanted::Failed(CodeError::OwnerDied))));
         assert_eq!(units.living_owners(), []);
         assert_eq!((first.state(), second.state()), (SlotState::NotReady, SlotState::Failed));
         assert_eq!(failure(&second), "its owner died");
@@ -65,7 +65,7 @@ mod tests {
         let mut units = units(100);
         let (slot, _) = submit(&mut units, 1, 0);
         load(&mut units);
-        units.bury(OwnerId(1));
+        units.owner_freed(OwnerId(1));
         assert_eq!(slot.state(), SlotState::Failed);
         assert!(matches!(units.next_work(), Some(Work::Sweep)));
         assert_eq!(closable(&mut units, &[]), [1]);
@@ -80,12 +80,12 @@ mod tests {
         }
         load(&mut units);
         let ticket = take(&mut units).unwrap();
-        units.rely(ticket.id, Premises { inlined: vec![OwnerId(9)], ..Premises::default() });
+        units.depend_on(ticket.id, Assumptions { inlined: vec![OwnerId(9)], ..Assumptions::default() });
         for owner in [1, 2, 3, 9] {
             units.rename(OwnerId(owner), OwnerId(owner + 10));
         }
         assert_eq!(units.living_owners(), [13, 12, 19, 11].map(OwnerId));
-        units.bury(OwnerId(12));
+        units.owner_freed(OwnerId(12));
         assert!(publish(&mut units, ticket).is_err());
     }
 
@@ -97,7 +97,7 @@ mod tests {
         units.rename(OwnerId(1), OwnerId(11));
         publish(&mut units, ticket).unwrap();
         assert_eq!(units.living_owners(), [OwnerId(11)]);
-        units.bury(OwnerId(11));
+        units.owner_freed(OwnerId(11));
         assert_eq!(slot.state(), SlotState::Failed);
     }
 
@@ -108,8 +108,8 @@ mod tests {
         let _tickets: Vec<Taken> = (0..2).map(|_| take(&mut units).unwrap()).collect();
         units.recompile(&slots[0], Switches(1));
         units.cancel_all();
-        units.bury(OwnerId(1));
-        units.bury(OwnerId(2));
+        units.owner_freed(OwnerId(1));
+        units.owner_freed(OwnerId(2));
         assert_eq!(units.living_owners(), []);
     }
 
@@ -118,7 +118,7 @@ mod tests {
         let mut units = units(10);
         let (slot, _) = submit(&mut units, 1, 0);
         let ticket = take(&mut units).unwrap();
-        units.rely(ticket.id, Premises { inlined: vec![OwnerId(9)], ..Premises::default() });
+        units.depend_on(ticket.id, Assumptions { inlined: vec![OwnerId(9)], ..Assumptions::default() });
         publish(&mut units, ticket).unwrap();
         let inside = slot.enter().unwrap();
         units.cancel_all();

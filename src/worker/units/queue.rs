@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::by_owner::{ByOwner, Position};
 use super::unit::Unit;
 use crate::worker::slot::Slot;
-use crate::worker::{OwnerId, Place, Switches};
+use crate::worker::{OwnerId, SourceLocation, Switches};
 
 /// Units that wait, the first first.
 #[derive(Debug, Default)]
@@ -44,10 +44,10 @@ impl Queue {
     }
 
     /// The unit of this slot is wanted with other switches.
-    pub(super) fn switch(&mut self, slot: &Slot, switches: Switches) -> Option<Place> {
+    pub(super) fn switch(&mut self, slot: &Slot, switches: Switches) -> Option<SourceLocation> {
         let unit = self.0.things_mut().find(|unit| unit.slot.is_same(slot))?;
         unit.ticket.switches = switches;
-        Some(unit.ticket.place.clone())
+        Some(unit.ticket.location.clone())
     }
 
     /// Drops the unit of this slot.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::active::{ActiveUnit, Prospect};
+use super::active::{ActiveUnit, TierState};
 use super::{Loaded, Part, Units};
 use crate::worker::policy::{self, Census};
 use crate::worker::slot::Address;
@@ -42,9 +42,9 @@ impl<L> Units<L> {
     }
 
     /// There is no better code.
-    pub(in crate::worker) fn improve_never(&mut self, id: u64) {
+    pub(in crate::worker) fn stay_baseline(&mut self, id: u64) {
         if let Some((_, unit)) = self.active.get_mut(id)
-            && matches!(unit.prospect, Prospect::Improving(_))
+            && matches!(unit.prospect, TierState::Improving(_))
         {
             unit.settle(false);
         }
@@ -140,7 +140,7 @@ mod tests {
         (0..10).for_each(|_| units.compacted());
         submit(&mut units, 2, 0);
         load(&mut units);
-        assert!(units.active.iter().all(|unit| matches!(unit.prospect, Prospect::Settled(None))));
+        assert!(units.active.iter().all(|unit| matches!(unit.prospect, TierState::Settled(None))));
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         let inside = slots[0].enter().unwrap();
         // While it is compiled, one is superseded and one dies.
         units.recompile(&slots[1], Switches(1));
-        units.bury(OwnerId(3));
+        units.owner_freed(OwnerId(3));
         let addresses: Vec<(u64, Address)> = parts.iter().map(|part| (part.id, address(100 + part.id))).collect();
         let library = Arc::new(99);
         units.compacted();

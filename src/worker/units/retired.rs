@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::by_owner::{ByOwner, Owners};
 use super::unit::{Loaded, Unit};
 use crate::worker::slot::{Generation, Slot};
-use crate::worker::{Code, OwnerId, Place};
+use crate::worker::{Code, OwnerId, SourceLocation};
 
 #[derive(Debug)]
 struct RetiredCode<L> {
     id: u64,
-    place: Place,
+    location: SourceLocation,
     slot: Slot,
     generation: Generation,
     loaded: Loaded<L>,
@@ -45,8 +45,8 @@ impl<L> Retired<L> {
 
     /// The unit's slot has been told.
     pub(super) fn push(&mut self, owners: Owners, unit: &Unit, generation: Generation, loaded: Loaded<L>) {
-        let (id, place, slot) = (unit.id(), unit.ticket.place.clone(), unit.slot.clone());
-        self.0.push_back(owners, RetiredCode { id, place, slot, generation, loaded });
+        let (id, location, slot) = (unit.id(), unit.ticket.location.clone(), unit.slot.clone());
+        self.0.push_back(owners, RetiredCode { id, location, slot, generation, loaded });
     }
 
     /// That whose guards are gone, for the host to say whether it is on a stack.
@@ -55,12 +55,12 @@ impl<L> Retired<L> {
     }
 
     /// Takes out what has no guard and was seen on no stack.
-    pub(super) fn take_free(&mut self, seen: &[Code]) -> Vec<(u64, Place, Arc<L>)> {
+    pub(super) fn take_free(&mut self, seen: &[Code]) -> Vec<(u64, SourceLocation, Arc<L>)> {
         let unseen: HashSet<Code> = seen.iter().filter(|code| !code.on_stack).copied().collect();
         let free = self.0.iter().filter(|(_, owners, one)| !one.is_entered() && unseen.contains(&one.code(owners)));
         let free: Vec<_> = free.map(|(at, ..)| at).collect();
         let taken = free.into_iter().filter_map(|at| self.0.remove(at));
-        taken.map(|(_, one)| (one.id, one.place, one.loaded.library)).collect()
+        taken.map(|(_, one)| (one.id, one.location, one.loaded.library)).collect()
     }
 
     pub(super) fn drain(&mut self) -> Vec<Arc<L>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Candidate, Units, Work};
 use crate::worker::slot::Slot;
-use crate::worker::{Code, Place, policy};
+use crate::worker::{Code, SourceLocation, policy};
 
 /// How much room there is.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl<L> Units<L> {
         // Whoever waits for a unit must get it (Ruby a8dcab72, dbdeb92b). What is being made needs its room already.
         (self.rules.wait && self.flight.is_empty()).then(|| {
             self.room.grow();
-            Work::Grown(self.room.most)
+            Work::CacheGrown(self.room.most)
         })
     }
 
@@ -111,7 +111,7 @@ impl<L> Units<L> {
 
     /// Retired code that nobody is inside any more, to be dropped outside the lock: no guard is held, and the host was asked
     /// and does not see it on a stack.
-    pub(in crate::worker) fn closable(&mut self, seen: &[Code]) -> Vec<(u64, Place, Arc<L>)> {
+    pub(in crate::worker) fn closable(&mut self, seen: &[Code]) -> Vec<(u64, SourceLocation, Arc<L>)> {
         self.retired.take_free(seen)
     }
 }
@@ -162,7 +162,7 @@ mod tests {
         submit(&mut units, 5, 25);
         let mut going = candidates(units.next_work());
         units.rename(OwnerId(1), OwnerId(11));
-        units.bury(OwnerId(2));
+        units.owner_freed(OwnerId(2));
         units.refresh(&mut going);
         assert_eq!(owners(&going), [11]);
     }
@@ -207,7 +207,7 @@ mod tests {
     fn the_cache_grows_for_whoever_waits() {
         let (mut units, _slots) = full(Rules { wait: true, ..RULES });
         submit(&mut units, 4, 5);
-        assert!(matches!(units.next_work(), Some(Work::Grown(4))));
+        assert!(matches!(units.next_work(), Some(Work::CacheGrown(4))));
         assert_eq!(take(&mut units).unwrap().owner, OwnerId(4));
     }
 

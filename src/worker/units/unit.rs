@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::worker::slot::{Address, Slot};
-use crate::worker::{FactId, NoCode, OwnerId, Place, Switches};
+use crate::worker::{AssumptionId, CodeError, OwnerId, SourceLocation, Switches};
 
 /// What a thread knows of a unit that it makes. Neither the owner, whose name may change at any moment, nor the slot, which only the
 /// lists write.
 #[derive(Clone, Debug)]
 pub(in crate::worker) struct Ticket {
     pub(in crate::worker) id: u64,
-    pub(in crate::worker) place: Place,
+    pub(in crate::worker) location: SourceLocation,
     pub(in crate::worker) switches: Switches,
     /// When it was submitted.
     pub(in crate::worker) since: Instant,
@@ -39,8 +39,8 @@ impl Unit {
 
 /// What a unit's text was generated from and takes for granted.
 #[derive(Clone, Debug, Default)]
-pub(in crate::worker) struct Premises {
-    pub(in crate::worker) facts: Vec<FactId>,
+pub(in crate::worker) struct Assumptions {
+    pub(in crate::worker) assumptions: Vec<AssumptionId>,
     /// Owners whose code is inside the unit's.
     pub(in crate::worker) inlined: Vec<OwnerId>,
 }
@@ -67,7 +67,7 @@ pub(in crate::worker) enum Unwanted {
     /// Its slot belongs to another unit now and is not to be touched.
     Superseded,
     /// Its slot says so too.
-    Failed(NoCode),
+    Failed(CodeError),
 }
 
 impl Unwanted {

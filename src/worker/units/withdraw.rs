@@ -1,31 +1,31 @@
-//! Taking code back: because a fact is untrue, because all is cancelled, because other code is wanted in its slot, because somebody
+//! Taking code back: because an assumption is untrue, because all is cancelled, because other code is wanted in its slot, because somebody
 //! waited too long. What was being made then is not published, what was loaded is retired.
 
 use std::time::Instant;
 
 use super::by_owner::Position;
 use super::unit::Unit;
-use super::{FactId, NoCode, OwnerId, Place, Slot, Switches, Units};
+use super::{AssumptionId, CodeError, OwnerId, Slot, SourceLocation, Switches, Units};
 use crate::worker::SlotState;
 
 impl<L> Units<L> {
-    /// A fact is untrue from now on: what relies on it is not published, or taken back. Gives what was taken back.
-    pub(in crate::worker) fn invalidate(&mut self, fact: FactId) -> Vec<(OwnerId, Place)> {
-        self.flight.invalidate(fact);
-        named(self.retire(self.active.relying_on(fact), |slot| slot.fail(NoCode::NoLongerTrue(fact))))
+    /// An assumption is untrue from now on: what relies on it is not published, or taken back. Gives what was taken back.
+    pub(in crate::worker) fn invalidate(&mut self, assumption: AssumptionId) -> Vec<(OwnerId, SourceLocation)> {
+        self.flight.invalidate(assumption);
+        named(self.retire(self.active.depending_on(assumption), |slot| slot.fail(CodeError::NoLongerTrue(assumption))))
     }
 
     /// Takes everything back: what waits, what is being made, what is loaded. Gives what was loaded.
-    pub(in crate::worker) fn cancel_all(&mut self) -> Vec<(OwnerId, Place)> {
-        self.queue.drain().for_each(|unit| unit.slot.fail(NoCode::Cancelled));
-        self.flight.unwant_all(&NoCode::Cancelled);
-        named(self.retire(self.active.all(), |slot| slot.fail(NoCode::Cancelled)))
+    pub(in crate::worker) fn cancel_all(&mut self) -> Vec<(OwnerId, SourceLocation)> {
+        self.queue.drain().for_each(|unit| unit.slot.fail(CodeError::Cancelled));
+        self.flight.unwant_all(&CodeError::Cancelled);
+        named(self.retire(self.active.all(), |slot| slot.fail(CodeError::Cancelled)))
     }
 
     /// Wants other code in the same slot. The unit that had it can never write it again. None where the slot has no unit.
-    pub(in crate::worker) fn recompile(&mut self, slot: &Slot, switches: Switches) -> Option<Place> {
-        if let Some(place) = self.queue.switch(slot, switches) {
-            return Some(place);
+    pub(in crate::worker) fn recompile(&mut self, slot: &Slot, switches: Switches) -> Option<SourceLocation> {
+        if let Some(location) = self.queue.switch(slot, switches) {
+            return Some(location);
         }
         let (owner, mut unit) = match self.flight.supersede(slot) {
             Some(making) => making,
@@ -34,20 +34,20 @@ impl<L> Units<L> {
                 self.retire(vec![at], Slot::empty).pop()?
             }
         };
-        let place = unit.ticket.place.clone();
+        let location = unit.ticket.location.clone();
         unit.ticket.switches = switches;
         unit.ticket.since = Instant::now();
         self.enqueue(owner, unit);
-        Some(place)
+        Some(location)
     }
 
     /// Somebody waited for this slot long enough.
     pub(in crate::worker) fn give_up(&mut self, slot: &Slot) -> bool {
         self.queue.forget(slot);
-        self.flight.unwant(slot, &NoCode::TooLate);
+        self.flight.unwant(slot, &CodeError::TooLate);
         let gives_up = slot.state() == SlotState::NotReady;
         if gives_up {
-            slot.fail(NoCode::TooLate);
+            slot.fail(CodeError::TooLate);
         }
         gives_up
     }
@@ -68,8 +68,8 @@ impl<L> Units<L> {
     }
 }
 
-fn named(gone: Vec<(OwnerId, Unit)>) -> Vec<(OwnerId, Place)> {
-    gone.into_iter().map(|(owner, unit)| (owner, unit.ticket.place)).collect()
+fn named(gone: Vec<(OwnerId, Unit)>) -> Vec<(OwnerId, SourceLocation)> {
+    gone.into_iter().map(|(owner, unit)| (owner, unit.ticket.location)).collect()
 }
 
 #[cfg(all(test, not(loom)))]
@@ -78,10 +78,10 @@ mod tests {
     use super::super::*;
     use crate::worker::SlotState;
 
-    const FACTS: [FactId; 2] = [FactId(7), FactId(8)];
+    const ASSUMPTIONS: [AssumptionId; 2] = [AssumptionId(7), AssumptionId(8)];
 
-    fn rely(units: &mut Units<u64>, id: u64, facts: &[FactId]) {
-        units.rely(id, Premises { facts: facts.to_vec(), ..Premises::default() });
+    fn depend_on(units: &mut Units<u64>, id: u64, assumptions: &[AssumptionId]) {
+        units.depend_on(id, Assumptions { assumptions: assumptions.to_vec(), ..Assumptions::default() });
     }
 
     #[test]
@@ -89,25 +89,28 @@ mod tests {
         let mut units = units(10);
         let slots: Vec<Slot> = (1..=2).map(|owner| submit(&mut units, owner, 0).0).collect();
         let first = take(&mut units).unwrap();
-        units.invalidate(FACTS[0]);
+        units.invalidate(ASSUMPTIONS[0]);
         // What was known before it began does not concern it; what turns out meanwhile does.
         let second = take(&mut units).unwrap();
-        units.invalidate(FACTS[1]);
-        rely(&mut units, first.id, &FACTS[..1]);
-        rely(&mut units, second.id, &FACTS);
-        for (ticket, untrue) in [(first, FACTS[0]), (second, FACTS[1])] {
+        units.invalidate(ASSUMPTIONS[1]);
+        depend_on(&mut units, first.id, &ASSUMPTIONS[..1]);
+        depend_on(&mut units, second.id, &ASSUMPTIONS);
+        for (ticket, untrue) in [(first, ASSUMPTIONS[0]), (second, ASSUMPTIONS[1])] {
             let why = publish(&mut units, ticket);
-            assert!(matches!(why, Err(Unwanted::Failed(NoCode::NoLongerTrue(fact))) if fact == untrue), "{why:?}");
+            assert!(
+                matches!(why, Err(Unwanted::Failed(CodeError::NoLongerTrue(assumption))) if assumption == untrue),
+                "{why:?}"
+            );
         }
         for slot in slots {
             assert_eq!(
                 (slot.state(), failure(&slot).as_str()),
-                (SlotState::Failed, "what it relies on is no longer true")
+                (SlotState::Failed, "an assumption of the unit no longer holds")
             );
         }
         submit(&mut units, 3, 0);
         let third = take(&mut units).unwrap();
-        rely(&mut units, third.id, &FACTS);
+        depend_on(&mut units, third.id, &ASSUMPTIONS);
         assert!(publish(&mut units, third).is_ok());
     }
 
@@ -115,13 +118,13 @@ mod tests {
     fn loaded_code_is_taken_back_with_what_it_relies_on_and_its_owner_is_named() {
         let mut units = units(10);
         let slots: Vec<Slot> = (1..=2).map(|owner| submit(&mut units, owner, 0).0).collect();
-        for fact in FACTS {
+        for assumption in ASSUMPTIONS {
             let ticket = take(&mut units).unwrap();
-            rely(&mut units, ticket.id, &[fact]);
+            depend_on(&mut units, ticket.id, &[assumption]);
             publish(&mut units, ticket).unwrap();
         }
         let inside = slots[0].enter().unwrap();
-        let cancelled: Vec<OwnerId> = units.invalidate(FACTS[0]).iter().map(|(owner, _)| *owner).collect();
+        let cancelled: Vec<OwnerId> = units.invalidate(ASSUMPTIONS[0]).iter().map(|(owner, _)| *owner).collect();
         assert_eq!(cancelled, [OwnerId(1)]);
         assert_eq!(slots[0].state(), SlotState::Failed);
         assert!(matches!(slots[1].state(), SlotState::Callable(_)));
@@ -160,7 +163,7 @@ mod tests {
         assert!(matches!(publish(&mut units, old), Err(Unwanted::Superseded)));
         assert_eq!(slot.state(), SlotState::NotReady);
         publish(&mut units, new).unwrap();
-        units.fail(old.id, NoCode::Cancelled);
+        units.fail(old.id, CodeError::Cancelled);
         assert!(matches!(slot.state(), SlotState::Callable(_)));
         // Superseded when it is loaded: the slot is empty until the new code is there, and the old code goes after its callers.
         let inside = slot.enter().unwrap();
@@ -179,7 +182,7 @@ mod tests {
         assert_eq!(take(&mut units).unwrap().switches, Switches(3));
         assert!(take(&mut units).is_none());
         let (gone, _) = submit(&mut units, 3, 0);
-        units.bury(OwnerId(3));
+        units.owner_freed(OwnerId(3));
         assert!(units.recompile(&gone, Switches(1)).is_none());
     }
 

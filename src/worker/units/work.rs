@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::unit::Ticket;
-use crate::worker::{Code, Place};
+use crate::worker::{Code, SourceLocation};
 
 /// What a worker's thread finds to do.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(in crate::worker) enum Work {
     /// Make room: these are cold enough to go, coldest first, unless somebody is inside.
     Unload(Vec<Candidate>),
     /// There was no room to make, and somebody waits: the cache has room for this many units now.
-    Grown(usize),
+    CacheGrown(usize),
     /// Make better code of these, hottest first.
     Improve(Vec<Part>),
     /// Compile these once more, together.
@@ -33,6 +33,6 @@ pub(in crate::worker) struct Candidate {
 #[derive(Clone, Debug)]
 pub(in crate::worker) struct Part {
     pub(in crate::worker) id: u64,
-    pub(in crate::worker) place: Place,
+    pub(in crate::worker) location: SourceLocation,
     pub(in crate::worker) text: Arc<str>,
 }

@@ -91,7 +91,7 @@ static struct life live(mjitcc_worker_options options, const char *text, void (*
     options.reaper = &reaper;
     CHECK(mjitcc_worker_start(&options, &worker) == MJITCC_OK);
     for (i = 0; i < UNITS; i++) {
-        mjitcc_place place = { sizeof place, 7, "m", "options.rb" };
+        mjitcc_source_location place = { sizeof place, 7, "m", "options.rb" };
         CHECK(mjitcc_worker_submit(worker, (uint64_t)i, &place, 0, 0, &slots[i]) == MJITCC_OK);
     }
     CHECK(mjitcc_worker_pause(worker, 1) == MJITCC_OK);

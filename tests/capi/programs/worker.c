@@ -30,15 +30,15 @@ static void job(void *arg)
     errand->base = errand->host->base;
 }
 
-/* Owners say what is wanted: 1 plain, 2 refused, 3 bad C, 4 with a job, 5 with another inlined, all with a fact of their own. */
+/* Owners say what is wanted: 1 plain, 2 refused, 3 bad C, 4 with a job, 5 with another inlined, all with an assumption of their own. */
 static int generate(void *ctx, const mjitcc_request *request, mjitcc_sink *sink)
 {
     char text[256];
     struct errand errand = { ctx, 0 };
-    mjitcc_place place = { sizeof place, 9, "callee", "lib.rb" };
+    mjitcc_source_location place = { sizeof place, 9, "callee", "lib.rb" };
     unsigned long long owner = request->owner, switches = request->switches;
     CHECK(request->size == sizeof *request);
-    CHECK(mjitcc_sink_fact(sink, 1000 + owner) == MJITCC_OK);
+    CHECK(mjitcc_sink_depend_on(sink, 1000 + owner) == MJITCC_OK);
     switch (owner) {
     case 2:
         return 7;
@@ -92,8 +92,8 @@ static void observe(void *ctx, const mjitcc_event *event)
     if (event->kind == MJITCC_EVENT_SUCCESS) {
         CHECK(event->level == 1 && event->ms > 0 && event->file != NULL && strstr(event->line, event->file) != NULL);
         snprintf(host->success, sizeof host->success, "%s", event->line);
-        snprintf(host->place, sizeof host->place, "%s@%s:%u", event->place->label, event->place->path,
-                 (unsigned)event->place->line);
+        snprintf(host->place, sizeof host->place, "%s@%s:%u", event->location->label, event->location->path,
+                 (unsigned)event->location->line);
     }
     if (event->kind == MJITCC_EVENT_FAILURE)
         snprintf(host->detail, sizeof host->detail, "%s", event->detail);
@@ -144,7 +144,7 @@ static void wait_until_settled(mjitcc_worker *worker, mjitcc_slot *slot)
 static mjitcc_slot *submit(mjitcc_worker *worker, uint64_t owner, uint64_t switches)
 {
     mjitcc_slot *slot;
-    mjitcc_place place = { sizeof place, 7, "m", "test.rb" };
+    mjitcc_source_location place = { sizeof place, 7, "m", "test.rb" };
     CHECK(mjitcc_worker_submit(worker, owner, &place, 3, switches, &slot) == MJITCC_OK);
     return slot;
 }

@@ -16,10 +16,10 @@ pub(crate) fn path_word(path: &Path) -> OsString {
 
 /// Words in order, of any mixture of sources.
 #[derive(Default)]
-pub(crate) struct Words(pub(crate) Vec<OsString>);
+pub(crate) struct Args(pub(crate) Vec<OsString>);
 
-impl Words {
-    pub(crate) fn words<W: AsRef<OsStr>>(&mut self, words: impl IntoIterator<Item = W>) -> &mut Self {
+impl Args {
+    pub(crate) fn push_all<W: AsRef<OsStr>>(&mut self, words: impl IntoIterator<Item = W>) -> &mut Self {
         self.0.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
         self
     }
@@ -43,7 +43,7 @@ impl Words {
     }
 }
 
-impl IntoIterator for Words {
+impl IntoIterator for Args {
     type Item = OsString;
     type IntoIter = std::vec::IntoIter<OsString>;
 

@@ -29,7 +29,7 @@ fn passes(name: &str, linking: Linking, says: &str) {
 #[test]
 fn what_is_not_as_it_should_be_is_refused_in_words() {
     need!("gcc");
-    passes("edges.c", Linking::Shared, "edges hold");
+    passes("bounds.c", Linking::Shared, "bounds hold");
 }
 
 #[test]

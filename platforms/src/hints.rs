@@ -85,20 +85,20 @@ const KNOWN: [(&str, &str); 16] = [
 
 /// What helps against what this output complains of.
 #[must_use]
-pub fn on(output: &str) -> Option<&'static str> {
-    MACHINE.iter().chain(&KNOWN).find(|(words, _)| output.contains(words)).map(|&(_, advice)| advice)
+pub fn for_output(output: &str) -> Option<&'static str> {
+    MACHINE.iter().chain(&KNOWN).find(|(words, _)| output.contains(words)).map(|&(_, hint)| hint)
 }
 
 /// What helps where an output complains of the machine, and not of what was compiled. A unit may have such words itself, so that only a line counts that
 /// ends with the words, and that no directive of the unit's has written.
 #[must_use]
-pub fn on_machine(output: &str) -> Option<&'static str> {
+pub fn for_machine(output: &str) -> Option<&'static str> {
     let lines = || output.lines().filter(|line| !line.contains("#error") && !line.contains("#warning"));
     if lines().any(|line| line.contains("out of memory allocating ")) {
         return Some(MEMORY);
     }
     let ends = |words: &str| lines().any(|line| line.trim_end().trim_end_matches(['.', ')', ']']).ends_with(words));
-    MACHINE.iter().find(|(words, _)| ends(words)).map(|&(_, advice)| advice)
+    MACHINE.iter().find(|(words, _)| ends(words)).map(|&(_, hint)| hint)
 }
 
 #[cfg(test)]
@@ -112,10 +112,10 @@ mod tests {
             ("cc1: out of memory allocating 65536 bytes after a total of 8192 bytes", MEMORY),
             ("as: can't create u.o: Too many open files", DESCRIPTORS),
         ] {
-            assert_eq!(on_machine(line), Some(advice), "{line}");
+            assert_eq!(for_machine(line), Some(advice), "{line}");
         }
         let own = "u.c:1:2: error: #error File too large\n    1 | #error File too large\n";
-        assert_eq!(on_machine(own), None);
-        assert_eq!(on_machine("u.c:1:5: error: unknown name 'Too many open files'"), None);
+        assert_eq!(for_machine(own), None);
+        assert_eq!(for_machine("u.c:1:5: error: unknown name 'Too many open files'"), None);
     }
 }

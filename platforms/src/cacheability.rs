@@ -4,12 +4,12 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::args::{Args, path_word};
 use crate::compiler::{Compiler, Family};
 use crate::dependencies;
 use crate::job::{Flags, Header};
 use crate::plan::Step;
 use crate::response::Syntax;
-use crate::words::{Words, path_word};
 
 /// The files, beside the driver, that decide what a compiler makes of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ const FLEETING: [&[u8]; 5] = [b"__DATE__", b"__TIME__", b"__TIMESTAMP__", b"__BA
 
 /// Why an object made so is good for one build only; none where it may serve others.
 #[must_use]
-pub fn why_private(compiler: &Compiler, flags: &Flags, header: Header<'_>, text: &[u8]) -> Option<&'static str> {
+pub fn uncacheable_reason(compiler: &Compiler, flags: &Flags, header: Header<'_>, text: &[u8]) -> Option<&'static str> {
     if words(compiler, flags).any(|word| PRIVATE.iter().any(|flag| word.starts_with(flag))) {
         return Some("a flag makes objects that belong to one build");
     }
@@ -130,21 +130,21 @@ pub fn why_unknown(compiler: &Compiler, flags: &Flags, is_file: &dyn Fn(&Path) -
 /// The words that make gcc's and clang's drivers print the commands that they would run for a unit and its link, with everything that
 /// files and variables have added.
 pub(crate) fn configuration_words(flags: &Flags) -> Vec<OsString> {
-    let mut args = Words::default();
-    args.words([flags.optimize.flag()]);
+    let mut args = Args::default();
+    args.push_all([flags.optimize.flag()]);
     if flags.debug {
-        args.words(["-g"]);
+        args.push_all(["-g"]);
     }
-    args.words(dependencies::without(&flags.cflags));
+    args.push_all(dependencies::without(&flags.cflags));
     for dir in &flags.includes {
         args.joined("-I", path_word(dir));
     }
     for define in &flags.defines {
         args.joined("-D", define);
     }
-    args.words(["-MD", "-MF", "mjit-cc-unit.d", "-###", "-x", "c", "-", "-x", "none"]);
+    args.push_all(["-MD", "-MF", "mjit-cc-unit.d", "-###", "-x", "c", "-", "-x", "none"]);
     // -E is the linker's here. What stands in a compiler's place and sends work elsewhere takes a line with -E for a question.
-    args.words(["-Xlinker", "-E"]).words(&flags.ldflags);
+    args.push_all(["-Xlinker", "-E"]).push_all(&flags.ldflags);
     args.0
 }
 
@@ -223,13 +223,18 @@ mod tests {
 
     #[test]
     fn what_makes_an_object_private() {
-        let private =
-            |words: &[&str], text: &str| why_private(&gcc(), &flags(words), Header::None, text.as_bytes()).is_some();
+        let private = |words: &[&str], text: &str| {
+            uncacheable_reason(&gcc(), &flags(words), Header::None, text.as_bytes()).is_some()
+        };
         assert!(!private(&["-march=native", "-ffast-math"], "int x;"));
         assert!(private(&["-fprofile-use"], "int x;"));
         assert!(private(&[], "char *when = __DATE__;"));
-        let native =
-            why_private(&Compiler { family: Family::Msvc, ..gcc() }, &flags(&["-march=native"]), Header::None, b"");
+        let native = uncacheable_reason(
+            &Compiler { family: Family::Msvc, ..gcc() },
+            &flags(&["-march=native"]),
+            Header::None,
+            b"",
+        );
         assert!(native.is_some());
     }
 

@@ -9,17 +9,17 @@ use mjit_cc_ctext::{self as ctext, Group, Member};
 use mjit_cc_platforms::Severity;
 
 use super::Shared;
-use super::crew::NotGenerated;
-use super::engine::{Engine, Kept, Source};
+use super::engine::{CachedUnit, Engine, Source};
 use super::log::WorkerEvent;
 use super::units::{Loaded, Ticket, Tier};
-use crate::error::Failure;
+use super::worker_thread::NotGenerated;
+use crate::error::UnitError;
 use crate::library::Library;
 use crate::report::Status;
 use crate::timeline::Kind;
 
 /// A unit whose C text is there. `T` is what its caller knows it by.
-pub(super) struct Texted<T> {
+pub(super) struct GeneratedUnit<T> {
     pub(super) what: T,
     pub(super) stem: String,
     /// What diagnostics call it.
@@ -28,7 +28,7 @@ pub(super) struct Texted<T> {
     pub(super) text: Arc<str>,
 }
 
-impl<T> Texted<T> {
+impl<T> GeneratedUnit<T> {
     pub(super) fn source(&self) -> Source<'_> {
         Source { name: self.name.clone(), text: self.text.as_bytes(), units: 1 }
     }
@@ -40,23 +40,23 @@ impl<T> Texted<T> {
 }
 
 /// A unit that is to be built yet. In company it goes by its names in the cache, if there is one.
-struct Waiting<'e, T> {
-    unit: Texted<T>,
-    kept: Option<Kept<'e>>,
+struct PendingUnit<'e, T> {
+    unit: GeneratedUnit<T>,
+    kept: Option<CachedUnit<'e>>,
 }
 
-impl<T> Waiting<'_, T> {
+impl<T> PendingUnit<'_, T> {
     fn entry(&self) -> &str {
         self.kept.as_ref().map_or(&self.unit.entry, |kept| kept.entry())
     }
 
     fn member(&self) -> Member<'_> {
-        self.kept.as_ref().map_or_else(|| self.unit.member(), Kept::member)
+        self.kept.as_ref().map_or_else(|| self.unit.member(), CachedUnit::member)
     }
 }
 
 /// Code that was built, or why there is none.
-pub(super) type Built = Result<Loaded<Library>, Failure>;
+pub(super) type Built = Result<Loaded<Library>, UnitError>;
 
 impl Shared {
     /// Makes units, hottest first: all texts, then the code. What a pause interrupts waits again, since many take long.
@@ -69,29 +69,29 @@ impl Shared {
             let began = Instant::now();
             let stem = engine.stem(ticket.id);
             let source = engine.source(&stem);
-            let entry = self.entry(ticket.id, &ticket.place);
-            let generated = if self.interlock.is_paused() {
+            let entry = self.entry(ticket.id, &ticket.location);
+            let generated = if self.coordinator.is_paused() {
                 Err(NotGenerated::Later)
             } else {
-                self.tell(&WorkerEvent::Start { place: ticket.place.clone(), source: source.clone() });
+                self.tell(&WorkerEvent::Start { location: ticket.location.clone(), source: source.clone() });
                 self.generate(&ticket, &entry)
             };
             match generated {
                 Ok(text) => {
-                    engine.announce(&entry, &ticket.place);
+                    engine.announce(&entry, &ticket.location);
                     let name = source.to_string_lossy().into_owned();
-                    texted.push(Texted { what: (ticket, began), stem, name, entry, text: text.into() });
+                    texted.push(GeneratedUnit { what: (ticket, began), stem, name, entry, text: text.into() });
                 }
                 Err(NotGenerated::Later) => {
                     return self.wait_again(texted, std::iter::once(ticket).chain(tickets));
                 }
                 Err(why) => {
                     let outcome = self.not_generated(&ticket, why);
-                    self.tell_outcome(ticket.place, source, began.elapsed(), outcome);
+                    self.tell_outcome(ticket.location, source, began.elapsed(), outcome);
                 }
             }
         }
-        if self.interlock.is_paused() {
+        if self.coordinator.is_paused() {
             return self.wait_again(texted, std::iter::empty());
         }
         let (tier, by) = engine.quick().map_or((Tier::Optimized, engine), |quick| (Tier::Quick, quick));
@@ -99,17 +99,17 @@ impl Shared {
         record.ends(Status::Built);
     }
 
-    fn wait_again(&self, texted: Vec<Texted<(Ticket, Instant)>>, others: impl Iterator<Item = Ticket>) {
+    fn wait_again(&self, texted: Vec<GeneratedUnit<(Ticket, Instant)>>, others: impl Iterator<Item = Ticket>) {
         let tickets: Vec<Ticket> = texted.into_iter().map(|unit| unit.what.0).chain(others).collect();
         // Each goes before all others.
-        self.interlock.publish(|state| tickets.iter().rev().for_each(|ticket| state.units.put_back(ticket.id)));
+        self.coordinator.publish(|state| tickets.iter().rev().for_each(|ticket| state.units.put_back(ticket.id)));
     }
 
-    fn made(&self, engine: &Engine, unit: Texted<(Ticket, Instant)>, tier: Tier, built: Built) {
-        let Texted { what: (ticket, began), stem, entry, text, .. } = &unit;
+    fn made(&self, engine: &Engine, unit: GeneratedUnit<(Ticket, Instant)>, tier: Tier, built: Built) {
+        let GeneratedUnit { what: (ticket, began), stem, entry, text, .. } = &unit;
         let (tier, built) = match built {
-            Err(failure) if tier == Tier::Quick && !matches!(failure, Failure::Interrupted) => {
-                self.not_quick(&ticket.place, failure);
+            Err(failure) if tier == Tier::Quick && !matches!(failure, UnitError::Interrupted) => {
+                self.not_quick(&ticket.location, failure);
                 (Tier::Optimized, self.build_alone(engine, stem, &unit.source(), entry))
             }
             built => (tier, built),
@@ -118,23 +118,28 @@ impl Shared {
             Ok(loaded) => self.publish_code(ticket, tier, loaded, text),
             Err(failure) => self.not_built(engine, ticket, stem, failure),
         };
-        self.tell_outcome(ticket.place.clone(), engine.source(stem), began.elapsed(), outcome);
+        self.tell_outcome(ticket.location.clone(), engine.source(stem), began.elapsed(), outcome);
     }
 
     /// Builds units, and delivers each as soon as that is decided, hotter ones first as far as that goes.
-    pub(super) fn build_together<T>(&self, engine: &Engine, units: Vec<Texted<T>>, deliver: &dyn Fn(Texted<T>, Built)) {
+    pub(super) fn build_together<T>(
+        &self,
+        engine: &Engine,
+        units: Vec<GeneratedUnit<T>>,
+        deliver: &dyn Fn(GeneratedUnit<T>, Built),
+    ) {
         let mut waiting = Vec::with_capacity(units.len());
         for unit in units {
             let kept = engine.kept(&unit.source(), &unit.entry);
             match kept.as_ref().and_then(|kept| engine.take(&unit.stem, kept, self)) {
                 Some((address, library)) => deliver(unit, Ok(Loaded { address, library })),
-                None => waiting.push(Waiting { unit, kept }),
+                None => waiting.push(PendingUnit { unit, kept }),
             }
         }
         // What is to be built yet, last first: units that include the same files, and among these the hottest first.
-        let mut groups: Vec<Vec<Waiting<'_, T>>> = Vec::new();
+        let mut groups: Vec<Vec<PendingUnit<'_, T>>> = Vec::new();
         for one in waiting {
-            let includes = |one: &Waiting<'_, T>| ctext::leading_includes(one.member().text);
+            let includes = |one: &PendingUnit<'_, T>| ctext::leading_includes(one.member().text);
             let own = includes(&one);
             match groups.iter_mut().find(|group| includes(&group[0]) == own) {
                 Some(group) => group.push(one),
@@ -144,13 +149,13 @@ impl Shared {
         groups.reverse();
         while let Some(mut group) = groups.pop() {
             if group.len() < 2 {
-                for Waiting { unit, .. } in group {
+                for PendingUnit { unit, .. } in group {
                     let built = self.build_alone(engine, &unit.stem, &unit.source(), &unit.entry);
                     deliver(unit, built);
                 }
                 continue;
             }
-            let members: Vec<Member<'_>> = group.iter().map(Waiting::member).collect();
+            let members: Vec<Member<'_>> = group.iter().map(PendingUnit::member).collect();
             let Group { text, units: merged, .. } = engine.merge(&members, self);
             let members: Vec<usize> = merged.iter().map(|unit| unit.index).collect();
             let (merged, left_out) = split(group, |at, _| members.contains(&at));
@@ -166,7 +171,7 @@ impl Shared {
             match self.build_merged(engine, &text, &group) {
                 Ok(built) => group.into_iter().zip(built).for_each(|(one, built)| deliver(one.unit, built)),
                 Err(failure) => {
-                    self.interlock.with(|state| state.units.company_failed());
+                    self.coordinator.with(|state| state.units.company_failed());
                     groups.extend(apart(group, &failure));
                 }
             }
@@ -179,13 +184,18 @@ impl Shared {
     }
 
     /// One translation unit, one library, and each unit's code in it.
-    fn build_merged<T>(&self, engine: &Engine, text: &[u8], units: &[Waiting<'_, T>]) -> Result<Vec<Built>, Failure> {
-        let stem = engine.stem(self.interlock.with(|state| state.units.new_id()));
+    fn build_merged<T>(
+        &self,
+        engine: &Engine,
+        text: &[u8],
+        units: &[PendingUnit<'_, T>],
+    ) -> Result<Vec<Built>, UnitError> {
+        let stem = engine.stem(self.coordinator.with(|state| state.units.new_id()));
         let name = engine.source(&stem);
-        self.tell(&WorkerEvent::Together { units: units.len(), source: name.clone() });
+        self.tell(&WorkerEvent::GroupStarted { units: units.len(), source: name.clone() });
         let count = u32::try_from(units.len()).unwrap_or(u32::MAX);
         let source = Source { name: name.to_string_lossy().into_owned(), text, units: count };
-        let kept: Option<Vec<&Kept<'_>>> = units.iter().map(|one| one.kept.as_ref()).collect();
+        let kept: Option<Vec<&CachedUnit<'_>>> = units.iter().map(|one| one.kept.as_ref()).collect();
         let library = match kept {
             Some(kept) => engine.make_company(&stem, &source, &kept, self)?,
             None => {
@@ -195,7 +205,7 @@ impl Shared {
                 Arc::new(engine.link(&stem, &[object], &entries, self)?)
             }
         };
-        let loaded = |one: &Waiting<'_, T>| {
+        let loaded = |one: &PendingUnit<'_, T>| {
             let address = library.address(one.entry())?.into();
             Ok(Loaded { address, library: Arc::clone(&library) })
         };
@@ -219,12 +229,12 @@ fn singles<U>(units: Vec<U>) -> impl Iterator<Item = Vec<U>> {
 
 /// What to try, from the end, where all together failed: those that the compiler complains of by themselves, behind the others; where it
 /// names none, halves. A compiler that hangs is not tried in ever smaller company.
-fn apart<'e, T>(units: Vec<Waiting<'e, T>>, failure: &Failure) -> Vec<Vec<Waiting<'e, T>>> {
-    if matches!(failure, Failure::TimedOut { .. } | Failure::Interrupted | Failure::NotStarted { .. }) {
+fn apart<'e, T>(units: Vec<PendingUnit<'e, T>>, failure: &UnitError) -> Vec<Vec<PendingUnit<'e, T>>> {
+    if matches!(failure, UnitError::TimedOut { .. } | UnitError::Interrupted | UnitError::NotStarted { .. }) {
         return singles(units).collect();
     }
     let blamed: BTreeSet<&str> = match failure {
-        Failure::Refused { diagnostics, .. } => {
+        UnitError::Refused { diagnostics, .. } => {
             let errors = diagnostics.iter().filter(|one| one.severity >= Severity::Error);
             errors.map(|one| one.file.as_str()).collect()
         }

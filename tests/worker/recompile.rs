@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mjitcc::worker::{Generated, Inlined, NoCode, OwnerId, Place, Request, SlotState, Switches, Worker, WorkerHeader};
+use mjitcc::worker::{
+    CodeError, Generated, Inlined, OwnerId, Request, SlotState, SourceLocation, Switches, Worker, WorkerHeader,
+};
 
 use crate::host::{Bench, Counter, PLAIN, call, failure, fill, held_back, quiet, settled};
 use crate::support::{fixture, need};
@@ -70,7 +72,7 @@ fn cancelling_all_takes_back_everything_and_the_worker_goes_on() {
     let waiting = bench.submit(4, 0);
     assert_eq!(bench.worker().cancel_all(), [1, 2, 3].map(OwnerId));
     for slot in slots.iter().chain([&waiting]) {
-        assert!(matches!(slot.failure(), Some(NoCode::Cancelled)), "{}", failure(slot));
+        assert!(matches!(slot.failure(), Some(CodeError::Cancelled)), "{}", failure(slot));
     }
     assert_eq!(bench.lines("JIT cancel: ").len(), 3);
     bench.worker().resume();
@@ -81,8 +83,8 @@ fn cancelling_all_takes_back_everything_and_the_worker_goes_on() {
 fn what_is_inlined_is_told_and_kept_alive() {
     need!("gcc");
     let generate = |request: &Request<'_>| {
-        let place = Place { label: "leaf".into(), path: "leaf.rb".into(), line: 1 };
-        let inlined = vec![Inlined { owner: OwnerId(77), place }];
+        let location = SourceLocation { label: "leaf".into(), path: "leaf.rb".into(), line: 1 };
+        let inlined = vec![Inlined { owner: OwnerId(77), location }];
         Ok(Generated { text: fill(PLAIN, request), inlined, ..Generated::default() })
     };
     let bench = Bench::new(quiet(), Box::new(generate));
@@ -265,7 +267,7 @@ fn an_owner_that_dies_while_its_job_waits_takes_the_job_along() {
     bench.worker().owner_died(OwnerId(1));
     bench.worker().leave_gc();
     assert_eq!(settled(&slot), SlotState::Failed);
-    assert!(matches!(slot.failure(), Some(NoCode::OwnerDied)), "{}", failure(&slot));
+    assert!(matches!(slot.failure(), Some(CodeError::OwnerDied)), "{}", failure(&slot));
     assert_eq!(bench.worker().run_vm_jobs(), 0);
     assert!(bench.finish().is_empty());
 }
@@ -277,7 +279,7 @@ fn a_finished_worker_waits_for_no_job() {
     let slot = bench.submit(1, 0);
     bench.wait_for_line("start compilation");
     assert!(bench.finish().is_empty());
-    assert!(matches!(slot.failure(), Some(NoCode::Finished)), "{}", failure(&slot));
+    assert!(matches!(slot.failure(), Some(CodeError::Finished)), "{}", failure(&slot));
 }
 
 #[test]

@@ -14,7 +14,7 @@ static void nothing(void *arg)
 
 static void null_handles(void)
 {
-    mjitcc_place place = { sizeof place, 1, "m", "f" };
+    mjitcc_source_location place = { sizeof place, 1, "m", "f" };
     mjitcc_slot *slot = (mjitcc_slot *)&place;
     mjitcc_fork *fork = (mjitcc_fork *)&place;
     mjitcc_guard guard = { NULL, 0 };
@@ -52,7 +52,7 @@ static void null_handles(void)
     CHECK(mjitcc_slot_leave(NULL, &guard) == MJITCC_INVALID);
     CHECK(mjitcc_sink_write(NULL, "x", 1) == MJITCC_INVALID);
     CHECK(mjitcc_sink_puts(NULL, "x") == MJITCC_INVALID);
-    CHECK(mjitcc_sink_fact(NULL, 1) == MJITCC_INVALID);
+    CHECK(mjitcc_sink_depend_on(NULL, 1) == MJITCC_INVALID);
     CHECK(mjitcc_sink_inlined(NULL, 1, &place) == MJITCC_INVALID);
     CHECK(mjitcc_sink_fail(NULL, "x") == MJITCC_INVALID);
     CHECK(mjitcc_sink_on_vm_thread(NULL, nothing, NULL) == MJITCC_INVALID);
@@ -173,7 +173,7 @@ static void units(void)
 {
     mjitcc_host host = { sizeof host, 0, NULL, no_text, NULL, NULL, NULL };
     mjitcc_worker_options options = MJITCC_WORKER_OPTIONS_INIT;
-    mjitcc_place place = { 0, 1, "m", "f" };
+    mjitcc_source_location place = { 0, 1, "m", "f" };
     mjitcc_worker *worker;
     mjitcc_slot *slot;
     mjitcc_guard guard;
@@ -182,7 +182,7 @@ static void units(void)
     options.cc = "gcc";
     options.wait = 1;
     CHECK(mjitcc_worker_start(&options, &worker) == MJITCC_OK);
-    REFUSED(mjitcc_worker_submit(worker, 1, &place, 0, 0, &slot), MJITCC_INVALID, "mjitcc_place.size is 0");
+    REFUSED(mjitcc_worker_submit(worker, 1, &place, 0, 0, &slot), MJITCC_INVALID, "mjitcc_source_location.size is 0");
     CHECK(slot == NULL);
     REFUSED(mjitcc_worker_submit(worker, 1, NULL, 0, 0, NULL), MJITCC_INVALID, "NULL");
     CHECK(mjitcc_worker_submit(worker, 1, NULL, 0, 0, &slot) == MJITCC_OK);
@@ -212,6 +212,6 @@ int main(void)
     null_handles();
     options();
     units();
-    puts("edges hold");
+    puts("bounds hold");
     return 0;
 }

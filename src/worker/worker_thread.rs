@@ -1,5 +1,5 @@
 //! What the worker's threads do, one piece of work after the other. What there is to do is the units' business, when it may be done the
-//! interlock's, how code is made the engine's.
+//! coordinator's, how code is made the engine's.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::at_work::{Busy, Generating, Life, Running};
+use super::coordinator::Taken;
 use super::engine::{Engine, Source};
-use super::host::{Code, Generated, NoCode, Place, Request};
-use super::interlock::Taken;
+use super::host::{Code, CodeError, Generated, Request, SourceLocation};
 use super::jobs::{Desk, Job, NotRun, Progress};
 use super::log::WorkerEvent;
 use super::slot::Address;
-use super::units::{Candidate, Loaded, Premises, Ticket, Tier, Unwanted, Work};
+use super::units::{Assumptions, Candidate, Loaded, Ticket, Tier, Unwanted, Work};
 use super::{Shared, State, names};
-use crate::error::Failure;
+use crate::error::UnitError;
 use crate::event::Stage;
 use crate::library::Library;
 use crate::report::Status;
@@ -26,7 +26,7 @@ use crate::unwind::catch;
 /// What became of a unit.
 pub(super) enum Outcome {
     Published,
-    Failed(NoCode),
+    Failed(CodeError),
     /// Another unit has its slot.
     Superseded,
     /// It waits again.
@@ -40,10 +40,10 @@ impl Shared {
         self.served_here();
         let _life = Life::new(self, number == 0);
         if number == 0 {
-            self.interlock.begin();
+            self.coordinator.begin();
             let _running = Running(self);
             if self.engine().is_none() && catch(|| self.set_up()).is_err() {
-                self.interlock.with(|state| state.units.disable(&NoCode::Panicked));
+                self.coordinator.with(|state| state.units.disable(&CodeError::Panicked));
             }
             self.stand_by();
         }
@@ -53,7 +53,7 @@ impl Shared {
         };
         loop {
             let patience = self.engine().and_then(|engine| engine.warms_in());
-            let (engine, work) = match self.interlock.take(patience, |state, _| find(state)) {
+            let (engine, work) = match self.coordinator.take(patience, |state, _| find(state)) {
                 Taken::Work(work) => work,
                 Taken::Nothing => {
                     let _running = Running(self);
@@ -69,7 +69,7 @@ impl Shared {
             });
             // What panics are a host's reaper and observers, or a fault of ours: it costs one unit, and not the worker.
             if served.is_err() {
-                busy.fails(&NoCode::Panicked);
+                busy.fails(&CodeError::Panicked);
             }
             let _ = catch(|| self.sweep());
             self.stand_by();
@@ -85,7 +85,7 @@ impl Shared {
             },
             Work::Improve(parts) => self.improve(engine, parts),
             Work::Unload(candidates) => self.unload(candidates),
-            Work::Grown(max_cache_size) => self.tell(&WorkerEvent::Grown { max_cache_size }),
+            Work::CacheGrown(max_cache_size) => self.tell(&WorkerEvent::CacheGrown { max_cache_size }),
             // Compaction does not come in between, and sweeping follows anyway.
             Work::Compact(_) | Work::Sweep => {}
         }
@@ -108,8 +108,8 @@ impl Shared {
             Err(_) if crate::exec::Executor::is_cancelled(&*executor) => {}
             Err(error) => {
                 self.tell(&WorkerEvent::Warning(format!("compiling is disabled: {error}")));
-                let why = NoCode::Disabled(Arc::new(error));
-                self.interlock.with(|state| state.units.disable(&why));
+                let why = CodeError::Disabled(Arc::new(error));
+                self.coordinator.with(|state| state.units.disable(&why));
             }
         }
     }
@@ -121,7 +121,7 @@ impl Shared {
             candidates.iter().map(|candidate| candidate.code).collect()
         });
         candidates.iter_mut().zip(code).for_each(|(candidate, code)| candidate.code = code);
-        let count = self.interlock.publish(|state| state.units.retire_cold(&candidates));
+        let count = self.coordinator.publish(|state| state.units.retire_cold(&candidates));
         if count > 0 {
             self.tell(&WorkerEvent::Unloaded { count });
         }
@@ -129,13 +129,13 @@ impl Shared {
 
     /// Unloads what no slot leads to and nobody is inside of.
     fn sweep(&self) {
-        if !self.interlock.with(|state| state.units.may_close()) {
+        if !self.coordinator.with(|state| state.units.may_close()) {
             return;
         }
         let code = self.scan_stacks(|state| state.units.retired_code());
-        let free = self.interlock.with(|state| state.units.closable(&code));
-        for (id, place, library) in free {
-            self.tell(&WorkerEvent::Unloading { id, place });
+        let free = self.coordinator.with(|state| state.units.closable(&code));
+        for (id, location, library) in free {
+            self.tell(&WorkerEvent::Unloading { id, location });
             drop(library);
         }
     }
@@ -158,23 +158,23 @@ impl Shared {
         let began = Instant::now();
         let stem = engine.stem(ticket.id);
         let source = engine.source(&stem);
-        let place = ticket.place.clone();
-        let record = self.record(Kind::Unit, &place, Some(ticket.since.elapsed()));
-        self.tell(&WorkerEvent::Start { place: place.clone(), source: source.clone() });
-        let entry = self.entry(ticket.id, &place);
+        let location = ticket.location.clone();
+        let record = self.record(Kind::Unit, &location, Some(ticket.since.elapsed()));
+        self.tell(&WorkerEvent::Start { location: location.clone(), source: source.clone() });
+        let entry = self.entry(ticket.id, &location);
         let outcome = self.try_to_make(engine, ticket, &stem, &source, &entry);
         match &outcome {
             Outcome::Published => record.ends(Status::Built),
             Outcome::Failed(why) => record.has_no_code(why),
             Outcome::Superseded | Outcome::PutBack => drop(record),
         }
-        self.tell_outcome(place, source, began.elapsed(), outcome);
+        self.tell_outcome(location, source, began.elapsed(), outcome);
     }
 
-    pub(super) fn tell_outcome(&self, place: Place, source: PathBuf, took: Duration, outcome: Outcome) {
+    pub(super) fn tell_outcome(&self, location: SourceLocation, source: PathBuf, took: Duration, outcome: Outcome) {
         match outcome {
-            Outcome::Published => self.tell(&WorkerEvent::Success { place, took, source }),
-            Outcome::Failed(why) => self.tell(&WorkerEvent::Failure { place, took, source, why }),
+            Outcome::Published => self.tell(&WorkerEvent::Success { location, took, source }),
+            Outcome::Failed(why) => self.tell(&WorkerEvent::UnitError { location, took, source, why }),
             Outcome::Superseded | Outcome::PutBack => {}
         }
     }
@@ -185,8 +185,8 @@ impl Shared {
             Err(why) => return self.not_generated(ticket, why),
         };
         let source = Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes(), units: 1 };
-        engine.announce(entry, &ticket.place);
-        let (tier, built) = self.build_first(engine, &ticket.place, stem, &source, entry);
+        engine.announce(entry, &ticket.location);
+        let (tier, built) = self.build_first(engine, &ticket.location, stem, &source, entry);
         match built {
             Ok(loaded) => self.publish_code(ticket, tier, loaded, &text),
             Err(failure) => self.not_built(engine, ticket, stem, failure),
@@ -197,27 +197,27 @@ impl Shared {
     pub(super) fn not_generated(&self, ticket: &Ticket, why: NotGenerated) -> Outcome {
         match why {
             NotGenerated::Later => {
-                self.interlock.publish(|state| state.units.put_back(ticket.id));
+                self.coordinator.publish(|state| state.units.put_back(ticket.id));
                 Outcome::PutBack
             }
-            NotGenerated::Superseded => self.fail(ticket, NoCode::Cancelled),
+            NotGenerated::Superseded => self.fail(ticket, CodeError::Cancelled),
             NotGenerated::Because(why) => self.fail(ticket, why),
         }
     }
 
     /// There is text and no code.
-    pub(super) fn not_built(&self, engine: &Engine, ticket: &Ticket, stem: &str, failure: Failure) -> Outcome {
-        engine.forget(&self.entry(ticket.id, &ticket.place));
+    pub(super) fn not_built(&self, engine: &Engine, ticket: &Ticket, stem: &str, failure: UnitError) -> Outcome {
+        engine.forget(&self.entry(ticket.id, &ticket.location));
         self.tell(&WorkerEvent::NoLibrary(engine.library(stem)));
         let why = match failure {
-            Failure::Interrupted => NoCode::Finished,
-            failure => NoCode::NotBuilt(Arc::new(failure)),
+            UnitError::Interrupted => CodeError::Finished,
+            failure => CodeError::NotBuilt(Arc::new(failure)),
         };
         self.fail(ticket, why)
     }
 
-    fn fail(&self, ticket: &Ticket, why: NoCode) -> Outcome {
-        match self.interlock.publish(|state| state.units.fail(ticket.id, why)) {
+    fn fail(&self, ticket: &Ticket, why: CodeError) -> Outcome {
+        match self.coordinator.publish(|state| state.units.fail(ticket.id, why)) {
             Unwanted::Superseded => Outcome::Superseded,
             Unwanted::Failed(why) => Outcome::Failed(why),
         }
@@ -231,7 +231,7 @@ impl Shared {
         text: &Arc<str>,
     ) -> Outcome {
         let (address, text) = (loaded.address, Arc::clone(text));
-        let published = self.interlock.publish(|state| state.units.publish(ticket.id, tier, loaded, text));
+        let published = self.coordinator.publish(|state| state.units.publish(ticket.id, tier, loaded, text));
         match published {
             Ok(()) => {
                 self.tell_host(ticket.id, address);
@@ -243,8 +243,8 @@ impl Shared {
         }
     }
 
-    pub(super) fn entry(&self, id: u64, place: &Place) -> String {
-        names::entry(&self.options.entry_prefix, id, self.options.flags.debug.then_some(place))
+    pub(super) fn entry(&self, id: u64, location: &SourceLocation) -> String {
+        names::entry(&self.options.entry_prefix, id, self.options.flags.debug.then_some(location))
     }
 
     /// Asks the host for the C text, with its collector held off.
@@ -267,20 +267,20 @@ impl Shared {
         let text = catch(|| self.host.generate(&request));
         let VmDesk { stopping, .. } = desk;
         generating.end(|state| {
-            if let Ok(Ok(Generated { facts, inlined, .. })) = &text {
+            if let Ok(Ok(Generated { assumptions, inlined, .. })) = &text {
                 let inlined = inlined.iter().map(|inlined| inlined.owner).collect();
-                state.units.rely(ticket.id, Premises { facts: facts.clone(), inlined });
+                state.units.depend_on(ticket.id, Assumptions { assumptions: assumptions.clone(), inlined });
             }
         });
         let Generated { text, inlined, .. } = match text {
             Ok(Ok(generated)) => generated,
             Ok(Err(_)) if stopping.get() => return Err(NotGenerated::Later),
-            Ok(Err(why)) => return Err(NotGenerated::Because(NoCode::NotGenerated(why))),
-            Err(_) => return Err(NotGenerated::Because(NoCode::Panicked)),
+            Ok(Err(why)) => return Err(NotGenerated::Because(CodeError::NotGenerated(why))),
+            Err(_) => return Err(NotGenerated::Because(CodeError::Panicked)),
         };
         for inlined in &inlined {
-            let (place, inlined) = (ticket.place.clone(), inlined.place.clone());
-            self.tell(&WorkerEvent::Inlined { place, inlined });
+            let (location, inlined) = (ticket.location.clone(), inlined.location.clone());
+            self.tell(&WorkerEvent::Inlined { location, inlined });
         }
         Ok(text)
     }
@@ -299,7 +299,7 @@ impl Shared {
 
 /// Why there is no text.
 pub(super) enum NotGenerated {
-    Because(NoCode),
+    Because(CodeError),
     Superseded,
     /// The VM's thread was wanted and is about to pause the worker.
     Later,
@@ -324,9 +324,9 @@ impl Desk for VmDesk<'_> {
         let Self { shared, generating, id, stopping } = self;
         // The VM may collect before it comes to the job.
         generating.pause();
-        let number = shared.interlock.with(|state| state.jobs.hand_in(job));
+        let number = shared.coordinator.with(|state| state.jobs.hand_in(job));
         let _ = catch(|| shared.host.vm_jobs_wait());
-        let (result, withdrawn) = shared.interlock.rest_until(|state, status| match state.jobs.progress(number) {
+        let (result, withdrawn) = shared.coordinator.rest_until(|state, status| match state.jobs.progress(number) {
             Progress::Done => Some((Ok(()), None)),
             Progress::Running => None,
             Progress::Waiting => {
@@ -343,7 +343,7 @@ impl Desk for VmDesk<'_> {
         generating.go_on();
         stopping.set(stopping.get() || result == Err(NotRun::Stopping));
         result?;
-        match shared.interlock.with(|state| state.units.unwanted(*id)) {
+        match shared.coordinator.with(|state| state.units.unwanted(*id)) {
             Some(_) => Err(NotRun::Unwanted),
             None => Ok(()),
         }

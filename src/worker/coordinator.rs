@@ -11,14 +11,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::exec::Waiting;
+use crate::exec::BlockingObserver;
 #[cfg(all(unix, not(loom)))]
 use crate::sync::try_lock;
 use crate::sync::{Condvar, Locked, Mutex, lock};
 
 /// What the worker's threads are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+enum Command {
     Run,
     Pause,
     Stop,
@@ -26,16 +26,16 @@ enum Order {
 
 /// The mutex, what it guards, and the ways to wait.
 #[derive(Debug)]
-pub(super) struct Interlock<T> {
-    gate: Mutex<Gate<T>>,
+pub(super) struct Coordinator<T> {
+    state: Mutex<State<T>>,
     /// One for all: there are few threads, and a forgotten wake-up is worse than one too many.
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct Gate<T> {
+struct State<T> {
     data: T,
-    order: Order,
+    command: Command,
     /// Nested collections.
     collecting: u32,
     /// Threads that wait to begin one: generating gives way to them, or they might wait for ever.
@@ -56,11 +56,11 @@ struct Gate<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotRunning;
 
-impl<T> Interlock<T> {
+impl<T> Coordinator<T> {
     pub(super) fn new(data: T) -> Self {
-        let gate = Gate {
+        let state = State {
             data,
-            order: Order::Run,
+            command: Command::Run,
             collecting: 0,
             about_to_collect: 0,
             about_to_fork: false,
@@ -69,27 +69,27 @@ impl<T> Interlock<T> {
             running: 0,
             waiting: 0,
         };
-        Self { gate: Mutex::new(gate), changed: Condvar::new() }
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    fn wait<'a>(&self, mut gate: Locked<'a, Gate<T>>) -> Locked<'a, Gate<T>> {
-        gate.waiting += 1;
-        let mut gate = gate.wait(&self.changed);
-        gate.waiting -= 1;
-        gate
+    fn wait<'a>(&self, mut state: Locked<'a, State<T>>) -> Locked<'a, State<T>> {
+        state.waiting += 1;
+        let mut state = state.wait(&self.changed);
+        state.waiting -= 1;
+        state
     }
 
-    fn wait_for<'a>(&self, mut gate: Locked<'a, Gate<T>>, time: Duration) -> Locked<'a, Gate<T>> {
-        gate.waiting += 1;
-        let mut gate = gate.wait_for(&self.changed, time);
-        gate.waiting -= 1;
-        gate
+    fn wait_for<'a>(&self, mut state: Locked<'a, State<T>>, time: Duration) -> Locked<'a, State<T>> {
+        state.waiting += 1;
+        let mut state = state.wait_for(&self.changed, time);
+        state.waiting -= 1;
+        state
     }
 
     /// Unlocks, and wakes whoever waits for a change.
-    fn release(&self, gate: Locked<'_, Gate<T>>) {
-        let wakes = gate.waiting > 0;
-        drop(gate);
+    fn release(&self, state: Locked<'_, State<T>>) {
+        let wakes = state.waiting > 0;
+        drop(state);
         if wakes {
             self.changed.notify_all();
         }
@@ -98,48 +98,48 @@ impl<T> Interlock<T> {
     /// A host's thread waits.
     fn wait_while<'a>(
         &self,
-        mut gate: Locked<'a, Gate<T>>,
-        condition: impl Fn(&Gate<T>) -> bool,
-    ) -> Locked<'a, Gate<T>> {
-        while condition(&gate) {
-            gate = self.wait(gate);
+        mut state: Locked<'a, State<T>>,
+        condition: impl Fn(&State<T>) -> bool,
+    ) -> Locked<'a, State<T>> {
+        while condition(&state) {
+            state = self.wait(state);
         }
-        gate
+        state
     }
 
     /// A running worker thread waits, and longer if the host wants to fork.
     fn rest_while<'a>(
         &self,
-        mut gate: Locked<'a, Gate<T>>,
-        condition: impl Fn(&Gate<T>) -> bool,
-    ) -> Locked<'a, Gate<T>> {
-        if condition(&gate) || gate.about_to_fork {
-            gate.running -= 1;
+        mut state: Locked<'a, State<T>>,
+        condition: impl Fn(&State<T>) -> bool,
+    ) -> Locked<'a, State<T>> {
+        if condition(&state) || state.about_to_fork {
+            state.running -= 1;
             self.changed.notify_all();
-            gate = self.wait_while(gate, |gate| condition(gate) || gate.about_to_fork);
-            gate.running += 1;
+            state = self.wait_while(state, |state| condition(state) || state.about_to_fork);
+            state.running += 1;
         }
-        gate
+        state
     }
 
     /// Looks at or changes what the mutex guards, and wakes whoever waits for a change of it.
     pub(super) fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        let mut gate = lock(&self.gate);
-        let result = change(&mut gate.data);
-        self.release(gate);
+        let mut state = lock(&self.state);
+        let result = change(&mut state.data);
+        self.release(state);
         result
     }
 
     /// The host begins to collect; returns once no C text is being generated. May be nested. Says whether it had to wait.
     pub(super) fn enter_gc(&self) -> bool {
-        let mut gate = lock(&self.gate);
-        let waits = gate.generating > 0;
+        let mut state = lock(&self.state);
+        let waits = state.generating > 0;
         if waits {
-            gate.about_to_collect += 1;
-            gate = self.wait_while(gate, |gate| gate.generating > 0);
-            gate.about_to_collect -= 1;
+            state.about_to_collect += 1;
+            state = self.wait_while(state, |state| state.generating > 0);
+            state.about_to_collect -= 1;
         }
-        gate.collecting += 1;
+        state.collecting += 1;
         waits
     }
 
@@ -148,10 +148,10 @@ impl<T> Interlock<T> {
     /// # Panics
     /// When it had not begun to.
     pub(super) fn leave_gc(&self, then: impl FnOnce(&mut T)) {
-        let mut gate = lock(&self.gate);
-        gate.collecting = gate.collecting.checked_sub(1).expect("leave_gc without enter_gc");
-        then(&mut gate.data);
-        self.release(gate);
+        let mut state = lock(&self.state);
+        state.collecting = state.collecting.checked_sub(1).expect("leave_gc without enter_gc");
+        then(&mut state.data);
+        self.release(state);
     }
 
     /// A worker thread's wait for work: until `take` finds some, or for ever while paused, or nothing once stopped. The thread is
@@ -163,108 +163,108 @@ impl<T> Interlock<T> {
         mut take: impl FnMut(&mut T, Status) -> Option<U>,
     ) -> Taken<U> {
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
-        let mut gate = lock(&self.gate);
+        let mut state = lock(&self.state);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            match gate.order {
-                Order::Stop => return Taken::Stopped,
+            match state.command {
+                Command::Stop => return Taken::Stopped,
                 // Taking reads the owners' hotness and may drop the dead.
-                Order::Run if gate.collecting == 0 && !gate.about_to_fork => {
-                    let status = gate.status();
-                    if let Some(work) = take(&mut gate.data, status) {
-                        gate.busy += 1;
-                        gate.running += 1;
+                Command::Run if state.collecting == 0 && !state.about_to_fork => {
+                    let status = state.status();
+                    if let Some(work) = take(&mut state.data, status) {
+                        state.busy += 1;
+                        state.running += 1;
                         return Taken::Work(work);
                     }
                     if left.is_some_and(|left| left.is_zero()) {
-                        gate.running += 1;
+                        state.running += 1;
                         return Taken::Nothing;
                     }
                 }
-                Order::Run | Order::Pause => {}
+                Command::Run | Command::Pause => {}
             }
             // What holds it up now takes longer than that.
-            gate = match left.filter(|left| !left.is_zero()) {
-                Some(left) => self.wait_for(gate, left),
-                None => self.wait(gate),
+            state = match left.filter(|left| !left.is_zero()) {
+                Some(left) => self.wait_for(state, left),
+                None => self.wait(state),
             };
         }
     }
 
     /// What a busy thread may take up beside what it holds: nothing unless it could take it otherwise.
     pub(super) fn take_more<U>(&self, take: impl FnOnce(&mut T) -> Option<U>) -> Option<U> {
-        let mut gate = lock(&self.gate);
-        let may = gate.order == Order::Run && gate.collecting == 0;
-        may.then(|| take(&mut gate.data)).flatten()
+        let mut state = lock(&self.state);
+        let may = state.command == Command::Run && state.collecting == 0;
+        may.then(|| take(&mut state.data)).flatten()
     }
 
     /// Whether a busy thread should put off what can wait.
     pub(super) fn is_paused(&self) -> bool {
-        lock(&self.gate).order == Order::Pause
+        lock(&self.state).command == Command::Pause
     }
 
     /// The thread is through with what it took.
     pub(super) fn done(&self) {
-        let mut gate = lock(&self.gate);
-        gate.busy -= 1;
-        gate.running -= 1;
-        self.release(gate);
+        let mut state = lock(&self.state);
+        state.busy -= 1;
+        state.running -= 1;
+        self.release(state);
     }
 
     /// A worker thread runs without having taken anything, until [`Self::end`].
     pub(super) fn begin(&self) {
-        let gate = lock(&self.gate);
-        self.wait_while(gate, |gate| gate.about_to_fork).running += 1;
+        let state = lock(&self.state);
+        self.wait_while(state, |state| state.about_to_fork).running += 1;
     }
 
     /// Ends [`Self::begin`].
     pub(super) fn end(&self) {
-        let mut gate = lock(&self.gate);
-        gate.running -= 1;
-        self.release(gate);
+        let mut state = lock(&self.state);
+        state.running -= 1;
+        self.release(state);
     }
 
     /// Begins to touch owners: waits until the host does not collect, then asks whether that is still wanted.
     pub(super) fn begin_generating<R>(&self, check: impl FnOnce(&mut T) -> Option<R>) -> Option<R> {
-        let gate = lock(&self.gate);
-        let mut gate = self.rest_while(gate, |gate| gate.collecting > 0 || gate.about_to_collect > 0);
-        let checked = check(&mut gate.data);
-        gate.generating += u32::from(checked.is_some());
+        let state = lock(&self.state);
+        let mut state = self.rest_while(state, |state| state.collecting > 0 || state.about_to_collect > 0);
+        let checked = check(&mut state.data);
+        state.generating += u32::from(checked.is_some());
         checked
     }
 
     /// The owners are no longer touched. In the same section, what was found of them is noted: a collector that waits for this moves
     /// and frees them right afterwards.
     pub(super) fn end_generating(&self, note: impl FnOnce(&mut T)) {
-        let mut gate = lock(&self.gate);
-        gate.generating -= 1;
-        note(&mut gate.data);
-        self.release(gate);
+        let mut state = lock(&self.state);
+        state.generating -= 1;
+        note(&mut state.data);
+        self.release(state);
     }
 
     /// Changes what the host sees, in one section: waits until it does not collect, so that owners that died meanwhile are
     /// known to have.
     pub(super) fn publish<R>(&self, publish: impl FnOnce(&mut T) -> R) -> R {
-        let gate = lock(&self.gate);
-        let mut gate = self.rest_while(gate, |gate| gate.collecting > 0);
-        let result = publish(&mut gate.data);
-        self.release(gate);
+        let state = lock(&self.state);
+        let mut state = self.rest_while(state, |state| state.collecting > 0);
+        let result = publish(&mut state.data);
+        self.release(state);
         result
     }
 
     /// A busy worker thread waits for something that a host's thread does.
     pub(super) fn rest_until<R>(&self, mut condition: impl FnMut(&mut T, Status) -> Option<R>) -> R {
-        let mut gate = lock(&self.gate);
+        let mut state = lock(&self.state);
         loop {
-            gate = self.rest_while(gate, |_| false);
-            let status = gate.status();
-            if let Some(result) = condition(&mut gate.data, status) {
+            state = self.rest_while(state, |_| false);
+            let status = state.status();
+            if let Some(result) = condition(&mut state.data, status) {
                 return result;
             }
-            gate.running -= 1;
+            state.running -= 1;
             self.changed.notify_all();
-            gate = self.wait(gate);
-            gate.running += 1;
+            state = self.wait(state);
+            state.running += 1;
         }
     }
 
@@ -274,23 +274,23 @@ impl<T> Interlock<T> {
         until: Option<Instant>,
         mut condition: impl FnMut(&mut T, Status) -> Option<R>,
     ) -> Waited<R> {
-        let mut gate = lock(&self.gate);
+        let mut state = lock(&self.state);
         loop {
-            let status = gate.status();
+            let status = state.status();
             if status.stopped {
                 return Waited::Stopped;
             }
-            if let Some(result) = condition(&mut gate.data, status) {
+            if let Some(result) = condition(&mut state.data, status) {
                 return Waited::Until(result);
             }
-            gate = match until {
-                None => self.wait(gate),
+            state = match until {
+                None => self.wait(state),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Waited::TooLong;
                     }
-                    self.wait_for(gate, left)
+                    self.wait_for(state, left)
                 }
             };
         }
@@ -298,64 +298,64 @@ impl<T> Interlock<T> {
 
     /// Tells the threads to take nothing more, and waits until they are through with what they hold, publication included.
     pub(super) fn pause(&self) -> Result<(), NotRunning> {
-        let mut gate = lock(&self.gate);
-        if gate.order != Order::Run {
+        let mut state = lock(&self.state);
+        if state.command != Command::Run {
             return Err(NotRunning);
         }
-        gate.order = Order::Pause;
+        state.command = Command::Pause;
         self.changed.notify_all();
         // Another thread may have resumed it meanwhile.
-        drop(self.wait_while(gate, |gate| gate.busy > 0 && gate.order == Order::Pause));
+        drop(self.wait_while(state, |state| state.busy > 0 && state.command == Command::Pause));
         Ok(())
     }
 
     /// Lets paused threads go on. False when they were not paused.
     pub(super) fn resume(&self) -> bool {
-        let mut gate = lock(&self.gate);
-        let paused = gate.order == Order::Pause;
+        let mut state = lock(&self.state);
+        let paused = state.command == Command::Pause;
         if paused {
-            gate.order = Order::Run;
+            state.command = Command::Run;
         }
-        self.release(gate);
+        self.release(state);
         paused
     }
 
     /// Tells the threads to end. They are through with what they hold when they are joined. False when they were told before.
     pub(super) fn stop(&self) -> bool {
-        let mut gate = lock(&self.gate);
-        let before = std::mem::replace(&mut gate.order, Order::Stop);
-        self.release(gate);
-        before != Order::Stop
+        let mut state = lock(&self.state);
+        let before = std::mem::replace(&mut state.command, Command::Stop);
+        self.release(state);
+        before != Command::Stop
     }
 
     /// Holds everything still, for a fork: no worker thread runs, and none begins to, until this is dropped.
     pub(super) fn hold(&self) -> Held<'_, T> {
-        let gate = lock(&self.gate);
-        let mut gate = self.wait_while(gate, |gate| gate.about_to_fork);
-        gate.about_to_fork = true;
-        let mut gate = self.wait_while(gate, |gate| gate.running > 0);
-        gate.about_to_fork = false;
-        Held { gate: Some(gate), interlock: self }
+        let state = lock(&self.state);
+        let mut state = self.wait_while(state, |state| state.about_to_fork);
+        state.about_to_fork = true;
+        let mut state = self.wait_while(state, |state| state.running > 0);
+        state.about_to_fork = false;
+        Held { state: Some(state), coordinator: self }
     }
 
     /// As [`hold`](Self::hold) for a limited time: none where a worker thread runs for longer, or another thread holds everything still.
     #[cfg(all(unix, not(loom)))]
     pub(super) fn hold_until(&self, until: Instant) -> Option<Held<'_, T>> {
         loop {
-            if let Some(mut gate) = try_lock(&self.gate).filter(|gate| !gate.about_to_fork) {
-                gate.about_to_fork = true;
-                while gate.running > 0 {
+            if let Some(mut state) = try_lock(&self.state).filter(|state| !state.about_to_fork) {
+                state.about_to_fork = true;
+                while state.running > 0 {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         break;
                     }
-                    gate = self.wait_for(gate, left);
+                    state = self.wait_for(state, left);
                 }
-                gate.about_to_fork = false;
-                if gate.running == 0 {
-                    return Some(Held { gate: Some(gate), interlock: self });
+                state.about_to_fork = false;
+                if state.running == 0 {
+                    return Some(Held { state: Some(state), coordinator: self });
                 }
-                self.release(gate);
+                self.release(state);
                 return None;
             }
             if Instant::now() >= until {
@@ -366,50 +366,50 @@ impl<T> Interlock<T> {
     }
 }
 
-impl<T> Gate<T> {
+impl<T> State<T> {
     fn status(&self) -> Status {
-        Status { idle: self.busy == 0, paused: self.order == Order::Pause, stopped: self.order == Order::Stop }
+        Status { idle: self.busy == 0, paused: self.command == Command::Pause, stopped: self.command == Command::Stop }
     }
 }
 
 /// Compilers are waited for without holding up a fork.
-impl<T: Send> Waiting for Interlock<T> {
+impl<T: Send> BlockingObserver for Coordinator<T> {
     fn begins(&self) {
-        let mut gate = lock(&self.gate);
-        gate.running -= 1;
-        self.release(gate);
+        let mut state = lock(&self.state);
+        state.running -= 1;
+        self.release(state);
     }
 
     fn ends(&self) {
-        let gate = lock(&self.gate);
-        self.wait_while(gate, |gate| gate.about_to_fork).running += 1;
+        let state = lock(&self.state);
+        self.wait_while(state, |state| state.about_to_fork).running += 1;
     }
 }
 
 /// Everything held still.
 pub(super) struct Held<'a, T> {
-    gate: Option<Locked<'a, Gate<T>>>,
-    interlock: &'a Interlock<T>,
+    state: Option<Locked<'a, State<T>>>,
+    coordinator: &'a Coordinator<T>,
 }
 
 impl<T> Held<'_, T> {
     /// What the mutex guards.
     pub(super) fn data(&mut self) -> Option<&mut T> {
-        self.gate.as_mut().map(|gate| &mut gate.data)
+        self.state.as_mut().map(|state| &mut state.data)
     }
 
     /// This is the child: it has no worker threads, whatever they were doing in the parent.
     pub(super) fn forget_threads(&mut self) {
-        if let Some(gate) = &mut self.gate {
-            (gate.busy, gate.running, gate.generating, gate.about_to_collect, gate.waiting) = (0, 0, 0, 0, 0);
+        if let Some(state) = &mut self.state {
+            (state.busy, state.running, state.generating, state.about_to_collect, state.waiting) = (0, 0, 0, 0, 0);
         }
     }
 }
 
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
-        if let Some(gate) = self.gate.take() {
-            self.interlock.release(gate);
+        if let Some(state) = self.state.take() {
+            self.coordinator.release(state);
         }
     }
 }
@@ -457,30 +457,30 @@ mod models {
 
     // The protocol is what makes this true.
     #[expect(unsafe_code, reason = "a model of the host's memory")]
-    // SAFETY: the interlock keeps accesses apart, which is what the model checks.
+    // SAFETY: the coordinator keeps accesses apart, which is what the model checks.
     unsafe impl Sync for Owner {}
 
     #[test]
     fn owners_never_move_while_text_is_generated_from_them() {
         loom::model(|| {
-            let interlock = Arc::new(Interlock::new(()));
+            let coordinator = Arc::new(Coordinator::new(()));
             let owner = Arc::new(Owner(UnsafeCell::new(0)));
             let collector = {
-                let (interlock, owner) = (Arc::clone(&interlock), Arc::clone(&owner));
+                let (coordinator, owner) = (Arc::clone(&coordinator), Arc::clone(&owner));
                 thread::spawn(move || {
-                    interlock.enter_gc();
-                    interlock.enter_gc();
+                    coordinator.enter_gc();
+                    coordinator.enter_gc();
                     owner.0.with_mut(|_| ());
-                    interlock.leave_gc(|_| ());
+                    coordinator.leave_gc(|_| ());
                     owner.0.with_mut(|_| ());
-                    interlock.leave_gc(|_| ());
+                    coordinator.leave_gc(|_| ());
                 })
             };
-            interlock.begin();
-            interlock.begin_generating(|()| Some(()));
+            coordinator.begin();
+            coordinator.begin_generating(|()| Some(()));
             owner.0.with(|_| ());
-            interlock.end_generating(|()| ());
-            interlock.end();
+            coordinator.end_generating(|()| ());
+            coordinator.end();
             collector.join().unwrap();
         });
     }
@@ -489,23 +489,23 @@ mod models {
     fn an_owner_that_died_is_never_published_to() {
         loom::model(|| {
             // Alive, and what was published.
-            let interlock = Arc::new(Interlock::new((true, false)));
+            let coordinator = Arc::new(Coordinator::new((true, false)));
             let collector = {
-                let interlock = Arc::clone(&interlock);
+                let coordinator = Arc::clone(&coordinator);
                 thread::spawn(move || {
-                    interlock.enter_gc();
-                    let published_before = interlock.with(|(alive, published)| {
+                    coordinator.enter_gc();
+                    let published_before = coordinator.with(|(alive, published)| {
                         *alive = false;
                         *published
                     });
-                    let published_after = interlock.with(|(_, published)| *published);
+                    let published_after = coordinator.with(|(_, published)| *published);
                     assert_eq!(published_before, published_after, "published while the host collected");
-                    interlock.leave_gc(|_| ());
+                    coordinator.leave_gc(|_| ());
                 })
             };
-            interlock.begin();
-            interlock.publish(|(alive, published)| *published = *alive);
-            interlock.end();
+            coordinator.begin();
+            coordinator.publish(|(alive, published)| *published = *alive);
+            coordinator.end();
             collector.join().unwrap();
         });
     }
@@ -513,24 +513,24 @@ mod models {
     #[test]
     fn a_paused_worker_holds_nothing_and_goes_on_when_resumed() {
         loom::model(|| {
-            let interlock = Arc::new(Interlock::new(1_u32));
+            let coordinator = Arc::new(Coordinator::new(1_u32));
             let worker = {
-                let interlock = Arc::clone(&interlock);
+                let coordinator = Arc::clone(&coordinator);
                 thread::spawn(move || {
                     while let Taken::Work(()) =
-                        interlock.take(None, |queued, _| queued.checked_sub(1).map(|left| *queued = left))
+                        coordinator.take(None, |queued, _| queued.checked_sub(1).map(|left| *queued = left))
                     {
-                        interlock.done();
+                        coordinator.done();
                     }
                 })
             };
-            assert_eq!(interlock.pause(), Ok(()));
-            assert_eq!(lock(&interlock.gate).busy, 0);
-            assert_eq!(interlock.pause(), Err(NotRunning));
-            assert!(interlock.resume());
-            assert!(!interlock.resume());
-            interlock.wait_until(None, |queued, status| (*queued == 0 && status.idle).then_some(()));
-            interlock.stop();
+            assert_eq!(coordinator.pause(), Ok(()));
+            assert_eq!(lock(&coordinator.state).busy, 0);
+            assert_eq!(coordinator.pause(), Err(NotRunning));
+            assert!(coordinator.resume());
+            assert!(!coordinator.resume());
+            coordinator.wait_until(None, |queued, status| (*queued == 0 && status.idle).then_some(()));
+            coordinator.stop();
             worker.join().unwrap();
         });
     }
@@ -538,13 +538,13 @@ mod models {
     #[test]
     fn stopping_ends_a_worker_that_waits_and_one_that_is_paused() {
         loom::model(|| {
-            let interlock = Arc::new(Interlock::new(()));
+            let coordinator = Arc::new(Coordinator::new(()));
             let worker = {
-                let interlock = Arc::clone(&interlock);
-                thread::spawn(move || assert_eq!(interlock.take(None, |(), _| None::<()>), Taken::Stopped))
+                let coordinator = Arc::clone(&coordinator);
+                thread::spawn(move || assert_eq!(coordinator.take(None, |(), _| None::<()>), Taken::Stopped))
             };
-            let _ = interlock.pause();
-            interlock.stop();
+            let _ = coordinator.pause();
+            coordinator.stop();
             worker.join().unwrap();
         });
     }
@@ -552,24 +552,24 @@ mod models {
     #[test]
     fn nothing_runs_while_the_host_forks_and_a_compiler_does_not_hold_it_up() {
         loom::model(|| {
-            let interlock = Arc::new(Interlock::new(()));
+            let coordinator = Arc::new(Coordinator::new(()));
             // What a running thread may hold at any time: a lock of the host's, say.
             let elsewhere = Arc::new(Owner(UnsafeCell::new(0)));
             let worker = {
-                let (interlock, elsewhere) = (Arc::clone(&interlock), Arc::clone(&elsewhere));
+                let (coordinator, elsewhere) = (Arc::clone(&coordinator), Arc::clone(&elsewhere));
                 thread::spawn(move || {
-                    interlock.take(None, |(), _| Some(()));
+                    coordinator.take(None, |(), _| Some(()));
                     elsewhere.0.with_mut(|_| ());
-                    interlock.begins();
+                    coordinator.begins();
                     // A process runs.
-                    interlock.ends();
+                    coordinator.ends();
                     elsewhere.0.with_mut(|_| ());
-                    interlock.publish(|()| ());
-                    interlock.done();
+                    coordinator.publish(|()| ());
+                    coordinator.done();
                 })
             };
             {
-                let held = interlock.hold();
+                let held = coordinator.hold();
                 elsewhere.0.with_mut(|_| ());
                 drop(held);
             }
@@ -580,19 +580,19 @@ mod models {
     #[test]
     fn a_thread_that_waits_for_the_host_gives_way_to_a_fork_and_to_a_pause() {
         loom::model(|| {
-            let interlock = Arc::new(Interlock::new(()));
+            let coordinator = Arc::new(Coordinator::new(()));
             let worker = {
-                let interlock = Arc::clone(&interlock);
+                let coordinator = Arc::clone(&coordinator);
                 thread::spawn(move || {
-                    if interlock.take(None, |(), _| Some(())) == Taken::Work(()) {
-                        interlock.rest_until(|(), status| (status.paused || status.stopped).then_some(()));
-                        interlock.done();
+                    if coordinator.take(None, |(), _| Some(())) == Taken::Work(()) {
+                        coordinator.rest_until(|(), status| (status.paused || status.stopped).then_some(()));
+                        coordinator.done();
                     }
                 })
             };
-            drop(interlock.hold());
-            assert_eq!(interlock.pause(), Ok(()));
-            interlock.stop();
+            drop(coordinator.hold());
+            assert_eq!(coordinator.pause(), Ok(()));
+            coordinator.stop();
             worker.join().unwrap();
         });
     }

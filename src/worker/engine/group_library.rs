@@ -4,9 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
-use super::{Engine, Kept, Source};
+use super::{CachedUnit, Engine, Source};
 use crate::cached::CacheHandle;
-use crate::error::Failure;
+use crate::error::UnitError;
 use crate::event::{Event, Observer};
 use crate::key::Digest;
 use crate::library::Library;
@@ -15,9 +15,9 @@ use crate::unit::Unit;
 
 /// What is loaded of objects that several units are in. Lives as long as an engine; its lock is held for nothing else.
 #[derive(Default)]
-pub(super) struct Companies(Mutex<HashMap<Digest, Company>>);
+pub(super) struct Companies(Mutex<HashMap<Digest, GroupLibrary>>);
 
-struct Company {
+struct GroupLibrary {
     library: Weak<Library>,
     /// The entries that somebody has, or had: what comes anew wants static variables that are as they were at the beginning.
     given: HashSet<String>,
@@ -35,7 +35,7 @@ impl Companies {
     }
 
     fn add(&self, object: Digest, library: &Arc<Library>, given: impl IntoIterator<Item = String>) {
-        let company = Company { library: Arc::downgrade(library), given: given.into_iter().collect() };
+        let company = GroupLibrary { library: Arc::downgrade(library), given: given.into_iter().collect() };
         let mut companies = lock(&self.0);
         companies.retain(|_, company| company.library.strong_count() > 0);
         companies.insert(object, company);
@@ -47,7 +47,7 @@ impl Engine {
     pub(super) fn take_from_company(
         &self,
         stem: &str,
-        kept: &Kept<'_>,
+        kept: &CachedUnit<'_>,
         observer: &dyn Observer,
     ) -> Option<Arc<Library>> {
         let companies = self.companies.as_ref()?;
@@ -69,9 +69,9 @@ impl Engine {
         &self,
         stem: &str,
         source: &Source<'_>,
-        members: &[&Kept<'_>],
+        members: &[&CachedUnit<'_>],
         observer: &dyn Observer,
-    ) -> Result<Arc<Library>, Failure> {
+    ) -> Result<Arc<Library>, UnitError> {
         let entries: Vec<String> = members.iter().map(|kept| kept.entry.clone()).collect();
         let unit = Unit::from_text(&source.name, source.text)?;
         let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::args::{Args, path_word};
 use crate::compiler::{Compiler, Family};
 use crate::job::{Flags, Pch};
 use crate::link::Linker;
 use crate::plan::TextFile;
-use crate::words::{Words, path_word};
 
 /// Who speaks cl's language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Accent {
+pub(crate) enum ClFlavor {
     Cl,
     ClangCl,
 }
@@ -18,12 +18,12 @@ pub(crate) enum Accent {
 /// How a header becomes a PCH.
 pub(crate) struct PchSource {
     /// The words that name what is compiled, and say that a PCH comes of it.
-    pub(crate) words: Words,
+    pub(crate) words: Args,
     /// The file to write for it, if any.
     pub(crate) write: Option<TextFile>,
 }
 
-impl Accent {
+impl ClFlavor {
     pub(crate) fn of(compiler: &Compiler) -> Self {
         if compiler.family == Family::ClangCl { Self::ClangCl } else { Self::Cl }
     }
@@ -46,7 +46,7 @@ impl Accent {
     }
 
     pub(crate) fn pch_source(self, flags: &Flags, pch: &Pch) -> PchSource {
-        let mut words = Words::default();
+        let mut words = Args::default();
         match self {
             // A PCH is made while a source is compiled; this one has nothing of its own. -FI and -Yc with the same words mark
             // the header's end as the PCH's, without an #include in the source.
@@ -59,9 +59,9 @@ impl Accent {
             Self::ClangCl => {
                 if flags.warnings {
                     // It reads it once more, for the object, where its guard is of no use, and would warn of that.
-                    words.words(["-w"]);
+                    words.push_all(["-w"]);
                 }
-                words.words(["-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));
+                words.push_all(["-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));
                 PchSource { words, write: None }
             }
         }

@@ -8,7 +8,7 @@ use super::running::Waits;
 use super::{ExecError, Finished, Started, Watch, system};
 
 /// A process that was started before there was anything for it to read. It ends with this, and when this process ends.
-pub struct Ahead {
+pub struct PrestartedProcess {
     /// None once it was waited for.
     started: Option<Started>,
     /// None once all was written. With the other end, so that a process that died is an error to whoever writes, and not a SIGPIPE,
@@ -16,13 +16,13 @@ pub struct Ahead {
     input: Option<(PipeReader, PipeWriter)>,
 }
 
-impl fmt::Debug for Ahead {
+impl fmt::Debug for PrestartedProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ahead").finish_non_exhaustive()
+        f.debug_struct("PrestartedProcess").finish_non_exhaustive()
     }
 }
 
-impl Ahead {
+impl PrestartedProcess {
     pub(super) fn new(started: Started, reader: PipeReader, writer: PipeWriter) -> Self {
         Self { started: Some(started), input: Some((reader, writer)) }
     }
@@ -84,7 +84,7 @@ impl Ahead {
     }
 }
 
-impl Drop for Ahead {
+impl Drop for PrestartedProcess {
     fn drop(&mut self) {
         if let Some(started) = self.started.take() {
             started.processes.end(started.id);

@@ -51,7 +51,7 @@ fn what_a_dead_process_left_is_swept_by_the_next_start() {
     need!("gcc");
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "leavings::dies_with_code_loaded"]).env("MJIT_CC_TEST_DIES", "1");
+    command.args(["--ignored", "--exact", "cleanup::dies_with_code_loaded"]).env("MJIT_CC_TEST_DIES", "1");
     command.envs(["TMPDIR", "TMP", "TEMP"].map(|name| (name, dir.path())));
     let output = command.output().unwrap();
     assert!(!output.status.success());
