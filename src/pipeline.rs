@@ -126,6 +126,29 @@ impl Pipeline {
         }
     }
 
+    /// Returns a pipeline with another compiler or other flags within the same bounds; nothing that it makes is kept for a later build.
+    pub(crate) fn with_compiler(&self, compiler: DetectedCompiler, flags: Flags, scratch: Scratch) -> Self {
+        Self {
+            timeout: self.timeout,
+            admission: self.admission.afresh(),
+            records_units: false,
+            ..Self::new(compiler, flags, Arc::clone(&self.executor), scratch)
+        }
+    }
+
+    /// Returns the pipeline of a child of a fork: the same with other processes and another directory.
+    pub(crate) fn in_child(&self, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
+        Self {
+            timeout: self.timeout,
+            admission: self.admission.afresh(),
+            cache: self.cache.clone(),
+            launcher: self.launcher.clone(),
+            watched: self.watched.clone(),
+            records_units: self.records_units,
+            ..Self::new(self.compiler.clone(), self.flags.clone(), executor, scratch)
+        }
+    }
+
     /// The compiler's planner.
     #[must_use]
     pub fn toolchain(&self) -> &dyn Toolchain {

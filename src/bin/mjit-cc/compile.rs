@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use mjitcc::batch::{Batch, HeaderSource};
+use mjitcc::discover::Environment;
 use mjitcc::event::{Event, Observer};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::Plan;
@@ -49,9 +50,11 @@ fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<
         jobs,
         keep_going: args.keep_going,
     };
-    let mut pipeline = setup::pipeline(&args.compiler, args.timeout, observer)?;
+    let environment = Environment::read();
+    let mut options = setup::options(&args.compiler, args.timeout);
+    setup::speed_up(&mut options, args, &environment)?;
+    let mut pipeline = setup::pipeline(&options, &environment, observer)?;
     pipeline.admission = admission;
-    setup::speed_up(&mut pipeline, args, observer)?;
     if args.dry_run {
         print_commands(&batch.plan(&pipeline)?)?;
         return Ok(Exit::Good);

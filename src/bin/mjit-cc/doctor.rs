@@ -102,7 +102,7 @@ fn examine(talk: &Human) -> Result<Findings, CliError> {
     };
     let refused =
         refused.iter().chain(scratch.skipped()).map(|(path, error)| format!("{}: {error}", path.display())).collect();
-    let executor = setup::executor(DEFAULT_LIMIT)?;
+    let executor = setup::executor(Some(DEFAULT_LIMIT))?;
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
 
     let mut compilers: Vec<Compiler> = Vec::new();

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mjitcc::Watched;
 use mjitcc::admission::{Admission, Memory, Tokens};
-use mjitcc::cache::{CachePlace, CacheSettingError, ObjectCache};
-use mjitcc::discover::{CompilerSpec, DetectedLauncher, Environment, Finder};
+use mjitcc::cache::{CachePlace, CacheSettingError};
+use mjitcc::discover::{CompilerSpec, Environment};
 use mjitcc::event::{Event, Observer};
 use mjitcc::exec::{NO_LIMIT, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Flags, OptLevel};
-use mjitcc::scratch::{Purpose, Scratch};
+use mjitcc::scratch::Purpose;
+use mjitcc::setup::{BuildOptions, CacheChoice};
 
 use crate::args::{CacheWhere, CompileArgs, CompilerArgs};
 use crate::exit::CliError;
@@ -21,41 +21,39 @@ use crate::jobserver::{Inherited, OfMake};
 use crate::signals;
 
 /// An executor that Ctrl-C ends.
-pub(crate) fn executor(output_limit: u64) -> Result<Arc<ProcessExecutor>, CliError> {
-    let limit = if output_limit == 0 { NO_LIMIT } else { output_limit };
-    let executor = Arc::new(ProcessExecutor::default().with_output_limit(limit));
+pub(crate) fn executor(output_limit: Option<u64>) -> Result<Arc<ProcessExecutor>, CliError> {
+    let executor = Arc::new(ProcessExecutor::default().with_output_limit(output_limit.unwrap_or(NO_LIMIT)));
     signals::end(&executor).map_err(CliError::Signals)?;
     Ok(executor)
 }
 
-/// The compiler and all that running it takes.
+/// The options of the compiler.
+pub(crate) fn options(args: &CompilerArgs, timeout: Option<Duration>) -> BuildOptions {
+    BuildOptions {
+        compiler: CompilerSpec { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() },
+        flags: flags(args),
+        timeout,
+        output_limit: (args.output_limit > 0).then_some(args.output_limit),
+        hash_files: args.hash_files.clone(),
+        hash_env: args.hash_env.clone(),
+        ..BuildOptions::default()
+    }
+}
+
+/// The compiler, a temporary directory, and an executor that Ctrl-C ends.
 pub(crate) fn pipeline(
-    args: &CompilerArgs,
-    timeout: Option<Duration>,
+    options: &BuildOptions,
+    environment: &Environment,
     observer: &dyn Observer,
 ) -> Result<Pipeline, CliError> {
-    let environment = Environment::read();
-    let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(mjitcc::Error::from)?;
-    for (dir, error) in scratch.skipped() {
-        let text = format!("no temporary files in {}: {error}", dir.display());
-        observer.event(&Event::Warning { text: &text });
-    }
-    observer.event(&Event::ScratchMade { path: scratch.path() });
-    let executor = executor(args.output_limit)?;
-    let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-    let spec = CompilerSpec { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
-    let compiler = finder.find(&spec).map_err(mjitcc::Error::from)?;
+    let executor = executor(options.output_limit)?;
+    let pipeline = options.pipeline(environment, executor, Purpose::Files, observer)?;
     // CC was set for a purpose.
-    if let (None, Some(_), Some(rejected)) = (&args.cc, &environment.cc, compiler.rejected.first()) {
+    if let (None, Some(_), Some(rejected)) = (&options.compiler.cc, &environment.cc, pipeline.compiler.rejected.first())
+    {
         let text = format!("CC is passed over: {}: {}", rejected.command, rejected.why);
         observer.event(&Event::Warning { text: &text });
     }
-    observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
-    let mut pipeline = Pipeline::new(compiler, flags(args), executor, scratch);
-    pipeline.check_named_files()?;
-    pipeline.timeout = timeout;
-    pipeline.watched =
-        Watched::of(args.hash_files.iter().cloned(), args.hash_env.iter().cloned(), &environment.variables)?;
     Ok(pipeline)
 }
 
@@ -75,24 +73,19 @@ fn flags(args: &CompilerArgs) -> Flags {
     }
 }
 
-/// The launcher and the object cache of a pipeline that compiles units. What is wrong with a launcher is said before anything is built.
-pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &dyn Observer) -> Result<(), CliError> {
-    let environment = Environment::read();
-    let launcher = if args.launcher.is_empty() { environment.launcher.as_slice() } else { &args.launcher };
-    if !launcher.is_empty() {
-        pipeline.launcher = Some(DetectedLauncher::find(launcher, &environment).map_err(mjitcc::Error::from)?);
-    }
-    let place = match CachePlace::choose(args.cache.cache.as_deref(), args.cache.max_size, &environment) {
+/// Adds the launcher and the object cache of a command that compiles units.
+pub(crate) fn speed_up(
+    options: &mut BuildOptions,
+    args: &CompileArgs,
+    environment: &Environment,
+) -> Result<(), CliError> {
+    options.launcher =
+        if args.launcher.is_empty() { environment.launcher.iter().cloned().collect() } else { args.launcher.clone() };
+    options.cache = match CachePlace::choose(args.cache.cache.as_deref(), args.cache.max_size, environment) {
         // A cache never makes a build fail.
-        Err(error @ CacheSettingError::Nowhere) => {
-            observer.event(&Event::Warning { text: &format!("units are compiled without the object cache: {error}") });
-            None
-        }
-        place => place.map_err(mjitcc::Error::from)?,
+        Err(error @ CacheSettingError::Nowhere) => CacheChoice::Unusable(error.to_string()),
+        place => place.map_err(mjitcc::Error::from)?.map_or(CacheChoice::Off, CacheChoice::At),
     };
-    if let Some(place) = place {
-        pipeline.cache = ObjectCache::open(place, pipeline, &environment, observer);
-    }
     Ok(())
 }
 
