@@ -20,7 +20,7 @@ use crate::files;
 use crate::header::UnitHeader;
 use crate::library::Library;
 use crate::perf::PerfMap;
-use crate::pipeline::{Pipeline, StepOutput};
+use crate::pipeline::{CompileRequest, LinkRequest, Pipeline, StepOutput};
 use crate::scratch::{Purpose, Scratch};
 use crate::setup::BuildOptions;
 use crate::standby::Standby;
@@ -274,7 +274,11 @@ impl Jit {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.library_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
-        let built = pipeline.compile(unit, header, Role::Library, &paths, pipeline.deadline(), observer);
+        let built = pipeline.compile(
+            CompileRequest { unit, header, role: Role::Library, paths: &paths },
+            pipeline.deadline(),
+            observer,
+        );
         let image = || files::read(&paths.staged).map_err(UnitError::file("read", &paths.staged));
         let load = |ran: StepOutput| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, ran.text));
         let loaded = built.and_then(load);
@@ -317,7 +321,8 @@ impl Jit {
         if let Some(compiled) = self.compile_ahead(unit, deadline, observer)? {
             return Ok(compiled);
         }
-        let compiled = pipeline.compile(unit, header, Role::Object, &paths, deadline, observer);
+        let compiled =
+            pipeline.compile(CompileRequest { unit, header, role: Role::Object, paths: &paths }, deadline, observer);
         self.discard(&[self.source(stem)]);
         compiled.map(|ran| (ran, paths.staged))
     }
@@ -367,7 +372,11 @@ impl Jit {
                 self.load(&image, &library).and_then(|loaded| self.name_for_perf(loaded, exports, || Ok(image)))
             }
             None => pipeline
-                .link_by_driver(objects, &library, header, exports, pipeline.deadline(), observer)
+                .link_by_driver(
+                    LinkRequest { objects, library: &library, header, exports },
+                    pipeline.deadline(),
+                    observer,
+                )
                 .and_then(|_| {
                     let _stage = Stage::Load.on(observer);
                     let image = || files::read(&library).map_err(UnitError::file("read", &library));
