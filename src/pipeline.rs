@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mjit_cc_platforms::{
     Diagnostic, Flags, Header, Job, LinkLine, Linker, Plan, PlanError, Role, Runtime, Severity, Toolchain,
-    quote::line_directive, tells_directory, tells_of_crash,
+    contains_directory, quote::line_directive, reports_crash,
 };
 
 use crate::admission::{Admission, Memory, Permit};
@@ -198,7 +198,7 @@ impl Pipeline {
     pub(crate) fn paths(&self, stem: &str, staging: &Path, suffix: &str) -> UnitPaths {
         let scratch = self.scratch.path();
         // The directory is another one in each run, and a launcher that remembers goes by the source's path too.
-        let stable = self.launcher.as_ref().is_some_and(|found| found.launcher().remembers());
+        let stable = self.launcher.as_ref().is_some_and(|found| found.launcher().has_cache());
         UnitPaths {
             source: if stable { staging } else { scratch }.join(format!("{stem}.c")),
             depfile: self.records_units.then(|| scratch.join(format!("{stem}.d"))),
@@ -251,7 +251,7 @@ impl Pipeline {
         let writes = plan.writes.iter().map(|file| file.text.as_bytes());
         let key = self.watched_fields(key.fields(words).fields(writes));
         let key = if self.records_units { key.field(self.configuration().portable.as_str()) } else { key };
-        if !tells_directory(self.toolchain().compiler(), &self.flags) {
+        if !contains_directory(self.toolchain().compiler(), &self.flags) {
             return key;
         }
         let dir = std::path::absolute(".").unwrap_or_default();
@@ -542,12 +542,12 @@ impl Pipeline {
     /// What to go by where the exit status was taken by another.
     fn speaks_of_failure(&self, output: &[u8]) -> bool {
         let is_error = |one: &Diagnostic| one.severity >= Severity::Error;
-        tells_of_crash(output) || self.toolchain().diagnostics(output).iter().any(is_error)
+        reports_crash(output) || self.toolchain().diagnostics(output).iter().any(is_error)
     }
 
     fn unsuccessful(&self, phase: Phase, exit: Exit, output: &[u8]) -> UnitError {
         let text = self.toolchain().readable(output);
-        if matches!(exit, Exit::Signal(_)) || tells_of_crash(output) {
+        if matches!(exit, Exit::Signal(_)) || reports_crash(output) {
             UnitError::Crashed { phase, exit, output: text }
         } else {
             UnitError::Refused { phase, exit, output: text, diagnostics: self.toolchain().diagnostics(output) }

@@ -94,7 +94,7 @@ impl TextFacts {
     }
 
     /// Why the files that a translation unit with these texts reads cannot be known.
-    pub(crate) fn why_unknown(&self) -> Option<&'static str> {
+    pub(crate) fn unknown_inputs_reason(&self) -> Option<&'static str> {
         if self.directive || (self.asm && (self.piece || (self.dot && self.behind_dot))) {
             return Some(
                 "its text, or a header's, may make the assembler read a file (.incbin, .include), which no compiler lists",
@@ -358,7 +358,7 @@ mod tests {
     use super::*;
 
     fn reads_files(text: &str) -> bool {
-        TextFacts::of(text.as_bytes()).why_unknown().is_some()
+        TextFacts::of(text.as_bytes()).unknown_inputs_reason().is_some()
     }
 
     #[test]
@@ -391,7 +391,7 @@ mod tests {
             for rest in ["#define LATER \"incl\" \"ude\"", "READ(include)", "READ(in) \"cbin\"", "READ(i) \"nclude\""] {
                 let mut facts = TextFacts::of(before.as_bytes());
                 facts.join(&TextFacts::of(rest.as_bytes()));
-                assert!(facts.why_unknown().is_some(), "{before} {rest}");
+                assert!(facts.unknown_inputs_reason().is_some(), "{before} {rest}");
             }
         }
     }
