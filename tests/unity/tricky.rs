@@ -407,7 +407,7 @@ fn what_others_define_keeps_its_name() {
     );
     let other = "extern long labs(long number);\nENTRY { return labs(-x); }";
     let reason = refused(&["extern long labs(long);\nENTRY { return labs(-x); }", other]);
-    assert_eq!(reason, Reason::DeclaredOtherwise("labs".to_owned()));
+    assert_eq!(reason, Reason::ConflictingDeclaration("labs".to_owned()));
 }
 
 #[test]
