@@ -1,4 +1,4 @@
-//! Finding compilers. A program is what its probe says it is, whatever its name.
+//! Finds compilers. The probe's answer identifies a program, not the program's name.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -25,74 +25,74 @@ pub use crate::variables::Variables;
 pub use environment::Environment;
 pub use launchers::{DetectedLauncher, LauncherError};
 
-/// How long a compiler may take to say who it is.
+/// The time limit for a compiler's probe.
 const PROBE_TIME: Duration = Duration::from_secs(60);
 
-/// What kind of compiler is wanted.
+/// The user's requirements for a compiler.
 #[derive(Clone, Debug, Default)]
 pub struct CompilerSpec {
-    /// A program, perhaps with words that come first, as in `CC`.
+    /// A program, optionally with leading arguments, as in `CC`.
     pub cc: Option<OsString>,
-    /// A family.
+    /// A compiler family.
     pub choice: Option<Choice>,
     /// A target triple.
     pub target: Option<String>,
 }
 
-/// A compiler that was found and answered.
+/// A compiler that was found and has answered the probe.
 #[derive(Clone, Debug)]
 pub struct DetectedCompiler {
-    /// Its planner.
+    /// The compiler's planner.
     pub toolchain: Arc<dyn Toolchain>,
-    /// What changes when the compiler does.
+    /// A digest that changes if the compiler is replaced or updated.
     pub identity: Digest,
-    /// What changes when its release, its first words or the variables that it reads do, wherever it lies.
+    /// A digest of the release, the leading arguments and the environment variables that the compiler reads; independent of its path.
     pub surroundings: Digest,
-    /// What came before it and would not do.
+    /// Earlier candidates that were rejected.
     pub rejected: Vec<Rejected>,
 }
 
-/// No compiler that serves.
+/// Why no compiler was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoverError {
-    /// The wished target is none.
+    /// The requested target is unknown.
     #[error(transparent)]
     UnknownTarget(#[from] mjit_cc_platforms::UnknownTarget),
-    /// Every candidate was missing or would not do.
+    /// Every candidate was missing or rejected.
     #[error("no working C compiler{}", describe(tried, hint.as_deref()))]
     NoCompiler {
-        /// Each candidate and what was wrong with it.
+        /// Each candidate, and why it was rejected.
         tried: Vec<Rejected>,
-        /// The command that usually installs one.
+        /// The command that usually installs a compiler.
         hint: Option<String>,
     },
     /// The search was interrupted.
     #[error("interrupted")]
     Interrupted,
-    /// The machine is in the way: there may be a compiler.
+    /// The machine prevented the search; a compiler may exist.
     #[error("cannot {what}: {why}")]
     Machine {
-        /// What was tried.
+        /// What failed, with the path.
         what: String,
-        /// What the system or the compiler said.
+        /// The error of the system or of the compiler.
         why: String,
-        /// What the user could do.
+        /// What the user can do.
         hint: Option<&'static str>,
     },
 }
 
-/// A candidate that would not do.
+/// A candidate that was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// Its command.
+    /// The candidate's command.
     pub command: String,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
 fn describe(tried: &[Rejected], hint: Option<&str>) -> String {
     let mut text = String::new();
-    // The names that distributions give to single releases are many, and seldom there.
+    // The versioned names of distributions are many, and seldom present.
     let missing = tried.iter().filter(|rejected| rejected.why == NOT_FOUND);
     let names: Vec<&str> = missing.map(|rejected| rejected.command.as_str()).take(4).collect();
     for rejected in tried.iter().filter(|rejected| rejected.why != NOT_FOUND) {
@@ -109,21 +109,21 @@ fn describe(tried: &[Rejected], hint: Option<&str>) -> String {
 
 const NOT_FOUND: &str = "not found on PATH";
 
-/// Looks for compilers.
+/// Searches for compilers.
 pub struct Finder<'a> {
-    /// What the environment says.
+    /// The environment: `CC`, `PATH` and other variables.
     pub environment: &'a Environment,
     /// Runs the probes.
     pub executor: &'a dyn Executor,
-    /// Where the probes' files go.
+    /// The directory for the probes' files.
     pub temp_dir: &'a Path,
 }
 
 impl Finder<'_> {
-    /// The best compiler for a spec: `--cc`, then `CC`, then the names it usually has.
+    /// Returns the best compiler for a spec: `--cc`, then `CC`, then the usual names.
     ///
     /// # Errors
-    /// [`DiscoverError`] with everything that was tried.
+    /// [`DiscoverError`], with everything that was tried.
     pub fn find(&self, spec: &CompilerSpec) -> Result<DetectedCompiler, DiscoverError> {
         let target =
             spec.target.as_deref().map(|triple| Target::parse(triple).map(|target| (triple, target))).transpose()?;
@@ -152,10 +152,10 @@ impl Finder<'_> {
         Err(DiscoverError::NoCompiler { tried, hint })
     }
 
-    /// What one program is, wherever it is found.
+    /// Identifies one program, by name or path.
     ///
     /// # Errors
-    /// Why it is no compiler.
+    /// Why the program is no compiler.
     pub fn identify(&self, name: &str) -> Result<DetectedCompiler, String> {
         self.ask(&[name.into()], None).map_err(|rejection| match rejection {
             Rejection::Cancelled => "interrupted".to_owned(),
@@ -164,7 +164,7 @@ impl Finder<'_> {
         })
     }
 
-    /// One clang compiles for every system, if it is told for which.
+    /// Sets the target of a clang, which compiles for every system.
     fn retarget(
         &self,
         found: &DetectedCompiler,
@@ -187,14 +187,14 @@ impl Finder<'_> {
         let cc = self.environment.cc.as_deref().map(|cc| self.command(cc));
         let mut usual = candidates(spec.choice, target);
         if cfg!(windows) && spec.choice.is_none() && target.is_none() {
-            // A Windows without cc, gcc and clang has Microsoft's, if any.
+            // On a Windows without cc, gcc and clang, Microsoft's compiler is tried.
             usual.extend(candidates(Some(Choice::Msvc), None));
         }
         let usual = usual.into_iter().map(|words| words.into_iter().map(Into::into).collect());
         cc.into_iter().chain(usual).collect()
     }
 
-    /// The words of `--cc` or `CC`: a program whose path may have spaces, or a program and its first arguments.
+    /// Splits the value of `--cc` or `CC`: a program whose path may contain spaces, or a program and its first arguments.
     fn command(&self, cc: &OsStr) -> Vec<OsString> {
         let whole = vec![cc.to_owned()];
         if self.environment.programs(cc).next().is_some() {
@@ -212,7 +212,7 @@ impl Finder<'_> {
         let [program, leading @ ..] = behind_launcher else {
             return Err(Rejection::Because("is empty".to_owned()));
         };
-        // A compiler's name may be a link to a launcher (Debian's /usr/lib/ccache): the one behind it comes later on PATH.
+        // A compiler's name may be a link to a launcher (Debian's /usr/lib/ccache): the compiler itself comes later on PATH.
         let (path, env) = self
             .environment
             .programs(program)
@@ -247,8 +247,8 @@ impl Finder<'_> {
         Ok(Compiler { env, foreign, ..compiler })
     }
 
-    /// clang for Microsoft's ABI looks the same to the preprocessor whichever command line it speaks: only `cl`'s knows this
-    /// flag.
+    /// True if a clang for Microsoft's ABI has `cl`'s command line: the preprocessor's macros are the same, but only `cl`'s command line
+    /// has this flag.
     fn hears_cl(&self, compiler: &Compiler) -> bool {
         let Compiler { program, leading, env, .. } = compiler.clone();
         let args = vec!["-nologo".into(), "-E".into(), self.temp_dir.join("probe.c").into()];
@@ -264,7 +264,7 @@ impl Finder<'_> {
             ExecError::Cancelled => Rejection::Cancelled,
             ExecError::TimedOut { .. } => Rejection::Because(format!("did not answer in {} s", PROBE_TIME.as_secs())),
             ExecError::Flooded { .. } => {
-                Rejection::Because("answers with more than any compiler has to say".to_owned())
+                Rejection::Because("wrote more output than a compiler's answer to the probe".to_owned())
             }
             ExecError::NotStarted { source, .. } if !machine::is_at_fault(&source) => {
                 Rejection::Because(source.to_string())
@@ -273,7 +273,7 @@ impl Finder<'_> {
             ExecError::Io { source, program } => Rejection::of("run", &program, &source),
         })?;
         match finished.exit {
-            // With an exit status that another took, the answer speaks for itself.
+            // If another part of the process took the exit status, the answer decides.
             Exit::Code(0) | Exit::Unknown => Ok(finished.output),
             exit => {
                 let text = String::from_utf8_lossy(&finished.output);
@@ -292,7 +292,7 @@ impl Finder<'_> {
 enum Rejection {
     Cancelled,
     Because(String),
-    /// The next candidate would fare no better.
+    /// A problem of the machine, which would affect the next candidate too.
     Machine {
         what: String,
         why: String,
@@ -310,7 +310,7 @@ impl Rejection {
     }
 }
 
-/// cl is seldom on `PATH`; the cc crate knows where Visual Studio keeps it, and the variables it wants.
+/// cl is seldom on `PATH`; the cc crate finds Visual Studio's cl and its environment variables.
 #[cfg(windows)]
 fn visual_studio(program: &OsStr, arch: Option<&Arch>) -> Option<(PathBuf, Vec<(OsString, OsString)>)> {
     let name = Path::new(program).with_extension("exe");
@@ -325,8 +325,8 @@ fn visual_studio(_program: &OsStr, _arch: Option<&Arch>) -> Option<(PathBuf, Vec
     None
 }
 
-/// A PCH that they carry along badly is worth nothing, so the compiler behind them is called itself (Ruby 27fae1d4, 6f5ee1f0), unless
-/// they are asked for as launchers.
+/// True for launchers. Some launchers do not support a PCH, so the compiler behind a launcher is called directly (Ruby 27fae1d4,
+/// 6f5ee1f0), unless the user requests a launcher.
 fn is_launcher(program: &Path) -> bool {
     program.file_stem().and_then(OsStr::to_str).is_some_and(|name| Launcher::NAMES.contains(&name))
 }
@@ -340,8 +340,8 @@ fn unfit(compiler: &Compiler, choice: Option<Choice>, target: Option<(&str, &Tar
         .map(|(triple, _)| format!("is {compiler}, not for {triple}"))
 }
 
-/// Changes when the compiler is replaced or updated: distributions rebuild a release without a new number. gcc finds its assembler and
-/// its linker on `PATH` where it was not told of others.
+/// Returns a digest that changes if the compiler is replaced or updated: distributions rebuild a release without a new number. gcc finds
+/// its assembler and its linker on `PATH` unless other paths were configured.
 fn identity(compiler: &Compiler, surroundings: &Digest, environment: &Environment) -> Digest {
     let found = |name: &&str| environment.programs(OsStr::new(*name)).next();
     let others = ["as", "ld"].iter().filter(|_| compiler.family == Family::Gcc).filter_map(found);

@@ -1,11 +1,11 @@
-//! Errors that are the machine's and neither a unit's nor a compiler's: room, memory, descriptors, processes, devices. Knows the system's numbers and
-//! the words in which compilers pass them on.
+//! Errors of the machine, and not of a unit or a compiler: space, memory, descriptors, processes, devices. Knows the system's error numbers
+//! and the texts in which compilers report them.
 
 use std::io;
 
 use mjit_cc_platforms::hints;
 
-/// What the system has run out of, or what has failed.
+/// The exhausted resource, or the failed device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lack {
     Room,
@@ -16,13 +16,13 @@ enum Lack {
     Device,
 }
 
-/// True if the system could not do something for want of a resource, or because a device failed.
+/// True if the system lacked a resource, or a device failed.
 #[must_use]
 pub(crate) fn is_at_fault(error: &io::Error) -> bool {
     lack(error).is_some()
 }
 
-/// The result of reading what may as well not be there, but for an error of the machine's: that says nothing of what is there.
+/// Converts the result of reading an optional file: `None` for any error except an error of the machine, after which the file may exist.
 pub(crate) fn unless_at_fault<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -31,7 +31,7 @@ pub(crate) fn unless_at_fault<T>(result: io::Result<T>) -> io::Result<Option<T>>
     }
 }
 
-/// What the user can do about such an error.
+/// Returns what the user can do about such an error.
 pub(crate) fn hint(error: &io::Error) -> Option<&'static str> {
     Some(match lack(error)? {
         Lack::Room => hints::DISK_FULL,

@@ -1,33 +1,33 @@
-//! What the text of a C file says about files that no list of dependencies has: assembler directives that read files, questions whether a
-//! file exists, names in `#include` and `#embed`. Reads text only; which files there are is not known here.
+//! Facts in the text of a C file about reads that no list of dependencies contains: assembler directives that read files, tests whether a
+//! file exists, names in `#include` and `#embed`. Reads text only, and does not know which files exist.
 //!
-//! Directives of the assembler may be put together from pieces. Where pieces could become one, the answer is that the text reads files.
+//! Directives of the assembler may be concatenated from pieces. If pieces could form such a directive, the text counts as reading files.
 
 use serde::{Deserialize, Serialize};
 
-/// What the texts of one translation unit have in common with files that are not listed.
+/// The facts of the texts of one translation unit about unlisted files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TextFacts {
-    /// An `asm` stands in it, or something is pasted, which may become one.
+    /// True if the text contains `asm`, or pastes tokens that may form it.
     asm: bool,
-    /// A word that makes the assembler read a file.
+    /// True for a word that makes the assembler read a file.
     directive: bool,
-    /// A string that ends with the first letters of such a word.
+    /// True for a string that ends with the first letters of such a word.
     piece: bool,
-    /// A string that ends with a dot, and a macro behind it, as in version numbers.
+    /// True for a string that ends with a dot before a macro, as in version numbers.
     dot: bool,
-    /// A word or a string that would make such a word of a dot before it.
+    /// True for a word or string that a dot before it would complete to such a word.
     behind_dot: bool,
-    /// A question for a file whose name is not written out, or stands in a macro that may be used anywhere.
+    /// True for a file test whose name is computed, or that a macro may use anywhere.
     pub(super) asks_unknown: bool,
-    /// An `#include` or `#embed` whose name is made by a macro.
+    /// True for an `#include` or `#embed` whose name a macro computes.
     #[serde(skip)]
     pub(super) computed: bool,
-    /// Names after `#include`, in quotes.
+    /// Quoted names after `#include`.
     #[serde(skip)]
     pub(super) quoted: Vec<String>,
-    /// Names that the text asks for, with `__has_include` and its kin, or embeds.
+    /// Names in `__has_include` and similar operators, and in `#embed`.
     #[serde(skip)]
     pub(super) asked: Vec<Asked>,
     /// Names after `#embed`.
@@ -35,17 +35,17 @@ pub(crate) struct TextFacts {
     pub(super) embedded: Vec<Asked>,
 }
 
-/// A name that a text asks for.
+/// A name that a text looks up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) name: String,
     pub(super) is_quoted: bool,
 }
 
-/// What the assembler reads files by. `.incbin` is rare enough to be looked for without its dot.
+/// Assembler directives that read files. `.incbin` is rare enough to be searched for without its dot.
 const DIRECTIVES: [&str; 2] = ["incbin", "include"];
 
-/// Assembler macros, which may put directives together.
+/// Assembler macro directives, which may construct other directives.
 const MACROS: [&str; 2] = [".macro", ".irp"];
 
 const QUESTIONS: [&str; 3] = ["__has_include", "__has_include_next", "__has_embed"];
@@ -55,19 +55,19 @@ enum Token {
     Word(String),
     Text(Vec<u8>),
     Sign(u8),
-    /// A `#` that begins a line.
+    /// A `#` at the beginning of a line.
     Directive,
     LineEnd,
 }
 
-/// What pastes two words.
+/// The operator that pastes two tokens.
 const PASTE: Token = Token::Sign(0xff);
 
 impl TextFacts {
     pub(crate) fn of(text: &[u8]) -> Self {
         let mut facts = Self::default();
         let text = spliced(text);
-        // A trigraph may be the backslash of anything.
+        // A trigraph may be a backslash in any place.
         facts.piece |= text.windows(3).any(|three| three == b"??/");
         let tokens = tokens(&text);
         facts.words(&tokens);
@@ -78,12 +78,12 @@ impl TextFacts {
         facts
     }
 
-    /// What is said of a text that could not be read.
+    /// The facts for a text that could not be read.
     pub(crate) fn unknown() -> Self {
         Self { asks_unknown: true, ..Self::default() }
     }
 
-    /// Both as parts of one translation unit.
+    /// Adds the facts of another text of the same translation unit.
     pub(crate) fn join(&mut self, other: &Self) {
         self.asm |= other.asm;
         self.directive |= other.directive;
@@ -93,19 +93,19 @@ impl TextFacts {
         self.asks_unknown |= other.asks_unknown;
     }
 
-    /// Why the files that a translation unit with these texts reads cannot be known.
+    /// Returns why the files that a translation unit with these texts reads cannot be known.
     pub(crate) fn unknown_inputs_reason(&self) -> Option<&'static str> {
         if self.directive || (self.asm && (self.piece || (self.dot && self.behind_dot))) {
             return Some(
-                "its text, or a header's, may make the assembler read a file (.incbin, .include), which no compiler lists",
+                "the text of the unit or of a header may make the assembler read a file (.incbin, .include), which no compiler lists",
             );
         }
         self.why_asks_unknown()
     }
 
-    /// The same of questions alone.
+    /// Returns the same for file tests only.
     pub(crate) fn why_asks_unknown(&self) -> Option<&'static str> {
-        self.asks_unknown.then_some("its text, or a header's, asks with a macro whether a file exists")
+        self.asks_unknown.then_some("the text of the unit or of a header tests with a macro whether a file exists")
     }
 
     fn words(&mut self, tokens: &[Token]) {
@@ -113,14 +113,14 @@ impl TextFacts {
             self.asm |= *token == PASTE;
             let Token::Word(word) = token else { continue };
             self.word(word);
-            // Shorter ones are names of variables everywhere; what would have to follow them is looked for in strings.
+            // Shorter prefixes are common variable names; their possible continuations are searched for in strings.
             let is_verb = at.checked_sub(1).is_some_and(|before| tokens[before] == Token::Directive);
             let begins = DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
             self.behind_dot |= begins && word.len() > 2 && !is_verb;
             match (at.checked_sub(2).map(|at| &tokens[at..at + 2]), tokens.get(at + 1)) {
-                // What is pasted is one word.
+                // Pasted tokens are one word.
                 (Some([Token::Word(first), paste]), _) if *paste == PASTE => self.word(&format!("{first}{word}")),
-                // An argument, which may become a piece of a string.
+                // An argument, which may become part of a string.
                 (Some([Token::Sign(b'(' | b','), Token::Sign(b'.')]), Some(Token::Sign(b')' | b','))) => {
                     self.piece |= DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
                 }
@@ -136,7 +136,7 @@ impl TextFacts {
         self.directive |= word.to_ascii_lowercase().contains("incbin");
     }
 
-    /// Strings, those that stand side by side as one.
+    /// Checks strings, with adjacent strings joined.
     fn strings(&mut self, tokens: &[Token]) {
         let mut run: Option<Vec<u8>> = None;
         for token in tokens.iter().chain([&Token::Sign(b';')]) {
@@ -190,7 +190,7 @@ impl TextFacts {
                 continue;
             }
             match line.get(at + 1) {
-                // Defining a name like it, and asking whether the compiler knows it.
+                // Defining a macro of the operator's name, and testing whether the compiler has the operator.
                 _ if directive == "define" && at == 2 => {}
                 Some(Token::Sign(b'(')) if directive != "define" => match named(&line[at + 2..]) {
                     Some(asked) => self.asked.push(asked),
@@ -203,7 +203,7 @@ impl TextFacts {
     }
 }
 
-/// The name at the beginning of these tokens, in quotes or angle brackets.
+/// Returns the name at the beginning of these tokens, in quotes or angle brackets.
 fn named(tokens: &[Token]) -> Option<Asked> {
     match tokens {
         [Token::Text(name), ..] => Some(Asked { name: lossy(name), is_quoted: true }),
@@ -227,7 +227,7 @@ fn lossy(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-/// The text with lines that end in a backslash joined; gcc joins them also where white space follows.
+/// Joins lines that end in a backslash; gcc also joins them if white space follows the backslash.
 fn spliced(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
@@ -309,7 +309,7 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
 }
 
-/// A string's characters, and how long it is with its quotation marks. It ends with its line at the latest.
+/// Returns a string's characters, and its length with quotation marks. A string ends at the end of its line at the latest.
 fn string(text: &[u8]) -> (Vec<u8>, usize) {
     let quote = text[0];
     let mut characters = Vec::new();
@@ -332,7 +332,7 @@ fn string(text: &[u8]) -> (Vec<u8>, usize) {
     (characters, at)
 }
 
-/// The character behind a backslash, and how many bytes say so.
+/// Returns the character of an escape sequence, and the sequence's length in bytes.
 fn escape(text: &[u8]) -> (Option<u8>, usize) {
     let number = |from: usize, most: usize, radix: u32| {
         let digits = text[from..].iter().take(most).take_while(|byte| char::from(**byte).is_digit(radix)).count();

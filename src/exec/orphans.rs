@@ -1,6 +1,6 @@
-//! Compilers whose owner was killed end with it: a shell reads a pipe that ends when the owner does, however that ends, and then ends the process
-//! groups that were running. Neither a death signal, which is tied to a thread and costs `posix_spawn`, nor a thread could do that. Knows
-//! groups by their numbers, and nothing of what they are for.
+//! Ends compilers whose owner was killed: a shell reads a pipe that ends when the owner ends for any reason, and then ends the process
+//! groups that were running. A death signal is tied to a thread and prevents `posix_spawn`; a thread would die with the owner. Knows
+//! groups by number, and not their purpose.
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::sync::{Mutex, lock, try_lock};
 
-/// Lines are `+ GROUP` and `- GROUP`. It outlives whatever ends its owner from a terminal.
+/// Input lines are `+ GROUP` and `- GROUP`. The shell ignores the signals with which a terminal ends its owner.
 const SCRIPT: &str = r#"trap '' HUP INT QUIT TERM PIPE; cd /
 all=' '
 while read -r sign group; do
@@ -21,7 +21,7 @@ while read -r sign group; do
 done
 for group in $all; do kill -KILL "-$group"; done"#;
 
-/// Ends what would be left. Shared by threads.
+/// The shell's state. Shared by threads.
 #[derive(Default)]
 pub(super) struct Orphans(Mutex<State>);
 
@@ -29,22 +29,22 @@ pub(super) struct Orphans(Mutex<State>);
 enum State {
     #[default]
     Idle,
-    /// What is to be written once it runs.
+    /// The lines to write once the shell runs.
     Starting(Vec<u8>),
     Running(Keeper),
-    /// It could not be started, or died: then nothing is kept.
+    /// The shell could not be started, or died: nothing is recorded.
     Off,
 }
 
 struct Keeper {
     shell: Child,
     writer: PipeWriter,
-    /// Keeps a write to a shell that died an error, and not a SIGPIPE, which ends a host in C.
+    /// With an open reader, a write to a dead shell is an error and not a SIGPIPE, which ends a host written in C.
     _reader: PipeReader,
 }
 
 impl Orphans {
-    /// This group runs from now on.
+    /// Records that this group runs.
     pub(super) fn add(&self, group: u32) {
         let line = format!("+ {group}\n");
         {
@@ -64,7 +64,7 @@ impl Orphans {
         }
     }
 
-    /// This group does not run any more, and its number is still its own.
+    /// Records that this group has ended. Call before the group's leader is reaped, so that the number still belongs to it.
     pub(super) fn remove(&self, group: u32) {
         let line = format!("- {group}\n");
         let mut state = lock(&self.0);
@@ -75,17 +75,17 @@ impl Orphans {
         }
     }
 
-    /// Nothing runs any more.
+    /// Ends the shell, when no process runs any more.
     pub(super) fn close(&self) {
         let state = std::mem::replace(&mut *lock(&self.0), State::Off);
         if let State::Running(Keeper { mut shell, writer, _reader }) = state {
             drop((writer, _reader));
-            // Another part of the process may have reaped it.
+            // Another part of the process may have reaped the shell.
             let _ = shell.wait();
         }
     }
 
-    /// In the child of a fork: the parent's shell must not wait for this process's end.
+    /// For the child of a fork: the parent's shell must not wait for the child's end.
     pub(super) fn leave(&self) {
         if let Some(mut state) = try_lock(&self.0) {
             drop(std::mem::replace(&mut *state, State::Off));
@@ -94,11 +94,11 @@ impl Orphans {
 }
 
 impl State {
-    /// A group of which the shell does not hear would be ended when its number is another's: so it is all or nothing.
+    /// Writes to the shell. If a line cannot be written, the shell is ended: it would later end a group whose number was reused.
     fn tell(&mut self, text: &[u8]) {
         let Self::Running(keeper) = self else { return };
         if keeper.writer.write_all(text).is_err() {
-            // Not reaped so far, so that the number is still the shell's.
+            // The shell is not reaped yet, so that the number is still the shell's.
             let _ = keeper.shell.kill();
             let _ = keeper.shell.try_wait();
             *self = Self::Off;
@@ -109,7 +109,7 @@ impl State {
 impl Keeper {
     fn start() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        // A shell that was stopped must not stop this process.
+        // A stopped shell must not block this process.
         rustix::io::ioctl_fionbio(&writer, true)?;
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT]).env_clear().process_group(0);
@@ -138,7 +138,7 @@ mod tests {
             orphans.add(group);
         }
         orphans.remove(two);
-        // As the owner's death would.
+        // As if the owner died.
         orphans.close();
         assert!(!first.wait().unwrap().success() && !third.wait().unwrap().success());
         let group = Pid::from_raw(two.cast_signed()).unwrap();

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Bar, Timeline, Turn};
 
-/// One process is all there is to see.
+/// The process id in the trace, which shows one process.
 const PROCESS: u32 = 1;
 
 #[derive(Serialize)]
@@ -27,10 +27,10 @@ struct OtherData<'a> {
 #[derive(Serialize)]
 #[serde(tag = "ph")]
 enum Event<'a> {
-    /// Complete: begins at `ts` and takes `dur`, in microseconds. What lies within it on the same thread is its child.
+    /// Complete: begins at `ts` and takes `dur`, in microseconds. Events within it on the same thread are its children.
     #[serde(rename = "X")]
     Complete { name: &'a str, cat: &'static str, pid: u32, tid: usize, ts: u64, dur: u64, args: Option<Args<'a>> },
-    /// Metadata: what a process or thread is called, where it stands.
+    /// Metadata: the name and the order of a process or thread.
     #[serde(rename = "M")]
     Metadata { name: &'static str, pid: u32, tid: usize, args: Named<'a> },
 }
@@ -75,11 +75,11 @@ pub(super) fn events(timeline: &Timeline) -> String {
     }
     let other_data = OtherData { version: env!("CARGO_PKG_VERSION"), compiler, dropped: *dropped };
     let trace = Trace { trace_events, display_time_unit: "ms", other_data };
-    // Numbers and text: there is nothing that JSON could not express.
+    // The data are numbers and text, which JSON can always express.
     serde_json::to_string(&trace).unwrap_or_default()
 }
 
-/// Whole ones: two ends of one moment stay one, so that nothing sticks out of what it is within.
+/// Rounds down, so that equal times stay equal and no event exceeds its parent.
 fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

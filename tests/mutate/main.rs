@@ -53,7 +53,7 @@ fn damaged_objects_end_no_process_that_links_them() {
         return;
     }
     if !ObjectLinker::IS_THERE {
-        return support::skip("this build has no linker of its own");
+        return support::skip("this build has no built-in linker");
     }
     let dir = tempfile::tempdir().unwrap();
     // The short run is the same each time: what a long one finds is not for everybody's next change to fail at.
