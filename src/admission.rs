@@ -11,7 +11,7 @@ use crate::sync::{Condvar, Locked, Mutex, lock};
 
 mod memory;
 
-pub use memory::Memory;
+pub use memory::MemoryLimit;
 
 /// How often a waiting thread checks again, beside each exit of a compiler of this process: tokens and memory become free without a
 /// notification. A blocking read would not end on Ctrl-C.
@@ -36,18 +36,18 @@ pub trait Tokens: Send + Sync {
 #[derive(Default)]
 pub struct Admission {
     tokens: Option<Arc<dyn Tokens>>,
-    memory: Option<Memory>,
-    gate: Mutex<Gate>,
+    memory: Option<MemoryLimit>,
+    gate: Mutex<AdmissionState>,
     ended: Condvar,
 }
 
 #[derive(Default)]
-struct Gate {
+struct AdmissionState {
     next: u64,
-    running: Vec<Running>,
+    running: Vec<RunningCompiler>,
 }
 
-struct Running {
+struct RunningCompiler {
     number: u64,
     since: Instant,
     /// `None` for the process without a token: a program that was started has the right to run one process.
@@ -65,12 +65,12 @@ pub(crate) struct Permit<'a> {
 impl Admission {
     /// Creates limits by tokens and by memory. `None` for both means no limit.
     #[must_use]
-    pub fn new(tokens: Option<Arc<dyn Tokens>>, memory: Option<Memory>) -> Self {
+    pub fn new(tokens: Option<Arc<dyn Tokens>>, memory: Option<MemoryLimit>) -> Self {
         Self { tokens, memory, ..Self::default() }
     }
 
     /// Creates the same limits without running compilers, for the child of a fork.
-    pub(crate) fn afresh(&self) -> Self {
+    pub(crate) fn for_child(&self) -> Self {
         Self::new(self.tokens.clone(), self.memory.clone())
     }
 
@@ -118,16 +118,16 @@ impl Admission {
         };
         let number = gate.next;
         gate.next += 1;
-        gate.running.push(Running { number, since: now, token });
+        gate.running.push(RunningCompiler { number, since: now, token });
         Some(number)
     }
 
-    fn has_memory(&self, gate: &Gate, now: Instant) -> bool {
+    fn has_memory(&self, gate: &AdmissionState, now: Instant) -> bool {
         let young = gate.running.iter().filter(|running| now.saturating_duration_since(running.since) < GROWTH).count();
         self.memory.as_ref().is_none_or(|memory| memory.has_room(young))
     }
 
-    fn gate(&self) -> Locked<'_, Gate> {
+    fn gate(&self) -> Locked<'_, AdmissionState> {
         lock(&self.gate)
     }
 }

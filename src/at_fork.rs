@@ -11,19 +11,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 
 /// An object that must not change during a fork.
-pub(crate) trait Forks: Send + Sync {
+pub(crate) trait ForkParticipant: Send + Sync {
     /// Locks the object, waiting for a limited time. `None` if the fork was announced on this thread, or if the lock cannot be had: then
     /// calls of the object fail in the child.
-    fn hold(self: Arc<Self>) -> Option<Box<dyn Still>>;
+    fn hold(self: Arc<Self>) -> Option<Box<dyn ForkGuard>>;
 
-    /// True if locks of other objects may wait for this object.
+    /// True if locking another object may need this object unlocked first: then this object is locked last.
     fn comes_last(&self) -> bool {
         false
     }
 }
 
 /// A lock on an object, held until it is dropped.
-pub(crate) trait Still {
+pub(crate) trait ForkGuard {
     /// Called in the child of the fork, where no other thread runs.
     fn inherited(&mut self);
 }
@@ -48,24 +48,24 @@ impl<T, G> HeldShare<T, G> {
     }
 }
 
-type Known = Vec<Weak<dyn Forks>>;
+type Participants = Vec<Weak<dyn ForkParticipant>>;
 
 /// The locked objects, and the lock of the list, which is taken last.
-type Held = (Vec<Box<dyn Still>>, MutexGuard<'static, Known>);
+type HeldLocks = (Vec<Box<dyn ForkGuard>>, MutexGuard<'static, Participants>);
 
-static KNOWN: Mutex<Known> = Mutex::new(Vec::new());
+static KNOWN: Mutex<Participants> = Mutex::new(Vec::new());
 
 thread_local! {
     /// The locks during a fork.
-    static STILL: RefCell<Option<Held>> = const { RefCell::new(None) };
+    static STILL: RefCell<Option<HeldLocks>> = const { RefCell::new(None) };
 }
 
-fn known() -> MutexGuard<'static, Known> {
+fn known() -> MutexGuard<'static, Participants> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Registers an object for all forks from now on, as long as it exists.
-pub(crate) fn register(forks: Weak<dyn Forks>) {
+pub(crate) fn register(forks: Weak<dyn ForkParticipant>) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: the functions do not unwind, and the system removes them when the library is unloaded. If the system has no memory for
@@ -80,12 +80,12 @@ pub(crate) fn register(forks: Weak<dyn Forks>) {
 extern "C" fn prepare() {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         // Outside the list's lock: locking an object may wait for another thread's fork.
-        let mut all: Vec<Arc<dyn Forks>> = known().iter().filter_map(Weak::upgrade).collect();
+        let mut all: Vec<Arc<dyn ForkParticipant>> = known().iter().filter_map(Weak::upgrade).collect();
         all.sort_by_key(|forks| forks.comes_last());
         if all.is_empty() {
             return;
         }
-        let held: Vec<Box<dyn Still>> = all.into_iter().filter_map(Forks::hold).collect();
+        let held: Vec<Box<dyn ForkGuard>> = all.into_iter().filter_map(ForkParticipant::hold).collect();
         let list = known();
         let _ = STILL.try_with(|still| still.replace(Some((held, list))));
     }));

@@ -74,7 +74,7 @@ impl Cache {
     }
 
     /// Returns the directory for remembered hashes of compilers' files.
-    pub(crate) fn notes(&self) -> PathBuf {
+    pub(crate) fn fingerprints(&self) -> PathBuf {
         self.dir.join(room::COMPILERS)
     }
 

@@ -53,7 +53,7 @@ impl Inputs {
         // After reading the contents: an unchanged time proves that the process read the same contents.
         let mut unchanged = Unchanged { since: began, seen: HashSet::new() };
         let Lookups { absent, present } = lookups;
-        let same = files.iter().all(|(path, _)| unchanged.is(path))
+        let same = files.iter().all(|(path, _)| unchanged.check(path))
             && absent.iter().all(|path| is_absent(path))
             && present.iter().all(|path| path.exists());
         same.then_some(Self { files, absent, present })
@@ -86,14 +86,14 @@ struct Unchanged {
 
 impl Unchanged {
     /// True if neither the file nor a link or directory in its path was replaced.
-    fn is(&mut self, path: &Path) -> bool {
+    fn check(&mut self, path: &Path) -> bool {
         let Ok(metadata) = fs::metadata(path) else { return false };
         let stamps = [metadata.modified().ok(), replaced(&metadata)];
-        !stamps.into_iter().flatten().any(|stamp| stamp >= self.since) && self.way(path, LINKS)
+        !stamps.into_iter().flatten().any(|stamp| stamp >= self.since) && self.follow_links(path, LINKS)
     }
 
     /// Follows the links in a path: each link may have been redirected while the compiler ran.
-    fn way(&mut self, path: &Path, links: usize) -> bool {
+    fn follow_links(&mut self, path: &Path, links: usize) -> bool {
         let mut here = PathBuf::new();
         for component in path.components() {
             here.push(component);
@@ -107,7 +107,7 @@ impl Unchanged {
                 }
                 let Ok(target) = fs::read_link(&here) else { return false };
                 let target = here.parent().unwrap_or(Path::new("")).join(target);
-                if !self.way(&target, links - 1) {
+                if !self.follow_links(&target, links - 1) {
                     return false;
                 }
             } else if metadata.is_dir() && self.was_renamed(&metadata) {

@@ -47,7 +47,7 @@ pub struct DetectedCompiler {
     /// A digest that changes if the compiler is replaced or updated.
     pub identity: Digest,
     /// A digest of the release, the leading arguments and the environment variables that the compiler reads; independent of its path.
-    pub surroundings: Digest,
+    pub config_digest: Digest,
     /// Earlier candidates that were rejected.
     pub rejected: Vec<Rejected>,
 }
@@ -139,9 +139,11 @@ impl Finder<'_> {
                         None => why,
                     },
                 },
-                Err(Rejection::Cancelled) => return Err(DiscoverError::Interrupted),
-                Err(Rejection::Machine { what, why, hint }) => return Err(DiscoverError::Machine { what, why, hint }),
-                Err(Rejection::Because(why)) => why,
+                Err(RejectReason::Cancelled) => return Err(DiscoverError::Interrupted),
+                Err(RejectReason::Machine { what, why, hint }) => {
+                    return Err(DiscoverError::Machine { what, why, hint });
+                }
+                Err(RejectReason::Because(why)) => why,
             };
             tried.push(Rejected { command: shown, why: rejected });
         }
@@ -158,9 +160,9 @@ impl Finder<'_> {
     /// Why the program is no compiler.
     pub fn identify(&self, name: &str) -> Result<DetectedCompiler, String> {
         self.ask(&[name.into()], None).map_err(|rejection| match rejection {
-            Rejection::Cancelled => "interrupted".to_owned(),
-            Rejection::Machine { what, why, .. } => format!("cannot {what}: {why}"),
-            Rejection::Because(why) => why,
+            RejectReason::Cancelled => "interrupted".to_owned(),
+            RejectReason::Machine { what, why, .. } => format!("cannot {what}: {why}"),
+            RejectReason::Because(why) => why,
         })
     }
 
@@ -204,13 +206,13 @@ impl Finder<'_> {
         words.map_or(whole, |words| words.into_iter().map(Into::into).collect())
     }
 
-    fn ask(&self, command: &[OsString], target: Option<(&str, &Target)>) -> Result<DetectedCompiler, Rejection> {
+    fn ask(&self, command: &[OsString], target: Option<(&str, &Target)>) -> Result<DetectedCompiler, RejectReason> {
         let behind_launcher = match command {
             [first, rest @ ..] if !rest.is_empty() && is_launcher(Path::new(first)) => rest,
             _ => command,
         };
         let [program, leading @ ..] = behind_launcher else {
-            return Err(Rejection::Because("is empty".to_owned()));
+            return Err(RejectReason::Because("is empty".to_owned()));
         };
         // A compiler's name may be a link to a launcher (Debian's /usr/lib/ccache): the compiler itself comes later on PATH.
         let (path, env) = self
@@ -219,14 +221,14 @@ impl Finder<'_> {
             .find(|path| !fs::canonicalize(path).is_ok_and(|real| is_launcher(&real)))
             .map(|path| (path, Vec::new()))
             .or_else(|| visual_studio(program, target.map(|(_, target)| &target.arch)))
-            .ok_or_else(|| Rejection::Because(NOT_FOUND.to_owned()))?;
+            .ok_or_else(|| RejectReason::Because(NOT_FOUND.to_owned()))?;
         let mut compiler = self.probe(path, leading.to_vec(), env)?;
-        if compiler.family == Family::ClangCl && !self.hears_cl(&compiler) {
+        if compiler.family == Family::ClangCl && !self.has_cl_command_line(&compiler) {
             compiler.family = Family::Clang;
         }
-        let surroundings = surroundings(&compiler, self.environment);
-        let identity = identity(&compiler, &surroundings, self.environment);
-        Ok(DetectedCompiler { toolchain: toolchain(compiler), identity, surroundings, rejected: Vec::new() })
+        let config_digest = config_digest(&compiler, self.environment);
+        let identity = identity(&compiler, &config_digest, self.environment);
+        Ok(DetectedCompiler { toolchain: toolchain(compiler), identity, config_digest, rejected: Vec::new() })
     }
 
     fn probe(
@@ -234,43 +236,45 @@ impl Finder<'_> {
         program: PathBuf,
         leading: Vec<OsString>,
         env: Vec<(OsString, OsString)>,
-    ) -> Result<Compiler, Rejection> {
+    ) -> Result<Compiler, RejectReason> {
         let source = self.temp_dir.join("probe.c");
-        fs::write(&source, probe::SOURCE).map_err(|error| Rejection::of("write", &source, &error))?;
+        fs::write(&source, probe::SOURCE).map_err(|error| RejectReason::of("write", &source, &error))?;
         let args = vec!["-E".into(), source.into()];
         let step =
             Step { program: program.clone(), leading: leading.clone(), args, env: env.clone(), response: Syntax::Gnu };
         let output = self.run(step)?;
         let compiler =
-            probe::read_answer(program, leading, &output).map_err(|error| Rejection::Because(error.to_string()))?;
+            probe::read_answer(program, leading, &output).map_err(|error| RejectReason::Because(error.to_string()))?;
         let foreign = Os::from_name(std::env::consts::OS) != Some(compiler.target.os);
         Ok(Compiler { env, foreign, ..compiler })
     }
 
     /// True if a clang for Microsoft's ABI has `cl`'s command line: the preprocessor's macros are the same, but only `cl`'s command line
     /// has this flag.
-    fn hears_cl(&self, compiler: &Compiler) -> bool {
+    fn has_cl_command_line(&self, compiler: &Compiler) -> bool {
         let Compiler { program, leading, env, .. } = compiler.clone();
         let args = vec!["-nologo".into(), "-E".into(), self.temp_dir.join("probe.c").into()];
         let step = Step { program, leading, args, env, response: Syntax::Msvc };
         self.run(step).is_ok()
     }
 
-    fn run(&self, step: Step) -> Result<Vec<u8>, Rejection> {
+    fn run(&self, step: Step) -> Result<Vec<u8>, RejectReason> {
         let program = step.program.clone();
         let invocation =
             Invocation { step: &step, deadline: Some(Instant::now() + PROBE_TIME), temp_dir: self.temp_dir };
         let finished = self.executor.run(&invocation).map_err(|error| match error {
-            ExecError::Cancelled => Rejection::Cancelled,
-            ExecError::TimedOut { .. } => Rejection::Because(format!("did not answer in {} s", PROBE_TIME.as_secs())),
+            ExecError::Cancelled => RejectReason::Cancelled,
+            ExecError::TimedOut { .. } => {
+                RejectReason::Because(format!("did not answer in {} s", PROBE_TIME.as_secs()))
+            }
             ExecError::Flooded { .. } => {
-                Rejection::Because("wrote more output than a compiler's answer to the probe".to_owned())
+                RejectReason::Because("wrote more output than a compiler's answer to the probe".to_owned())
             }
             ExecError::NotStarted { source, .. } if !machine::is_at_fault(&source) => {
-                Rejection::Because(source.to_string())
+                RejectReason::Because(source.to_string())
             }
-            ExecError::NotStarted { source, program } => Rejection::of("start", &program, &source),
-            ExecError::Io { source, program } => Rejection::of("run", &program, &source),
+            ExecError::NotStarted { source, program } => RejectReason::of("start", &program, &source),
+            ExecError::Io { source, program } => RejectReason::of("run", &program, &source),
         })?;
         match finished.exit {
             // If another part of the process took the exit status, the answer decides.
@@ -279,17 +283,17 @@ impl Finder<'_> {
                 let text = String::from_utf8_lossy(&finished.output);
                 if let Some(hint) = hints::for_machine(&text) {
                     let what = format!("run {}", program.display());
-                    return Err(Rejection::Machine { what, why: text.trim().to_owned(), hint: Some(hint) });
+                    return Err(RejectReason::Machine { what, why: text.trim().to_owned(), hint: Some(hint) });
                 }
                 let line = text.lines().find(|line| line.contains("error:"));
                 let line = line.or_else(|| text.lines().find(|line| !line.trim().is_empty())).unwrap_or("no output");
-                Err(Rejection::Because(format!("cannot preprocess C ({exit}): {}", line.trim())))
+                Err(RejectReason::Because(format!("cannot preprocess C ({exit}): {}", line.trim())))
             }
         }
     }
 }
 
-enum Rejection {
+enum RejectReason {
     Cancelled,
     Because(String),
     /// A problem of the machine, which would affect the next candidate too.
@@ -300,7 +304,7 @@ enum Rejection {
     },
 }
 
-impl Rejection {
+impl RejectReason {
     fn of(action: &str, path: &Path, error: &io::Error) -> Self {
         Self::Machine {
             what: format!("{action} {}", path.display()),
@@ -342,7 +346,7 @@ fn unfit(compiler: &Compiler, choice: Option<Choice>, target: Option<(&str, &Tar
 
 /// Returns a digest that changes if the compiler is replaced or updated: distributions rebuild a release without a new number. gcc finds
 /// its assembler and its linker on `PATH` unless other paths were configured.
-fn identity(compiler: &Compiler, surroundings: &Digest, environment: &Environment) -> Digest {
+fn identity(compiler: &Compiler, config_digest: &Digest, environment: &Environment) -> Digest {
     let found = |name: &&str| environment.programs(OsStr::new(*name)).next();
     let others = ["as", "ld"].iter().filter(|_| compiler.family == Family::Gcc).filter_map(found);
     let programs = std::iter::once(compiler.program.clone()).chain(others);
@@ -355,12 +359,12 @@ fn identity(compiler: &Compiler, surroundings: &Digest, environment: &Environmen
             .field(metadata.map_or(0, |metadata| metadata.len()).to_le_bytes())
             .field(modified.as_nanos().to_le_bytes())
     });
-    key.field(compiler.to_string()).field(surroundings.as_str()).finish()
+    key.field(compiler.to_string()).field(config_digest.as_str()).finish()
 }
 
-fn surroundings(compiler: &Compiler, environment: &Environment) -> Digest {
+fn config_digest(compiler: &Compiler, environment: &Environment) -> Digest {
     let Compiler { family, version, target, .. } = compiler;
-    KeyBuilder::new("compiler's surroundings")
+    KeyBuilder::new("compiler's config_digest")
         .field(format!("{family} {version} {target}"))
         .field(&compiler.version_text)
         .fields(compiler.leading.iter().map(|word| word.as_encoded_bytes()))

@@ -49,7 +49,7 @@ pub use prestarted::PrestartedProcess;
 pub(crate) use watch::Watch;
 
 use crate::sync;
-use crate::unwind::{catch, thread_ends};
+use crate::unwind::{catch, is_thread_ending};
 use output::{Output, cut_off};
 use running::{Ended, Processes, Waits};
 
@@ -83,7 +83,9 @@ impl fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "signal {signal}"),
-            Self::Unknown => f.write_str("unknown exit status, because another part of the host's process reaped the compiler"),
+            Self::Unknown => {
+                f.write_str("unknown exit status, because another part of the host's process reaped the compiler")
+            }
         }
     }
 }
@@ -149,7 +151,7 @@ pub trait Executor: Send + Sync {
     ///
     /// # Errors
     /// [`ExecError`], also if the host waits for children itself.
-    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError>;
+    fn prestart(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError>;
 
     /// Runs `wait`, which waits for something other than a process, and tells the [`BlockingObserver`] about it.
     fn rest(&self, wait: &mut dyn FnMut()) {
@@ -362,7 +364,7 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         // A thread that the host is ending must not call the host.
-        if !thread_ends() {
+        if !is_thread_ending() {
             let _ = catch(|| self.0.leave());
         }
     }
@@ -373,7 +375,7 @@ impl Executor for ProcessExecutor {
         self.start(invocation, None)?.wait()
     }
 
-    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError> {
+    fn prestart(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError> {
         let failed = |source| ExecError::Io { program: invocation.step.program.clone(), source };
         if self.processes.reaper.is_some() {
             // The process would be between the host's `enter` and `leave` for as long as it waits.

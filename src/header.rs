@@ -75,7 +75,7 @@ impl UnitHeader {
     }
 
     /// Returns the header with path-independent digests, for cache keys. `None` if the PCH's inputs are unknown.
-    pub(crate) fn anywhere(&self) -> Option<Self> {
+    pub(crate) fn portable(&self) -> Option<Self> {
         Some(match self {
             Self::None => Self::None,
             Self::Text(path) => Self::Text(path.clone()),

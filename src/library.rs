@@ -14,7 +14,7 @@ use std::ptr::NonNull;
 #[cfg(target_os = "linux")]
 use crate::{
     maps,
-    memfd::{self, Holds},
+    memfd::{self, MemfdContent},
 };
 
 /// Why a library could not be loaded, or a symbol not be found.
@@ -71,7 +71,7 @@ impl Library {
         use std::os::fd::AsRawFd;
         let failed = |error: io::Error| LoadError::Open { path: name.to_owned(), reason: error.to_string() };
         let short = name.file_name().unwrap_or_default().to_string_lossy();
-        let mut file = memfd::create(&short, Holds::Code).map_err(failed)?;
+        let mut file = memfd::create(&short, MemfdContent::Code).map_err(failed)?;
         file.write_all(image).map_err(failed)?;
         // The mapping keeps the memory alive, and the descriptor can be closed.
         let loaded = Self::open(&path_of_descriptor(file.as_raw_fd()))?;
@@ -84,7 +84,10 @@ impl Library {
     /// [`LoadError::Open`], always.
     #[cfg(not(target_os = "linux"))]
     pub fn from_memory(_image: &[u8], name: &Path) -> Result<Self, LoadError> {
-        Err(LoadError::Open { path: name.to_owned(), reason: "this system cannot load a library from memory".to_owned() })
+        Err(LoadError::Open {
+            path: name.to_owned(),
+            reason: "this system cannot load a library from memory".to_owned(),
+        })
     }
 
     /// Loads a library and binds all its symbols. Loading runs the library's initialisers: the library must be as trustworthy as its C
@@ -125,7 +128,7 @@ impl Library {
     /// # Errors
     /// [`LoadError::Open`] if the system does not allow executing the copy.
     #[cfg(target_os = "linux")]
-    pub(crate) fn leave_file(&self, symbol: &str) -> Result<(), LoadError> {
+    pub(crate) fn copy_out_of_file(&self, symbol: &str) -> Result<(), LoadError> {
         use rustix::mm::{MapFlags, MprotectFlags, MremapFlags, ProtFlags, mmap_anonymous, mprotect, mremap_fixed};
         let address = self.address(symbol)?.as_ptr();
         let Some(range) = mapping_of(address as usize) else { return Ok(()) };
@@ -153,7 +156,7 @@ impl Library {
     /// Only Linux has perf.
     #[cfg(not(target_os = "linux"))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux")]
-    pub(crate) fn leave_file(&self, _symbol: &str) -> Result<(), LoadError> {
+    pub(crate) fn copy_out_of_file(&self, _symbol: &str) -> Result<(), LoadError> {
         Ok(())
     }
 

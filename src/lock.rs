@@ -53,8 +53,8 @@ pub(crate) fn release(file: &File, path: &Path) -> Result<(), Error> {
 
 /// The last message about waiting that an observer got.
 #[derive(PartialEq)]
-enum Told {
-    Nothing,
+enum LastMessage {
+    None,
     Waits,
     WaitsLong,
 }
@@ -66,20 +66,20 @@ fn acquire(
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let began = Instant::now();
-    let mut told = Told::Nothing;
+    let mut last = LastMessage::None;
     loop {
         match attempt() {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(Error::file("lock", path)(error)),
             Err(TryLockError::WouldBlock) if executor.is_cancelled() => return Err(Error::Interrupted),
             Err(TryLockError::WouldBlock) => {
-                if told == Told::Nothing {
+                if last == LastMessage::None {
                     observer.event(&Event::Waiting { path, long: false });
-                    told = Told::Waits;
+                    last = LastMessage::Waits;
                 }
-                if told == Told::Waits && began.elapsed() >= LONG {
+                if last == LastMessage::Waits && began.elapsed() >= LONG {
                     observer.event(&Event::Waiting { path, long: true });
-                    told = Told::WaitsLong;
+                    last = LastMessage::WaitsLong;
                 }
                 thread::sleep(PAUSE);
             }

@@ -7,7 +7,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create
 
 /// The purpose of such a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holds {
+pub(crate) enum MemfdContent {
     /// Code to load and run.
     Code,
     /// Data that is never executed.
@@ -18,11 +18,11 @@ pub(crate) enum Holds {
 ///
 /// # Errors
 /// The system's error, also if it forbids executing such files (`vm.memfd_noexec`).
-pub(crate) fn create(name: &str, holds: Holds) -> io::Result<File> {
-    let runs = match holds {
-        Holds::Code => MemfdFlags::EXEC,
+pub(crate) fn create(name: &str, content: MemfdContent) -> io::Result<File> {
+    let runs = match content {
+        MemfdContent::Code => MemfdFlags::EXEC,
         // NOEXEC_SEAL implies sealing, and older systems know ALLOW_SEALING only.
-        Holds::Text => MemfdFlags::NOEXEC_SEAL | MemfdFlags::ALLOW_SEALING,
+        MemfdContent::Text => MemfdFlags::NOEXEC_SEAL | MemfdFlags::ALLOW_SEALING,
     };
     let known = runs & MemfdFlags::ALLOW_SEALING;
     // Before Linux 6.3 these flags were unknown, and not needed.

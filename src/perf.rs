@@ -46,7 +46,7 @@ impl PerfMap {
     /// [`LoadError`] if the code cannot be executed any more. A missing map is no error: perf is a convenience.
     pub(crate) fn add(&self, library: &Library, image: &[u8], entry: &str) -> Result<(), LoadError> {
         let address = library.address(entry)?.as_ptr() as u64;
-        library.leave_file(entry)?;
+        library.copy_out_of_file(entry)?;
         let functions = functions(image, entry, address).unwrap_or_default();
         let mut names = lock(&self.names);
         let line = |Function { start, size, symbol }: Function| match names.remove(&symbol) {

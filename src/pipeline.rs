@@ -15,7 +15,7 @@ use mjit_cc_platforms::{
     contains_directory, quote::line_directive, reports_crash,
 };
 
-use crate::admission::{Admission, Memory, Permit};
+use crate::admission::{Admission, MemoryLimit, Permit};
 use crate::cache::ObjectCache;
 use crate::depend::{FileDigests, Inputs, SearchPath};
 use crate::discover::{DetectedCompiler, DetectedLauncher};
@@ -106,7 +106,7 @@ impl Pipeline {
         let expanded = |words| response::expanded(words, syntax);
         let (cflags, ldflags) = (expanded(flags.cflags), expanded(flags.ldflags));
         let flags = Flags { cflags, ldflags, ..flags };
-        let admission = Admission::new(None, Memory::per_compiler(Memory::DEFAULT));
+        let admission = Admission::new(None, MemoryLimit::per_compiler(MemoryLimit::DEFAULT));
         Self {
             compiler,
             flags,
@@ -161,7 +161,7 @@ impl Pipeline {
         if let Some(path) = &self.flags.host_library {
             check_import_library(path, &self.toolchain().compiler().target)?;
         }
-        if self.flags.linker == Linker::Wild && !InProcess::IS_THERE {
+        if self.flags.linker == Linker::Wild && !InProcess::IS_AVAILABLE {
             return Err(PlanError::Unsupported {
                 toolchain: "this build of mjit-cc".to_owned(),
                 what: "link with wild",
@@ -186,7 +186,7 @@ impl Pipeline {
 
     /// What to tell the linker in this process; nothing where the driver links.
     fn link_words(&self) -> Option<Vec<&'static str>> {
-        let wanted = InProcess::IS_THERE && matches!(self.flags.linker, Linker::Auto | Linker::Wild);
+        let wanted = InProcess::IS_AVAILABLE && matches!(self.flags.linker, Linker::Auto | Linker::Wild);
         wanted.then(|| self.toolchain().link_in_process(&self.flags).ok()).flatten()
     }
 
@@ -437,7 +437,7 @@ impl Pipeline {
         if !self.toolchain().calls_runtime(&self.flags) {
             return Ok(());
         }
-        let (open, needed) = symbols::left_open(library)?;
+        let (open, needed) = symbols::undefined_in_library(library)?;
         let missing = open.into_iter().find_map(|name| Some((Runtime::missing(&name, &needed)?, name)));
         let Some((runtime, symbol)) = missing else { return Ok(()) };
         scratch::remove_file(library);

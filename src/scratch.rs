@@ -44,7 +44,7 @@ pub enum ScratchError {
 /// A private temporary directory. Dropping it removes the directory with its content, unless it is kept.
 #[derive(Debug)]
 pub struct Scratch {
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<HeldDir>>,
     path: PathBuf,
     skipped: Vec<(PathBuf, io::Error)>,
     /// Files whose removal failed, to be tried again.
@@ -53,7 +53,7 @@ pub struct Scratch {
 
 /// This process's directory, which is removed when the value is dropped.
 #[derive(Debug)]
-struct Held {
+struct HeldDir {
     /// `None` if the directory is kept. Shared with a thread that removes a file in it, so that the surrounding lock is not held during the
     /// removal: a fork would inherit the lock.
     locked: Option<Arc<Locked>>,
@@ -83,7 +83,8 @@ impl Scratch {
                 Ok(locked) => {
                     let path = locked.path().to_owned();
                     system::sweep(base, &path);
-                    let held = Mutex::new(Some(Held { locked: Some(Arc::new(locked)), process: std::process::id() }));
+                    let held =
+                        Mutex::new(Some(HeldDir { locked: Some(Arc::new(locked)), process: std::process::id() }));
                     return Ok(Self { held, path, skipped: tried, late: Mutex::default() });
                 }
                 Err(error) => tried.push((base.clone(), error)),
@@ -151,12 +152,12 @@ impl Scratch {
         }
     }
 
-    fn take(&self) -> Option<Held> {
+    fn take(&self) -> Option<HeldDir> {
         lock(&self.held).take()
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldDir {
     fn drop(&mut self) {
         // A later process sweeps what remains.
         let own = self.locked.take().filter(|_| self.process == std::process::id());

@@ -102,7 +102,7 @@ pub fn exported_by_library(path: &Path, target: &Target) -> Result<Vec<String>, 
 
 /// Returns a library's undefined symbols, which must be defined when the library is loaded, and the libraries that are loaded with it.
 /// Empty for formats other than ELF.
-pub(crate) fn left_open(path: &Path) -> Result<(Vec<String>, Vec<String>), SymbolsError> {
+pub(crate) fn undefined_in_library(path: &Path) -> Result<(Vec<String>, Vec<String>), SymbolsError> {
     let bytes = files::read(path).map_err(|source| SymbolsError::Io { path: path.to_owned(), source })?;
     let damaged = |source| SymbolsError::Damaged { path: path.to_owned(), source };
     let file = object::File::parse(&*bytes).map_err(damaged)?;

@@ -16,13 +16,13 @@ pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 #[derive(Debug)]
 pub(crate) struct Locked<'a, T> {
     guard: MutexGuard<'a, T>,
-    count: count::Held,
+    count: count::HeldCount,
 }
 
 /// Takes a lock even if a thread panicked while holding it: the methods of the guarded data keep it consistent.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Locked<'_, T> {
     let guard = mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Locked { guard, count: count::Held::new() }
+    Locked { guard, count: count::HeldCount::new() }
 }
 
 /// Takes a lock if no thread holds it.
@@ -32,7 +32,7 @@ pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<Locked<'_, T>> {
         Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(std::sync::TryLockError::WouldBlock) => return None,
     };
-    Some(Locked { guard, count: count::Held::new() })
+    Some(Locked { guard, count: count::HeldCount::new() })
 }
 
 impl<T> Locked<'_, T> {
@@ -76,9 +76,9 @@ mod count {
 
     /// Counts one lock until it is dropped.
     #[derive(Debug)]
-    pub(super) struct Held;
+    pub(super) struct HeldCount;
 
-    impl Held {
+    impl HeldCount {
         pub(super) fn new() -> Self {
             // While the thread ends, its counter may not exist any more.
             let _ = HELD.try_with(|held| held.set(held.get() + 1));
@@ -86,7 +86,7 @@ mod count {
         }
     }
 
-    impl Drop for Held {
+    impl Drop for HeldCount {
         fn drop(&mut self) {
             let _ = HELD.try_with(|held| held.set(held.get().saturating_sub(1)));
         }
@@ -106,9 +106,9 @@ mod count {
 #[cfg(not(all(debug_assertions, not(loom))))]
 mod count {
     #[derive(Debug)]
-    pub(super) struct Held;
+    pub(super) struct HeldCount;
 
-    impl Held {
+    impl HeldCount {
         pub(super) fn new() -> Self {
             Self
         }

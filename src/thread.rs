@@ -5,11 +5,11 @@
 #![cfg_attr(unix, expect(unsafe_code, reason = "POSIX threads: a first frame of our own, and cancellation held off"))]
 
 #[cfg(all(unix, feature = "capi", not(loom)))]
-pub(crate) use posix::where_it_may_end;
+pub(crate) use posix::allow_thread_exit;
 #[cfg(unix)]
 pub(crate) use posix::{Thread, spawn};
 #[cfg(all(not(unix), feature = "capi", not(loom)))]
-pub(crate) use standard::where_it_may_end;
+pub(crate) use standard::allow_thread_exit;
 #[cfg(not(unix))]
 pub(crate) use standard::{Thread, spawn};
 
@@ -131,7 +131,7 @@ mod posix {
     /// Calls into the host, which may end this thread. Outside of such calls a cancellation waits, since it would otherwise take effect in
     /// system calls of Rust functions that must not unwind. Threads of the host keep their state.
     #[cfg(all(feature = "capi", not(loom)))]
-    pub(crate) fn where_it_may_end<R>(call: impl FnOnce() -> R) -> R {
+    pub(crate) fn allow_thread_exit<R>(call: impl FnOnce() -> R) -> R {
         struct Closed;
         impl Drop for Closed {
             fn drop(&mut self) {
@@ -169,7 +169,7 @@ mod standard {
     }
 
     #[cfg(all(feature = "capi", not(loom)))]
-    pub(crate) fn where_it_may_end<R>(call: impl FnOnce() -> R) -> R {
+    pub(crate) fn allow_thread_exit<R>(call: impl FnOnce() -> R) -> R {
         call()
     }
 

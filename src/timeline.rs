@@ -21,7 +21,7 @@ pub use recorder::{Keep, Recorder, Recording};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
     /// The kind of work.
-    pub kind: Kind,
+    pub kind: WorkKind,
     /// The name of the unit, header or library.
     pub name: String,
     /// The outcome.
@@ -60,7 +60,7 @@ pub struct Span {
 
 /// The kind of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum WorkKind {
     /// Finding a compiler.
     Discovery,
     /// Preparing the header.
@@ -73,7 +73,7 @@ pub enum Kind {
     Compaction,
 }
 
-impl Kind {
+impl WorkKind {
     /// Returns the display name.
     #[must_use]
     pub fn name(self) -> &'static str {

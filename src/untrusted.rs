@@ -38,7 +38,7 @@ pub struct ObjectLinker(InProcess);
 
 impl ObjectLinker {
     /// True if this build has a linker.
-    pub const IS_THERE: bool = InProcess::IS_THERE;
+    pub const IS_AVAILABLE: bool = InProcess::IS_AVAILABLE;
 
     /// Lets the calling thread link without another thread, as a worker's thread does.
     pub fn on_this_thread() {

@@ -40,12 +40,12 @@ impl Caught {
 }
 
 /// True if a forced unwind ends this thread: then the thread must not call the host any more.
-pub(crate) fn thread_ends() -> bool {
+pub(crate) fn is_thread_ending() -> bool {
     ENDS.try_with(Cell::get).unwrap_or(true)
 }
 
 /// Runs `work` and catches what it throws. If a forced unwind ends the thread meanwhile, this function does not return, and
-/// [`thread_ends`] is true.
+/// [`is_thread_ending`] is true.
 pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Caught> {
     struct Passing;
     impl Drop for Passing {
@@ -78,7 +78,7 @@ mod tests {
         for _ in 0..3 {
             let caught = catch(|| -> u32 { panic!("thrown {}", "here") });
             assert_eq!(caught.err().map(|caught| caught.words().to_owned()).as_deref(), Some("thrown here"));
-            assert!(!std::thread::panicking() && !thread_ends());
+            assert!(!std::thread::panicking() && !is_thread_ending());
         }
         let nested = catch(|| catch(|| panic!("inside")).err().map(|caught| caught.words().to_owned()));
         assert_eq!(nested.ok().flatten().as_deref(), Some("inside"));

@@ -45,7 +45,7 @@ use crate::library::Library;
 use crate::link;
 use crate::sync::{Mutex, lock};
 use crate::thread::{self, Thread};
-use crate::unwind::{catch, thread_ends};
+use crate::unwind::{catch, is_thread_ending};
 
 mod at_work;
 mod compact;
@@ -167,7 +167,7 @@ impl Worker {
             self.shared.home.thread_starts();
             let spawned = thread::spawn(&format!("mjit-cc {number}"), life);
             if spawned.is_err() {
-                self.shared.home.thread_ends();
+                self.shared.home.is_thread_ending();
             }
             spawned
         };
@@ -468,7 +468,7 @@ impl Observer for Shared {
 impl Shared {
     fn tell(&self, event: &WorkerEvent) {
         let Options { observer, verbose, warnings, .. } = &self.options;
-        if thread_ends() {
+        if is_thread_ending() {
             return;
         }
         match observer {

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// The memory that must be available for each further compiler.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Memory {
+pub struct MemoryLimit {
     /// The directory that contains `proc` and `sys`.
     root: PathBuf,
     need: u64,
 }
 
-impl Memory {
+impl MemoryLimit {
     /// The usual maximum of a C compiler with a large header, in bytes: gcc at `-O3` with Ruby's header takes a quarter of it.
     pub const DEFAULT: u64 = 400 << 20;
 
@@ -100,10 +100,10 @@ mod tests {
     #[test]
     fn so_many_compilers_run_as_there_is_memory_for() {
         let root = system(1000);
-        let memory = Memory::below(root.path(), 400 * MEBIBYTE).unwrap();
+        let memory = MemoryLimit::below(root.path(), 400 * MEBIBYTE).unwrap();
         assert_eq!([0, 1, 2, 3].map(|young| memory.has_room(young)), [true, true, false, false]);
         let none = system(399);
-        assert!(!Memory::below(none.path(), 400 * MEBIBYTE).unwrap().has_room(0));
+        assert!(!MemoryLimit::below(none.path(), 400 * MEBIBYTE).unwrap().has_room(0));
     }
 
     #[test]
@@ -122,8 +122,8 @@ mod tests {
     fn what_is_not_known_bounds_nothing() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(available(root.path()), None);
-        assert!(Memory::below(root.path(), u64::MAX).unwrap().has_room(1000));
-        assert!(Memory::per_compiler(0).is_none());
+        assert!(MemoryLimit::below(root.path(), u64::MAX).unwrap().has_room(1000));
+        assert!(MemoryLimit::per_compiler(0).is_none());
     }
 
     #[test]

@@ -52,11 +52,11 @@ struct CacheEntry {
     path: PathBuf,
     bytes: u64,
     used: SystemTime,
-    kind: Kind,
+    kind: EntryKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     Object,
     Unfinished,
     Header,
@@ -95,9 +95,9 @@ pub(super) fn stats(dir: &Path) -> io::Result<Stats> {
     let mut stats = Stats::default();
     each(dir, |kept| {
         match kept.kind {
-            Kind::Object => stats.entries += 1,
-            Kind::Header => stats.headers += 1,
-            Kind::Unfinished => {}
+            EntryKind::Object => stats.entries += 1,
+            EntryKind::Header => stats.headers += 1,
+            EntryKind::Unfinished => {}
         }
         stats.bytes += kept.bytes;
     })?;
@@ -122,7 +122,7 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     let mut all = Vec::new();
     let mut total = 0;
     each(dir, |kept| {
-        if kept.kind == Kind::Unfinished {
+        if kept.kind == EntryKind::Unfinished {
             remove_unfinished(&kept.path);
             return;
         }
@@ -137,7 +137,7 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
         if total <= limit / 10 * 9 {
             break;
         }
-        if kind == Kind::Header {
+        if kind == EntryKind::Header {
             if !remove_header(&path) {
                 continue;
             }
@@ -176,7 +176,7 @@ fn remove_header(dir: &Path) -> bool {
 /// Removes unfinished files.
 pub(super) fn sweep(dir: &Path) -> io::Result<()> {
     each(dir, |kept| {
-        if kept.kind == Kind::Unfinished {
+        if kept.kind == EntryKind::Unfinished {
             remove_unfinished(&kept.path);
         }
     })
@@ -205,14 +205,19 @@ fn each(dir: &Path, mut see: impl FnMut(CacheEntry)) -> io::Result<()> {
             if name == HEADERS {
                 let files = || fs::read_dir(&path).into_iter().flatten().flatten();
                 let bytes = files().filter_map(|file| file.metadata().ok()).map(|file| on_disk(file.len())).sum();
-                see(CacheEntry { used: modified(fs::metadata(path.join(STAMP))), bytes, path, kind: Kind::Header });
+                see(CacheEntry {
+                    used: modified(fs::metadata(path.join(STAMP))),
+                    bytes,
+                    path,
+                    kind: EntryKind::Header,
+                });
             } else if let Ok(metadata) = entry.metadata() {
                 let unfinished = entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
                 let kind = match unfinished {
-                    true => Kind::Unfinished,
+                    true => EntryKind::Unfinished,
                     // Remembered hashes are small, and no entries.
                     false if name == COMPILERS => continue,
-                    false => Kind::Object,
+                    false => EntryKind::Object,
                 };
                 let bytes = on_disk(metadata.len());
                 see(CacheEntry { path, bytes, used: modified(Ok(metadata)), kind });

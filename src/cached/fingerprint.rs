@@ -35,7 +35,7 @@ impl ObjectCache {
         observer: &dyn Observer,
     ) -> Option<Arc<Self>> {
         let cache = Cache::new(place);
-        let fingerprint = CompilerFingerprint { pipeline, environment, notes: cache.notes() };
+        let fingerprint = CompilerFingerprint { pipeline, environment, fingerprints: cache.fingerprints() };
         match cache.secure().and_then(|()| fingerprint.identity()) {
             Ok(compiler) => Some(Arc::new(Self::new(cache, compiler))),
             Err(error) => {
@@ -51,7 +51,7 @@ struct CompilerFingerprint<'a> {
     pipeline: &'a Pipeline,
     environment: &'a Environment,
     /// The directory of remembered hashes.
-    notes: PathBuf,
+    fingerprints: PathBuf,
 }
 
 impl CompilerFingerprint<'_> {
@@ -71,7 +71,7 @@ impl CompilerFingerprint<'_> {
         // Libraries have several names each.
         files.sort_unstable();
         files.dedup();
-        let mut key = KeyBuilder::new("compiler by content").field(self.pipeline.compiler.surroundings.as_str());
+        let mut key = KeyBuilder::new("compiler by content").field(self.pipeline.compiler.config_digest.as_str());
         for file in [driver].iter().chain(&files) {
             key = key.field(self.digest(file)?.as_str());
         }
@@ -100,7 +100,7 @@ impl CompilerFingerprint<'_> {
     fn digest(&self, file: &Path) -> io::Result<Digest> {
         let note = Stamp::of(file).filter(Stamp::is_settled).map(|stamp| {
             let name = KeyBuilder::new("file").field(file.as_os_str().as_encoded_bytes()).field(format!("{stamp:?}"));
-            self.notes.join(name.finish().as_str())
+            self.fingerprints.join(name.finish().as_str())
         });
         // The text is a hash and the hash of that hash, so that a truncated file is invalid.
         let check = |text: &str| KeyBuilder::new("note").field(text).finish();
@@ -117,7 +117,7 @@ impl CompilerFingerprint<'_> {
         {
             // A hash that cannot be written now is written another time.
             let text = format!("{text}\n{}", check(&text));
-            let _ = cache::temporary(&self.notes).and_then(|mut file| {
+            let _ = cache::temporary(&self.fingerprints).and_then(|mut file| {
                 file.write_all(text.as_bytes())?;
                 file.persist(note).map_err(|error| error.error)
             });

@@ -45,7 +45,7 @@ impl<'a> CacheHandle<'a> {
         for file in &pipeline.configuration().files {
             key = key.field(pipeline.digests().of(file)?.as_str());
         }
-        let key = pipeline.object_key(key, unit, &header.anywhere()?).ok()?;
+        let key = pipeline.object_key(key, unit, &header.portable()?).ok()?;
         Some(Self { pipeline, cache, key })
     }
 
@@ -70,7 +70,7 @@ impl<'a> CacheHandle<'a> {
     }
 
     /// Does the same as [`put`](Self::put) for a caller that needs no record.
-    pub(crate) fn put_made(&self, ran: StepOutput, object: &Path, observer: &dyn Observer) {
+    pub(crate) fn put_new(&self, ran: StepOutput, object: &Path, observer: &dyn Observer) {
         let StepOutput { text: output, inputs: Some(inputs), .. } = ran else { return };
         // The linker reports an object that cannot be parsed.
         let Ok(defined) = symbols::defined_by_object(object, &self.pipeline.toolchain().compiler().target) else {
@@ -97,14 +97,14 @@ impl<'a> CacheHandle<'a> {
 /// Units whose object contains other units too.
 impl CacheHandle<'_> {
     /// Returns the handle of the group's object that last contained the unit. The object may have been removed.
-    pub(crate) fn noted_group(&self) -> Option<Self> {
+    pub(crate) fn recorded_group(&self) -> Option<Self> {
         let note = self.cache.get(&self.note(), self.pipeline.digests())?;
         let Self { pipeline, cache, .. } = *self;
         Some(Self { pipeline, cache, key: serde_json::from_slice(note.object()).ok()? })
     }
 
     /// Records which group's object contains the unit, for later builds of other groups.
-    pub(crate) fn note_group(&self, group: &Self, observer: &dyn Observer) {
+    pub(crate) fn record_group(&self, group: &Self, observer: &dyn Observer) {
         let noted = serde_json::to_vec(&group.key).map_err(io::Error::from).and_then(|words| {
             let (file, inputs) = (Digest::of_bytes(&words), Inputs::default());
             // The included files are in the record of the group's object.

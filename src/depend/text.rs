@@ -51,7 +51,7 @@ const MACROS: [&str; 2] = [".macro", ".irp"];
 const QUESTIONS: [&str; 3] = ["__has_include", "__has_include_next", "__has_embed"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
+enum TextToken {
     Word(String),
     Text(Vec<u8>),
     Sign(u8),
@@ -61,7 +61,7 @@ enum Token {
 }
 
 /// The operator that pastes two tokens.
-const PASTE: Token = Token::Sign(0xff);
+const PASTE: TextToken = TextToken::Sign(0xff);
 
 impl TextFacts {
     pub(crate) fn of(text: &[u8]) -> Self {
@@ -72,7 +72,7 @@ impl TextFacts {
         let tokens = tokens(&text);
         facts.words(&tokens);
         facts.strings(&tokens);
-        for line in tokens.split(|token| *token == Token::LineEnd) {
+        for line in tokens.split(|token| *token == TextToken::LineEnd) {
             facts.line(line);
         }
         facts
@@ -108,25 +108,25 @@ impl TextFacts {
         self.asks_unknown.then_some("the text of the unit or of a header tests with a macro whether a file exists")
     }
 
-    fn words(&mut self, tokens: &[Token]) {
+    fn words(&mut self, tokens: &[TextToken]) {
         for (at, token) in tokens.iter().enumerate() {
             self.asm |= *token == PASTE;
-            let Token::Word(word) = token else { continue };
+            let TextToken::Word(word) = token else { continue };
             self.word(word);
             // Shorter prefixes are common variable names; their possible continuations are searched for in strings.
-            let is_verb = at.checked_sub(1).is_some_and(|before| tokens[before] == Token::Directive);
+            let is_verb = at.checked_sub(1).is_some_and(|before| tokens[before] == TextToken::Directive);
             let begins = DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
             self.behind_dot |= begins && word.len() > 2 && !is_verb;
             match (at.checked_sub(2).map(|at| &tokens[at..at + 2]), tokens.get(at + 1)) {
                 // Pasted tokens are one word.
-                (Some([Token::Word(first), paste]), _) if *paste == PASTE => self.word(&format!("{first}{word}")),
+                (Some([TextToken::Word(first), paste]), _) if *paste == PASTE => self.word(&format!("{first}{word}")),
                 // An argument, which may become part of a string.
-                (Some([Token::Sign(b'(' | b','), Token::Sign(b'.')]), Some(Token::Sign(b')' | b','))) => {
+                (Some([TextToken::Sign(b'(' | b','), TextToken::Sign(b'.')]), Some(TextToken::Sign(b')' | b','))) => {
                     self.piece |= DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
                 }
                 _ => {}
             }
-            let is_dotted = at.checked_sub(1).is_some_and(|before| tokens[before] == Token::Sign(b'.'));
+            let is_dotted = at.checked_sub(1).is_some_and(|before| tokens[before] == TextToken::Sign(b'.'));
             self.directive |= is_dotted && word.eq_ignore_ascii_case("include");
         }
     }
@@ -137,15 +137,15 @@ impl TextFacts {
     }
 
     /// Checks strings, with adjacent strings joined.
-    fn strings(&mut self, tokens: &[Token]) {
+    fn strings(&mut self, tokens: &[TextToken]) {
         let mut run: Option<Vec<u8>> = None;
-        for token in tokens.iter().chain([&Token::Sign(b';')]) {
+        for token in tokens.iter().chain([&TextToken::Sign(b';')]) {
             match token {
-                Token::Text(text) => run.get_or_insert_default().extend(text),
-                Token::LineEnd => {}
+                TextToken::Text(text) => run.get_or_insert_default().extend(text),
+                TextToken::LineEnd => {}
                 other => {
                     if let Some(text) = run.take() {
-                        self.string(&text, matches!(other, Token::Word(_) | Token::Sign(b'#')));
+                        self.string(&text, matches!(other, TextToken::Word(_) | TextToken::Sign(b'#')));
                     }
                 }
             }
@@ -167,15 +167,15 @@ impl TextFacts {
         }
     }
 
-    fn line(&mut self, line: &[Token]) {
+    fn line(&mut self, line: &[TextToken]) {
         let directive = match line {
-            [Token::Directive, Token::Word(word), ..] => word.as_str(),
+            [TextToken::Directive, TextToken::Word(word), ..] => word.as_str(),
             _ => "",
         };
         match directive {
             "include" | "include_next" | "import" => match &line[2..] {
-                [Token::Text(name), ..] => self.quoted.push(lossy(name)),
-                [Token::Sign(b'<'), ..] => {}
+                [TextToken::Text(name), ..] => self.quoted.push(lossy(name)),
+                [TextToken::Sign(b'<'), ..] => {}
                 _ => self.computed = true,
             },
             "embed" => match named(&line[2..]) {
@@ -185,14 +185,14 @@ impl TextFacts {
             _ => {}
         }
         for (at, token) in line.iter().enumerate() {
-            let Token::Word(word) = token else { continue };
+            let TextToken::Word(word) = token else { continue };
             if !QUESTIONS.contains(&word.as_str()) {
                 continue;
             }
             match line.get(at + 1) {
                 // Defining a macro of the operator's name, and testing whether the compiler has the operator.
                 _ if directive == "define" && at == 2 => {}
-                Some(Token::Sign(b'(')) if directive != "define" => match named(&line[at + 2..]) {
+                Some(TextToken::Sign(b'(')) if directive != "define" => match named(&line[at + 2..]) {
                     Some(asked) => self.asked.push(asked),
                     None => self.asks_unknown = true,
                 },
@@ -204,16 +204,16 @@ impl TextFacts {
 }
 
 /// Returns the name at the beginning of these tokens, in quotes or angle brackets.
-fn named(tokens: &[Token]) -> Option<Asked> {
+fn named(tokens: &[TextToken]) -> Option<Asked> {
     match tokens {
-        [Token::Text(name), ..] => Some(Asked { name: lossy(name), is_quoted: true }),
-        [Token::Sign(b'<'), rest @ ..] => {
-            let end = rest.iter().position(|token| *token == Token::Sign(b'>'))?;
+        [TextToken::Text(name), ..] => Some(Asked { name: lossy(name), is_quoted: true }),
+        [TextToken::Sign(b'<'), rest @ ..] => {
+            let end = rest.iter().position(|token| *token == TextToken::Sign(b'>'))?;
             let mut name = String::new();
             for token in &rest[..end] {
                 match token {
-                    Token::Word(word) => name.push_str(word),
-                    Token::Sign(sign) if *token != PASTE => name.push(char::from(*sign)),
+                    TextToken::Word(word) => name.push_str(word),
+                    TextToken::Sign(sign) if *token != PASTE => name.push(char::from(*sign)),
                     _ => return None,
                 }
             }
@@ -246,7 +246,7 @@ fn spliced(text: &[u8]) -> Vec<u8> {
     out
 }
 
-fn tokens(text: &[u8]) -> Vec<Token> {
+fn tokens(text: &[u8]) -> Vec<TextToken> {
     let mut tokens = Vec::new();
     let mut at = 0;
     let mut begins_line = true;
@@ -254,7 +254,7 @@ fn tokens(text: &[u8]) -> Vec<Token> {
         let rest = &text[at..];
         match byte {
             b'\n' => {
-                tokens.push(Token::LineEnd);
+                tokens.push(TextToken::LineEnd);
                 begins_line = true;
                 at += 1;
                 continue;
@@ -274,12 +274,12 @@ fn tokens(text: &[u8]) -> Vec<Token> {
             }
             b'"' => {
                 let (string, length) = string(rest);
-                tokens.push(Token::Text(string));
+                tokens.push(TextToken::Text(string));
                 at += length;
             }
             b'\'' => {
                 let (_, length) = string(rest);
-                tokens.push(Token::Sign(b'\''));
+                tokens.push(TextToken::Sign(b'\''));
                 at += length;
             }
             _ if rest.starts_with(b"##") => {
@@ -287,16 +287,16 @@ fn tokens(text: &[u8]) -> Vec<Token> {
                 at += 2;
             }
             b'#' if begins_line => {
-                tokens.push(Token::Directive);
+                tokens.push(TextToken::Directive);
                 at += 1;
             }
             _ if is_word(byte) => {
                 let length = rest.iter().take_while(|&&byte| is_word(byte)).count();
-                tokens.push(Token::Word(lossy(&rest[..length])));
+                tokens.push(TextToken::Word(lossy(&rest[..length])));
                 at += length;
             }
             _ => {
-                tokens.push(Token::Sign(byte));
+                tokens.push(TextToken::Sign(byte));
                 at += 1;
             }
         }

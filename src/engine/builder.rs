@@ -9,7 +9,7 @@ use std::time::Duration;
 use mjit_cc_platforms::Flags;
 
 use super::{Engine, Shared};
-use crate::admission::{Admission, Memory};
+use crate::admission::{Admission, MemoryLimit};
 use crate::cache::{CachePlace, ObjectCache};
 use crate::discover::{CompilerSpec, DetectedLauncher, Environment, Finder};
 use crate::error::Error;
@@ -50,7 +50,7 @@ impl Default for EngineBuilder {
             flags: Flags::default(),
             environment: None,
             header: WorkerHeader::None,
-            memfree: Memory::DEFAULT,
+            memfree: MemoryLimit::DEFAULT,
             timeout: Some(Duration::from_secs(60)),
             output_limit: Some(DEFAULT_LIMIT),
             standby: 0,
@@ -97,7 +97,7 @@ impl EngineBuilder {
     }
 
     /// How many bytes of memory must be free for each compiler that starts beside another; 0 disables the check.
-    /// By default [`Memory::DEFAULT`].
+    /// By default [`MemoryLimit::DEFAULT`].
     pub fn memfree(mut self, bytes: u64) -> Self {
         self.memfree = bytes;
         self
@@ -183,7 +183,7 @@ impl EngineBuilder {
         let mut pipeline = Pipeline::new(compiler, self.flags, executor, scratch);
         pipeline.timeout = self.timeout;
         pipeline.watched = Watched::of(self.hash_files, self.hash_env, &environment.variables)?;
-        pipeline.admission = Admission::new(None, Memory::per_compiler(self.memfree));
+        pipeline.admission = Admission::new(None, MemoryLimit::per_compiler(self.memfree));
         pipeline.check_link()?;
         if let Some(launcher) = &self.launcher {
             pipeline.launcher = Some(DetectedLauncher::find(std::slice::from_ref(launcher), &environment)?);

@@ -23,20 +23,20 @@ for group in $all; do kill -KILL "-$group"; done"#;
 
 /// The shell's state. Shared by threads.
 #[derive(Default)]
-pub(super) struct Orphans(Mutex<State>);
+pub(super) struct Orphans(Mutex<ShellState>);
 
 #[derive(Default)]
-enum State {
+enum ShellState {
     #[default]
     Idle,
     /// The lines to write once the shell runs.
     Starting(Vec<u8>),
-    Running(Keeper),
+    Running(ShellProcess),
     /// The shell could not be started, or died: nothing is recorded.
     Off,
 }
 
-struct Keeper {
+struct ShellProcess {
     shell: Child,
     writer: PipeWriter,
     /// With an open reader, a write to a dead shell is an error and not a SIGPIPE, which ends a host written in C.
@@ -50,17 +50,17 @@ impl Orphans {
         {
             let mut state = lock(&self.0);
             match &mut *state {
-                State::Idle => *state = State::Starting(line.into_bytes()),
-                State::Starting(waiting) => return waiting.extend(line.into_bytes()),
-                State::Running(_) => return state.tell(line.as_bytes()),
-                State::Off => return,
+                ShellState::Idle => *state = ShellState::Starting(line.into_bytes()),
+                ShellState::Starting(waiting) => return waiting.extend(line.into_bytes()),
+                ShellState::Running(_) => return state.write(line.as_bytes()),
+                ShellState::Off => return,
             }
         }
-        let started = Keeper::start();
+        let started = ShellProcess::start();
         let mut state = lock(&self.0);
-        let next = started.map_or(State::Off, State::Running);
-        if let State::Starting(waiting) = std::mem::replace(&mut *state, next) {
-            state.tell(&waiting);
+        let next = started.map_or(ShellState::Off, ShellState::Running);
+        if let ShellState::Starting(waiting) = std::mem::replace(&mut *state, next) {
+            state.write(&waiting);
         }
     }
 
@@ -69,16 +69,16 @@ impl Orphans {
         let line = format!("- {group}\n");
         let mut state = lock(&self.0);
         match &mut *state {
-            State::Starting(waiting) => waiting.extend(line.into_bytes()),
-            State::Running(_) => state.tell(line.as_bytes()),
-            State::Idle | State::Off => {}
+            ShellState::Starting(waiting) => waiting.extend(line.into_bytes()),
+            ShellState::Running(_) => state.write(line.as_bytes()),
+            ShellState::Idle | ShellState::Off => {}
         }
     }
 
     /// Ends the shell, when no process runs any more.
     pub(super) fn close(&self) {
-        let state = std::mem::replace(&mut *lock(&self.0), State::Off);
-        if let State::Running(Keeper { mut shell, writer, _reader }) = state {
+        let state = std::mem::replace(&mut *lock(&self.0), ShellState::Off);
+        if let ShellState::Running(ShellProcess { mut shell, writer, _reader }) = state {
             drop((writer, _reader));
             // Another part of the process may have reaped the shell.
             let _ = shell.wait();
@@ -88,25 +88,25 @@ impl Orphans {
     /// For the child of a fork: the parent's shell must not wait for the child's end.
     pub(super) fn leave(&self) {
         if let Some(mut state) = try_lock(&self.0) {
-            drop(std::mem::replace(&mut *state, State::Off));
+            drop(std::mem::replace(&mut *state, ShellState::Off));
         }
     }
 }
 
-impl State {
+impl ShellState {
     /// Writes to the shell. If a line cannot be written, the shell is ended: it would later end a group whose number was reused.
-    fn tell(&mut self, text: &[u8]) {
-        let Self::Running(keeper) = self else { return };
-        if keeper.writer.write_all(text).is_err() {
+    fn write(&mut self, text: &[u8]) {
+        let Self::Running(process) = self else { return };
+        if process.writer.write_all(text).is_err() {
             // The shell is not reaped yet, so that the number is still the shell's.
-            let _ = keeper.shell.kill();
-            let _ = keeper.shell.try_wait();
+            let _ = process.shell.kill();
+            let _ = process.shell.try_wait();
             *self = Self::Off;
         }
     }
 }
 
-impl Keeper {
+impl ShellProcess {
     fn start() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         // A stopped shell must not block this process.
@@ -152,13 +152,13 @@ mod tests {
         let orphans = Orphans::default();
         let (mut sleeper, group) = sleeper();
         orphans.add(group);
-        if let State::Running(keeper) = &mut *lock(&orphans.0) {
-            keeper.shell.kill().unwrap();
-            keeper.shell.wait().unwrap();
+        if let ShellState::Running(process) = &mut *lock(&orphans.0) {
+            process.shell.kill().unwrap();
+            process.shell.wait().unwrap();
         }
         let until = Instant::now() + Duration::from_secs(20);
         // Until the pipe is full.
-        while !matches!(*lock(&orphans.0), State::Off) {
+        while !matches!(*lock(&orphans.0), ShellState::Off) {
             assert!(Instant::now() < until);
             orphans.add(group);
             orphans.remove(group);

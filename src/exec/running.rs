@@ -60,12 +60,12 @@ struct Table {
     /// When the watchdog wakes; `None` if it waits for a notification.
     watchdog_sleeps: Option<Instant>,
     next_id: u64,
-    running: HashMap<u64, Running>,
+    running: HashMap<u64, RunningProcess>,
     clock: Clock,
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunningProcess {
     group: system::Group,
     deadline: Option<Instant>,
     timed_out: bool,
@@ -134,7 +134,7 @@ impl Processes {
         let id = table.next_id;
         table.next_id += 1;
         let wake = earlier(deadline, output.as_deref().and_then(next_look));
-        table.running.insert(id, Running { group, deadline, timed_out: false, output, stopped: Duration::ZERO });
+        table.running.insert(id, RunningProcess { group, deadline, timed_out: false, output, stopped: Duration::ZERO });
         self.watch_for(&mut table, wake);
         id
     }

@@ -90,7 +90,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// the file cannot grow beyond the size.
 pub(super) fn unnamed_file(dir: &Path, size: Option<u64>) -> io::Result<(File, bool)> {
     #[cfg(target_os = "linux")]
-    if let Ok(memory) = crate::memfd::create("output", crate::memfd::Holds::Text) {
+    if let Ok(memory) = crate::memfd::create("output", crate::memfd::MemfdContent::Text) {
         let is_fixed = size.is_some_and(|size| may_be_so_large(size) && crate::memfd::fix(&memory, size).is_ok());
         return Ok((memory, is_fixed));
     }

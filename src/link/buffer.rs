@@ -9,10 +9,10 @@ const LARGE: usize = 4 << 20;
 
 /// A byte buffer of fixed size.
 #[derive(Debug)]
-pub(crate) struct Buffer(Memory);
+pub(crate) struct Buffer(Storage);
 
 #[derive(Debug)]
-enum Memory {
+enum Storage {
     Small(Vec<u8>),
     Large(MmapMut),
 }
@@ -25,15 +25,15 @@ impl Buffer {
         {
             // Without huge pages (`madvise(2)`, `MADV_HUGEPAGE`) small pages are used.
             let _ = map.advise(Advice::HugePage);
-            return Self(Memory::Large(map));
+            return Self(Storage::Large(map));
         }
-        Self(Memory::Small(vec![0; size]))
+        Self(Storage::Small(vec![0; size]))
     }
 }
 
 impl From<Vec<u8>> for Buffer {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Memory::Small(bytes))
+        Self(Storage::Small(bytes))
     }
 }
 
@@ -42,8 +42,8 @@ impl Deref for Buffer {
 
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Memory::Small(bytes) => bytes,
-            Memory::Large(map) => map,
+            Storage::Small(bytes) => bytes,
+            Storage::Large(map) => map,
         }
     }
 }
@@ -51,8 +51,8 @@ impl Deref for Buffer {
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
-            Memory::Small(bytes) => bytes,
-            Memory::Large(map) => map,
+            Storage::Small(bytes) => bytes,
+            Storage::Large(map) => map,
         }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct InProcess(());
 
 impl InProcess {
     /// True if this build has a linker.
-    pub(crate) const IS_THERE: bool = false;
+    pub(crate) const IS_AVAILABLE: bool = false;
 
     pub(crate) fn link(
         &self,

@@ -19,7 +19,7 @@ const LE: LittleEndian = LittleEndian;
 
 type Header = FileHeader64<LittleEndian>;
 type Section = SectionHeader64<LittleEndian>;
-type Why = &'static str;
+type Flaw = &'static str;
 
 /// One object during the check.
 struct Object<'a> {
@@ -33,7 +33,7 @@ struct Object<'a> {
 }
 
 /// Returns why an object is not sound.
-pub(super) fn check(data: &[u8]) -> Result<(), Why> {
+pub(super) fn check(data: &[u8]) -> Result<(), Flaw> {
     let mut object = Object::open(data)?;
     sections::check(&object)?;
     object.find_symbols()?;
@@ -45,7 +45,7 @@ pub(super) fn check(data: &[u8]) -> Result<(), Why> {
 }
 
 impl<'a> Object<'a> {
-    fn open(data: &'a [u8]) -> Result<Self, Why> {
+    fn open(data: &'a [u8]) -> Result<Self, Flaw> {
         let header = Header::parse(data).map_err(|_| "the file is not a 64-bit object")?;
         let ident = header.e_ident();
         let is_known = header.e_type(LE) == elf::ET_REL
@@ -67,7 +67,7 @@ impl<'a> Object<'a> {
         Ok(Self { data, machine, table, sections, symbols: &[], symbol_table: 0 })
     }
 
-    fn find_symbols(&mut self) -> Result<(), Why> {
+    fn find_symbols(&mut self) -> Result<(), Flaw> {
         let mut tables = self.sections.iter().enumerate().filter(|(_, one)| one.sh_type(LE) == elf::SHT_SYMTAB);
         if let Some((index, section)) = tables.next() {
             self.symbol_table = index;

@@ -47,12 +47,12 @@ const LIBRARY: &str = "library.so";
 #[derive(Default)]
 pub(crate) struct InProcess {
     threads: Threads,
-    known: Arc<Known>,
+    known: Arc<LinkCache>,
 }
 
 /// Results of earlier links, for later links.
 #[derive(Default)]
-struct Known {
+struct LinkCache {
     system: OnceLock<Option<System>>,
     /// The arguments for one object, and their parsed form: parsing again would take a tenth of such a link. The second element is for an
     /// object with one further input, such as the C library's versions.
@@ -67,7 +67,7 @@ impl fmt::Debug for InProcess {
 
 impl InProcess {
     /// True if this build has a linker.
-    pub(crate) const IS_THERE: bool = true;
+    pub(crate) const IS_AVAILABLE: bool = true;
 
     /// Links objects into a library of the kind that `words` specifies. `ask` asks the compiler how it links; it is called at most once,
     /// and only if an object has an open symbol.
@@ -95,7 +95,7 @@ impl InProcess {
     }
 }
 
-impl Known {
+impl LinkCache {
     /// Links on the current rayon threads. `None` if the compiler has to be asked first how it links.
     fn link(&self, words: &[String], objects: &[PathBuf]) -> Result<Option<Buffer>, NotLinked> {
         let objects = Objects::read(objects)?;
@@ -124,7 +124,7 @@ impl Known {
             files.insert(PathBuf::from(&name), input);
             line.push(name);
         }
-        let memory = Memory(Arc::new(Shared { files, library: Mutex::default() }));
+        let memory = MemoryFiles(Arc::new(SharedFiles { files, library: Mutex::default() }));
         let linker = Linker::with_file_system(memory.clone());
         match usual.and_then(OnceLock::get) {
             Some((known, args)) if *known == line => linker.run(args).map(drop).map_err(refused)?,
@@ -179,9 +179,9 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
 
 /// The file system that wild sees: the inputs, and the library after the link.
 #[derive(Clone)]
-struct Memory(Arc<Shared>);
+struct MemoryFiles(Arc<SharedFiles>);
 
-struct Shared {
+struct SharedFiles {
     files: HashMap<PathBuf, Text>,
     library: Mutex<Option<Buffer>>,
 }
@@ -194,7 +194,7 @@ impl InputFileData for Text {
 
 struct Output {
     bytes: Buffer,
-    memory: Memory,
+    memory: MemoryFiles,
 }
 
 impl OutputFileData for Output {
@@ -212,13 +212,13 @@ impl OutputFileData for Output {
     }
 }
 
-impl Memory {
+impl MemoryFiles {
     fn get(&self, path: &Path) -> io::Result<&Text> {
         self.0.files.get(path).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
-impl FileSystem for Memory {
+impl FileSystem for MemoryFiles {
     type Input = Text;
     type Output = Output;
 

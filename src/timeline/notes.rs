@@ -5,7 +5,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::recorder::Keep;
-use super::{Bar, Kind, Outcome, Span, Timeline, Turn};
+use super::{Bar, Outcome, Span, Timeline, Turn, WorkKind};
 use crate::event::Stage;
 use crate::report::{Status, UnitReport};
 
@@ -75,8 +75,8 @@ impl Notes {
         *self = Self { compiler, ..Self::new() };
     }
 
-    fn lane(&mut self, kind: Kind) -> usize {
-        let lane = LaneOf { thread: thread::current().id(), compacts: kind == Kind::Compaction };
+    fn lane(&mut self, kind: WorkKind) -> usize {
+        let lane = LaneOf { thread: thread::current().id(), compacts: kind == WorkKind::Compaction };
         self.lanes.iter().position(|other| *other == lane).unwrap_or_else(|| {
             self.lanes.push(lane);
             self.lanes.len() - 1
@@ -88,12 +88,12 @@ impl Notes {
         self.open.entry(thread::current().id()).or_default()
     }
 
-    pub(super) fn begin(&mut self, kind: Kind, name: String, queued: Option<Duration>) {
+    pub(super) fn begin(&mut self, kind: WorkKind, name: String, queued: Option<Duration>) {
         let now = self.began.elapsed();
         self.begin_at(kind, name, queued, now);
     }
 
-    fn begin_at(&mut self, kind: Kind, name: String, queued: Option<Duration>, start: Duration) {
+    fn begin_at(&mut self, kind: WorkKind, name: String, queued: Option<Duration>, start: Duration) {
         let turn = Turn { lane: self.lane(kind), start, end: start, stages: Vec::new() };
         let bar = Bar { kind, name, outcome: Outcome::Running, note: String::new(), queued, turn: None };
         self.here().push(Open { bar, turn, stages: Vec::new(), since: start });
@@ -139,7 +139,7 @@ impl Notes {
     /// Records that the compiler was found, the first piece of work.
     pub(super) fn found(&mut self, family: String, compiler: String) {
         self.compiler = compiler;
-        self.begin_at(Kind::Discovery, family, None, Duration::ZERO);
+        self.begin_at(WorkKind::Discovery, family, None, Duration::ZERO);
         self.end_last(Outcome::Of(Status::Built), String::new());
     }
 
@@ -149,7 +149,7 @@ impl Notes {
 
     pub(super) fn header_reused(&mut self, file: &str, took: Duration) {
         let start = self.began.elapsed().saturating_sub(took);
-        self.begin_at(Kind::Header, file.to_owned(), None, start);
+        self.begin_at(WorkKind::Header, file.to_owned(), None, start);
         self.end_last(Outcome::Of(Status::Reused), String::new());
     }
 
@@ -172,7 +172,7 @@ impl Notes {
             }
         } else if !self.end(&report.unit, outcome, note.clone()) {
             let name = report.unit.clone();
-            self.closed.push_back(Bar { kind: Kind::Unit, name, outcome, note, queued: None, turn: None });
+            self.closed.push_back(Bar { kind: WorkKind::Unit, name, outcome, note, queued: None, turn: None });
         }
     }
 
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_stage_within_another_is_not_counted_twice() {
         let mut notes = Notes::new();
-        notes.begin(Kind::Unit, "u".into(), None);
+        notes.begin(WorkKind::Unit, "u".into(), None);
         for stage in [Stage::Compile, Stage::Wait] {
             notes.stage_began(stage);
             wait_a_moment();
@@ -260,7 +260,7 @@ mod tests {
             cached: false,
         };
         for unit in ["a", "b", "c"] {
-            notes.begin(Kind::Unit, unit.into(), None);
+            notes.begin(WorkKind::Unit, unit.into(), None);
             notes.compiled(unit);
         }
         notes.drop_oldest(Keep::Latest(2));
@@ -275,8 +275,8 @@ mod tests {
     #[test]
     fn a_compaction_has_a_lane_of_its_own_beside_its_thread_s() {
         let mut notes = Notes::new();
-        notes.begin(Kind::Compaction, "2 units".into(), None);
-        notes.begin(Kind::Unit, "u".into(), None);
+        notes.begin(WorkKind::Compaction, "2 units".into(), None);
+        notes.begin(WorkKind::Unit, "u".into(), None);
         notes.end_last(Outcome::Dropped, String::new());
         notes.end_last(Outcome::Dropped, String::new());
         let Timeline { lanes, bars, .. } = notes.timeline();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::notes::Notes;
-use super::{Kind, Outcome, Timeline};
+use super::{Outcome, Timeline, WorkKind};
 use crate::event::{Event, Observer, Stage};
 use crate::report::Status;
 use crate::sync::{Locked, Mutex, lock};
@@ -38,7 +38,7 @@ impl Recorder {
     }
 
     /// Starts a piece of work on this thread.
-    pub(crate) fn begin(&self, kind: Kind, name: impl Into<String>, queued: Option<Duration>) {
+    pub(crate) fn begin(&self, kind: WorkKind, name: impl Into<String>, queued: Option<Duration>) {
         self.notes().begin(kind, name.into(), queued);
     }
 
@@ -73,7 +73,7 @@ impl Observer for Recorder {
                 notes.found(compiler.family.to_string(), compiler.to_string());
             }
             Event::PchStarted { header } => {
-                notes.begin(Kind::Header, header.to_string_lossy().into_owned(), None);
+                notes.begin(WorkKind::Header, header.to_string_lossy().into_owned(), None);
                 notes.stage_began(Stage::Compile);
             }
             Event::PchReady { file, reused: false, .. } => notes.header_ready(&file.to_string_lossy()),
@@ -81,11 +81,11 @@ impl Observer for Recorder {
             Event::PchFailed { header } => {
                 notes.end(&header.to_string_lossy(), Outcome::Of(Status::Failed), String::new());
             }
-            Event::UnitStarted { unit } => notes.begin(Kind::Unit, unit.to_owned(), None),
+            Event::UnitStarted { unit } => notes.begin(WorkKind::Unit, unit.to_owned(), None),
             Event::UnitCompiled { unit } => notes.compiled(unit),
             Event::UnitFinished { report } => notes.finished(report),
             Event::LinkStarted { library, .. } => {
-                notes.begin(Kind::Library, library.to_string_lossy().into_owned(), None);
+                notes.begin(WorkKind::Library, library.to_string_lossy().into_owned(), None);
             }
             Event::LinkFinished { library, reused } => {
                 let status = if reused { Status::Reused } else { Status::Built };

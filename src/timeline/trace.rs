@@ -12,7 +12,7 @@ const PROCESS: u32 = 1;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Trace<'a> {
-    trace_events: Vec<Event<'a>>,
+    trace_events: Vec<TraceEvent<'a>>,
     display_time_unit: &'static str,
     other_data: OtherData<'a>,
 }
@@ -26,7 +26,7 @@ struct OtherData<'a> {
 
 #[derive(Serialize)]
 #[serde(tag = "ph")]
-enum Event<'a> {
+enum TraceEvent<'a> {
     /// Complete: begins at `ts` and takes `dur`, in microseconds. Events within it on the same thread are its children.
     #[serde(rename = "X")]
     Complete { name: &'a str, cat: &'static str, pid: u32, tid: usize, ts: u64, dur: u64, args: Option<Args<'a>> },
@@ -53,7 +53,7 @@ struct Args<'a> {
 
 pub(super) fn events(timeline: &Timeline) -> String {
     let Timeline { compiler, lanes, bars, dropped, .. } = timeline;
-    let metadata = |name, tid, args| Event::Metadata { name, pid: PROCESS, tid, args };
+    let metadata = |name, tid, args| TraceEvent::Metadata { name, pid: PROCESS, tid, args };
     let mut trace_events = vec![metadata("process_name", 0, Named::Name { name: "mjit-cc" })];
     for (lane, name) in lanes.iter().enumerate() {
         trace_events.push(metadata("thread_name", lane, Named::Name { name }));
@@ -65,7 +65,7 @@ pub(super) fn events(timeline: &Timeline) -> String {
         let complete = |name, cat, start: &Duration, end: &Duration, args| {
             let ts = microseconds(*start);
             let dur = microseconds(*end).saturating_sub(ts);
-            Event::Complete { name, cat, pid: PROCESS, tid: *tid, ts, dur, args }
+            TraceEvent::Complete { name, cat, pid: PROCESS, tid: *tid, ts, dur, args }
         };
         let args = Args { outcome: outcome.name(), note, queued_us: queued.map(microseconds) };
         trace_events.push(complete(name, kind.name(), start, end, Some(args)));

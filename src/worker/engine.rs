@@ -15,7 +15,7 @@ use mjit_cc_platforms::Role;
 use super::host::SourceLocation;
 use super::options::{Options, WorkerHeader};
 use super::{WorkerEvent, names};
-use crate::admission::{Admission, Memory};
+use crate::admission::{Admission, MemoryLimit};
 use crate::cache::ObjectCache;
 use crate::discover::{DetectedLauncher, Environment, Finder};
 use crate::error::{Error, UnitError};
@@ -114,7 +114,7 @@ impl Engine {
         pipeline.timeout = options.timeout;
         pipeline.watched =
             Watched::of(options.hash_files.iter().cloned(), options.hash_env.iter().cloned(), &environment.variables)?;
-        pipeline.admission = Admission::new(None, Memory::per_compiler(options.memfree));
+        pipeline.admission = Admission::new(None, MemoryLimit::per_compiler(options.memfree));
         pipeline.check_link()?;
         if let Some(launcher) = &options.launcher {
             pipeline.launcher = Some(DetectedLauncher::find(std::slice::from_ref(launcher), environment)?);
@@ -447,7 +447,7 @@ impl Engine {
         pipeline.timeout = *timeout;
         pipeline.watched = watched.clone();
         (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
-        pipeline.admission = admission.afresh();
+        pipeline.admission = admission.for_child();
         pipeline.records_units = pipeline.cache.is_some();
         let (surroundings, pipeline) = (Arc::clone(&self.surroundings), Arc::new(pipeline));
         let standby = Standby::new(self.standby.wanted());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mjit_cc_platforms::Flags;
 
 use super::{Host, Worker, WorkerEvent};
-use crate::admission::Memory;
+use crate::admission::MemoryLimit;
 use crate::cache::CachePlace;
 use crate::discover::{CompilerSpec, Environment};
 use crate::exec::{DEFAULT_LIMIT, Reaper};
@@ -178,7 +178,7 @@ impl Default for Builder {
                 environment: None,
                 header: WorkerHeader::None,
                 threads: default_threads(),
-                memfree: Memory::DEFAULT,
+                memfree: MemoryLimit::DEFAULT,
                 timeout: Some(Duration::from_secs(60)),
                 output_limit: Some(DEFAULT_LIMIT),
                 max_cache_size: 10_000,
@@ -243,7 +243,7 @@ impl Builder {
     }
 
     /// How many bytes of memory must be free for each compiler that starts beside another one; 0 means no matter. By default
-    /// [`Memory::DEFAULT`]. Known on Linux only, control groups included.
+    /// [`MemoryLimit::DEFAULT`]. Known on Linux only, control groups included.
     pub fn memfree(mut self, bytes: u64) -> Self {
         self.options.memfree = bytes;
         self

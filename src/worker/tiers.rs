@@ -22,7 +22,7 @@ use crate::header::UnitHeader;
 use crate::pipeline::Pipeline;
 use crate::report::Status;
 use crate::scratch::{Purpose, Scratch};
-use crate::timeline::Kind;
+use crate::timeline::WorkKind;
 
 /// How hard the same compiler tries for the first tier.
 const HURRIED: OptLevel = OptLevel::O1;
@@ -136,7 +136,7 @@ impl Shared {
             return self.coordinator.with(|state| state.units.improve_later(&ids));
         }
         let began = Instant::now();
-        let record = self.record(Kind::Unit, format_args!("{} units, optimised", parts.len()), None);
+        let record = self.record(WorkKind::Unit, format_args!("{} units, optimised", parts.len()), None);
         let texted = parts.into_iter().map(|Part { id, location, text }| {
             let stem = engine.stem(id);
             let source = engine.source(&stem);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mjitcc::Watched;
-use mjitcc::admission::{Admission, Memory, Tokens};
+use mjitcc::admission::{Admission, MemoryLimit, Tokens};
 use mjitcc::cache::{CachePlace, CacheSettingError, ObjectCache};
 use mjitcc::discover::{CompilerSpec, DetectedLauncher, Environment, Finder};
 use mjitcc::event::{Event, Observer};
@@ -126,7 +126,7 @@ pub(crate) fn parallelism(
             None
         }
     };
-    let memory = Memory::per_compiler(memfree.unwrap_or(Memory::DEFAULT));
+    let memory = MemoryLimit::per_compiler(memfree.unwrap_or(MemoryLimit::DEFAULT));
     (wished.or(default).unwrap_or_else(processors), Admission::new(tokens, memory))
 }
 

@@ -4,7 +4,7 @@
 use object::elf;
 use object::read::elf::SectionHeader;
 
-use super::{LE, Object, Section, Why, relocations, word};
+use super::{Flaw, LE, Object, Section, relocations, word};
 
 /// The offset of the function's address in a frame description.
 const BEGIN: usize = 8;
@@ -12,7 +12,7 @@ const BEGIN: usize = 8;
 /// The size of the fields before the addresses, and of the addresses.
 const SMALLEST: usize = 16;
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
+pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     let mut seen = false;
     for (index, section) in object.sections.iter().enumerate().skip(1) {
         let is_frames = object.name(section) == b".eh_frame";
@@ -30,8 +30,8 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
     Ok(())
 }
 
-fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<(), Why> {
-    const CUT: Why = ".eh_frame is malformed";
+fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<(), Flaw> {
+    const CUT: Flaw = ".eh_frame is malformed";
     let bytes = object.bytes(section);
     let rela = object
         .sections

@@ -3,12 +3,12 @@
 use object::elf;
 use object::read::elf::SectionHeader;
 
-use super::{LE, Object, Section, Why, word};
+use super::{Flaw, LE, Object, Section, word};
 
 /// The linker merges these notes of all objects into one note.
 const PROPERTIES: &[u8] = b".note.gnu.property";
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
+pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     for section in object.sections.iter().skip(1) {
         let is_properties = object.name(section) == PROPERTIES;
         if section.sh_type(LE) != elf::SHT_NOTE && !is_properties {

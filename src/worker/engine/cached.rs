@@ -121,7 +121,7 @@ impl Engine {
     ) -> Result<(Address, Arc<Library>), UnitError> {
         let CachedUnit { unit, entry, shelf } = kept;
         let (ran, object) = self.compile_unit(stem, unit, units, observer)?;
-        shelf.put_made(ran, &object, observer);
+        shelf.put_new(ran, &object, observer);
         let library = self.link(stem, &[object], std::slice::from_ref(entry), observer)?;
         Ok((library.address(entry)?.into(), Arc::new(library)))
     }

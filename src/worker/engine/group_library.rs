@@ -51,7 +51,7 @@ impl Engine {
         observer: &dyn Observer,
     ) -> Option<Arc<Library>> {
         let companies = self.companies.as_ref()?;
-        let company = kept.shelf.noted_group()?;
+        let company = kept.shelf.recorded_group()?;
         let library = match companies.give(company.key(), &kept.entry) {
             Some(library) => library,
             None => {
@@ -77,12 +77,12 @@ impl Engine {
         let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;
         let company = CacheHandle::of_all("", members.iter().map(|kept| &kept.shelf));
         if let Some(company) = &company {
-            company.put_made(ran, &object, observer);
+            company.put_new(ran, &object, observer);
         }
         let library = Arc::new(self.link(stem, &[object], &entries, observer)?);
         if let (Some(companies), Some(company)) = (&self.companies, &company) {
             // Only of what can be loaded.
-            members.iter().for_each(|kept| kept.shelf.note_group(company, observer));
+            members.iter().for_each(|kept| kept.shelf.record_group(company, observer));
             companies.add(company.key().clone(), &library, entries);
         }
         Ok(library)
