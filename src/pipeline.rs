@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mjit_cc_platforms::{Flags, Header, Job, Linker, Plan, PlanError, Role, Toolchain, quote::line_directive};
 
-use crate::admission::{Admission, Memory, Permit};
+use crate::admission::{Admission, MemoryLimit, Permit};
 use crate::cache::ObjectCache;
 use crate::depend::{FileDigests, Inputs, SearchPath};
 use crate::discover::{DetectedCompiler, DetectedLauncher};
@@ -111,7 +111,7 @@ impl Pipeline {
         let expanded = |words| response::expanded(words, syntax);
         let (cflags, ldflags) = (expanded(flags.cflags), expanded(flags.ldflags));
         let flags = Flags { cflags, ldflags, ..flags };
-        let admission = Admission::new(None, Memory::per_compiler(Memory::DEFAULT));
+        let admission = Admission::new(None, MemoryLimit::per_compiler(MemoryLimit::DEFAULT));
         Self {
             compiler,
             flags,
@@ -135,7 +135,7 @@ impl Pipeline {
     pub(crate) fn with_compiler(&self, compiler: DetectedCompiler, flags: Flags, scratch: Scratch) -> Self {
         Self {
             timeout: self.timeout,
-            admission: self.admission.afresh(),
+            admission: self.admission.for_child(),
             records_units: false,
             ..Self::new(compiler, flags, Arc::clone(&self.executor), scratch)
         }
@@ -145,7 +145,7 @@ impl Pipeline {
     pub(crate) fn in_child(&self, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
         Self {
             timeout: self.timeout,
-            admission: self.admission.afresh(),
+            admission: self.admission.for_child(),
             cache: self.cache.clone(),
             launcher: self.launcher.clone(),
             watched: self.watched.clone(),
@@ -189,7 +189,7 @@ impl Pipeline {
         if let Some(path) = &self.flags.host_library {
             check_import_library(path, &self.toolchain().compiler().target)?;
         }
-        if self.flags.linker == Linker::Wild && !InProcess::IS_THERE {
+        if self.flags.linker == Linker::Wild && !InProcess::IS_AVAILABLE {
             return Err(PlanError::Unsupported {
                 toolchain: "this build of mjit-cc".to_owned(),
                 what: "link with wild",
@@ -220,7 +220,7 @@ impl Pipeline {
     pub(crate) fn paths(&self, stem: &str, staging: &Path, suffix: &str) -> UnitPaths {
         let scratch = self.scratch.path();
         // The private directory has another name in each run, and a launcher with a cache hashes the source's path too.
-        let stable = self.launcher.as_ref().is_some_and(|found| found.launcher().remembers());
+        let stable = self.launcher.as_ref().is_some_and(|found| found.launcher().has_cache());
         UnitPaths {
             source: if stable { staging } else { scratch }.join(format!("{stem}.c")),
             depfile: self.records_units.then(|| scratch.join(format!("{stem}.d"))),

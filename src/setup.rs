@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mjit_cc_platforms::Flags;
 
-use crate::admission::{Admission, Memory};
+use crate::admission::{Admission, MemoryLimit};
 use crate::cache::{CachePlace, ObjectCache};
 use crate::discover::{CompilerSpec, DetectedLauncher, Environment, Finder};
 use crate::error::Error;
@@ -72,7 +72,7 @@ impl Default for BuildOptions {
             flags: Flags::default(),
             header: None,
             environment: None,
-            memfree: Memory::DEFAULT,
+            memfree: MemoryLimit::DEFAULT,
             timeout: Some(DEFAULT_TIMEOUT),
             output_limit: Some(DEFAULT_LIMIT),
             cache: CacheChoice::Off,
@@ -118,7 +118,7 @@ impl BuildOptions {
         observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
         let mut pipeline = Pipeline::new(compiler, self.flags.clone(), executor, scratch);
         pipeline.timeout = self.timeout;
-        pipeline.admission = Admission::new(None, Memory::per_compiler(self.memfree));
+        pipeline.admission = Admission::new(None, MemoryLimit::per_compiler(self.memfree));
         pipeline.check_named_files()?;
         let (files, names) = (self.hash_files.iter().cloned(), self.hash_env.iter().cloned());
         pipeline.watched = Watched::of(files, names, &environment.variables)?;
@@ -183,7 +183,7 @@ macro_rules! build_setters {
         }
 
         /// How many bytes of memory must be free for each compiler that starts beside another; 0 disables the check. By default
-        /// [`Memory::DEFAULT`](crate::admission::Memory::DEFAULT). Known on Linux only, control groups included.
+        /// [`MemoryLimit::DEFAULT`](crate::admission::MemoryLimit::DEFAULT). Known on Linux only, control groups included.
         pub fn memfree(mut self, bytes: u64) -> Self {
             self.$($field).+.memfree = bytes;
             self

@@ -46,7 +46,7 @@ use crate::library::Library;
 use crate::link;
 use crate::sync::{Mutex, lock};
 use crate::thread::{self, Thread};
-use crate::unwind::{catch, thread_ends};
+use crate::unwind::{catch, is_thread_ending};
 
 mod at_work;
 mod compact;
@@ -170,7 +170,7 @@ impl Worker {
             self.shared.home.thread_starts();
             let spawned = thread::spawn(&format!("mjit-cc {number}"), life);
             if spawned.is_err() {
-                self.shared.home.thread_ends();
+                self.shared.home.is_thread_ending();
             }
             spawned
         };
@@ -492,7 +492,7 @@ impl Observer for Shared {
 impl Shared {
     fn tell(&self, event: &WorkerEvent) {
         let Options { observer, verbose, warnings, .. } = &self.options;
-        if thread_ends() {
+        if is_thread_ending() {
             return;
         }
         match observer {

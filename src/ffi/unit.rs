@@ -12,7 +12,7 @@ use super::host::Context;
 use super::memory::{read, row, text, wanted, write};
 use super::{Built, Diagnostic, DiagnosticFn, ObjectFn, Slot, Unit, slot};
 use crate::error::UnitError;
-use crate::thread::where_it_may_end;
+use crate::thread::allow_thread_exit;
 use crate::unit;
 use crate::worker::CodeError;
 
@@ -50,7 +50,7 @@ impl Hearer {
                 unit: unit.as_ptr(),
             };
             // SAFETY: the host promised a function of this type; all that it is given outlives the call.
-            where_it_may_end(|| unsafe { (self.function)(self.ctx.pointer(), &raw const diagnostic) });
+            allow_thread_exit(|| unsafe { (self.function)(self.ctx.pointer(), &raw const diagnostic) });
         }
     }
 }
@@ -129,7 +129,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_object(
         let (engine, asked) = unsafe { (open(engine)?, Asked::read(unit)?) };
         let bytes = engine.object(&asked.unit).map_err(|failure| asked.failed(&failure))?;
         // SAFETY: the host promised a function of this type; the bytes outlive the call.
-        where_it_may_end(|| unsafe { object(ctx, bytes.as_ptr().cast::<c_void>(), bytes.len()) });
+        allow_thread_exit(|| unsafe { object(ctx, bytes.as_ptr().cast::<c_void>(), bytes.len()) });
         Ok(OK)
     })
 }

@@ -15,7 +15,7 @@ use super::handles::{self, Handles};
 use super::host::{self, Callbacks, Context};
 use super::memory::{filled, path, read, text, wanted, word, words};
 use super::{ABI, OwnerFn, Slot, SourceLocation, WorkerOptions, event, reaper, slot};
-use crate::admission::Memory;
+use crate::admission::MemoryLimit;
 use crate::cache::{CachePlace, CacheSettingError, Size};
 use crate::discover::{CompilerSpec, Environment, Variables};
 use crate::exec::DEFAULT_LIMIT;
@@ -137,7 +137,7 @@ pub(super) fn linker(number: u32) -> Result<Linker, FfiError> {
 
 pub(super) fn memfree(bytes: u64) -> u64 {
     match bytes {
-        0 => Memory::DEFAULT,
+        0 => MemoryLimit::DEFAULT,
         NO_MEMFREE => 0,
         bytes => bytes,
     }

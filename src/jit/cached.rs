@@ -122,7 +122,7 @@ impl Jit {
     ) -> Result<(NonNull<c_void>, Arc<Library>), UnitError> {
         let CachedUnit { unit, entry, shelf } = kept;
         let (ran, object) = self.compile_unit(stem, unit, units, observer)?;
-        shelf.put_made(ran, &object, observer);
+        shelf.put_new(ran, &object, observer);
         let library = self.link(stem, &[object], std::slice::from_ref(entry), observer)?;
         Ok((library.address(entry)?, Arc::new(library)))
     }

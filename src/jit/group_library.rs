@@ -51,7 +51,7 @@ impl Jit {
         observer: &dyn Observer,
     ) -> Option<Arc<Library>> {
         let libraries = self.group_libraries.as_ref()?;
-        let group = kept.shelf.noted_group()?;
+        let group = kept.shelf.recorded_group()?;
         let library = match libraries.give(group.key(), &kept.entry) {
             Some(library) => library,
             None => {
@@ -77,12 +77,12 @@ impl Jit {
         let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;
         let group = CacheHandle::of_all("", members.iter().map(|kept| &kept.shelf));
         if let Some(group) = &group {
-            group.put_made(ran, &object, observer);
+            group.put_new(ran, &object, observer);
         }
         let library = Arc::new(self.link(stem, &[object], &entries, observer)?);
         if let (Some(libraries), Some(group)) = (&self.group_libraries, &group) {
             // Only of what can be loaded.
-            members.iter().for_each(|kept| kept.shelf.note_group(group, observer));
+            members.iter().for_each(|kept| kept.shelf.record_group(group, observer));
             libraries.add(group.key().clone(), &library, entries);
         }
         Ok(library)

@@ -59,7 +59,7 @@ impl Jit {
         let (ran, object) = self.compile_unit(stem, unit, 1, observer)?;
         let output = ran.text.clone();
         if let Some(shelf) = &shelf {
-            shelf.put_made(ran, &object, observer);
+            shelf.put_new(ran, &object, observer);
         }
         let defined = symbols::defined_by_object(&object, &self.pipeline.toolchain().compiler().target)?;
         Ok(Compiled { object, symbols: defined.names, output })

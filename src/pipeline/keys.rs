@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use mjit_cc_platforms::{Plan, PlanError, Role, tells_directory};
+use mjit_cc_platforms::{Plan, PlanError, Role, contains_directory};
 
 use super::{Pipeline, UnitPaths, Watched};
 use crate::header::UnitHeader;
@@ -54,7 +54,7 @@ impl Pipeline {
         let writes = plan.writes.iter().map(|file| file.text.as_bytes());
         let key = self.watched_fields(key.fields(words).fields(writes));
         let key = if self.records_units { key.field(self.configuration().portable.as_str()) } else { key };
-        if !tells_directory(self.toolchain().compiler(), &self.flags) {
+        if !contains_directory(self.toolchain().compiler(), &self.flags) {
             return key;
         }
         let dir = std::path::absolute(".").unwrap_or_default();

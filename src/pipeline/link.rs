@@ -102,7 +102,7 @@ impl Pipeline {
         if !self.toolchain().calls_runtime(&self.flags) {
             return Ok(());
         }
-        let (open, needed) = symbols::left_open(library)?;
+        let (open, needed) = symbols::undefined_in_library(library)?;
         let missing = open.into_iter().find_map(|name| Some((Runtime::missing(&name, &needed)?, name)));
         let Some((runtime, symbol)) = missing else { return Ok(()) };
         scratch::remove_file(library);
@@ -111,7 +111,7 @@ impl Pipeline {
 
     /// The arguments of the linker in this process; `None` if the driver links.
     pub(super) fn link_words(&self) -> Option<Vec<&'static str>> {
-        let wanted = InProcess::IS_THERE && matches!(self.flags.linker, Linker::Auto | Linker::Wild);
+        let wanted = InProcess::IS_AVAILABLE && matches!(self.flags.linker, Linker::Auto | Linker::Wild);
         wanted.then(|| self.toolchain().link_in_process(&self.flags).ok()).flatten()
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use mjit_cc_platforms::{Diagnostic, Plan, Severity, tells_of_crash};
+use mjit_cc_platforms::{Diagnostic, Plan, Severity, reports_crash};
 
 use super::{DependencyTracking, Pipeline, StepOutput};
 use crate::error::{Phase, UnitError};
@@ -95,12 +95,12 @@ impl Pipeline {
     /// True if the output of a process whose exit status the host has taken tells of a failure.
     fn tells_failure(&self, output: &[u8]) -> bool {
         let is_error = |one: &Diagnostic| one.severity >= Severity::Error;
-        tells_of_crash(output) || self.toolchain().diagnostics(output).iter().any(is_error)
+        reports_crash(output) || self.toolchain().diagnostics(output).iter().any(is_error)
     }
 
     fn unsuccessful(&self, phase: Phase, exit: Exit, output: &[u8]) -> UnitError {
         let text = self.toolchain().readable(output);
-        if matches!(exit, Exit::Signal(_)) || tells_of_crash(output) {
+        if matches!(exit, Exit::Signal(_)) || reports_crash(output) {
             UnitError::Crashed { phase, exit, output: text }
         } else {
             UnitError::Refused { phase, exit, output: text, diagnostics: self.toolchain().diagnostics(output) }

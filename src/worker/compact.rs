@@ -15,7 +15,7 @@ use crate::error::UnitError;
 use crate::jit::{Jit, Source};
 use crate::library::Library;
 use crate::report::Status;
-use crate::timeline::Kind;
+use crate::timeline::WorkKind;
 
 /// How many units become one translation unit. What they have in common is compiled once for all of them, but nobody can use any of it
 /// before all is compiled, and one process holds it all in memory.
@@ -72,7 +72,7 @@ impl Shared {
     /// Puts loaded units together. New ones go first all the same.
     pub(super) fn compact(&self, engine: &Jit, parts: &[Part]) {
         let began = Instant::now();
-        let record = self.record(Kind::Compaction, format_args!("{} units", parts.len()), None);
+        let record = self.record(WorkKind::Compaction, format_args!("{} units", parts.len()), None);
         let id = self.coordinator.with(|state| state.units.new_id());
         let stem = engine.stem(id);
         let compacted = self.build_compacted(engine, &stem, parts);

@@ -16,7 +16,7 @@ use crate::error::UnitError;
 use crate::jit::{CachedUnit, Jit, Source};
 use crate::library::Library;
 use crate::report::Status;
-use crate::timeline::Kind;
+use crate::timeline::WorkKind;
 
 /// A unit whose C text is there. `T` is what its caller knows it by.
 pub(super) struct GeneratedUnit<T> {
@@ -62,7 +62,7 @@ impl Shared {
     /// Makes units, hottest first: all texts, then the code. What a pause interrupts waits again, since many take long.
     pub(super) fn make_together(&self, engine: &Jit, tickets: Vec<Ticket>) {
         let queued = tickets.first().map(|ticket| ticket.since.elapsed());
-        let record = self.record(Kind::Unit, format_args!("{} units", tickets.len()), queued);
+        let record = self.record(WorkKind::Unit, format_args!("{} units", tickets.len()), queued);
         let mut texted = Vec::with_capacity(tickets.len());
         let mut tickets = tickets.into_iter();
         while let Some(ticket) = tickets.next() {

@@ -12,7 +12,7 @@ use super::units::{Part, Tier};
 use crate::error::UnitError;
 use crate::jit::{Jit, Source};
 use crate::report::Status;
-use crate::timeline::Kind;
+use crate::timeline::WorkKind;
 
 /// A unit whose code is to get better.
 struct Better {
@@ -56,7 +56,7 @@ impl Shared {
             return self.coordinator.with(|state| state.units.improve_later(&ids));
         }
         let began = Instant::now();
-        let record = self.record(Kind::Unit, format_args!("{} units, optimised", parts.len()), None);
+        let record = self.record(WorkKind::Unit, format_args!("{} units, optimised", parts.len()), None);
         let texted = parts.into_iter().map(|Part { id, location, text }| {
             let stem = engine.stem(id);
             let source = engine.source(&stem);

@@ -22,7 +22,7 @@ use crate::jit::{Jit, Source};
 use crate::library::Library;
 use crate::pipeline::Pipeline;
 use crate::report::Status;
-use crate::timeline::Kind;
+use crate::timeline::WorkKind;
 use crate::unwind::catch;
 
 /// What became of a unit.
@@ -168,7 +168,7 @@ impl Shared {
         let stem = engine.stem(ticket.id);
         let source = engine.source(&stem);
         let location = ticket.location.clone();
-        let record = self.record(Kind::Unit, &location, Some(ticket.since.elapsed()));
+        let record = self.record(WorkKind::Unit, &location, Some(ticket.since.elapsed()));
         self.tell(&WorkerEvent::Start { location: location.clone(), source: source.clone() });
         let entry = self.entry(ticket.id, &location);
         let outcome = self.try_to_make(engine, ticket, &stem, &source, &entry);

@@ -18,7 +18,7 @@ fn runs(pid: &str) -> bool {
 }
 
 fn dropped(said: &str) -> usize {
-    let line = said.lines().find(|line| line.ends_with(" bytes more were dropped")).unwrap();
+    let line = said.lines().find(|line| line.ends_with(" further bytes were dropped")).unwrap();
     let number = line.trim_start_matches(|c: char| !c.is_ascii_digit()).split(' ').next().unwrap();
     number.parse().unwrap()
 }

@@ -141,7 +141,7 @@ fn a_cache_that_others_may_write_to_is_refused() {
             fs::create_dir_all(place.join("c/v1/compilers")).unwrap();
             ["c", "c/v1", "c/v1/compilers"].iter().for_each(|part| set_mode(&place.join(part), 0o700));
             set_mode(&place.join(part), bits);
-            refuses_cache(&place, "may be written to by other users");
+            refuses_cache(&place, "is writable by other users");
         }
     }
 }
@@ -201,7 +201,7 @@ fn an_output_directory_whose_records_others_may_write_is_refused() {
         place.good(&["compile", "--cc", "gcc", "u.c"]);
         set_mode(&place.join("out"), 0o755);
         set_mode(&place.join("out/.mjit-cc"), bits);
-        refused(&place, "may be written to by other users");
+        refused(&place, "is writable by other users");
     }
     let place = place();
     fs::create_dir_all(place.join("victim/tmp")).unwrap();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mjitcc::admission::{Admission, Memory, Tokens};
+use mjitcc::admission::{Admission, MemoryLimit, Tokens};
 use mjitcc::cache::{CachePlace, CacheSettingError};
 use mjitcc::discover::{CompilerSpec, Environment};
 use mjitcc::event::{Event, Observer};
@@ -119,7 +119,7 @@ pub(crate) fn parallelism(
             None
         }
     };
-    let memory = Memory::per_compiler(memfree.unwrap_or(Memory::DEFAULT));
+    let memory = MemoryLimit::per_compiler(memfree.unwrap_or(MemoryLimit::DEFAULT));
     (wished.or(default).unwrap_or_else(processors), Admission::new(tokens, memory))
 }
 
