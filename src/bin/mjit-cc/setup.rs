@@ -1,4 +1,4 @@
-//! What was typed becomes what the library works with: a compiler, a pipeline, a list of units.
+//! Turns the parsed command line into a compiler, a pipeline and a list of units of the library.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::exit::CliError;
 use crate::jobserver::{Inherited, OfMake};
 use crate::signals;
 
-/// An executor that Ctrl-C ends.
+/// Returns an executor whose processes Ctrl-C ends.
 pub(crate) fn executor(output_limit: u64) -> Result<Arc<ProcessExecutor>, CliError> {
     let limit = if output_limit == 0 { NO_LIMIT } else { output_limit };
     let executor = Arc::new(ProcessExecutor::default().with_output_limit(limit));
@@ -28,7 +28,7 @@ pub(crate) fn executor(output_limit: u64) -> Result<Arc<ProcessExecutor>, CliErr
     Ok(executor)
 }
 
-/// The compiler and all that running it takes.
+/// Finds the compiler and returns a pipeline that runs it.
 pub(crate) fn pipeline(
     args: &CompilerArgs,
     timeout: Option<Duration>,
@@ -37,7 +37,7 @@ pub(crate) fn pipeline(
     let environment = Environment::read();
     let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(mjitcc::Error::from)?;
     for (dir, error) in scratch.skipped() {
-        let text = format!("no temporary files in {}: {error}", dir.display());
+        let text = format!("cannot use {} for temporary files: {error}", dir.display());
         observer.event(&Event::Warning { text: &text });
     }
     observer.event(&Event::ScratchMade { path: scratch.path() });
@@ -45,9 +45,9 @@ pub(crate) fn pipeline(
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
     let spec = CompilerSpec { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
     let compiler = finder.find(&spec).map_err(mjitcc::Error::from)?;
-    // CC was set for a purpose.
+    // The user set CC on purpose.
     if let (None, Some(_), Some(rejected)) = (&args.cc, &environment.cc, compiler.rejected.first()) {
-        let text = format!("CC is passed over: {}: {}", rejected.command, rejected.why);
+        let text = format!("CC is not used: {}: {}", rejected.command, rejected.why);
         observer.event(&Event::Warning { text: &text });
     }
     observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
@@ -60,7 +60,7 @@ pub(crate) fn pipeline(
 }
 
 fn flags(args: &CompilerArgs) -> Flags {
-    // Relative to where the user is, not to the temporary source that the compiler is given.
+    // Relative to the current directory, not to the temporary source that the compiler gets.
     let absolute = |dir: &PathBuf| std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
     Flags {
         optimize: args.optimize.unwrap_or(if args.debug { OptLevel::O0 } else { OptLevel::O3 }),
@@ -75,7 +75,7 @@ fn flags(args: &CompilerArgs) -> Flags {
     }
 }
 
-/// The launcher and the object cache of a pipeline that compiles units. What is wrong with a launcher is said before anything is built.
+/// Sets the launcher and the object cache of a pipeline. A launcher that does not exist is an error before anything is built.
 pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &dyn Observer) -> Result<(), CliError> {
     let environment = Environment::read();
     let launcher = if args.launcher.is_empty() { environment.launcher.as_slice() } else { &args.launcher };
@@ -83,9 +83,9 @@ pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &d
         pipeline.launcher = Some(DetectedLauncher::find(launcher, &environment).map_err(mjitcc::Error::from)?);
     }
     let place = match CachePlace::choose(args.cache.cache.as_deref(), args.cache.max_size, &environment) {
-        // A cache never makes a build fail.
+        // A missing cache must not fail the build.
         Err(error @ CacheSettingError::Nowhere) => {
-            observer.event(&Event::Warning { text: &format!("units are compiled without the object cache: {error}") });
+            observer.event(&Event::Warning { text: &format!("the object cache is not used: {error}") });
             None
         }
         place => place.map_err(mjitcc::Error::from)?,
@@ -96,13 +96,13 @@ pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &d
     Ok(())
 }
 
-/// Where the cache is that was asked for.
+/// Returns the directory and the size of the cache, or `None` if the cache is off.
 pub(crate) fn cache(args: &CacheWhere, environment: &Environment) -> Result<Option<CachePlace>, CliError> {
     Ok(CachePlace::choose(args.cache.as_deref(), args.max_size, environment).map_err(mjitcc::Error::from)?)
 }
 
-/// How many threads compile, and what holds their compilers back: as many as there are processors unless the user says otherwise, within
-/// what make's jobserver and memory allow in either case.
+/// Returns the number of threads that compile (by default one per processor), and the limits that make's jobserver and the free memory
+/// set.
 pub(crate) fn parallelism(
     wished: Option<NonZero<usize>>,
     memfree: Option<u64>,
@@ -115,11 +115,11 @@ pub(crate) fn parallelism(
         Inherited::Nothing => None,
         Inherited::Jobserver(client) => Some(Arc::new(OfMake(client)) as Arc<dyn Tokens>),
         Inherited::OutOfReach(why) => {
-            // As make itself does: others of its children fill the machine already.
+            // As make does: its other children already use the processors.
             default = Some(NonZero::<usize>::MIN);
             if wished.is_none() {
                 let text = format!(
-                    "make's jobserver is out of reach, so that one compiler runs at a time: put + before the command in the makefile, or give -j ({why})"
+                    "cannot use make's jobserver, so one compiler runs at a time: put + before the command, or give -j ({why})"
                 );
                 observer.event(&Event::Warning { text: &text });
             }
@@ -130,8 +130,8 @@ pub(crate) fn parallelism(
     (wished.or(default).unwrap_or_else(processors), Admission::new(tokens, memory))
 }
 
-/// Files as they are named, patterns as what they match: Windows shells expand none. A file that is there is no pattern,
-/// whatever it is called. A file that is named twice counts once.
+/// Returns the files that the arguments name, with patterns expanded, since Windows shells expand none. The name of an existing file is
+/// never a pattern. A file that is named twice counts once.
 pub(crate) fn units(words: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut units: Vec<PathBuf> = Vec::new();
     for word in words {
