@@ -110,7 +110,8 @@ impl BuildOptions {
     ) -> Result<Pipeline, Error> {
         let scratch = Scratch::create(&environment.temp_dirs, purpose)?;
         for (dir, error) in scratch.skipped() {
-            observer.event(&Event::Warning { text: &format!("no temporary files in {}: {error}", dir.display()) });
+            observer
+                .event(&Event::Warning { text: &format!("cannot use {} for temporary files: {error}", dir.display()) });
         }
         observer.event(&Event::ScratchMade { path: scratch.path() });
         let finder = Finder { environment, executor: &*executor, temp_dir: scratch.path() };
@@ -131,7 +132,7 @@ impl BuildOptions {
                 pipeline.cache = ObjectCache::open(place.clone(), &pipeline, environment, observer);
             }
             CacheChoice::Unusable(why) => {
-                let text = format!("units are compiled without the object cache: {why}");
+                let text = format!("the object cache is not used: {why}");
                 observer.event(&Event::Warning { text: &text });
             }
         }

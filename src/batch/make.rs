@@ -17,7 +17,7 @@ use crate::error::UnitError;
 use crate::event::Event;
 use crate::key::Digest;
 use crate::pipeline::{CompileRequest, LinkRequest, StepOutput, UnitPaths};
-use crate::report::Timings;
+use crate::report::{Status, Timings};
 use crate::store::Record;
 use crate::symbols::{self, Defined};
 use crate::unit::Unit;
@@ -53,6 +53,10 @@ pub(super) struct Linked {
 }
 
 impl CompiledUnit {
+    pub(super) fn status(&self) -> Status {
+        if self.origin == Source::Compiler { Status::Built } else { Status::Reused }
+    }
+
     pub(super) fn join(&mut self, library: &str, linked: &Linked) {
         self.record.symbols.retain(|symbol| linked.exported.binary_search(symbol).is_ok());
         self.timings.link = linked.took.unwrap_or_default();

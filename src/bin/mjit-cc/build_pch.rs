@@ -34,7 +34,7 @@ pub(crate) fn run(args: &BuildPchArgs, talk: &Human) -> Result<Exit, CliError> {
             writeln!(std::io::stdout(), "{}: {how} in {milliseconds:.0} ms", crate::shown::result(&file))?;
             Ok(Exit::Good)
         }
-        // The warning has said why.
+        // A warning has already given the reason.
         UnitHeader::Text(_) | UnitHeader::None => Ok(Exit::UnitsFailed),
     }
 }

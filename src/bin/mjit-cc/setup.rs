@@ -1,4 +1,4 @@
-//! What was typed becomes what the library works with: a compiler, a pipeline, a list of units.
+//! Turns the parsed command line into a compiler, a pipeline and a list of units of the library.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -20,14 +20,14 @@ use crate::exit::CliError;
 use crate::jobserver::{Inherited, OfMake};
 use crate::signals;
 
-/// An executor that Ctrl-C ends.
+/// Returns an executor whose processes Ctrl-C ends.
 pub(crate) fn executor(output_limit: Option<u64>) -> Result<Arc<ProcessExecutor>, CliError> {
     let executor = Arc::new(ProcessExecutor::default().with_output_limit(output_limit.unwrap_or(NO_LIMIT)));
     signals::end(&executor).map_err(CliError::Signals)?;
     Ok(executor)
 }
 
-/// The options of the compiler.
+/// Returns the options of the compiler.
 pub(crate) fn options(args: &CompilerArgs, timeout: Option<Duration>) -> BuildOptions {
     BuildOptions {
         compiler: CompilerSpec { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() },
@@ -40,7 +40,7 @@ pub(crate) fn options(args: &CompilerArgs, timeout: Option<Duration>) -> BuildOp
     }
 }
 
-/// The compiler, a temporary directory, and an executor that Ctrl-C ends.
+/// Finds the compiler and returns a pipeline that runs it.
 pub(crate) fn pipeline(
     options: &BuildOptions,
     environment: &Environment,
@@ -48,17 +48,17 @@ pub(crate) fn pipeline(
 ) -> Result<Pipeline, CliError> {
     let executor = executor(options.output_limit)?;
     let pipeline = options.pipeline(environment, executor, Purpose::Files, observer)?;
-    // CC was set for a purpose.
+    // The user set CC on purpose.
     if let (None, Some(_), Some(rejected)) = (&options.compiler.cc, &environment.cc, pipeline.compiler.rejected.first())
     {
-        let text = format!("CC is passed over: {}: {}", rejected.command, rejected.why);
+        let text = format!("CC is not used: {}: {}", rejected.command, rejected.why);
         observer.event(&Event::Warning { text: &text });
     }
     Ok(pipeline)
 }
 
 fn flags(args: &CompilerArgs) -> Flags {
-    // Relative to where the user is, not to the temporary source that the compiler is given.
+    // Relative to the current directory, not to the temporary source that the compiler gets.
     let absolute = |dir: &PathBuf| std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
     Flags {
         optimize: args.optimize.unwrap_or(if args.debug { OptLevel::O0 } else { OptLevel::O3 }),
@@ -73,7 +73,7 @@ fn flags(args: &CompilerArgs) -> Flags {
     }
 }
 
-/// Adds the launcher and the object cache of a command that compiles units.
+/// Sets the launcher and the object cache of a command that compiles units.
 pub(crate) fn speed_up(
     options: &mut BuildOptions,
     args: &CompileArgs,
@@ -82,20 +82,20 @@ pub(crate) fn speed_up(
     options.launcher =
         if args.launcher.is_empty() { environment.launcher.iter().cloned().collect() } else { args.launcher.clone() };
     options.cache = match CachePlace::choose(args.cache.cache.as_deref(), args.cache.max_size, environment) {
-        // A cache never makes a build fail.
+        // A missing cache must not fail the build.
         Err(error @ CacheSettingError::Nowhere) => CacheChoice::Unusable(error.to_string()),
         place => place.map_err(mjitcc::Error::from)?.map_or(CacheChoice::Off, CacheChoice::At),
     };
     Ok(())
 }
 
-/// Where the cache is that was asked for.
+/// Returns the directory and the size of the cache, or `None` if the cache is off.
 pub(crate) fn cache(args: &CacheWhere, environment: &Environment) -> Result<Option<CachePlace>, CliError> {
     Ok(CachePlace::choose(args.cache.as_deref(), args.max_size, environment).map_err(mjitcc::Error::from)?)
 }
 
-/// How many threads compile, and what holds their compilers back: as many as there are processors unless the user says otherwise, within
-/// what make's jobserver and memory allow in either case.
+/// Returns the number of threads that compile (by default one per processor), and the limits that make's jobserver and the free memory
+/// set.
 pub(crate) fn parallelism(
     wished: Option<NonZero<usize>>,
     memfree: Option<u64>,
@@ -108,11 +108,11 @@ pub(crate) fn parallelism(
         Inherited::Nothing => None,
         Inherited::Jobserver(client) => Some(Arc::new(OfMake(client)) as Arc<dyn Tokens>),
         Inherited::OutOfReach(why) => {
-            // As make itself does: others of its children fill the machine already.
+            // As make does: its other children already use the processors.
             default = Some(NonZero::<usize>::MIN);
             if wished.is_none() {
                 let text = format!(
-                    "make's jobserver is out of reach, so that one compiler runs at a time: put + before the command in the makefile, or give -j ({why})"
+                    "cannot use make's jobserver, so one compiler runs at a time: put + before the command, or give -j ({why})"
                 );
                 observer.event(&Event::Warning { text: &text });
             }
@@ -123,8 +123,8 @@ pub(crate) fn parallelism(
     (wished.or(default).unwrap_or_else(processors), Admission::new(tokens, memory))
 }
 
-/// Files as they are named, patterns as what they match: Windows shells expand none. A file that is there is no pattern,
-/// whatever it is called. A file that is named twice counts once.
+/// Returns the files that the arguments name, with patterns expanded, since Windows shells expand none. The name of an existing file is
+/// never a pattern. A file that is named twice counts once.
 pub(crate) fn units(words: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut units: Vec<PathBuf> = Vec::new();
     for word in words {
