@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes docs/src/images/demo.svg: a terminal with what mjit-cc really prints about the fixtures. Run it after a change of messages:
+# Makes two pictures of what mjit-cc really does with the fixtures: demo.svg, a terminal, and timings.svg, the bars of the timings page, which come from the
+# trace. Run it after a change of messages:
 #   docs/demo.sh [PATH/TO/mjit-cc]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -50,4 +51,37 @@ awk '
         print "</svg>"
     }
 ' lines >"$root/docs/src/images/demo.svg"
+
+mjit-cc compile units/*.c --header vm.h --out-dir timed -j2 --trace trace.json >/dev/null 2>&1
+
+# One event a line: thread, begin and duration in microseconds, kind, name without its folder. Stages lie inside of other events.
+sed 's/{"ph":/\n&/g' trace.json | sed -nE \
+    's|^\{"ph":"X","name":"([^"]*/)?([^"]*)","cat":"([a-z]*)","pid":1,"tid":([0-9]+),"ts":([0-9]+),"dur":([0-9]+).*|\4 \5 \6 \3 \2|p' |
+    grep -v ' stage ' >events
+
+awk '
+    { thread[NR] = $1; start[NR] = $2; took[NR] = $3; kind[NR] = $4; name[NR] = $5; if ($2 + $3 > last) last = $2 + $3; if ($1 > threads) threads = $1 }
+    END {
+        colour["discovery"] = "#8a8a8a"; colour["header"] = "#b98a2f"; colour["unit"] = "#3f7fbf"; colour["link"] = "#5a9e5a"
+        width = 900; left = 80; scale = (width - left - 60) / last; height = 60 + 34 * (threads + 1)
+        printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\"", width, height, width, height
+        print " font-family=\"system-ui, sans-serif\" font-size=\"12\">"
+        print "<title>What two threads did when: the header first, then 24 units</title>"
+        print "<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#ffffff\" stroke=\"#cccccc\"/>"
+        for (lane = 0; lane <= threads; lane++)
+            printf "<text x=\"12\" y=\"%d\" fill=\"#333333\">thread %d</text>\n", 36 + 34 * lane, lane + 1
+        for (i = 1; i <= NR; i++) {
+            y = 18 + 34 * thread[i]; x = left + start[i] * scale; wide = took[i] * scale; if (wide < 1) wide = 1
+            fill = kind[i] in colour ? colour[kind[i]] : "#9a6fb0"
+            printf "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"26\" rx=\"2\" fill=\"%s\" stroke=\"#ffffff\" stroke-width=\"0.5\"><title>%s: %.0f ms</title></rect>\n", x, y, wide, fill, name[i], took[i] / 1000
+            label = name[i]; sub(/^unit_/, "", label); sub(/\.c$/, "", label)
+            if (wide > 7 * length(label))
+                printf "<text x=\"%.1f\" y=\"%d\" fill=\"#ffffff\" font-size=\"10\">%s</text>\n", x + 3, y + 17, label
+        }
+        step = 1; while (last / 1000 / step > 10) step *= step ~ /^2/ ? 2.5 : 2
+        for (ms = 0; ms <= last / 1000; ms += step)
+            printf "<text x=\"%.1f\" y=\"%d\" fill=\"#666666\">%d ms</text>\n", left + ms * 1000 * scale, height - 14, ms
+        print "</svg>"
+    }
+' events >"$root/docs/src/images/timings.svg"
 cat lines
