@@ -52,6 +52,38 @@ fn every_path_that_is_named_exists() {
     assert!(is_path("src/none.rs") && !is_there("src/none.rs") && is_there("platforms/src/cflags*"));
 }
 
+/// The identifiers in a text.
+fn identifiers(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+#[test]
+fn every_name_of_the_interfaces_exists() {
+    let header = read("include/mjitcc.h");
+    let header: BTreeSet<&str> = identifiers(&header).collect();
+    let sources = sources(&["src", "platforms/src"]);
+    let sources: BTreeSet<&str> = identifiers(&sources).collect();
+    let (mut count, mut wrong) = (0, Vec::new());
+    for (name, page) in book() {
+        for code in inline_code(&page) {
+            let of_c = identifiers(code).filter(|word| word.to_lowercase().starts_with("mjitcc_"));
+            // What ends so stands for several names.
+            for word in of_c.filter(|word| !word.ends_with('_')) {
+                count += 1;
+                wrong.extend((!header.contains(word)).then(|| format!("{name}: {word} is not in mjitcc.h")));
+            }
+            let of_rust = code.split_once("::").filter(|(of, _)| of.starts_with(char::is_uppercase));
+            for word in of_rust.into_iter().flat_map(|(of, rest)| identifiers(of).chain(identifiers(rest).take(1))) {
+                count += 1;
+                wrong.extend((!sources.contains(word)).then(|| format!("{name}: {word} of {code} does not exist")));
+            }
+        }
+    }
+    none(&wrong);
+    assert!(count > 80, "{count} names");
+    assert!(!header.contains("mjitcc_no_such") && !sources.contains("NoSuchTypeHere"));
+}
+
 /// Names of tests in the cells of the matrix, by row.
 fn names(line: &str) -> Vec<&str> {
     let is_name = |code: &&str| {
