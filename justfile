@@ -105,11 +105,12 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# The book as HTML, in target/book, and the checks of its links, examples and numbers. Rust's examples: `cargo test --doc`.
+# The book as HTML, in target/book, after the checks of its links, examples and numbers. `cargo install mdbook` installs what makes HTML.
 docs:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo test --test docs
+    cargo test --doc
     if command -v mdbook >/dev/null; then
         mdbook build docs --dest-dir "$PWD/target/book"
     else
