@@ -170,6 +170,64 @@ fn snake(name: &str) -> String {
     text
 }
 
+/// The names of public methods of a builder, which give it back.
+fn methods(file: &str) -> BTreeSet<String> {
+    let text = read(file);
+    let after = text.split("    pub fn ").skip(1).filter(|rest| rest.contains("(mut self"));
+    let names = after.filter(|rest| rest.split_once(')').is_some_and(|(head, _)| head.contains("(mut self")));
+    names.filter_map(|rest| rest.split('(').next()).map(|name| name.split('<').next().unwrap().to_owned()).collect()
+}
+
+/// The fields of a structure of the C header, but for those that every structure has.
+fn fields(name: &str) -> BTreeSet<String> {
+    let header = read(HEADER);
+    let body = header
+        .split_once(&format!("typedef struct {name} {{"))
+        .unwrap()
+        .1
+        .split_once(&format!("}} {name};"))
+        .unwrap()
+        .0;
+    let code: String = body.split("/*").map(|piece| piece.split_once("*/").map_or(piece, |(_, code)| code)).collect();
+    let declarations = code.split(';').filter_map(|one| {
+        let one = one.trim();
+        let function = one.split_once("(*").and_then(|(_, rest)| rest.split_once(')')).map(|(name, _)| name);
+        function.or_else(|| one.split('[').next()?.rsplit([' ', '*']).next()).filter(|name| !name.is_empty())
+    });
+    declarations.filter(|name| !matches!(*name, "size" | "abi" | "reserved")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_option_has_a_row_and_every_row_names_options_that_exist() {
+    let page = read("docs/src/options.md");
+    let rows = rows(&page);
+    let column = |at: usize| -> BTreeSet<String> {
+        rows.iter().flat_map(|row| split_code(row[at]).0).map(str::to_owned).collect()
+    };
+    let flags = read("platforms/src/job.rs");
+    let flags = flags.split_once("pub struct Flags {").unwrap().1.split_once("\n}\n").unwrap().0;
+    let flags = flags.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next().map(str::to_owned));
+    let flags: BTreeSet<String> = flags.collect();
+    let help = text(&mjit_cc().args(["compile", "--help"]).output().unwrap().stdout);
+    let is_option = |line: &&str| line.starts_with("      --") || line.starts_with("  -");
+    let named = help.lines().filter(is_option).map(|line| {
+        let words: Vec<&str> = line.split([' ', ',', '=', '[', '.']).filter(|word| word.starts_with('-')).collect();
+        words.iter().find(|word| word.starts_with("--")).unwrap_or(&words[0]).to_string()
+    });
+    let options: BTreeSet<String> = named.filter(|name| !matches!(name.as_str(), "--help" | "--version")).collect();
+    assert_eq!(column(2), options, "mjit-cc compile");
+    let with_flags =
+        |methods: BTreeSet<String>| methods.into_iter().chain(flags.iter().cloned()).collect::<BTreeSet<_>>();
+    assert_eq!(column(3), with_flags(methods("src/engine/builder.rs")), "Engine::builder");
+    let mut worker = with_flags(methods("src/worker/options.rs"));
+    worker.insert("start".to_owned());
+    assert_eq!(column(4), worker, "Worker::builder");
+    assert_eq!(column(5), fields("mjitcc_worker_options"), "mjitcc_worker_options");
+    let engine = fields("mjitcc_engine_options");
+    let more: Vec<_> = engine.difference(&column(5)).cloned().collect();
+    assert_eq!(more, ["pch"], "mjitcc_engine_options");
+}
+
 /// Numbers with a unit in a text, such as `13.67 ms`.
 fn figures(text: &str) -> Vec<String> {
     let words: Vec<&str> =
