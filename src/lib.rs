@@ -18,9 +18,13 @@
 //! header ready, [`pipeline`] runs the plans that the [`platforms`] crate makes, and [`library`] loads the result. Events tell an
 //! [`Observer`](event::Observer) what happens.
 
+/// The examples of the README and of the book, which `cargo test --doc` compiles and runs.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../platforms/README.md")]
+#[doc = include_str!("../docs/src/guide/rust.md")]
+#[doc = include_str!("../docs/src/guide/vm.md")]
+struct Examples;
 
 pub mod admission;
 #[cfg(all(unix, not(loom)))]
