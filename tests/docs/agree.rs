@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use mjitcc::admission::Memory;
+use mjitcc::admission::MemoryLimit;
 use mjitcc::cache::{DEFAULT_MAX_SIZE, Size};
 use mjitcc::exec::DEFAULT_LIMIT;
 use mjitcc::platforms::OptLevel;
@@ -40,7 +40,7 @@ const C: &str = "docs/src/guide/c.md";
 #[test]
 fn sizes_are_the_same_everywhere() {
     let mib = |bytes: u64| bytes >> 20;
-    let memory = mib(Memory::DEFAULT);
+    let memory = mib(MemoryLimit::DEFAULT);
     none(&unsaid(
         "memory to leave free",
         &[
