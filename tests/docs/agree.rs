@@ -98,8 +98,8 @@ fn times_threads_and_levels_are_the_same_everywhere() {
         "a minute for a unit",
         &[
             (HEADER, "how long making one unit may take; 0: a minute;".to_owned()),
-            ("src/worker/options.rs", "timeout: Some(Duration::from_secs(60)),".to_owned()),
-            ("src/engine/builder.rs", "timeout: Some(Duration::from_secs(60)),".to_owned()),
+            ("src/setup.rs", "DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);".to_owned()),
+            ("src/setup.rs", "timeout: Some(DEFAULT_TIMEOUT),".to_owned()),
             (RUST, "a minute for the processes of one text".to_owned()),
         ],
     ));
@@ -218,8 +218,9 @@ fn every_option_has_a_row_and_every_row_names_options_that_exist() {
     assert_eq!(column(2), options, "mjit-cc compile");
     let with_flags =
         |methods: BTreeSet<String>| methods.into_iter().chain(flags.iter().cloned()).collect::<BTreeSet<_>>();
-    assert_eq!(column(3), with_flags(methods("src/engine/builder.rs")), "Engine::builder");
-    let mut worker = with_flags(methods("src/worker/options.rs"));
+    let builder = |file: &str| with_flags(methods(file).into_iter().chain(methods("src/setup.rs")).collect());
+    assert_eq!(column(3), builder("src/engine/builder.rs"), "Engine::builder");
+    let mut worker = builder("src/worker/options.rs");
     worker.insert("start".to_owned());
     assert_eq!(column(4), worker, "Worker::builder");
     assert_eq!(column(5), fields("mjitcc_worker_options"), "mjitcc_worker_options");
