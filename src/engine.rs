@@ -56,7 +56,7 @@ impl Drop for Shared {
         if self.process == std::process::id() {
             self.parts.close();
         } else {
-            self.parts.disown();
+            self.parts.abandon();
         }
     }
 }

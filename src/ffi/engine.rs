@@ -229,7 +229,7 @@ impl Engine {
         let snapshot = state.parts.snapshot();
         let inherited = snapshot.is_some();
         let parts = match snapshot {
-            Some(snapshot) => state.parts.inherit(snapshot, &executor),
+            Some(snapshot) => state.parts.after_fork_in_child(snapshot, &executor),
             // The parent was faster, and its PCH is gone.
             None => {
                 let Pipeline { compiler, flags, timeout, scratch, watched, .. } = state.parts.pipeline();
@@ -245,7 +245,7 @@ impl Engine {
         };
         state.executor.abandon();
         if self.turns.is_idle() {
-            state.parts.disown();
+            state.parts.abandon();
         } else {
             // A thread of the parent's that was at work may have held locks in there, and nothing of the parent's is dropped here.
             std::mem::forget(Arc::clone(&state));

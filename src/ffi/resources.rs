@@ -1,5 +1,5 @@
-//! What `mjitcc_worker_options` says of the machine around the compilers: the object cache, the launcher, memory, and the files that tell
-//! of the worker. Knows nothing of compiling.
+//! The options of `mjitcc_worker_options` about the object cache, the launcher, memory, timings and watched files. Knows nothing about
+//! compiling.
 
 use std::ffi::{OsString, c_char};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub const NO_MEMFREE: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(super) struct Resources {
-    /// Where the cache is, or why there is none although one was asked for.
+    /// The cache, or the reason why a requested cache cannot be used.
     cache: Option<Result<CachePlace, String>>,
     launcher: Option<OsString>,
     timings: Option<PathBuf>,
@@ -33,7 +33,7 @@ impl Resources {
         if options.reserved != [0; 6] {
             return Err(FfiError::invalid("mjitcc_worker_options.reserved is not zero"));
         }
-        // SAFETY: the caller says so.
+        // SAFETY: required of the caller.
         let [cache, launcher, timings, trace] = unsafe {
             [
                 filled(options.cache, "cache")?,
@@ -47,7 +47,7 @@ impl Resources {
             Some(spec) => {
                 let size = if options.cache_size == 0 { Size::default() } else { Size(options.cache_size) };
                 match CachePlace::choose(Some(&spec), Some(size), environment) {
-                    // A cache never keeps a worker from its work.
+                    // A missing cache must not stop the worker.
                     Err(error @ CacheSettingError::Nowhere) => Some(Err(error.to_string())),
                     Ok(location) => location.map(Ok),
                     Err(error) => return Err(FfiError::invalid(format!("mjitcc_worker_options.cache: {error}"))),
@@ -60,13 +60,13 @@ impl Resources {
             bytes => Some(bytes),
         };
         let (timings, trace) = (timings.map(Into::into), trace.map(Into::into));
-        // SAFETY: the caller says so.
+        // SAFETY: required of the caller.
         let (hash_files, hash_env) = unsafe { (words(options.hash_files), words(options.hash_env)) };
         let perf_map = options.perf_map != 0;
         Ok(Self { cache, launcher, timings, trace, memfree, perf_map, hash_files, hash_env })
     }
 
-    /// Tells the builder of them; what is not said keeps its default.
+    /// Sets the options that were given; other options keep their defaults.
     pub(super) fn set(self, mut builder: Builder) -> Builder {
         let Self { cache, launcher, timings, trace, memfree, perf_map, hash_files, hash_env } = self;
         builder = builder.perf_map(perf_map).hash_files(hash_files).hash_env(hash_env);
@@ -91,12 +91,12 @@ impl Resources {
     }
 }
 
-/// A word that says something, if there is one.
+/// Returns a string that is not empty, or `None` for NULL.
 ///
 /// # Safety
 /// As [`word`].
 unsafe fn filled(at: *const c_char, name: &str) -> Result<Option<OsString>, FfiError> {
-    // SAFETY: the caller says so.
+    // SAFETY: required of the caller.
     match unsafe { word(at) } {
         Some(word) if word.is_empty() => {
             Err(FfiError::invalid(format!("mjitcc_worker_options.{name} is empty; NULL means none")))

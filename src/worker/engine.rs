@@ -1,5 +1,4 @@
-//! What it takes to make code: a compiler, a directory, a header that is ready. Turns C text into loaded code; knows neither lists nor
-//! slots.
+//! The engine: a compiler, a private directory and a prepared header. Turns C text into loaded code. Knows nothing about lists and slots.
 
 use std::collections::HashMap;
 use std::fs;
@@ -26,45 +25,47 @@ use crate::header::UnitHeader;
 use crate::library::Library;
 use crate::pch;
 use crate::perf::PerfMap;
-use crate::pipeline::Watched;
-use crate::pipeline::{Pipeline, StepOutput};
+use crate::pipeline::{Pipeline, StepOutput, Watched};
 use crate::scratch::{Purpose, Scratch};
 use crate::standby::Standby;
 use crate::sync::{self, Mutex};
 use crate::unit::Unit;
 
 mod cached;
+mod fork;
 mod group_library;
 #[cfg(not(loom))]
 mod module;
 
 pub(super) use cached::CachedUnit;
-use group_library::Companies;
+pub(crate) use fork::ForkSnapshot;
+use group_library::GroupLibraries;
 
-/// How many times as long as one unit a translation unit of many may take.
-const MOST_PATIENCE: u32 = 4;
+/// The time limit of a group, as a multiple of the limit of one unit, at most.
+const MAX_TIMEOUT_FACTOR: u32 = 4;
 
-/// Ready to make code.
-pub(crate) struct Engine {
+/// Turns C text into loaded code.
+pub(crate) struct BuildEngine {
     pipeline: Arc<Pipeline>,
     header: UnitHeader,
-    /// A child of a fork has the same.
+    /// Shared with the engine in the child of a fork.
     surroundings: Arc<AllSurroundings>,
-    /// The one of the first tier.
-    quick: Option<Box<Engine>>,
-    /// Those that make units' first code; what takes longer can wait for a compiler too.
+    /// The engine of the first tier.
+    quick: Option<Box<BuildEngine>>,
+    /// Compilers for the first code of units.
     standby: Standby,
     names: Names,
-    /// Names for perf, where they are wanted.
+    /// The names for perf, with the option `perf_map`.
     perf: Option<Arc<PerfMap>>,
-    /// Where units are compiled together at all.
-    companies: Option<Companies>,
+    /// The loaded libraries of groups; `None` if groups are off.
+    group_libraries: Option<GroupLibraries>,
 }
 
-/// What stands before units, by the `#include` lines that the units begin with, or why no units can be merged there.
+/// The text in front of units, by the `#include` lines that the units begin with, or the reason why units with these lines cannot be
+/// merged.
 type AllSurroundings = Mutex<HashMap<Vec<u8>, Arc<Result<Surroundings, Reason>>>>;
 
-/// What files and entry symbols are called, and whether files stay.
+/// The prefixes of files and entry symbols, and whether files are kept.
 #[derive(Clone)]
 struct Names {
     prefix: String,
@@ -79,23 +80,16 @@ impl Names {
     }
 }
 
-/// A translation unit: what diagnostics call it, and its C text.
-pub(crate) struct Source<'a> {
+/// A translation unit: its name in diagnostics, and its C text.
+pub(crate) struct TranslationUnit<'a> {
     pub(crate) name: String,
     pub(crate) text: &'a [u8],
-    /// How many units are in it.
+    /// The number of units in it.
     pub(crate) units: u32,
 }
 
-/// What the child of a fork needs of its parent, made before the fork: afterwards the parent may remove it at any time.
-pub(crate) struct ForkSnapshot {
-    scratch: Scratch,
-    header: UnitHeader,
-    quick: Option<Box<ForkSnapshot>>,
-}
-
-impl Engine {
-    /// Finds a compiler, makes a private directory, and precompiles the header in it.
+impl BuildEngine {
+    /// Finds a compiler, makes a private directory, and precompiles the header in the directory.
     pub(super) fn set_up(
         options: &Options,
         environment: &Environment,
@@ -120,7 +114,7 @@ impl Engine {
             pipeline.launcher = Some(DetectedLauncher::find(std::slice::from_ref(launcher), environment)?);
         }
         if let Some(why) = &options.no_cache {
-            observer.event(&Event::Warning { text: &format!("units are compiled without the object cache: {why}") });
+            observer.event(&Event::Warning { text: &format!("the object cache is not used: {why}") });
         }
         if let Some(location) = &options.cache {
             pipeline.cache = ObjectCache::open(location.clone(), &pipeline, environment, observer);
@@ -130,12 +124,12 @@ impl Engine {
         let names = Names::of(options);
         let standby = Standby::new(options.compilers_ahead());
         let perf = options.perf_map.then(Arc::default);
-        let companies = (options.together() > 1).then(Companies::default);
+        let group_libraries = (options.group_limit() > 1).then(GroupLibraries::default);
         let pipeline = Arc::new(pipeline);
         let mut engine =
-            Self { pipeline, header, surroundings: Arc::default(), quick: None, standby, names, perf, companies };
+            Self { pipeline, header, surroundings: Arc::default(), quick: None, standby, names, perf, group_libraries };
         if options.merges() && options.header != WorkerHeader::None {
-            // While the header is what it was a moment ago.
+            // Read now, before the header may change.
             engine.surroundings(b"", observer);
         }
         engine.quick = engine.set_up_quick(options, environment, executor).map(Box::new);
@@ -161,72 +155,72 @@ impl Engine {
         pch::prepare_private(pipeline, header, &file, observer)
     }
 
-    /// Another one for the same units.
+    /// Returns a second engine with another compiler or other flags for the same units.
     pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
         let standby = Standby::new(self.standby.wanted());
         let (names, perf) = (self.names.clone(), self.perf.clone());
         let (pipeline, surroundings) = (Arc::new(pipeline), Arc::default());
-        Self { pipeline, header, surroundings, quick: None, standby, names, perf, companies: None }
+        Self { pipeline, header, surroundings, quick: None, standby, names, perf, group_libraries: None }
     }
 
-    /// The one that makes a unit's first code, where that is not this one.
+    /// Returns the engine of the first tier, if there is one.
     pub(super) fn quick(&self) -> Option<&Self> {
         self.quick.as_deref()
     }
 
-    /// For a host that has a worker of its own, and makes each part ready by itself.
+    /// Returns an engine without tiers, groups and names for perf.
     #[cfg(not(loom))]
     pub(crate) fn of_parts(pipeline: Arc<Pipeline>, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
         let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
         let (standby, surroundings) = (Standby::new(0), Arc::default());
-        Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, companies: None }
+        Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, group_libraries: None }
     }
 
-    /// The same with so many compilers that wait.
+    /// Sets the number of compilers to start in advance.
     #[cfg(not(loom))]
     pub(crate) fn with_standby(self, compilers: usize) -> Self {
         Self { standby: Standby::new(compilers), ..self }
     }
 
-    /// Sees to it that compilers wait for the next units.
+    /// Starts compilers for the next units.
     pub(crate) fn stand_by(&self, observer: &dyn Observer) {
         self.standby.prepare(&self.pipeline, &self.header, observer);
         self.quick.iter().for_each(|quick| quick.stand_by(observer));
     }
 
-    /// Makes them quicker, a little: for when there is nothing else to do.
+    /// Warms up waiting compilers, when there is no other work.
     pub(super) fn warm(&self) {
         self.standby.warm(&self.header);
         self.quick.iter().for_each(|quick| quick.warm());
     }
 
-    /// How soon [`warm`](Self::warm) may have something to do; none where it will not.
+    /// Returns when [`warm`](Self::warm) may have work; `None` if it will have none.
     pub(super) fn warms_in(&self) -> Option<Duration> {
         let quick = self.quick.as_ref().and_then(|quick| quick.warms_in());
         self.standby.warms_in().into_iter().chain(quick).min()
     }
 
-    /// What it works with.
+    /// Returns the pipeline.
     pub(crate) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
 
-    /// What stands before every unit.
+    /// Returns the header in front of every unit.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn header(&self) -> &UnitHeader {
         &self.header
     }
 
-    /// The same with something else before every unit.
+    /// Returns the same engine with another header.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn with_header(&self, header: UnitHeader) -> Self {
         let (pipeline, names) = (Arc::clone(&self.pipeline), self.names.clone());
         let (standby, surroundings) = (Standby::new(0), Arc::default());
-        Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, companies: None }
+        Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, group_libraries: None }
     }
 
-    /// What stands before units that begin with these `#include` lines. Found out once each, without a lock over the compiler's process:
-    /// two threads may both find out.
+    /// Returns the text in front of units that begin with these `#include` lines. Computed once for each; no lock is held while the
+    /// compiler runs, so two threads may both compute it.
     pub(super) fn surroundings(&self, includes: &[u8], observer: &dyn Observer) -> Arc<Result<Surroundings, Reason>> {
         let known = || sync::lock(&self.surroundings);
         if let Some(found) = known().get(includes) {
@@ -246,27 +240,34 @@ impl Engine {
         }
     }
 
-    /// What this process calls the files of a unit.
+    /// Returns the beginning of the names of a unit's files.
     pub(crate) fn stem(&self, id: u64) -> String {
         names::file_stem(&self.names.prefix, std::process::id(), id)
     }
 
-    /// Where the C text of a unit goes.
+    /// Returns the path for the C text of a unit.
     pub(crate) fn source(&self, stem: &str) -> PathBuf {
         self.pipeline.scratch.path().join(stem).with_added_extension("c")
     }
 
-    /// Where the library of a unit goes.
+    /// Returns the name of a unit's source in diagnostics and `__FILE__`: no path, unless the file is kept.
+    pub(super) fn source_name(&self, stem: &str) -> String {
+        let path = self.source(stem);
+        let name = path.file_name().filter(|_| !self.names.save_temps);
+        name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// Returns the path for the library of a unit.
     pub(super) fn library(&self, stem: &str) -> PathBuf {
         let suffix = self.pipeline.toolchain().compiler().target.library_suffix();
         self.pipeline.scratch.path().join(stem).with_added_extension(suffix)
     }
 
-    /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
+    /// Compiles, links and loads C text. Removes all files, also after a failure, unless `save_temps` is set.
     fn build(
         &self,
         stem: &str,
-        source: &Source<'_>,
+        source: &TranslationUnit<'_>,
         entry: &str,
         observer: &dyn Observer,
     ) -> Result<Library, UnitError> {
@@ -278,7 +279,7 @@ impl Engine {
         self.link(stem, &[object], &[entry.to_owned()], observer)
     }
 
-    /// C text to loaded code in one process, and the compiler's own lines.
+    /// Compiles and links C text in one process and loads the library. Returns the compiler's output too.
     fn build_at_once(
         &self,
         stem: &str,
@@ -297,11 +298,11 @@ impl Engine {
         loaded
     }
 
-    /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
+    /// Compiles C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
     pub(crate) fn compile(
         &self,
         stem: &str,
-        source: &Source<'_>,
+        source: &TranslationUnit<'_>,
         observer: &dyn Observer,
     ) -> Result<PathBuf, UnitError> {
         let unit = Unit::from_text(&source.name, source.text)?;
@@ -323,8 +324,8 @@ impl Engine {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
-        // What many units are in may take longer than one, and not so long that a compiler that hangs stops everything.
-        let patience = units.clamp(1, MOST_PATIENCE);
+        // A group may take longer than one unit, but a compiler that hangs must not block a thread for long.
+        let patience = units.clamp(1, MAX_TIMEOUT_FACTOR);
         let deadline = pipeline
             .timeout
             .and_then(|limit| limit.checked_mul(patience))
@@ -337,7 +338,7 @@ impl Engine {
         compiled.map(|ran| (ran, paths.staged))
     }
 
-    /// By a compiler that waits for it, if there is one.
+    /// Compiles with a compiler that was started in advance, if there is one.
     fn compile_ahead(
         &self,
         unit: &Unit,
@@ -353,19 +354,19 @@ impl Engine {
         Ok(standby.compile(pipeline, header, unit, deadline))
     }
 
-    /// What the function of this name will be called for a person.
+    /// Sets the name of a function for perf.
     pub(super) fn announce(&self, entry: &str, location: &SourceLocation) {
         if let Some(perf) = &self.perf {
             perf.name(entry, location.to_string());
         }
     }
 
-    /// What was announced will not be loaded.
+    /// Removes the name of a function that will not be loaded.
     pub(super) fn forget(&self, entry: &str) {
         self.perf.iter().for_each(|perf| perf.forget(entry));
     }
 
-    /// Objects to loaded code.
+    /// Links objects and loads the library.
     pub(crate) fn link(
         &self,
         stem: &str,
@@ -375,7 +376,7 @@ impl Engine {
     ) -> Result<Library, UnitError> {
         let Self { pipeline, header, .. } = self;
         let library = self.library(stem);
-        // The other cores are the host's.
+        // One thread, since the other processors belong to the host.
         let loaded = match pipeline.link_in_memory(objects, NonZero::<usize>::MIN, observer) {
             Some((image, _)) => {
                 let _stage = Stage::Load.on(observer);
@@ -394,7 +395,7 @@ impl Engine {
         loaded
     }
 
-    /// From memory where the system can; a file is what a debugger or a person may look into.
+    /// Loads a library from memory if the system can, else, or with `save_temps`, from a file.
     fn load(&self, image: &[u8], library: &Path) -> Result<Library, UnitError> {
         if !self.names.save_temps
             && let Ok(loaded) = Library::from_memory(image, library)
@@ -405,7 +406,7 @@ impl Engine {
         Ok(Library::open(library)?)
     }
 
-    /// Names what was loaded, which nobody runs yet, where that is wanted.
+    /// Writes the names of loaded code for perf, before the code runs.
     fn name_for_perf<I: Deref<Target = [u8]>>(
         &self,
         loaded: Library,
@@ -418,59 +419,14 @@ impl Engine {
         Ok(loaded)
     }
 
-    /// Removes files, unless they are to be kept.
+    /// Removes files, unless `save_temps` is set.
     pub(super) fn discard(&self, files: &[PathBuf]) {
         if !self.names.save_temps {
             files.iter().for_each(|file| self.pipeline.scratch.remove(file));
         }
     }
 
-    /// Makes ready for a fork. None where that fails: then the child sets up anew.
-    pub(crate) fn snapshot(&self) -> Option<ForkSnapshot> {
-        let scratch = Scratch::create(&[self.pipeline.scratch.path().parent()?.to_owned()], Purpose::Files).ok()?;
-        let header = self.header.moved_to(scratch.path()).ok()?;
-        let quick = match &self.quick {
-            Some(quick) => Some(Box::new(quick.snapshot()?)),
-            None => None,
-        };
-        Some(ForkSnapshot { scratch, header, quick })
-    }
-
-    /// In the child of a fork: goes on in a directory of its own.
-    pub(crate) fn inherit(&self, snapshot: ForkSnapshot, executor: &Arc<ProcessExecutor>) -> Self {
-        let ForkSnapshot { scratch, header, quick } = snapshot;
-        scratch.take_over();
-        let quick = self.quick.as_ref().zip(quick).map(|(old, snapshot)| Box::new(old.inherit(*snapshot, executor)));
-        let Pipeline { compiler, flags, timeout, cache, launcher, admission, watched, .. } = &*self.pipeline;
-        let executor: Arc<ProcessExecutor> = Arc::clone(executor);
-        let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
-        pipeline.timeout = *timeout;
-        pipeline.watched = watched.clone();
-        (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
-        pipeline.admission = admission.afresh();
-        pipeline.records_units = pipeline.cache.is_some();
-        let (surroundings, pipeline) = (Arc::clone(&self.surroundings), Arc::new(pipeline));
-        let standby = Standby::new(self.standby.wanted());
-        let perf = self.perf.as_ref().map(|_| Arc::default());
-        let companies = self.companies.as_ref().map(|_| Companies::default());
-        Self { pipeline, header, surroundings, quick, standby, names: self.names.clone(), perf, companies }
-    }
-
-    /// In the child of a fork: compilers that wait are the parent's, and end only when nothing else has their input open.
-    #[cfg(all(unix, not(loom)))]
-    pub(super) fn leave_compilers(&self) {
-        self.standby.abandon();
-        self.quick.iter().for_each(|quick| quick.leave_compilers());
-    }
-
-    /// In the child of a fork: what the parent has on disk is the parent's.
-    pub(crate) fn disown(&self) {
-        self.standby.abandon();
-        self.pipeline.scratch.abandon();
-        self.quick.iter().for_each(|quick| quick.disown());
-    }
-
-    /// Removes the directory, or keeps it, if a person wants to look into it.
+    /// Removes the private directory, unless `save_temps` is set.
     pub(crate) fn close(&self) {
         self.standby.close(&self.pipeline);
         if self.names.save_temps {
@@ -479,15 +435,5 @@ impl Engine {
             self.pipeline.scratch.close();
         }
         self.quick.iter().for_each(|quick| quick.close());
-    }
-}
-
-impl ForkSnapshot {
-    /// In the parent, after the fork: the child has it.
-    pub(super) fn hand_over(self) {
-        self.scratch.abandon();
-        if let Some(quick) = self.quick {
-            quick.hand_over();
-        }
     }
 }

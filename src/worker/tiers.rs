@@ -1,5 +1,5 @@
-//! Tiers: first code that is there soon, and then better code in the same slot. The first tier is tcc where it takes the header, else the
-//! same compiler in a hurry; the better code is made when no unit waits for its first.
+//! Tiers: quick code first, then optimized code in the same slot. The first tier is tcc if tcc accepts the header, else the same compiler
+//! with `-O1`. Optimized code is compiled when no unit waits for its first code.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use std::time::Instant;
 use mjit_cc_platforms::{Choice, Flags, OptLevel};
 
 use super::Shared;
-use super::engine::{Engine, Source};
-use super::group::{Built, GeneratedUnit};
+use super::engine::{BuildEngine, TranslationUnit};
+use super::group::{BuildResult, GeneratedUnit};
 use super::host::SourceLocation;
 use super::log::WorkerEvent;
 use super::options::{Options, Tiers, WorkerHeader};
@@ -24,19 +24,19 @@ use crate::report::Status;
 use crate::scratch::{Purpose, Scratch};
 use crate::timeline::Kind;
 
-/// How hard the same compiler tries for the first tier.
-const HURRIED: OptLevel = OptLevel::O1;
+/// The optimization level of the same compiler in the first tier.
+const QUICK_LEVEL: OptLevel = OptLevel::O1;
 
-/// A unit whose code is to get better.
-struct Better {
+/// A unit with quick code that is being optimized.
+struct ImprovingUnit {
     id: u64,
     location: SourceLocation,
     source: PathBuf,
     began: Instant,
 }
 
-impl Engine {
-    /// The engine of the first tier, in a directory of its own; none where it would be no quicker, or does not work.
+impl BuildEngine {
+    /// Returns the engine of the first tier, with a directory of its own; `None` if it would not be quicker, or does not work.
     pub(super) fn set_up_quick(
         &self,
         options: &Options,
@@ -48,7 +48,7 @@ impl Engine {
             Tiers::Quickest => self.quick_tcc(options, environment, executor),
             Tiers::SameCompiler => None,
         };
-        // What tcc makes is worse than what anybody else makes of -O1, and little worse than what is made of -O0.
+        // The code of tcc is slower than that of other compilers with -O1, and little slower than theirs with -O0.
         tcc.filter(|_| options.flags.optimize != OptLevel::O0).or_else(|| {
             let hurries = !matches!(options.flags.optimize, OptLevel::O0 | OptLevel::O1);
             hurries.then(|| self.quick_same(options, executor)).flatten()
@@ -64,21 +64,21 @@ impl Engine {
             return None;
         }
         let pipeline = self.quick_pipeline(options, executor, found, options.flags.clone())?;
-        // It links by itself alone.
+        // tcc links by itself only.
         pipeline.check_link().ok()?;
         let header = match &options.header {
             WorkerHeader::None => UnitHeader::None,
             WorkerHeader::File(header) => UnitHeader::Text(std::path::absolute(header).ok()?),
         };
-        // Whether it understands the header, and the flags.
+        // Tests whether tcc accepts the header and the flags.
         pipeline.try_header(header.as_job(), &silent).ok()?;
         Some(self.beside(pipeline, header))
     }
 
     fn quick_same(&self, options: &Options, executor: &Arc<ProcessExecutor>) -> Option<Self> {
-        let flags = Flags { optimize: HURRIED, ..options.flags.clone() };
+        let flags = Flags { optimize: QUICK_LEVEL, ..options.flags.clone() };
         let pipeline = self.quick_pipeline(options, executor, self.pipeline().compiler.clone(), flags)?;
-        // A PCH is good for the flags that it was made with.
+        // A PCH is valid only for the flags with which it was built.
         let header = Self::prepare_header(&pipeline, &options.header, &silent).ok()?;
         Some(self.beside(pipeline, header))
     }
@@ -99,19 +99,19 @@ impl Engine {
     }
 }
 
-/// What goes wrong with the first tier is no trouble: there is the other.
+/// Ignores events of the setup of the first tier: an error is no problem, since the second tier remains.
 fn silent(_: &Event<'_>) {}
 
 impl Shared {
-    /// A unit's first code, as soon as may be, and how good it is.
+    /// Builds the first code of a unit, and returns its tier.
     pub(super) fn build_first(
         &self,
-        engine: &Engine,
+        engine: &BuildEngine,
         location: &SourceLocation,
         stem: &str,
-        source: &Source<'_>,
+        source: &TranslationUnit<'_>,
         entry: &str,
-    ) -> (Tier, Built) {
+    ) -> (Tier, BuildResult) {
         let Some(quick) = engine.quick() else {
             return (Tier::Optimized, self.build_alone(engine, stem, source, entry));
         };
@@ -124,37 +124,37 @@ impl Shared {
         }
     }
 
-    /// The first tier cannot have this unit.
+    /// Reports that the first tier failed for a unit.
     pub(super) fn not_quick(&self, location: &SourceLocation, why: UnitError) {
         self.tell(&WorkerEvent::BaselineFailed { location: location.clone(), why: Arc::new(why) });
     }
 
-    /// Makes better code of units that have their first, hottest first. Where that fails they keep what they have.
-    pub(super) fn improve(&self, engine: &Engine, parts: Vec<Part>) {
+    /// Optimizes units that have quick code, hottest first. After a failure a unit keeps its quick code.
+    pub(super) fn improve(&self, engine: &BuildEngine, parts: Vec<Part>) {
         if parts.len() > 1 && self.coordinator.is_paused() {
             let ids: Vec<u64> = parts.iter().map(|part| part.id).collect();
             return self.coordinator.with(|state| state.units.improve_later(&ids));
         }
         let began = Instant::now();
         let record = self.record(Kind::Unit, format_args!("{} units, optimised", parts.len()), None);
-        let texted = parts.into_iter().map(|Part { id, location, text }| {
+        let generated_units = parts.into_iter().map(|Part { id, location, text }| {
             let stem = engine.stem(id);
             let source = engine.source(&stem);
-            let (name, entry) = (source.to_string_lossy().into_owned(), self.entry(id, &location));
+            let (name, entry) = (engine.source_name(&stem), self.entry(id, &location));
             engine.announce(&entry, &location);
-            GeneratedUnit { what: Better { id, location, source, began }, stem, name, entry, text }
+            GeneratedUnit { what: ImprovingUnit { id, location, source, began }, stem, name, entry, text }
         });
-        self.build_together(engine, texted.collect(), &|unit, built| self.improved(unit.what, built));
+        self.build_units(engine, generated_units.collect(), &|unit, built| self.improved(unit.what, built));
         record.ends(Status::Built);
     }
 
-    fn improved(&self, unit: Better, built: Built) {
-        let Better { id, location, source, began } = unit;
+    fn improved(&self, unit: ImprovingUnit, built: BuildResult) {
+        let ImprovingUnit { id, location, source, began } = unit;
         let took = began.elapsed();
         match built {
             Ok(loaded) => {
                 let moved = self.coordinator.publish(|state| state.units.improve(id, &loaded));
-                // What is not wanted any more is unloaded here, outside the lock.
+                // Code that is no longer needed is unloaded here, outside the lock.
                 if moved {
                     self.tell(&WorkerEvent::Improved { location, took, source });
                     self.tell_host(id, loaded.address);

@@ -82,7 +82,7 @@ fn start(dir: PathBuf, header: PathBuf, units: Vec<String>, heard: &Arc<Mutex<He
                     }
                 }
                 WorkerEvent::Compacted { units, took, .. } => heard.compactions.push((*units, *took)),
-                WorkerEvent::UnitError { .. } | WorkerEvent::NotCompacted { .. } | WorkerEvent::Warning(_) => {
+                WorkerEvent::Failure { .. } | WorkerEvent::NotCompacted { .. } | WorkerEvent::Warning(_) => {
                     heard.lines.push(format!("{event} {}", event.detail().unwrap_or_default()));
                 }
                 _ => {}

@@ -129,7 +129,7 @@ impl Told {
         };
         match event {
             WorkerEvent::Success { .. } => one(&self.success),
-            WorkerEvent::UnitError { why, .. } => {
+            WorkerEvent::Failure { why, .. } => {
                 one(&self.failure);
                 if is_timed_out(why) {
                     one(&self.timed_out);
