@@ -3,35 +3,34 @@
 //!
 //! What a host does: implement [`Host`]; start a [`Worker`] with [`Builder::start`]; [`submit`](Worker::submit) owners that became hot;
 //! read the [`Slot`] before each call. Call [`enter_gc`](Worker::enter_gc) and [`leave_gc`](Worker::leave_gc) around a garbage collection,
-//! and
-//! [`owner_died`](Worker::owner_died) between them for each owner that is freed. Call [`before_fork`](Worker::before_fork) before `fork`;
-//! other forks are followed too ([`Builder::follow_forks`]).
+//! and [`owner_died`](Worker::owner_died) between them for each owner that is freed. Call [`before_fork`](Worker::before_fork) before
+//! `fork`; other forks are followed too ([`Builder::follow_forks`]).
 //!
 //! Inside, data flows one way: `units` holds the lists of units and chooses the next work, `worker_thread` does the work, `engine` turns C
 //! text into loaded code, and a slot publishes the address. `coordinator` decides what may happen at the same time.
 //!
-//! ```no_run
+//! ```
 //! use std::sync::Arc;
-//! use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-//! use mjitcc::worker::{Generated, Host, OwnerId, SourceLocation, Request, SlotState, Worker, WorkerHeader};
+//! use std::sync::atomic::AtomicU64;
+//! use mjitcc::worker::{Generated, Host, OwnerId, Request, SlotState, SourceLocation, Worker};
 //!
 //! struct Vm;
 //!
 //! impl Host for Vm {
 //!     fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
-//!         Ok(format!("long {}(long n) {{ return n + 1; }}", request.entry).into())
+//!         Ok(format!("int {}(int n) {{ return n + 1; }}", request.entry).into())
 //!     }
 //! }
 //!
-//! let worker = Worker::builder().header(WorkerHeader::File("vm.h".into())).start(Arc::new(Vm));
+//! let worker = Worker::builder().start(Arc::new(Vm));
 //! let calls = Arc::new(AtomicU64::new(0));
 //! let slot = worker.submit(OwnerId(1), SourceLocation::default(), calls);
-//! // Before each call:
-//! if let SlotState::Callable(address) = slot.state() {
-//!     // SAFETY: the text of `generate` defines a function of this type.
-//!     let succ: extern "C" fn(i64) -> i64 = unsafe { std::mem::transmute(address.as_ptr()) };
-//!     assert_eq!(succ(1), 2);
-//! }
+//! // A VM does not wait, but interprets while the slot is not ready.
+//! worker.pause(true);
+//! let SlotState::Callable(address) = slot.state() else { panic!("{:?}", slot.failure()) };
+//! // SAFETY: the text of `generate` defines a function of this type.
+//! let succ: extern "C" fn(i32) -> i32 = unsafe { std::mem::transmute(address.as_ptr()) };
+//! assert_eq!(succ(1), 2);
 //! ```
 
 use std::io::Write as _;

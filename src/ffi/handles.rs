@@ -18,7 +18,6 @@ impl<T> Handles<T> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Returns a new handle.
     pub(super) fn give(&self, value: Arc<T>) -> *mut T {
         let number = NEXT.fetch_add(16, Ordering::Relaxed);
         lock(&self.0).push((number, value));
@@ -42,7 +41,6 @@ impl<T> Handles<T> {
         Ok(known.swap_remove(at).1)
     }
 
-    /// Locks the list.
     #[cfg(unix)]
     pub(super) fn hold(&'static self) -> crate::sync::Locked<'static, Vec<(usize, Arc<T>)>> {
         lock(&self.0)

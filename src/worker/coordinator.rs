@@ -232,8 +232,7 @@ impl<T> Coordinator<T> {
         checked
     }
 
-    /// Ends the access to owners. `note` runs in the same critical section, since a waiting collector moves and frees owners right after
-    /// it.
+    /// Ends the access to owners. `note` runs in the same critical section: a waiting collector moves and frees owners right afterwards.
     pub(super) fn end_generating(&self, note: impl FnOnce(&mut T)) {
         let mut state = lock(&self.state);
         state.generating -= 1;
@@ -241,8 +240,7 @@ impl<T> Coordinator<T> {
         self.release(state);
     }
 
-    /// Changes what the host sees, in one critical section. Waits for the end of a collection first, so that the lists know all owners that
-    /// died.
+    /// Changes what the host sees, in one critical section after the end of a collection, so that the lists know all dead owners.
     pub(super) fn publish<R>(&self, publish: impl FnOnce(&mut T) -> R) -> R {
         let state = lock(&self.state);
         let mut state = self.rest_while(state, |state| state.collecting > 0);
@@ -396,7 +394,6 @@ pub(super) struct Held<'a, T> {
 }
 
 impl<T> Held<'_, T> {
-    /// Returns the guarded data.
     pub(super) fn data(&mut self) -> Option<&mut T> {
         self.state.as_mut().map(|state| &mut state.data)
     }

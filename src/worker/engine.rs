@@ -200,7 +200,6 @@ impl BuildEngine {
         self.standby.warms_in().into_iter().chain(quick).min()
     }
 
-    /// Returns the pipeline.
     pub(crate) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }

@@ -97,8 +97,7 @@ impl Request<'_> {
 pub struct Generated {
     /// The text.
     pub text: String,
-    /// The assumptions that the code depends on: [`invalidate`](super::Worker::invalidate) cancels the code when one of them no longer
-    /// holds.
+    /// The assumptions that the code depends on: [`invalidate`](super::Worker::invalidate) of one of them cancels the code.
     pub assumptions: Vec<AssumptionId>,
     /// Owners whose code is inlined. They must live as long as the unit.
     pub inlined: Vec<Inlined>,

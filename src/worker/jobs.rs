@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A job.
 pub(super) type VmJob = Box<dyn FnOnce() + Send>;
 
 /// Why a job has no result.
@@ -56,7 +55,7 @@ impl fmt::Debug for Jobs {
 
 /// The progress of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum JobProgress {
     Waiting,
     Running,
     Done,
@@ -69,13 +68,13 @@ impl Jobs {
         self.next
     }
 
-    pub(super) fn progress(&self, number: u64) -> Progress {
+    pub(super) fn progress(&self, number: u64) -> JobProgress {
         if self.waiting.iter().any(|(waiting, _)| *waiting == number) {
-            Progress::Waiting
+            JobProgress::Waiting
         } else if self.running.contains(&number) {
-            Progress::Running
+            JobProgress::Running
         } else {
-            Progress::Done
+            JobProgress::Done
         }
     }
 

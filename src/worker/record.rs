@@ -84,12 +84,10 @@ impl Shared {
 }
 
 impl RecordedWork<'_> {
-    /// Records the result.
     pub(super) fn ends(mut self, status: Status) {
         self.outcome = Outcome::Of(status);
     }
 
-    /// Records a failure.
     pub(super) fn fails(mut self, why: &impl ToString) {
         self.outcome = Outcome::Of(Status::Failed);
         self.note = self.recorder.map(|_| why.to_string()).unwrap_or_default();

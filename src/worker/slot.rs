@@ -93,7 +93,6 @@ impl Slot {
         }))
     }
 
-    /// Returns a failed slot.
     pub(super) fn failed(why: CodeError) -> Self {
         let slot = Self::new();
         slot.fail(why);

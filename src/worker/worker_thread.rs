@@ -11,7 +11,7 @@ use super::at_work::{Busy, Generating, Life, Running};
 use super::coordinator::TakeResult;
 use super::engine::{BuildEngine, TranslationUnit};
 use super::host::{Code, CodeError, Generated, Request, SourceLocation};
-use super::jobs::{Desk, JobError, Progress, VmJob};
+use super::jobs::{Desk, JobError, JobProgress, VmJob};
 use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::{Assumptions, Candidate, Loaded, Ticket, Tier, Unwanted, Work};
@@ -334,9 +334,9 @@ impl Desk for VmDesk<'_> {
         let number = shared.coordinator.with(|state| state.jobs.hand_in(job));
         let _ = catch(|| shared.host.vm_jobs_wait());
         let (result, withdrawn) = shared.coordinator.rest_until(|state, status| match state.jobs.progress(number) {
-            Progress::Done => Some((Ok(()), None)),
-            Progress::Running => None,
-            Progress::Waiting => {
+            JobProgress::Done => Some((Ok(()), None)),
+            JobProgress::Running => None,
+            JobProgress::Waiting => {
                 let gone = if status.paused || status.stopped {
                     JobError::Stopping
                 } else {

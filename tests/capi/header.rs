@@ -298,6 +298,20 @@ fn a_c_host_may_say_whatever_a_rust_host_may() {
 }
 
 #[test]
+fn the_defaults_of_sizes_are_those_of_rust() {
+    use mjitcc::{admission::Memory, cache::DEFAULT_MAX_SIZE, exec::DEFAULT_LIMIT};
+    let header = header();
+    for (field, default) in [
+        ("memfree", format!("{} MiB", Memory::DEFAULT >> 20)),
+        ("cache_size", format!("{} GiB", DEFAULT_MAX_SIZE >> 30)),
+        ("output_limit", format!("{} MiB", DEFAULT_LIMIT >> 20)),
+    ] {
+        let comment = between(&header, &format!("uint64_t {field}; "), "\n").next().unwrap().to_owned();
+        assert!(comment.contains(&format!("0: {default}")), "{field}: {comment}");
+    }
+}
+
+#[test]
 fn cargo_c_finds_it() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("[package.metadata.capi"), "cargo-c would make a header of its own");

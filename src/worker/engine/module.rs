@@ -16,7 +16,6 @@ struct CompiledObject {
     object: PathBuf,
     /// The C names that the object exports.
     symbols: Vec<String>,
-    /// The compiler's output.
     output: String,
 }
 

@@ -61,7 +61,6 @@ impl<L> ActiveUnit<L> {
         Some(part)
     }
 
-    /// Postpones optimizing.
     pub(super) fn improve_later(&mut self) {
         if let TierState::Improving(text) = &self.tier_state {
             self.tier_state = TierState::Quick(Arc::clone(text));

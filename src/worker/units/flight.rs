@@ -7,7 +7,7 @@ use crate::worker::{AssumptionId, CodeError, OwnerId};
 
 /// The progress of a unit.
 #[derive(Debug)]
-enum Progress {
+enum BuildProgress {
     /// The text is being generated. The number of invalidated assumptions when that began: later ones may concern the unit.
     Generating(usize),
     /// The text exists and depends on these assumptions. Inlined owners are in `owners`.
@@ -19,7 +19,7 @@ enum Progress {
 struct UnitInFlight {
     owners: Owners,
     unit: WorkerUnit,
-    progress: Progress,
+    progress: BuildProgress,
     unwanted: Option<Unwanted>,
     /// Separate from `unwanted`, since the unit may have been unwanted for another reason first.
     owner_died: bool,
@@ -27,11 +27,11 @@ struct UnitInFlight {
 
 impl UnitInFlight {
     fn is_generating(&self) -> bool {
-        matches!(self.progress, Progress::Generating(_))
+        matches!(self.progress, BuildProgress::Generating(_))
     }
 
     fn depends_on(&self, assumption: AssumptionId) -> bool {
-        matches!(&self.progress, Progress::Building(assumptions) if assumptions.contains(&assumption))
+        matches!(&self.progress, BuildProgress::Building(assumptions) if assumptions.contains(&assumption))
     }
 
     /// Marks the unit as unwanted. The first reason counts.
@@ -49,7 +49,6 @@ pub(super) struct EndedFlight {
     pub(super) unwanted: Option<Unwanted>,
 }
 
-/// Units that threads build.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     units: Vec<UnitInFlight>,
@@ -76,7 +75,7 @@ impl Flight {
         self.units.extend(units.into_iter().map(|(owner, unit)| UnitInFlight {
             owners: owner.into(),
             unit,
-            progress: Progress::Generating(began),
+            progress: BuildProgress::Generating(began),
             unwanted: None,
             owner_died: false,
         }));
@@ -88,8 +87,8 @@ impl Flight {
         let at = self.units.iter().position(|making| making.unit.id() == id)?;
         let UnitInFlight { owners, unit, progress, unwanted, .. } = self.units.swap_remove(at);
         let assumptions = match progress {
-            Progress::Generating(_) => Vec::new(),
-            Progress::Building(assumptions) => assumptions,
+            BuildProgress::Generating(_) => Vec::new(),
+            BuildProgress::Building(assumptions) => assumptions,
         };
         Some(EndedFlight { owners, assumptions, unit, unwanted })
     }
@@ -115,12 +114,12 @@ impl Flight {
     /// Notes the assumptions of a unit whose text was generated. Some of them may have been invalidated meanwhile.
     pub(super) fn depend_on(&mut self, id: u64, Assumptions { assumptions, inlined }: Assumptions) {
         let Some(making) = self.units.iter_mut().find(|making| making.unit.id() == id) else { return };
-        let Progress::Generating(began) = making.progress else { return };
+        let BuildProgress::Generating(began) = making.progress else { return };
         if let Some(&assumption) = self.untrue[began..].iter().find(|assumption| assumptions.contains(assumption)) {
             making.unwant(&CodeError::NoLongerTrue(assumption));
         }
         making.owners.inlined = inlined;
-        making.progress = Progress::Building(assumptions);
+        making.progress = BuildProgress::Building(assumptions);
     }
 
     /// Marks units that depend on an invalidated assumption as unwanted.

@@ -7,7 +7,6 @@ use super::{Loaded, Part, Units};
 use crate::worker::policy::{self, Census};
 use crate::worker::slot::Address;
 
-/// The state of compaction.
 #[derive(Debug, Default)]
 pub(super) struct Compactions {
     /// Compactions so far, with or without success.
@@ -50,7 +49,6 @@ impl<L> Units<L> {
         }
     }
 
-    /// Postpones optimizing of units.
     pub(in crate::worker) fn improve_later(&mut self, ids: &[u64]) {
         for id in ids {
             if let Some((_, unit)) = self.active.get_mut(*id) {
@@ -116,7 +114,6 @@ impl<L> Units<L> {
         }
     }
 
-    /// Postpones a compaction.
     pub(in crate::worker) fn compact_later(&mut self) {
         (self.compactions.running, self.compactions.fresh) = (false, true);
     }
