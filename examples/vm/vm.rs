@@ -45,7 +45,7 @@ pub(crate) struct Function {
     threshold: u64,
     pub(crate) compiled: Compiled,
     /// How often the code was cancelled.
-    taken_back: u32,
+    cancelled: u32,
 }
 
 /// A running program. Begins with [`Context`], which machine code accesses.
@@ -76,16 +76,16 @@ pub(crate) struct Statistics {
     /// How often machine code was left because an assumption failed.
     pub(crate) failed_assumptions: u64,
     /// How often code was cancelled because a global changed.
-    pub(crate) taken_back: u64,
+    pub(crate) cancelled: u64,
 }
 
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { collections, deaths, failed_assumptions, taken_back } = self;
+        let Self { collections, deaths, failed_assumptions, cancelled } = self;
         write!(
             f,
             "VM: {collections} collections, {deaths} functions died, {failed_assumptions} assumptions failed, \
-             {taken_back} functions taken back"
+             {cancelled} functions cancelled"
         )
     }
 }
@@ -249,9 +249,9 @@ impl<'p> Vm<'p> {
         for function in self.functions.iter_mut().flatten().filter(|function| owners.contains(&function.owner)) {
             function.compiled.forget();
             function.threshold = function.heat.load(Ordering::Relaxed) + jit.min_calls;
-            function.taken_back += 1;
-            self.statistics.taken_back += 1;
-            if function.taken_back > 2 {
+            function.cancelled += 1;
+            self.statistics.cancelled += 1;
+            if function.cancelled > 2 {
                 function.compiled.without |= without::KNOWN_GLOBALS;
             }
         }
@@ -312,7 +312,7 @@ impl<'p> Vm<'p> {
             heat: Arc::default(),
             threshold: self.jit.as_ref().map_or(u64::MAX, |jit| jit.min_calls),
             compiled: Compiled::default(),
-            taken_back: 0,
+            cancelled: 0,
         };
         self.next_owner += 1;
         match self.functions.get_mut(number) {

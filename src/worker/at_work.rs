@@ -42,23 +42,23 @@ impl Drop for Running<'_> {
 /// A thread that has taken work.
 pub(super) struct Busy<'a> {
     shared: &'a Shared,
-    made: Vec<Ticket>,
+    built: Vec<Ticket>,
     improved: Vec<u64>,
     compacts: bool,
 }
 
 impl<'a> Busy<'a> {
     pub(super) fn with(shared: &'a Shared, work: &Work) -> Self {
-        let made = if let Work::Make(tickets) = work { tickets.clone() } else { Vec::new() };
+        let built = if let Work::Build(tickets) = work { tickets.clone() } else { Vec::new() };
         let improved =
             if let Work::Improve(parts) = work { parts.iter().map(|part| part.id).collect() } else { Vec::new() };
-        Self { shared, made, improved, compacts: matches!(work, Work::Compact(_)) }
+        Self { shared, built, improved, compacts: matches!(work, Work::Compact(_)) }
     }
 
     /// Fails the rest of work that was interrupted. The worker continues.
     pub(super) fn fails(&self, why: &CodeError) {
         self.shared.coordinator.with(|state| {
-            self.made.iter().for_each(|ticket| drop(state.units.fail(ticket.id, why.clone())));
+            self.built.iter().for_each(|ticket| drop(state.units.fail(ticket.id, why.clone())));
             self.improved.iter().for_each(|&id| state.units.stay_baseline(id));
             if self.compacts {
                 state.units.compacted();

@@ -60,7 +60,7 @@ pub(super) type BuildResult = Result<Loaded<Library>, UnitError>;
 
 impl Shared {
     /// Builds units, hottest first: first all texts, then the code. A pause puts the units back into the queue, since a group takes long.
-    pub(super) fn build_group_of(&self, engine: &BuildEngine, tickets: Vec<Ticket>) {
+    pub(super) fn build_tickets(&self, engine: &BuildEngine, tickets: Vec<Ticket>) {
         let queued = tickets.first().map(|ticket| ticket.since.elapsed());
         let record = self.record(Kind::Unit, format_args!("{} units", tickets.len()), queued);
         let mut generated_units = Vec::with_capacity(tickets.len());
@@ -95,7 +95,7 @@ impl Shared {
             return self.put_back_all(generated_units, std::iter::empty());
         }
         let (tier, by) = engine.quick().map_or((Tier::Optimized, engine), |quick| (Tier::Quick, quick));
-        self.build_units(by, generated_units, &|unit, built| self.made(engine, unit, tier, built));
+        self.build_units(by, generated_units, &|unit, built| self.finish_built(engine, unit, tier, built));
         record.ends(Status::Built);
     }
 
@@ -109,7 +109,13 @@ impl Shared {
         self.coordinator.publish(|state| tickets.iter().rev().for_each(|ticket| state.units.put_back(ticket.id)));
     }
 
-    fn made(&self, engine: &BuildEngine, unit: GeneratedUnit<(Ticket, Instant)>, tier: Tier, built: BuildResult) {
+    fn finish_built(
+        &self,
+        engine: &BuildEngine,
+        unit: GeneratedUnit<(Ticket, Instant)>,
+        tier: Tier,
+        built: BuildResult,
+    ) {
         let GeneratedUnit { what: (ticket, began), stem, entry, text, .. } = &unit;
         let (tier, built) = match built {
             Err(failure) if tier == Tier::Quick && !matches!(failure, UnitError::Interrupted) => {
@@ -189,7 +195,7 @@ impl Shared {
         source: &TranslationUnit<'_>,
         entry: &str,
     ) -> BuildResult {
-        let (address, library) = engine.make(stem, source, entry, self)?;
+        let (address, library) = engine.build_or_take(stem, source, entry, self)?;
         Ok(Loaded { address, library })
     }
 

@@ -79,9 +79,9 @@ impl Shared {
 
     pub(super) fn serve_one(&self, engine: &BuildEngine, work: Work) {
         match work {
-            Work::Make(tickets) => match &tickets[..] {
-                [ticket] => self.make(engine, ticket),
-                _ => self.build_group_of(engine, tickets),
+            Work::Build(tickets) => match &tickets[..] {
+                [ticket] => self.build_one(engine, ticket),
+                _ => self.build_tickets(engine, tickets),
             },
             Work::Improve(parts) => self.improve(engine, parts),
             Work::Unload(candidates) => self.unload(candidates),
@@ -155,7 +155,7 @@ impl Shared {
         code
     }
 
-    fn make(&self, engine: &BuildEngine, ticket: &Ticket) {
+    fn build_one(&self, engine: &BuildEngine, ticket: &Ticket) {
         let began = Instant::now();
         let stem = engine.stem(ticket.id);
         let source = engine.source(&stem);
@@ -163,7 +163,7 @@ impl Shared {
         let record = self.record(Kind::Unit, &location, Some(ticket.since.elapsed()));
         self.tell(&WorkerEvent::Start { location: location.clone(), source: source.clone() });
         let entry = self.entry(ticket.id, &location);
-        let outcome = self.try_to_make(engine, ticket, &stem, &entry);
+        let outcome = self.try_build(engine, ticket, &stem, &entry);
         match &outcome {
             UnitOutcome::Published => record.ends(Status::Built),
             UnitOutcome::Failed(why) => record.has_no_code(why),
@@ -180,7 +180,7 @@ impl Shared {
         }
     }
 
-    fn try_to_make(&self, engine: &BuildEngine, ticket: &Ticket, stem: &str, entry: &str) -> UnitOutcome {
+    fn try_build(&self, engine: &BuildEngine, ticket: &Ticket, stem: &str, entry: &str) -> UnitOutcome {
         let text: Arc<str> = match self.generate(ticket, entry) {
             Ok(text) => text.into(),
             Err(why) => return self.not_generated(ticket, why),

@@ -38,7 +38,7 @@ impl CachedUnit<'_> {
 
 impl BuildEngine {
     /// Compiles C text or takes its object from the cache; returns the loaded code and its address.
-    pub(in crate::worker) fn make(
+    pub(in crate::worker) fn build_or_take(
         &self,
         stem: &str,
         source: &TranslationUnit<'_>,

@@ -30,7 +30,7 @@ pub(super) struct Taken {
 
 pub(super) fn take(units: &mut Units<u64>) -> Option<Taken> {
     match units.next_work()? {
-        Work::Make(tickets) if tickets.len() == 1 => {
+        Work::Build(tickets) if tickets.len() == 1 => {
             let (id, switches) = (tickets[0].id, tickets[0].switches);
             Some(Taken { id, owner: units.owner(id).unwrap(), switches })
         }

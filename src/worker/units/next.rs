@@ -31,7 +31,7 @@ impl<L> Units<L> {
             return None;
         }
         self.taken = count;
-        Some(Work::Make(self.flight.begin(units)))
+        Some(Work::Build(self.flight.begin(units)))
     }
 
     /// Returns quick code to optimize.

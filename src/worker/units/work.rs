@@ -9,7 +9,7 @@ use crate::worker::{Code, SourceLocation};
 #[derive(Debug)]
 pub(in crate::worker) enum Work {
     /// Build these units, hottest first; never empty.
-    Make(Vec<Ticket>),
+    Build(Vec<Ticket>),
     /// Unload units for hotter units: the candidates, coldest first. Those that are on a stack stay.
     Unload(Vec<Candidate>),
     /// No unit could be unloaded although a host's thread waits: the limit grew to this number.
