@@ -1,5 +1,5 @@
-//! Whether one more compiler may run now. The caller has threads for as many as it wants; what holds them back here is GNU make's
-//! jobserver and memory. The first compiler always may, so that work ends. Knows neither units nor compilers.
+//! Decides whether one more compiler may run now. The caller has enough threads; the limits here are GNU make's jobserver and memory. The
+//! first compiler may always run, so that work ends. Knows neither units nor compilers.
 
 use std::io;
 use std::sync::Arc;
@@ -11,50 +11,50 @@ use crate::sync::{Condvar, Locked, Mutex, lock};
 
 mod memory;
 
-pub use memory::Memory;
+pub use memory::MemoryLimit;
 
-/// How often a thread that waits looks again, beside each time a compiler of this process ends: tokens and memory come back without a
-/// word. Blocking would not end on Ctrl-C.
+/// How often a waiting thread checks again, beside each exit of a compiler of this process: tokens and memory become free without a
+/// notification. A blocking read would not end on Ctrl-C.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a compiler is taken to have most of its memory still to ask for.
+/// How long a new compiler is assumed not to have allocated most of its memory.
 const GROWTH: Duration = Duration::from_secs(1);
 
-/// A right to run one more process, until it is dropped.
+/// The right to run one more process, until it is dropped.
 pub type Token = Box<dyn Send + Sync>;
 
-/// Rights to run processes, shared with other programs.
+/// A source of rights to run processes, shared with other programs. Called from any thread.
 pub trait Tokens: Send + Sync {
-    /// Takes one, if there is one.
+    /// Takes one token; `None` if no token is free.
     ///
     /// # Errors
-    /// What the system said. Then no more than one process runs, which needs no token.
+    /// The system's error. After an error only one process runs, which needs no token.
     fn try_take(&self) -> io::Result<Option<Token>>;
 }
 
-/// Lets compilers run. Shared by threads.
+/// Limits the compilers that run at the same time. Shared by threads.
 #[derive(Default)]
 pub struct Admission {
     tokens: Option<Arc<dyn Tokens>>,
-    memory: Option<Memory>,
-    gate: Mutex<Gate>,
+    memory: Option<MemoryLimit>,
+    gate: Mutex<AdmissionState>,
     ended: Condvar,
 }
 
 #[derive(Default)]
-struct Gate {
+struct AdmissionState {
     next: u64,
-    running: Vec<Running>,
+    running: Vec<RunningCompiler>,
 }
 
-struct Running {
+struct RunningCompiler {
     number: u64,
     since: Instant,
-    /// None for the one that needs none: whoever was started has the right to run one process.
+    /// `None` for the process without a token: a program that was started has the right to run one process.
     token: Option<Token>,
 }
 
-/// A compiler may run as long as this lives.
+/// The right to run one compiler, until it is dropped.
 #[must_use = "the compiler may run as long as this lives"]
 pub(crate) struct Permit<'a> {
     admission: &'a Admission,
@@ -63,19 +63,19 @@ pub(crate) struct Permit<'a> {
 }
 
 impl Admission {
-    /// Holds compilers back by these; without either, by nothing.
+    /// Creates limits by tokens and by memory. `None` for both means no limit.
     #[must_use]
-    pub fn new(tokens: Option<Arc<dyn Tokens>>, memory: Option<Memory>) -> Self {
+    pub fn new(tokens: Option<Arc<dyn Tokens>>, memory: Option<MemoryLimit>) -> Self {
         Self { tokens, memory, ..Self::default() }
     }
 
-    /// For another process, which has no compiler running: the child of a fork.
-    pub(crate) fn afresh(&self) -> Self {
+    /// Creates the same limits without running compilers, for the child of a fork.
+    pub(crate) fn for_child(&self) -> Self {
         Self::new(self.tokens.clone(), self.memory.clone())
     }
 
-    /// Waits until one more compiler may run; none where the work is cancelled first. Take nothing else that others may wait for
-    /// while this is held.
+    /// Waits until one more compiler may run; `None` if the work is cancelled first. Hold no lock and no token while a permit is held,
+    /// because other threads may wait for them.
     pub(crate) fn enter(&self, executor: &dyn Executor, observer: &dyn Observer) -> Option<Permit<'_>> {
         if let Some(number) = self.try_enter() {
             return Some(Permit { admission: self, number, waited: Duration::ZERO });
@@ -95,8 +95,8 @@ impl Admission {
         }
     }
 
-    /// Rights to so many further threads of something that may run already, or to as many as there are right now; where nobody
-    /// counts, they are nothing.
+    /// Takes tokens for up to `most` further threads of a process that already runs, without waiting. Without a token source the
+    /// elements are `None`.
     pub(crate) fn further_threads(&self, most: usize) -> Vec<Option<Token>> {
         let take = || match &self.tokens {
             None => Some(None),
@@ -118,22 +118,22 @@ impl Admission {
         };
         let number = gate.next;
         gate.next += 1;
-        gate.running.push(Running { number, since: now, token });
+        gate.running.push(RunningCompiler { number, since: now, token });
         Some(number)
     }
 
-    fn has_memory(&self, gate: &Gate, now: Instant) -> bool {
+    fn has_memory(&self, gate: &AdmissionState, now: Instant) -> bool {
         let young = gate.running.iter().filter(|running| now.saturating_duration_since(running.since) < GROWTH).count();
         self.memory.as_ref().is_none_or(|memory| memory.has_room(young))
     }
 
-    fn gate(&self) -> Locked<'_, Gate> {
+    fn gate(&self) -> Locked<'_, AdmissionState> {
         lock(&self.gate)
     }
 }
 
 impl Permit<'_> {
-    /// How long it took to get.
+    /// The time that the caller waited for the permit.
     pub(crate) fn waited(&self) -> Duration {
         self.waited
     }
@@ -146,7 +146,7 @@ impl Drop for Permit<'_> {
             let at = gate.running.iter().position(|running| running.number == self.number);
             at.map(|at| gate.running.swap_remove(at))
         };
-        // Given back before anybody is woken to look for it.
+        // The token is returned before waiting threads are woken.
         drop(ended.and_then(|running| running.token));
         self.admission.ended.notify_all();
     }
@@ -160,7 +160,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
-    /// So many tokens, which come back when they are dropped.
+    /// A number of tokens, which come back when they are dropped.
     struct Jar(Arc<AtomicUsize>);
 
     struct FromJar(Arc<AtomicUsize>);
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(left.load(Ordering::SeqCst), 2);
         let others = [enter(&admission).unwrap(), enter(&admission).unwrap()];
         assert!(left.load(Ordering::SeqCst) == 0 && is_full(&admission));
-        // The right that needs no token is free again: the next takes none.
+        // The right without a token is free again: the next compiler takes no token.
         drop(first);
         let next = enter(&admission).unwrap();
         assert_eq!(left.load(Ordering::SeqCst), 0);

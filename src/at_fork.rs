@@ -1,8 +1,8 @@
-//! What happens around a fork that the host did not announce: everything that is registered here is held still before, and goes on behind it in the
-//! parent; in the child it is told that it was inherited. Registers with the system once. Knows nothing of what is held.
+//! Handlers for a fork that the host did not announce: every registered object is locked before the fork, and unlocked after it in the
+//! parent; in the child the object is told that it was inherited. Registers with the system once. Knows nothing of the objects.
 //!
-//! The system calls these on the thread that forks, before and after, in both processes (POSIX, `pthread_atfork`). They are for the shared
-//! library's lifetime: glibc forgets them when the library is unloaded.
+//! The system calls the handlers on the forking thread, before and after, in both processes (POSIX, `pthread_atfork`). The registration
+//! lasts as long as the shared library: glibc removes the handlers when the library is unloaded.
 
 #![expect(unsafe_code, reason = "pthread_atfork, and a guard that lives from before a fork to behind it")]
 
@@ -10,35 +10,35 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 
-/// Something that a fork must find still.
-pub(crate) trait Forks: Send + Sync {
-    /// Holds it still, for a limited time at most. None where that was announced on this thread, or cannot be: then its calls fail in
-    /// the child.
-    fn hold(self: Arc<Self>) -> Option<Box<dyn Still>>;
+/// An object that must not change during a fork.
+pub(crate) trait ForkParticipant: Send + Sync {
+    /// Locks the object, waiting for a limited time. `None` if the fork was announced on this thread, or if the lock cannot be had: then
+    /// calls of the object fail in the child.
+    fn hold(self: Arc<Self>) -> Option<Box<dyn ForkGuard>>;
 
-    /// Whether what others wait for may need this first.
+    /// True if locking another object may need this object unlocked first: then this object is locked last.
     fn comes_last(&self) -> bool {
         false
     }
 }
 
-/// Something that is held still, until this is dropped.
-pub(crate) trait Still {
-    /// This is the child, and nothing else runs in it.
+/// A lock on an object, held until it is dropped.
+pub(crate) trait ForkGuard {
+    /// Called in the child of the fork, where no other thread runs.
     fn inherited(&mut self);
 }
 
-/// A guard, with a share in what it guards.
+/// A guard that shares ownership of the guarded object.
 pub(crate) struct HeldShare<T: 'static, G> {
-    // In this order: the guard goes first.
+    // The order of the fields matters: the guard is dropped first.
     guard: G,
     _owner: Arc<T>,
 }
 
 impl<T, G> HeldShare<T, G> {
-    /// The reference that the guard is made of must go nowhere else.
+    /// Creates a guard. The reference passed to `guard` must not be stored elsewhere.
     pub(crate) fn new(owner: Arc<T>, guard: impl FnOnce(&'static T) -> Option<G>) -> Option<Self> {
-        // SAFETY: what the share leads to neither moves nor goes before the share, which outlives the guard.
+        // SAFETY: the object behind the `Arc` neither moves nor is dropped before the `Arc`, which outlives the guard.
         let guard = guard(unsafe { &*Arc::as_ptr(&owner) })?;
         Some(Self { guard, _owner: owner })
     }
@@ -48,28 +48,28 @@ impl<T, G> HeldShare<T, G> {
     }
 }
 
-type Known = Vec<Weak<dyn Forks>>;
+type Participants = Vec<Weak<dyn ForkParticipant>>;
 
-/// What is held still, and the list, which is held last of all.
-type Held = (Vec<Box<dyn Still>>, MutexGuard<'static, Known>);
+/// The locked objects, and the lock of the list, which is taken last.
+type HeldLocks = (Vec<Box<dyn ForkGuard>>, MutexGuard<'static, Participants>);
 
-static KNOWN: Mutex<Known> = Mutex::new(Vec::new());
+static KNOWN: Mutex<Participants> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// From before a fork to behind it.
-    static STILL: RefCell<Option<Held>> = const { RefCell::new(None) };
+    /// The locks during a fork.
+    static STILL: RefCell<Option<HeldLocks>> = const { RefCell::new(None) };
 }
 
-fn known() -> MutexGuard<'static, Known> {
+fn known() -> MutexGuard<'static, Participants> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has something held still at each fork from now on, as long as anybody shares it.
-pub(crate) fn register(forks: Weak<dyn Forks>) {
+/// Registers an object for all forks from now on, as long as it exists.
+pub(crate) fn register(forks: Weak<dyn ForkParticipant>) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: functions that neither unwind nor end with this crate's user: where the library is unloaded, the system forgets them. Without
-        // memory for it, forks have to be announced.
+        // SAFETY: the functions do not unwind, and the system removes them when the library is unloaded. If the system has no memory for
+        // the registration, forks have to be announced.
         unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
     });
     let mut known = known();
@@ -79,13 +79,13 @@ pub(crate) fn register(forks: Weak<dyn Forks>) {
 
 extern "C" fn prepare() {
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        // Not under the list's lock: what is waited for may be another thread's fork.
-        let mut all: Vec<Arc<dyn Forks>> = known().iter().filter_map(Weak::upgrade).collect();
+        // Outside the list's lock: locking an object may wait for another thread's fork.
+        let mut all: Vec<Arc<dyn ForkParticipant>> = known().iter().filter_map(Weak::upgrade).collect();
         all.sort_by_key(|forks| forks.comes_last());
         if all.is_empty() {
             return;
         }
-        let held: Vec<Box<dyn Still>> = all.into_iter().filter_map(Forks::hold).collect();
+        let held: Vec<Box<dyn ForkGuard>> = all.into_iter().filter_map(ForkParticipant::hold).collect();
         let list = known();
         let _ = STILL.try_with(|still| still.replace(Some((held, list))));
     }));

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::{Header, Pch, Plan, PlanError, Role};
 
+#[cfg(not(loom))]
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::header::UnitHeader;
@@ -91,6 +93,19 @@ impl Batch {
             link_hindered: std::sync::atomic::AtomicBool::new(false),
         };
         run.build()
+    }
+
+    /// As [`run`](Self::run) with an engine's compiler, flags, cache, bounds and observer. [`header`](Self::header) takes the place of the
+    /// engine's.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`Error::OtherProcess`] in the child of a fork.
+    #[cfg(not(loom))]
+    pub fn build(&self, engine: &Engine) -> Result<Report, Error> {
+        if !engine.is_here() {
+            return Err(Error::OtherProcess);
+        }
+        self.run(engine.pipeline(), engine.observer())
     }
 
     fn prepare_header(&self, pipeline: &Pipeline, store: &Store, observer: &dyn Observer) -> Result<UnitHeader, Error> {

@@ -1,14 +1,15 @@
-//! Objects that outlive every output directory and every process: kept by what went into them, each with its record in one file, in a
-//! directory that any number of processes use at once. Knows files and records; what goes into a key is `cached/unit.rs`'s.
+//! A store of compiled objects that outlives output directories and processes: each object and its record are one file,
+//! found by a key, in a
+//! directory that any number of processes use at once. Knows files and records; `cached/unit.rs` builds the keys.
 //!
-//! An entry is written beside its place and renamed, and checked against its own hashes when it is read: what is not whole is no entry,
-//! and goes. No lock is held for that. A unit whose includes have changed has several entries under one key, and its entry is the one
-//! whose includes are as they are now.
+//! An entry is written under a temporary name and renamed, and its hashes are checked when it is read: an incomplete entry is ignored
+//! and removed. Reading takes no lock. A unit whose includes have changed has several entries under one key; the valid entry is the one
+//! whose recorded includes are unchanged.
 //!
-//! Beside the objects are the precompiled headers of workers, each with the record that says what it was made of, and locked by that.
+//! The directory also contains the precompiled headers of workers, each with a record of its inputs, which is also its lock.
 //!
-//! The directory must belong to the user who runs the code, and no other user may write to it: entries are not signed, and what is in them is run.
-//! A directory of another user's is refused.
+//! The directory must belong to the user who runs the code, and no other user may write to it: entries are not signed, and their code is
+//! run. A directory of another user is refused.
 
 use std::collections::HashSet;
 use std::fs;
@@ -37,52 +38,52 @@ pub use of_compiler::ObjectCache;
 pub(crate) use room::temporary;
 pub use room::{Removed, Stats};
 
-/// Under the directory that users name, so that another release may keep things in another way.
+/// A folder below the user's directory, so that another release may use another layout.
 const FORM: &str = "v1";
 
-/// How many sets of includes a unit is remembered with.
+/// The maximum number of entries per key, one for each set of includes.
 const VARIANTS: usize = 8;
 
-/// An entry that was used is stamped with the time, but not more often than this.
+/// The minimum time between two updates of a used entry's timestamp.
 const STAMP_AFTER: Duration = Duration::from_secs(60);
 
-/// For programs that make backups (bford.info/cachedir).
+/// Tells backup programs to skip the directory (bford.info/cachedir).
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# Objects that mjit-cc can make again.\n";
 
-/// A directory of kept objects. Shared by threads; any number of processes may use the same directory.
+/// A directory of cached objects. Shared by threads; any number of processes may use the same directory.
 #[derive(Debug)]
 pub struct Cache {
     place: CachePlace,
     dir: PathBuf,
-    /// What the observer was told, each once.
+    /// The causes that the observer was told, each once.
     told: Mutex<HashSet<io::ErrorKind>>,
 }
 
 impl Cache {
-    /// A cache in a directory that need not be there. Touches nothing.
+    /// Creates a cache for a directory, which need not exist. Touches no file.
     #[must_use]
     pub fn new(place: CachePlace) -> Self {
         let dir = place.dir.join(FORM);
         Self { place, dir, told: Mutex::default() }
     }
 
-    /// Where it is, and how big it may get.
+    /// Returns the cache's directory and maximum size.
     #[must_use]
     pub fn place(&self) -> &CachePlace {
         &self.place
     }
 
-    /// Where hashes of compilers' files are remembered.
-    pub(crate) fn notes(&self) -> PathBuf {
+    /// Returns the directory for remembered hashes of compilers' files.
+    pub(crate) fn fingerprints(&self) -> PathBuf {
         self.dir.join(room::COMPILERS)
     }
 
-    /// The entry under a key whose inputs are as they are now.
+    /// Returns the entry for this key whose inputs are unchanged.
     pub(crate) fn get(&self, key: &Digest, digests: &FileDigests) -> Option<Entry> {
         for variant in 0..VARIANTS {
             let path = self.path(key, variant);
             let Ok(bytes) = files::read(&path) else {
-                // No entry could be put there.
+                // A directory in the entry's place would prevent writing.
                 if path.is_dir() {
                     let _ = scratch::remove_dir(&path);
                 }
@@ -100,7 +101,7 @@ impl Cache {
         None
     }
 
-    /// Keeps an object. Where that makes the cache too big, what was not used for longest goes.
+    /// Writes an object. If that makes the cache too big, the least recently used entries are removed.
     pub(crate) fn put(&self, record: &Record, object: &[u8]) -> io::Result<()> {
         let bytes = Entry::encode(record, object)?;
         let path = self.path(&record.key, self.variant(record));
@@ -115,7 +116,7 @@ impl Cache {
         let mut file = file?;
         file.write_all(&bytes)?;
         match file.persist(&path) {
-            // Where another process reads the one that is there, Windows does not let it be replaced.
+            // Windows does not replace a file while another process reads it.
             Err(error) if !path.exists() => return Err(error.error),
             _ => {}
         }
@@ -126,7 +127,7 @@ impl Cache {
     }
 
     fn make_dir(&self, shard: &Path) -> io::Result<()> {
-        // What is in there is run: no other user is to put anything there.
+        // The code in the directory is run, so no other user may write to it.
         own::make_private(shard)?;
         match fs::OpenOptions::new().write(true).create_new(true).open(self.place.dir.join("CACHEDIR.TAG")) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -134,16 +135,16 @@ impl Cache {
         }
     }
 
-    /// Insists that what is there is this user's, and that no other user may write to it.
+    /// Fails unless the existing directories belong to this user and no other user may write to them.
     fn check(&self) -> io::Result<()> {
         own::check(&self.place.dir)?;
         own::check(&self.dir)?;
         [room::HEADERS, room::COMPILERS].into_iter().try_for_each(|part| own::check(&self.dir.join(part)))
     }
 
-    /// Makes the directories where they are not there, and insists that they are this user's.
+    /// Creates missing directories, and fails unless they belong to this user.
     pub(crate) fn secure(&self) -> io::Result<()> {
-        // One that cannot be written to gives what it has. What cannot be kept is told where it is to be kept.
+        // A read-only cache can still be read. An error is reported when an object is written.
         let _ = self.make_dir(&self.dir.join(room::COMPILERS));
         self.check()
     }
@@ -153,7 +154,7 @@ impl Cache {
         self.dir.join(shard).join(if variant == 0 { rest.to_owned() } else { format!("{rest}-{variant}") })
     }
 
-    /// Which entry of its key an object becomes: one with the same inputs, else the first that is free, else the oldest.
+    /// Returns the number of the entry to write: the entry with the same inputs, else the first free number, else the oldest entry.
     fn variant(&self, record: &Record) -> usize {
         let mut free = None;
         let mut oldest: Option<(SystemTime, usize)> = None;
@@ -173,14 +174,14 @@ impl Cache {
         free.or(oldest.map(|(_, variant)| variant)).unwrap_or_default()
     }
 
-    /// Whether it is this entry after which the directory is looked through. By chance, on the average once every thirty-second part of
-    /// what the cache may take: so no process has to know what others have put in, and nothing is counted under a lock.
+    /// True if the cache's size must be checked after this entry. Random, on average once for every thirty-second of the maximum size: so
+    /// no process has to know what other processes have written, and no counter needs a lock.
     fn should_look(&self, bytes: u64) -> bool {
         let chance = RandomState::new().build_hasher().finish() % (self.place.max_size.0 / 32).max(1);
         chance < room::on_disk(bytes)
     }
 
-    /// Tells that it cannot be used, each cause once.
+    /// Tells the observer that the cache cannot be used, once for each cause.
     pub(crate) fn tell(&self, observer: &dyn Observer, error: &io::Error) {
         let first = lock(&self.told).insert(error.kind());
         if first {
@@ -188,29 +189,29 @@ impl Cache {
         }
     }
 
-    /// What it has. A directory that is not there has nothing.
+    /// Returns the number and size of the cache's entries. A missing directory is empty.
     ///
     /// # Errors
-    /// When the directory cannot be read, belongs to another user, or may be written to by others.
+    /// If the directory cannot be read, belongs to another user, or is writable by others.
     pub fn stats(&self) -> io::Result<Stats> {
         self.check()?;
         room::stats(&self.dir)
     }
 
-    /// Brings it below its size, and sweeps what processes left that were killed.
+    /// Reduces the cache to its maximum size, and removes unfinished files of killed processes.
     ///
     /// # Errors
-    /// When the directory cannot be read, belongs to another user, or may be written to by others.
+    /// If the directory cannot be read, belongs to another user, or is writable by others.
     pub fn gc(&self) -> io::Result<Removed> {
         self.check()?;
         room::sweep(&self.dir)?;
         room::make_room(&self.dir, self.place.max_size.0)
     }
 
-    /// Removes all it has.
+    /// Removes all entries.
     ///
     /// # Errors
-    /// When the directory cannot be read, or something in it not be removed.
+    /// If the directory cannot be read, or an entry cannot be removed.
     pub fn clear(&self) -> io::Result<Removed> {
         let Stats { entries, headers, bytes } = self.stats()?;
         scratch::remove_dir(&self.dir)?;
@@ -218,12 +219,12 @@ impl Cache {
     }
 }
 
-/// Reads an entry, for the tests of damaged ones.
+/// Decodes an entry, for tests with damaged entries.
 pub(crate) fn decode_entry(bytes: &[u8], key: &Digest) {
     let _ = Entry::decode(bytes.to_vec(), key).map(|entry| entry.object().len());
 }
 
-/// Notes that an entry was used. Where that cannot be, it is thrown away earlier.
+/// Records that an entry was used. If that fails, the entry is removed earlier.
 fn stamp(path: &Path) {
     let used = fs::metadata(path).and_then(|metadata| metadata.modified());
     let old = used.is_ok_and(|used| used.elapsed().is_ok_and(|since| since > STAMP_AFTER));

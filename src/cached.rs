@@ -1,5 +1,5 @@
-//! A unit and the object cache: the fingerprint of a compiler, the key that says what a unit's object depends on, taking the object out
-//! and putting the object in. Stands above the pipeline, which knows the flags; [`cache`](crate::cache) keeps bytes by key.
+//! Caching of a unit's object: the fingerprint of a compiler, the key of a unit's object, reading the object from the cache and writing
+//! it. Above the pipeline, which knows the flags; [`cache`](crate::cache) stores bytes by key.
 
 mod fingerprint;
 mod unit;

@@ -1,5 +1,5 @@
-//! What went into something, and whether all of it is still the same: files by content, and names that were looked for in vain. A touched
-//! file with the same text has not changed; one with the same time and another text has.
+//! The inputs of a compilation, and the check that all are unchanged: files by content, and names that were looked up and did not exist. A
+//! touched file with the same text is unchanged; a file with the same time and another text is changed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -19,21 +19,21 @@ mod text;
 pub(crate) use lookups::{Includer, Lookups, SearchPath};
 pub(crate) use text::TextFacts;
 
-/// Files and what they contained, and names of files that a compiler looked for.
+/// Files and their digests, and names that a compiler looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Inputs {
     files: Vec<(PathBuf, Digest)>,
-    /// Names that a file would be found under before, or instead of, one of the files.
+    /// Names that did not exist, and that a compiler would use before one of the files.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     absent: BTreeSet<PathBuf>,
-    /// Names of which only matters that there is something.
+    /// Names whose existence matters, and not their content.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     present: BTreeSet<PathBuf>,
 }
 
 impl Inputs {
-    /// Notes what `paths` contain, which a process began to read at `began`, by the clock that stamps files, and what `lookups` says of
-    /// names. Nothing when that cannot be known: one of the files is not there any more, or was changed since.
+    /// Records the contents of `paths`, which a process began to read at `began` (by the clock of file times), and the names in `lookups`.
+    /// `None` if the contents cannot be known: a file is gone, or was changed since.
     pub(crate) fn record(
         paths: impl IntoIterator<Item = PathBuf>,
         lookups: Lookups,
@@ -43,28 +43,27 @@ impl Inputs {
         let mut files: Vec<PathBuf> = paths.into_iter().collect();
         files.sort_unstable();
         files.dedup();
-        // JSON has no names but UTF-8's.
+        // JSON can only represent names that are UTF-8.
         let names = files.iter().chain(&lookups.absent).chain(&lookups.present);
         if names.into_iter().any(|path| path.to_str().is_none()) {
             return None;
         }
         let digest = |path: PathBuf| digests.of(&path).map(|digest| (path, digest));
         let files: Vec<(PathBuf, Digest)> = files.into_iter().map(digest).collect::<Option<_>>()?;
-        // After the contents were read: what was read here is then what the process read.
+        // After reading the contents: an unchanged time proves that the process read the same contents.
         let mut unchanged = Unchanged { since: began, seen: HashSet::new() };
         let Lookups { absent, present } = lookups;
-        let same = files.iter().all(|(path, _)| unchanged.is(path))
+        let same = files.iter().all(|(path, _)| unchanged.check(path))
             && absent.iter().all(|path| is_absent(path))
             && present.iter().all(|path| path.exists());
         same.then_some(Self { files, absent, present })
     }
 
-    /// The files.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.files.iter().map(|(path, _)| path)
     }
 
-    /// Whether every file is there and contains what it did, and names that led nowhere still do.
+    /// True if every file exists with its recorded content, and the missing names are still missing.
     pub(crate) fn are_unchanged(&self, digests: &FileDigests) -> bool {
         self.files.iter().all(|(path, digest)| digests.of(path).as_ref() == Some(digest))
             && self.absent.iter().all(|path| is_absent(path))
@@ -72,29 +71,29 @@ impl Inputs {
     }
 }
 
-/// True if a name leads nowhere. Where the system cannot say, it may lead somewhere.
+/// True if a name does not exist. False if the system cannot tell.
 fn is_absent(path: &Path) -> bool {
     fs::metadata(path).is_err_and(|error| !machine::is_at_fault(&error))
 }
 
-/// Tells whether files were changed, or put in another's place, since a file was stamped with a time. One that was changed in the same
-/// tick of the clock may have been.
+/// Checks whether files were changed or replaced since a file time. A file that was changed in the same tick of the clock counts as
+/// changed.
 struct Unchanged {
     since: SystemTime,
-    /// Directories and links on the way that were looked at.
+    /// Directories and links that were checked.
     seen: HashSet<PathBuf>,
 }
 
 impl Unchanged {
-    /// True if neither the file nor a link or directory on the way to it was exchanged.
-    fn is(&mut self, path: &Path) -> bool {
+    /// True if neither the file nor a link or directory in its path was replaced.
+    fn check(&mut self, path: &Path) -> bool {
         let Ok(metadata) = fs::metadata(path) else { return false };
         let stamps = [metadata.modified().ok(), replaced(&metadata)];
-        !stamps.into_iter().flatten().any(|stamp| stamp >= self.since) && self.way(path, LINKS)
+        !stamps.into_iter().flatten().any(|stamp| stamp >= self.since) && self.follow_links(path, LINKS)
     }
 
-    /// Follows the links by which a path leads to its file: each may have been turned to another file while the compiler ran.
-    fn way(&mut self, path: &Path, links: usize) -> bool {
+    /// Follows the links in a path: each link may have been redirected while the compiler ran.
+    fn follow_links(&mut self, path: &Path, links: usize) -> bool {
         let mut here = PathBuf::new();
         for component in path.components() {
             here.push(component);
@@ -108,7 +107,7 @@ impl Unchanged {
                 }
                 let Ok(target) = fs::read_link(&here) else { return false };
                 let target = here.parent().unwrap_or(Path::new("")).join(target);
-                if !self.way(&target, links - 1) {
+                if !self.follow_links(&target, links - 1) {
                     return false;
                 }
             } else if metadata.is_dir() && self.was_renamed(&metadata) {
@@ -118,24 +117,24 @@ impl Unchanged {
         true
     }
 
-    /// Of a directory: a new entry stamps it twice with the same time, another name or place only once.
+    /// For a directory: a new entry sets both times to the same value, a rename of the directory sets only one.
     #[cfg(target_os = "linux")]
     fn was_renamed(&self, metadata: &fs::Metadata) -> bool {
         let (modified, replaced) = (metadata.modified().ok(), replaced(metadata));
         replaced.is_some_and(|stamp| stamp >= self.since) && replaced != modified
     }
 
-    /// Elsewhere it is not known how directories are stamped.
+    /// On other systems the times of directories are not known well enough.
     #[cfg(not(target_os = "linux"))]
     fn was_renamed(&self, _metadata: &fs::Metadata) -> bool {
         false
     }
 }
 
-/// How many links lead to others before the system gives up, at most.
+/// The system's maximum number of links in a path.
 const LINKS: usize = 40;
 
-/// When the file got its name or its contents: renaming keeps the time of modification.
+/// The time at which the file was renamed or written: renaming keeps the time of modification.
 #[cfg(unix)]
 fn replaced(metadata: &fs::Metadata) -> Option<SystemTime> {
     use std::os::unix::fs::MetadataExt;
@@ -148,14 +147,14 @@ fn replaced(metadata: &fs::Metadata) -> Option<SystemTime> {
     metadata.created().ok()
 }
 
-/// What is known of files, each read once as long as it is the same file: a thousand units share the same headers.
+/// Digests of files, each computed once as long as the file is the same: many units share the same headers.
 #[derive(Debug, Default)]
 pub(crate) struct FileDigests {
     digests: Mutex<HashMap<PathBuf, (Stamp, Digest)>>,
     texts: Mutex<HashMap<Digest, Arc<TextFacts>>>,
 }
 
-/// What is different once a file was changed, unless that was within a tick of the clock.
+/// Metadata that changes with the file, except within one tick of the clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     length: u64,
@@ -164,17 +163,17 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Of a file that is there.
+    /// Returns the stamp of an existing file.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         Some(Self { length: metadata.len(), modified: metadata.modified().ok(), replaced: replaced(&metadata) })
     }
 
-    /// Whether the clock has gone on since, so that another change would give another stamp.
+    /// True if the clock has advanced since, so that another change would have another stamp.
     pub(crate) fn is_settled(&self) -> bool {
         let settled = |stamp: SystemTime| {
             let whole = stamp.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.subsec_nanos() == 0);
-            // Some file systems keep seconds alone, FAT every other one.
+            // Some file systems store whole seconds, FAT every other second.
             let tick = if whole { Duration::from_secs(2) } else { Duration::from_millis(50) };
             stamp.elapsed().is_ok_and(|since| since > tick)
         };
@@ -196,7 +195,7 @@ impl FileDigests {
         Some(digest)
     }
 
-    /// What a file's text says.
+    /// Returns the facts of a file's text.
     pub(crate) fn text(&self, path: &Path) -> Option<Arc<TextFacts>> {
         let digest = self.of(path)?;
         let texts = || self.texts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Finding compilers. A program is what its probe says it is, whatever its name.
+//! Finds compilers. The probe's answer identifies a program, not the program's name.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -25,74 +25,74 @@ pub use crate::variables::Variables;
 pub use environment::Environment;
 pub use launchers::{DetectedLauncher, LauncherError};
 
-/// How long a compiler may take to say who it is.
+/// The time limit for a compiler's probe.
 const PROBE_TIME: Duration = Duration::from_secs(60);
 
-/// What kind of compiler is wanted.
+/// The user's requirements for a compiler.
 #[derive(Clone, Debug, Default)]
 pub struct CompilerSpec {
-    /// A program, perhaps with words that come first, as in `CC`.
+    /// A program, optionally with leading arguments, as in `CC`.
     pub cc: Option<OsString>,
-    /// A family.
+    /// A compiler family.
     pub choice: Option<Choice>,
     /// A target triple.
     pub target: Option<String>,
 }
 
-/// A compiler that was found and answered.
+/// A compiler that was found and has answered the probe.
 #[derive(Clone, Debug)]
 pub struct DetectedCompiler {
-    /// Its planner.
+    /// The compiler's planner.
     pub toolchain: Arc<dyn Toolchain>,
-    /// What changes when the compiler does.
+    /// A digest that changes if the compiler is replaced or updated.
     pub identity: Digest,
-    /// What changes when its release, its first words or the variables that it reads do, wherever it lies.
-    pub surroundings: Digest,
-    /// What came before it and would not do.
+    /// A digest of the release, the leading arguments and the environment variables that the compiler reads; independent of its path.
+    pub config_digest: Digest,
+    /// Earlier candidates that were rejected.
     pub rejected: Vec<Rejected>,
 }
 
-/// No compiler that serves.
+/// Why no compiler was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoverError {
-    /// The wished target is none.
+    /// The requested target is unknown.
     #[error(transparent)]
     UnknownTarget(#[from] mjit_cc_platforms::UnknownTarget),
-    /// Every candidate was missing or would not do.
+    /// Every candidate was missing or rejected.
     #[error("no working C compiler{}", describe(tried, hint.as_deref()))]
     NoCompiler {
-        /// Each candidate and what was wrong with it.
+        /// Each candidate, and why it was rejected.
         tried: Vec<Rejected>,
-        /// The command that usually installs one.
+        /// The command that usually installs a compiler.
         hint: Option<String>,
     },
     /// The search was interrupted.
     #[error("interrupted")]
     Interrupted,
-    /// The machine is in the way: there may be a compiler.
+    /// The machine prevented the search; a compiler may exist.
     #[error("cannot {what}: {why}")]
     Machine {
-        /// What was tried.
+        /// What failed, with the path.
         what: String,
-        /// What the system or the compiler said.
+        /// The error of the system or of the compiler.
         why: String,
-        /// What the user could do.
+        /// What the user can do.
         hint: Option<&'static str>,
     },
 }
 
-/// A candidate that would not do.
+/// A candidate that was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// Its command.
+    /// The candidate's command.
     pub command: String,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
 fn describe(tried: &[Rejected], hint: Option<&str>) -> String {
     let mut text = String::new();
-    // The names that distributions give to single releases are many, and seldom there.
+    // The versioned names of distributions are many, and seldom present.
     let missing = tried.iter().filter(|rejected| rejected.why == NOT_FOUND);
     let names: Vec<&str> = missing.map(|rejected| rejected.command.as_str()).take(4).collect();
     for rejected in tried.iter().filter(|rejected| rejected.why != NOT_FOUND) {
@@ -109,21 +109,21 @@ fn describe(tried: &[Rejected], hint: Option<&str>) -> String {
 
 const NOT_FOUND: &str = "not found on PATH";
 
-/// Looks for compilers.
+/// Searches for compilers.
 pub struct Finder<'a> {
-    /// What the environment says.
+    /// The environment: `CC`, `PATH` and other variables.
     pub environment: &'a Environment,
     /// Runs the probes.
     pub executor: &'a dyn Executor,
-    /// Where the probes' files go.
+    /// The directory for the probes' files.
     pub temp_dir: &'a Path,
 }
 
 impl Finder<'_> {
-    /// The best compiler for a spec: `--cc`, then `CC`, then the names it usually has.
+    /// Returns the best compiler for a spec: `--cc`, then `CC`, then the usual names.
     ///
     /// # Errors
-    /// [`DiscoverError`] with everything that was tried.
+    /// [`DiscoverError`], with everything that was tried.
     pub fn find(&self, spec: &CompilerSpec) -> Result<DetectedCompiler, DiscoverError> {
         let target =
             spec.target.as_deref().map(|triple| Target::parse(triple).map(|target| (triple, target))).transpose()?;
@@ -139,9 +139,11 @@ impl Finder<'_> {
                         None => why,
                     },
                 },
-                Err(Rejection::Cancelled) => return Err(DiscoverError::Interrupted),
-                Err(Rejection::Machine { what, why, hint }) => return Err(DiscoverError::Machine { what, why, hint }),
-                Err(Rejection::Because(why)) => why,
+                Err(RejectReason::Cancelled) => return Err(DiscoverError::Interrupted),
+                Err(RejectReason::Machine { what, why, hint }) => {
+                    return Err(DiscoverError::Machine { what, why, hint });
+                }
+                Err(RejectReason::Because(why)) => why,
             };
             tried.push(Rejected { command: shown, why: rejected });
         }
@@ -152,19 +154,19 @@ impl Finder<'_> {
         Err(DiscoverError::NoCompiler { tried, hint })
     }
 
-    /// What one program is, wherever it is found.
+    /// Identifies one program, by name or path.
     ///
     /// # Errors
-    /// Why it is no compiler.
+    /// Why the program is no compiler.
     pub fn identify(&self, name: &str) -> Result<DetectedCompiler, String> {
         self.ask(&[name.into()], None).map_err(|rejection| match rejection {
-            Rejection::Cancelled => "interrupted".to_owned(),
-            Rejection::Machine { what, why, .. } => format!("cannot {what}: {why}"),
-            Rejection::Because(why) => why,
+            RejectReason::Cancelled => "interrupted".to_owned(),
+            RejectReason::Machine { what, why, .. } => format!("cannot {what}: {why}"),
+            RejectReason::Because(why) => why,
         })
     }
 
-    /// One clang compiles for every system, if it is told for which.
+    /// Sets the target of a clang, which compiles for every system.
     fn retarget(
         &self,
         found: &DetectedCompiler,
@@ -187,14 +189,14 @@ impl Finder<'_> {
         let cc = self.environment.cc.as_deref().map(|cc| self.command(cc));
         let mut usual = candidates(spec.choice, target);
         if cfg!(windows) && spec.choice.is_none() && target.is_none() {
-            // A Windows without cc, gcc and clang has Microsoft's, if any.
+            // On a Windows without cc, gcc and clang, Microsoft's compiler is tried.
             usual.extend(candidates(Some(Choice::Msvc), None));
         }
         let usual = usual.into_iter().map(|words| words.into_iter().map(Into::into).collect());
         cc.into_iter().chain(usual).collect()
     }
 
-    /// The words of `--cc` or `CC`: a program whose path may have spaces, or a program and its first arguments.
+    /// Splits the value of `--cc` or `CC`: a program whose path may contain spaces, or a program and its first arguments.
     fn command(&self, cc: &OsStr) -> Vec<OsString> {
         let whole = vec![cc.to_owned()];
         if self.environment.programs(cc).next().is_some() {
@@ -204,29 +206,29 @@ impl Finder<'_> {
         words.map_or(whole, |words| words.into_iter().map(Into::into).collect())
     }
 
-    fn ask(&self, command: &[OsString], target: Option<(&str, &Target)>) -> Result<DetectedCompiler, Rejection> {
+    fn ask(&self, command: &[OsString], target: Option<(&str, &Target)>) -> Result<DetectedCompiler, RejectReason> {
         let behind_launcher = match command {
             [first, rest @ ..] if !rest.is_empty() && is_launcher(Path::new(first)) => rest,
             _ => command,
         };
         let [program, leading @ ..] = behind_launcher else {
-            return Err(Rejection::Because("is empty".to_owned()));
+            return Err(RejectReason::Because("is empty".to_owned()));
         };
-        // A compiler's name may be a link to a launcher (Debian's /usr/lib/ccache): the one behind it comes later on PATH.
+        // A compiler's name may be a link to a launcher (Debian's /usr/lib/ccache): the compiler itself comes later on PATH.
         let (path, env) = self
             .environment
             .programs(program)
             .find(|path| !fs::canonicalize(path).is_ok_and(|real| is_launcher(&real)))
             .map(|path| (path, Vec::new()))
             .or_else(|| visual_studio(program, target.map(|(_, target)| &target.arch)))
-            .ok_or_else(|| Rejection::Because(NOT_FOUND.to_owned()))?;
+            .ok_or_else(|| RejectReason::Because(NOT_FOUND.to_owned()))?;
         let mut compiler = self.probe(path, leading.to_vec(), env)?;
-        if compiler.family == Family::ClangCl && !self.hears_cl(&compiler) {
+        if compiler.family == Family::ClangCl && !self.has_cl_command_line(&compiler) {
             compiler.family = Family::Clang;
         }
-        let surroundings = surroundings(&compiler, self.environment);
-        let identity = identity(&compiler, &surroundings, self.environment);
-        Ok(DetectedCompiler { toolchain: toolchain(compiler), identity, surroundings, rejected: Vec::new() })
+        let config_digest = config_digest(&compiler, self.environment);
+        let identity = identity(&compiler, &config_digest, self.environment);
+        Ok(DetectedCompiler { toolchain: toolchain(compiler), identity, config_digest, rejected: Vec::new() })
     }
 
     fn probe(
@@ -234,65 +236,67 @@ impl Finder<'_> {
         program: PathBuf,
         leading: Vec<OsString>,
         env: Vec<(OsString, OsString)>,
-    ) -> Result<Compiler, Rejection> {
+    ) -> Result<Compiler, RejectReason> {
         let source = self.temp_dir.join("probe.c");
-        fs::write(&source, probe::SOURCE).map_err(|error| Rejection::of("write", &source, &error))?;
+        fs::write(&source, probe::SOURCE).map_err(|error| RejectReason::of("write", &source, &error))?;
         let args = vec!["-E".into(), source.into()];
         let step =
             Step { program: program.clone(), leading: leading.clone(), args, env: env.clone(), response: Syntax::Gnu };
         let output = self.run(step)?;
         let compiler =
-            probe::read_answer(program, leading, &output).map_err(|error| Rejection::Because(error.to_string()))?;
+            probe::read_answer(program, leading, &output).map_err(|error| RejectReason::Because(error.to_string()))?;
         let foreign = Os::from_name(std::env::consts::OS) != Some(compiler.target.os);
         Ok(Compiler { env, foreign, ..compiler })
     }
 
-    /// clang for Microsoft's ABI looks the same to the preprocessor whichever command line it speaks: only `cl`'s knows this
-    /// flag.
-    fn hears_cl(&self, compiler: &Compiler) -> bool {
+    /// True if a clang for Microsoft's ABI has `cl`'s command line: the preprocessor's macros are the same, but only `cl`'s command line
+    /// has this flag.
+    fn has_cl_command_line(&self, compiler: &Compiler) -> bool {
         let Compiler { program, leading, env, .. } = compiler.clone();
         let args = vec!["-nologo".into(), "-E".into(), self.temp_dir.join("probe.c").into()];
         let step = Step { program, leading, args, env, response: Syntax::Msvc };
         self.run(step).is_ok()
     }
 
-    fn run(&self, step: Step) -> Result<Vec<u8>, Rejection> {
+    fn run(&self, step: Step) -> Result<Vec<u8>, RejectReason> {
         let program = step.program.clone();
         let invocation =
             Invocation { step: &step, deadline: Some(Instant::now() + PROBE_TIME), temp_dir: self.temp_dir };
         let finished = self.executor.run(&invocation).map_err(|error| match error {
-            ExecError::Cancelled => Rejection::Cancelled,
-            ExecError::TimedOut { .. } => Rejection::Because(format!("did not answer in {} s", PROBE_TIME.as_secs())),
+            ExecError::Cancelled => RejectReason::Cancelled,
+            ExecError::TimedOut { .. } => {
+                RejectReason::Because(format!("did not answer in {} s", PROBE_TIME.as_secs()))
+            }
             ExecError::Flooded { .. } => {
-                Rejection::Because("answers with more than any compiler has to say".to_owned())
+                RejectReason::Because("wrote more output than a compiler's answer to the probe".to_owned())
             }
             ExecError::NotStarted { source, .. } if !machine::is_at_fault(&source) => {
-                Rejection::Because(source.to_string())
+                RejectReason::Because(source.to_string())
             }
-            ExecError::NotStarted { source, program } => Rejection::of("start", &program, &source),
-            ExecError::Io { source, program } => Rejection::of("run", &program, &source),
+            ExecError::NotStarted { source, program } => RejectReason::of("start", &program, &source),
+            ExecError::Io { source, program } => RejectReason::of("run", &program, &source),
         })?;
         match finished.exit {
-            // With an exit status that another took, the answer speaks for itself.
+            // If another part of the process took the exit status, the answer decides.
             Exit::Code(0) | Exit::Unknown => Ok(finished.output),
             exit => {
                 let text = String::from_utf8_lossy(&finished.output);
                 if let Some(hint) = hints::for_machine(&text) {
                     let what = format!("run {}", program.display());
-                    return Err(Rejection::Machine { what, why: text.trim().to_owned(), hint: Some(hint) });
+                    return Err(RejectReason::Machine { what, why: text.trim().to_owned(), hint: Some(hint) });
                 }
                 let line = text.lines().find(|line| line.contains("error:"));
                 let line = line.or_else(|| text.lines().find(|line| !line.trim().is_empty())).unwrap_or("no output");
-                Err(Rejection::Because(format!("cannot preprocess C ({exit}): {}", line.trim())))
+                Err(RejectReason::Because(format!("cannot preprocess C ({exit}): {}", line.trim())))
             }
         }
     }
 }
 
-enum Rejection {
+enum RejectReason {
     Cancelled,
     Because(String),
-    /// The next candidate would fare no better.
+    /// A problem of the machine, which would affect the next candidate too.
     Machine {
         what: String,
         why: String,
@@ -300,7 +304,7 @@ enum Rejection {
     },
 }
 
-impl Rejection {
+impl RejectReason {
     fn of(action: &str, path: &Path, error: &io::Error) -> Self {
         Self::Machine {
             what: format!("{action} {}", path.display()),
@@ -310,7 +314,7 @@ impl Rejection {
     }
 }
 
-/// cl is seldom on `PATH`; the cc crate knows where Visual Studio keeps it, and the variables it wants.
+/// cl is seldom on `PATH`; the cc crate finds Visual Studio's cl and its environment variables.
 #[cfg(windows)]
 fn visual_studio(program: &OsStr, arch: Option<&Arch>) -> Option<(PathBuf, Vec<(OsString, OsString)>)> {
     let name = Path::new(program).with_extension("exe");
@@ -325,8 +329,8 @@ fn visual_studio(_program: &OsStr, _arch: Option<&Arch>) -> Option<(PathBuf, Vec
     None
 }
 
-/// A PCH that they carry along badly is worth nothing, so the compiler behind them is called itself (Ruby 27fae1d4, 6f5ee1f0), unless
-/// they are asked for as launchers.
+/// True for launchers. Some launchers do not support a PCH, so the compiler behind a launcher is called directly (Ruby 27fae1d4,
+/// 6f5ee1f0), unless the user requests a launcher.
 fn is_launcher(program: &Path) -> bool {
     program.file_stem().and_then(OsStr::to_str).is_some_and(|name| Launcher::NAMES.contains(&name))
 }
@@ -340,9 +344,9 @@ fn unfit(compiler: &Compiler, choice: Option<Choice>, target: Option<(&str, &Tar
         .map(|(triple, _)| format!("is {compiler}, not for {triple}"))
 }
 
-/// Changes when the compiler is replaced or updated: distributions rebuild a release without a new number. gcc finds its assembler and
-/// its linker on `PATH` where it was not told of others.
-fn identity(compiler: &Compiler, surroundings: &Digest, environment: &Environment) -> Digest {
+/// Returns a digest that changes if the compiler is replaced or updated: distributions rebuild a release without a new number. gcc finds
+/// its assembler and its linker on `PATH` unless other paths were configured.
+fn identity(compiler: &Compiler, config_digest: &Digest, environment: &Environment) -> Digest {
     let found = |name: &&str| environment.programs(OsStr::new(*name)).next();
     let others = ["as", "ld"].iter().filter(|_| compiler.family == Family::Gcc).filter_map(found);
     let programs = std::iter::once(compiler.program.clone()).chain(others);
@@ -355,12 +359,12 @@ fn identity(compiler: &Compiler, surroundings: &Digest, environment: &Environmen
             .field(metadata.map_or(0, |metadata| metadata.len()).to_le_bytes())
             .field(modified.as_nanos().to_le_bytes())
     });
-    key.field(compiler.to_string()).field(surroundings.as_str()).finish()
+    key.field(compiler.to_string()).field(config_digest.as_str()).finish()
 }
 
-fn surroundings(compiler: &Compiler, environment: &Environment) -> Digest {
+fn config_digest(compiler: &Compiler, environment: &Environment) -> Digest {
     let Compiler { family, version, target, .. } = compiler;
-    KeyBuilder::new("compiler's surroundings")
+    KeyBuilder::new("compiler's config_digest")
         .field(format!("{family} {version} {target}"))
         .field(&compiler.version_text)
         .fields(compiler.leading.iter().map(|word| word.as_encoded_bytes()))

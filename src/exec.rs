@@ -1,7 +1,7 @@
-//! Running compilers: the only place that starts processes. Knows steps, not what they are for.
+//! Runs compilers: the only module that starts processes. Knows steps, not their purpose.
 //!
-//! `running` is the table of the processes with its watchdog, `output` what they write, `orphans` what ends them when their owner was killed, `ahead` what becomes of one that was started before it has anything to do,
-//! `unix` and `windows` what the system does differently.
+//! `running` is the table of the processes with its watchdog, `output` collects what they write, `orphans` ends them if their owner is
+//! killed, `prestarted` is a process that waits for its input, `unix` and `windows` contain the differences between the systems.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -49,11 +49,11 @@ pub use prestarted::PrestartedProcess;
 pub(crate) use watch::Watch;
 
 use crate::sync;
-use crate::unwind::{catch, thread_ends};
+use crate::unwind::{catch, is_thread_ending};
 use output::{Output, cut_off};
 use running::{Ended, Processes, Waits};
 
-/// The system that compilers run on.
+/// The system that runs the compilers.
 pub(crate) const HOST: Host = if cfg!(windows) { Host::Windows } else { Host::Unix };
 
 /// One process to run.
@@ -61,20 +61,20 @@ pub(crate) const HOST: Host = if cfg!(windows) { Host::Windows } else { Host::Un
 pub struct Invocation<'a> {
     /// Program and arguments.
     pub step: &'a Step,
-    /// When to end it and all it started.
+    /// When to end the process and everything that it started.
     pub deadline: Option<Instant>,
-    /// Where it puts its temporary files, and where this crate puts its response file.
+    /// The directory for the process's temporary files, and for this crate's response file.
     pub temp_dir: &'a Path,
 }
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// With this code; 0 is success.
+    /// The exit code; 0 is success.
     Code(i32),
-    /// By this signal.
+    /// The signal that ended the process.
     Signal(i32),
-    /// Nobody can say: another part of the process reaped it, as `waitpid(-1)` does, or its `SIGCHLD` is ignored.
+    /// The status is unknown: another part of the process reaped the child, for example by `waitpid(-1)`, or `SIGCHLD` is ignored.
     Unknown,
 }
 
@@ -83,118 +83,120 @@ impl fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "signal {signal}"),
-            Self::Unknown => f.write_str("its exit status was taken by another part of the process"),
+            Self::Unknown => {
+                f.write_str("unknown exit status, because another part of the host's process reaped the compiler")
+            }
         }
     }
 }
 
-/// A process that ended by itself.
+/// A process that was not ended by this crate.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// How.
+    /// How the process ended.
     pub exit: Exit,
-    /// What it wrote on standard output and standard error, in the order it wrote it.
+    /// Standard output and standard error, in the order in which they were written.
     pub output: Vec<u8>,
-    /// For how long it could not run because it, or this process, was stopped: that does not count for its deadline.
+    /// The time in which the process, or this process, was stopped; it does not count towards the deadline.
     pub stopped: Duration,
 }
 
-/// Why a process did not end by itself, or did not start.
+/// Why a process was ended, or was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
-    /// The program is not there (any more) or may not be run.
+    /// The program does not exist (any more) or is not executable.
     #[error("cannot start {}: {source}", program.display())]
     NotStarted {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Its deadline passed; it and all it started were ended.
+    /// The deadline passed; the process and everything that it started were ended.
     #[error("ended at its deadline")]
     TimedOut {
-        /// What it had written.
+        /// What the process had written.
         output: Vec<u8>,
     },
-    /// It wrote more than is kept; it and all it started were ended, unless they had ended by themselves.
+    /// The process wrote more than the limit; the process and everything that it started were ended.
     #[error("wrote more than {limit} bytes")]
     Flooded {
-        /// How much is kept.
+        /// The limit in bytes.
         limit: u64,
-        /// The beginning of what it wrote, and how much was dropped.
+        /// The beginning of the output, with a line about the dropped rest.
         output: Vec<u8>,
     },
     /// [`Executor::cancel`] was called.
     #[error("interrupted")]
     Cancelled,
-    /// Its files or its end could not be dealt with.
+    /// An error with the process's files, or while waiting for its end.
     #[error("cannot run {}: {source}", program.display())]
     Io {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// Runs steps. Shared by threads, each of which waits for its own process.
+/// Runs steps. Shared by threads; each thread waits for its own process.
 pub trait Executor: Send + Sync {
-    /// Runs one process and waits for its end.
+    /// Runs one process and waits until it ends.
     ///
     /// # Errors
-    /// [`ExecError`]; an unsuccessful exit is not among them.
+    /// [`ExecError`]; a non-zero exit code is no error.
     fn run(&self, invocation: &Invocation<'_>) -> Result<Finished, ExecError>;
 
-    /// Starts a process that waits for something to read, and does not wait for it. The invocation's deadline is for waiting in vain.
+    /// Starts a process that waits for its input, and returns at once. The invocation's deadline limits the wait for the input.
     ///
     /// # Errors
-    /// [`ExecError`], also where the host waits for children itself.
-    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError>;
+    /// [`ExecError`], also if the host waits for children itself.
+    fn prestart(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError>;
 
-    /// Waits for something else than a process, as it waits for processes: [`BlockingObserver`] is told.
+    /// Runs `wait`, which waits for something other than a process, and tells the [`BlockingObserver`] about it.
     fn rest(&self, wait: &mut dyn FnMut()) {
         wait();
     }
 
-    /// Ends every process that runs, and starts no more. May be called from any thread, any number of times.
+    /// Ends every running process, and starts no more. May be called from any thread, any number of times.
     fn cancel(&self);
 
-    /// Whether [`cancel`](Self::cancel) was called.
+    /// True if [`cancel`](Self::cancel) was called.
     fn is_cancelled(&self) -> bool;
 }
 
-/// A host's own way to wait for children, for one whose `SIGCHLD` handler or `waitpid(-1)` would otherwise take their exit status
+/// The host's way to wait for children, for a host whose `SIGCHLD` handler or `waitpid(-1)` would otherwise take their exit status
 /// (Ruby Bug #14867). Called on the thread that runs the process, in the order of the methods. The process may be forked between
-/// [`enter`](Self::enter) and [`leave`](Self::leave), and while [`wait`](Self::wait) blocks: hold no lock then, or reset it in
-/// [`forked`](Self::forked). A panic counts as not knowing.
+/// [`enter`](Self::enter) and [`leave`](Self::leave), and while [`wait`](Self::wait) blocks: hold no lock then, or reset the lock in
+/// [`forked`](Self::forked). A panic counts as an unknown exit status.
 pub trait Reaper: Send + Sync {
-    /// A process is about to be started: from here on the host leaves children that it does not know alone.
+    /// Called before a process is started: from now on the host must not reap children that it does not know.
     fn enter(&self);
 
     /// Waits for the process's end and reaps it.
     fn wait(&self, pid: u32) -> Exit;
 
-    /// The process is through, or was not started.
+    /// Called after the process has ended, or was not started.
     fn leave(&self);
 
-    /// This is the child of a fork: whoever was between `enter` and `leave` is not here.
+    /// Called in the child of a fork, where the threads between `enter` and `leave` do not exist.
     fn forked(&self) {}
 }
 
-/// Told when a thread begins to wait, for its process or for its turn to start one, and when it goes on. In between it holds no lock of
-/// anybody else's and touches nothing, so that the process may be forked.
+/// Told when a thread begins to wait, for its process or for permission to start one, and when it continues. While it waits, the thread
+/// holds no lock of the host and changes nothing, so that the process may be forked.
 pub trait BlockingObserver: Send + Sync {
-    /// It waits from now on.
+    /// Called when the thread begins to wait.
     fn begins(&self);
 
-    /// The process ended.
+    /// Called when the thread stops waiting.
     fn ends(&self);
 }
 
-/// Runs real processes, each in a process group of its own so that its children end with it.
+/// Runs real processes, each in its own process group so that its children end with it.
 pub struct ProcessExecutor {
     processes: Arc<Processes>,
-    /// The environment of the processes; this process's where there is none.
+    /// The environment of the processes; `None` for this process's environment.
     variables: Option<Variables>,
     output_limit: u64,
     abandoned: AtomicBool,
@@ -206,7 +208,7 @@ impl Default for ProcessExecutor {
     }
 }
 
-/// Its watchdog ends with it.
+/// The watchdog ends with the executor.
 impl Drop for ProcessExecutor {
     fn drop(&mut self) {
         if !self.abandoned.load(Ordering::Relaxed) {
@@ -216,42 +218,42 @@ impl Drop for ProcessExecutor {
 }
 
 impl ProcessExecutor {
-    /// An executor inside a host that has ideas of its own about children, or forks.
+    /// Creates an executor for a host that waits for children itself, or forks.
     #[must_use]
     pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
         let processes = Arc::new(Processes::within(reaper, waiting));
         Self { processes, variables: None, output_limit: DEFAULT_LIMIT, abandoned: AtomicBool::new(false) }
     }
 
-    /// Gives processes these variables, and never reads the environment of this process, which other threads of a host may be changing.
+    /// Sets the environment of the processes, and never reads the environment of this process, which other threads of a host may change.
     #[must_use]
     pub fn with_variables(mut self, variables: Variables) -> Self {
         self.variables = Some(variables);
         self
     }
 
-    /// Ends processes that write more than so many bytes on standard output and standard error together. By default [`DEFAULT_LIMIT`];
-    /// [`NO_LIMIT`] keeps all.
+    /// Sets the limit, in bytes, of a process's standard output and standard error together; a process that writes more is ended. The
+    /// default is [`DEFAULT_LIMIT`]; [`NO_LIMIT`] keeps all.
     #[must_use]
     pub fn with_output_limit(mut self, bytes: u64) -> Self {
         self.output_limit = bytes;
         self
     }
 
-    /// In the child of a fork: its watchdog does not exist here, can be neither joined nor detached, and may have held the lock.
+    /// For the child of a fork: the watchdog thread does not exist here, cannot be joined or detached, and may have held the lock.
     pub(crate) fn abandon(&self) {
         self.leave();
         self.abandoned.store(true, Ordering::Relaxed);
         std::mem::forget(Arc::clone(&self.processes));
     }
 
-    /// In the child of a fork: nothing of the parent's waits for this process's end.
+    /// For the child of a fork: closes what the parent's helper processes wait for.
     pub(crate) fn leave(&self) {
         #[cfg(unix)]
         self.processes.orphans.leave();
     }
 
-    /// Starts a process that reads `input`.
+    /// Starts a process whose standard input is `input`.
     fn start(&self, invocation: &Invocation<'_>, input: Option<PipeReader>) -> Result<Started, ExecError> {
         let Invocation { step, deadline, temp_dir } = *invocation;
         sync::assert_none_held();
@@ -274,7 +276,7 @@ impl ProcessExecutor {
         };
         let output = Arc::new(Output::new(temp_dir, self.output_limit).map_err(failed)?);
         let temp = ["TMPDIR", "TMP", "TEMP"].map(|name| (OsString::from(name), OsString::from(temp_dir)));
-        // Of two values of one name it is the system's business which counts.
+        // If a name had two values, the system would decide which one counts.
         let temp = temp.into_iter().filter(|(name, _)| step.env.iter().all(|(set, _)| set != name));
         let env = step.env.iter().cloned().chain(temp).collect();
         let args = step.leading.iter().cloned().chain(args).collect();
@@ -300,7 +302,7 @@ impl ProcessExecutor {
     }
 }
 
-/// A process that runs.
+/// A running process.
 struct Started {
     processes: Arc<Processes>,
     id: u64,
@@ -313,7 +315,7 @@ struct Started {
 }
 
 impl Started {
-    /// Waits for its end.
+    /// Waits until the process ends.
     fn wait(self) -> Result<Finished, ExecError> {
         let waiting = self.processes.waiting.clone();
         self.wait_telling(waiting)
@@ -326,7 +328,7 @@ impl Started {
         let (text, dropped) = self.output.read().map_err(failed)?;
         match ended {
             Ended::Cancelled => Err(ExecError::Cancelled),
-            // Also where it ended first: what becomes of a unit must not depend on which of both was quicker.
+            // Also if the process ended first: the result must not depend on the timing.
             _ if dropped > 0 => Err(ExecError::Flooded { limit: self.output_limit, output: cut_off(text, dropped) }),
             Ended::TimedOut => Err(ExecError::TimedOut { output: text }),
             Ended::ByItself => Ok(Finished { exit, output: text, stopped }),
@@ -338,17 +340,17 @@ impl Started {
 struct Launch<'a> {
     program: &'a Path,
     args: Vec<OsString>,
-    /// The environment; this process's where there is none.
+    /// The environment; `None` for this process's environment.
     variables: Option<&'a Variables>,
-    /// What comes on top of the environment.
+    /// Variables to add to the environment.
     env: Vec<(OsString, OsString)>,
-    /// What it reads; nothing where there is none.
+    /// Standard input; empty if `None`.
     input: Option<PipeReader>,
-    /// For its standard output and its standard error.
+    /// The file for standard output and standard error.
     output: File,
 }
 
-/// Calls `leave` however a run ends.
+/// Calls `leave` when it is dropped.
 struct Entered(Arc<dyn Reaper>);
 
 impl Entered {
@@ -361,8 +363,8 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // A thread that the host is ending asks it for nothing more.
-        if !thread_ends() {
+        // A thread that the host is ending must not call the host.
+        if !is_thread_ending() {
             let _ = catch(|| self.0.leave());
         }
     }
@@ -373,10 +375,10 @@ impl Executor for ProcessExecutor {
         self.start(invocation, None)?.wait()
     }
 
-    fn start_ahead(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError> {
+    fn prestart(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError> {
         let failed = |source| ExecError::Io { program: invocation.step.program.clone(), source };
         if self.processes.reaper.is_some() {
-            // It would be between the host's `enter` and `leave` for as long as nothing is compiled.
+            // The process would be between the host's `enter` and `leave` for as long as it waits.
             return Err(failed(io::ErrorKind::Unsupported.into()));
         }
         let (reader, writer) = io::pipe().map_err(failed)?;
@@ -447,7 +449,7 @@ mod tests {
         let ExecError::TimedOut { output } = error else { panic!("{error:?}") };
         let grandchild: i32 = String::from_utf8(output).unwrap().trim().parse().unwrap();
         let pid = rustix::process::Pid::from_raw(grandchild).unwrap();
-        // Somebody else reaps it, a moment later.
+        // The host's init process reaps it a moment later.
         let gone = (0..100).any(|_| {
             thread::sleep(Duration::from_millis(20));
             let stat = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();

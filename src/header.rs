@@ -1,5 +1,5 @@
-//! The header that stands before every unit, made ready: nothing, a text, or a PCH that was proven to be used. Knows nothing of how a PCH
-//! is made ([`pch`](crate::pch)).
+//! The common header of all units, ready for use: none, a text, or a PCH that the compiler has been proven to use. Does not know how a PCH
+//! is built ([`pch`](crate::pch)).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,46 +11,46 @@ use crate::depend::TextFacts;
 use crate::key::Digest;
 use crate::lock::Unlocking;
 
-/// What stands before every unit.
+/// The common header of all units.
 #[derive(Debug)]
 pub enum UnitHeader {
-    /// Nothing.
+    /// No header.
     None,
-    /// A header as text: the compiler has no PCH, or none that works with this header.
+    /// A header as text: the compiler has no PCH, or no PCH works with this header.
     Text(PathBuf),
-    /// A precompiled header, which no other process replaces as long as this lives.
+    /// A precompiled header, which no other process replaces while this value exists.
     Pch(ReadyPch),
 }
 
-/// A PCH that was proven to be used.
+/// A PCH that the compiler has been proven to use.
 #[derive(Debug)]
 pub struct ReadyPch {
     pub(crate) pch: Pch,
     pub(crate) content: Digest,
-    /// The same wherever the PCH lies and whichever run built it; none where it is not known what it was made of.
+    /// A digest that is independent of the PCH's path and of the run that built it; `None` if the PCH's inputs are unknown.
     pub(crate) portable: Option<Digest>,
-    /// What the texts in it say of files that no list has.
+    /// The facts of the header's texts about unlisted files.
     pub(crate) facts: TextFacts,
     pub(crate) reused: bool,
     pub(crate) took: Duration,
-    /// Locked for sharing, unless no other process can get at the file.
+    /// A shared lock, unless no other process can reach the file.
     pub(crate) _record: Option<Unlocking>,
 }
 
 impl ReadyPch {
-    /// The precompiled file.
+    /// Returns the path of the precompiled file.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.pch.file
     }
 
-    /// Whether it was there before.
+    /// True if the PCH existed before.
     #[must_use]
     pub fn reused(&self) -> bool {
         self.reused
     }
 
-    /// How long building or checking it took.
+    /// Returns the time to build or check the PCH.
     #[must_use]
     pub fn took(&self) -> Duration {
         self.took
@@ -66,7 +66,7 @@ impl UnitHeader {
         }
     }
 
-    /// Stands for what the units see of a PCH; a header as text is among each unit's own inputs.
+    /// Returns the identity of the PCH for units' records; a header as text is among each unit's own inputs.
     pub(crate) fn content(&self) -> &str {
         match self {
             Self::Pch(ready) => ready.content.as_str(),
@@ -74,8 +74,8 @@ impl UnitHeader {
         }
     }
 
-    /// The same with the names and digests that it has anywhere: for keys. None where it is not known what it was made of.
-    pub(crate) fn anywhere(&self) -> Option<Self> {
+    /// Returns the header with path-independent digests, for cache keys. `None` if the PCH's inputs are unknown.
+    pub(crate) fn portable(&self) -> Option<Self> {
         Some(match self {
             Self::None => Self::None,
             Self::Text(path) => Self::Text(path.clone()),
@@ -89,7 +89,7 @@ impl UnitHeader {
         })
     }
 
-    /// What units behind it need to know of texts that they do not list; a header as text is on their lists.
+    /// Returns the facts of texts that units do not list; a header as text is in their lists.
     pub(crate) fn facts(&self) -> TextFacts {
         match self {
             Self::Pch(ready) => ready.facts.clone(),
@@ -106,7 +106,7 @@ impl UnitHeader {
 }
 
 impl UnitHeader {
-    /// For a PCH in a private directory: needs no lock.
+    /// Drops the lock of a PCH in a private directory.
     pub(crate) fn unshared(self) -> Self {
         match self {
             Self::Pch(ready) => Self::Pch(ReadyPch { _record: None, ..ready }),
@@ -114,7 +114,7 @@ impl UnitHeader {
         }
     }
 
-    /// The same in another directory. Compilers do not mind where a PCH lies, only where its header does.
+    /// Returns the same header with its PCH in another directory. Compilers record the path of the header, not of the PCH.
     pub(crate) fn moved_to(&self, dir: &Path) -> std::io::Result<Self> {
         let ready = match self {
             Self::None => return Ok(Self::None),
@@ -130,8 +130,8 @@ impl UnitHeader {
     }
 }
 
-/// The name that a PCH gets where the user gives none. No header is called like it, so that gcc, which reads `NAME` where
-/// `NAME.gch` does not fit, has nothing to fall back on silently.
+/// Returns the default name of a PCH. No header has this name, so that gcc, which silently reads `NAME` if `NAME.gch` does not fit,
+/// finds no file to read instead.
 #[must_use]
 pub fn default_name(header: &Path, suffix: &str) -> PathBuf {
     let stem = header.file_stem().unwrap_or(header.as_os_str());

@@ -1,5 +1,4 @@
-//! Whether a file is what a Windows linker takes a host's symbols from: an import library, Microsoft's or MinGW's. Reads; links
-//! nothing.
+//! Checks that a file is the import library of a host, in Microsoft's or MinGW's form, for a Windows linker. Reads; links nothing.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,44 +10,44 @@ use object::{Architecture, FileKind, Object, ObjectSection};
 
 use crate::files;
 
-/// A file that was named as the host's import library and is none.
+/// Why a file is not usable as the host's import library.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportLibraryError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("the host's import library {} cannot be read: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is the host itself, an .exe or a .dll.
+    /// The file is the host itself, an .exe or a .dll.
     #[error(
-        "{} is the program itself: its import library is made with it by -Wl,--out-implib,FILE (MinGW) or -IMPLIB:FILE \
+        "{} is the program itself, not its import library: create one by linking the program with -Wl,--out-implib,FILE (MinGW) or -IMPLIB:FILE \
          (Microsoft)",
         .0.display()
     )]
     Image(PathBuf),
-    /// It is no archive, or a damaged one.
-    #[error("{} is no import library", .0.display())]
+    /// The file is no archive, or a damaged archive.
+    #[error("{} is not an import library", .0.display())]
     NoArchive(PathBuf),
-    /// It is an archive with code and not with imports.
-    #[error("{} imports nothing: a static library is named by --ldflag", .0.display())]
+    /// The archive contains code and no imports.
+    #[error("{} contains no imports: pass a static library with --ldflag", .0.display())]
     NoImports(PathBuf),
-    /// Its host runs on another processor.
+    /// The import library's host runs on another processor.
     #[error("the import library {} is not for {target}", path.display())]
     OtherProcessor {
         /// The file.
         path: PathBuf,
-        /// What it should be for.
+        /// The expected target.
         target: Target,
     },
 }
 
-/// Says whether `path` is an import library for `target`.
+/// Checks that `path` is an import library for `target`.
 ///
 /// # Errors
-/// [`ImportLibraryError`] when it is not. How the two kinds look: Microsoft's "PE Format", "Import Library Format"; dlltool's
+/// [`ImportLibraryError`] if the file is not. The two forms: Microsoft's "PE Format", "Import Library Format"; dlltool's
 /// manual page.
 pub fn check_import_library(path: &Path, target: &Target) -> Result<(), ImportLibraryError> {
     let bytes = files::read(path).map_err(|source| ImportLibraryError::Io { path: path.to_owned(), source })?;
@@ -70,8 +69,8 @@ pub fn check_import_library(path: &Path, target: &Target) -> Result<(), ImportLi
     Err(ImportLibraryError::NoImports(path.to_owned()))
 }
 
-/// The processor of a member that imports something: in Microsoft's short form, or in MinGW's, an object with a part of the import
-/// table.
+/// Returns the processor of a member that imports a symbol: in Microsoft's short form, or in MinGW's form, an object with a part of the
+/// import table.
 fn imports_for(member: &[u8]) -> Option<Architecture> {
     if let Ok(import) = ImportFile::parse(member) {
         return Some(import.architecture());

@@ -1,4 +1,4 @@
-//! Names by content: the hashes that say whether two inputs are the same. Knows nothing of what it hashes.
+//! Content hashes, which decide whether two inputs are the same. Knows nothing of the inputs.
 
 use std::fmt;
 use std::io;
@@ -14,27 +14,27 @@ use crate::files;
 pub struct Digest(String);
 
 impl Digest {
-    /// The hash of a file's bytes.
+    /// Returns the hash of a file's bytes.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(files::open(path)?)?;
         Ok(Self(hasher.finalize().to_hex().to_string()))
     }
 
-    /// The hash of bytes.
+    /// Returns the hash of bytes.
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         Self(blake3::hash(bytes).to_hex().to_string())
     }
 
-    /// The hash of nothing: no key is ever equal to it.
+    /// Returns a digest that no key is ever equal to.
     pub(crate) fn never() -> Self {
         Self(String::new())
     }
 
-    /// The hash as hexadecimal digits.
+    /// Returns the hash as hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,11 +47,11 @@ impl fmt::Display for Digest {
     }
 }
 
-/// Puts a digest together from fields. Each carries its length, so that no two lists of fields hash alike.
+/// Builds a digest from fields. Each field carries its length, so that different lists of fields have different digests.
 pub(crate) struct KeyBuilder(blake3::Hasher);
 
 impl KeyBuilder {
-    /// `kind` tells keys of different things apart, and of different releases of this crate.
+    /// Starts a key. `kind` separates keys of different things; the release of this crate is included.
     pub(crate) fn new(kind: &str) -> Self {
         Self(blake3::Hasher::new()).field(env!("CARGO_PKG_VERSION")).field(kind)
     }

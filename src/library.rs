@@ -1,4 +1,4 @@
-//! Loading code: one of the two places with `unsafe`. Knows files and symbols, not where they come from.
+//! Loads compiled code: one of the two places with `unsafe`. Knows files and symbols, not their origin.
 
 #![expect(unsafe_code, reason = "one of the two islands: loading code is unsafe by nature")]
 
@@ -14,39 +14,39 @@ use std::ptr::NonNull;
 #[cfg(target_os = "linux")]
 use crate::{
     maps,
-    memfd::{self, Holds},
+    memfd::{self, MemfdContent},
 };
 
-/// A library that could not be loaded, or has no such symbol.
+/// Why a library could not be loaded, or a symbol not be found.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The system's loader refused it.
+    /// The system's loader refused the library.
     #[error("cannot load {}: {reason}", path.display())]
     Open {
         /// The library.
         path: PathBuf,
-        /// The loader's words.
+        /// The loader's message.
         reason: String,
     },
-    /// It was loaded and does not define the symbol.
+    /// The library was loaded and does not define the symbol.
     #[error("{} does not define {symbol}", path.display())]
     NoSymbol {
         /// The library.
         path: PathBuf,
-        /// What was asked for.
+        /// The requested symbol.
         symbol: String,
     },
 }
 
-/// A loaded library. Dropping it unloads its code: no address of it may be called or returned to after that.
+/// A loaded library. Dropping it unloads its code: no address in the library may be called or returned to after that.
 #[derive(Debug)]
 pub struct Library {
     library: libloading::Library,
     path: PathBuf,
 }
 
-/// A path of a descriptor that no library was loaded by before: glibc's loader takes two libraries of one name for one, and
-/// descriptors are numbered anew. Each bit of the number is a spelling of the same folder.
+/// Returns a path of a descriptor that no earlier library was loaded by: glibc's loader treats two libraries of one path as one, and
+/// descriptor numbers are reused. Each bit of the counter selects a spelling of the same folder.
 #[cfg(target_os = "linux")]
 fn path_of_descriptor(descriptor: i32) -> PathBuf {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,55 +61,58 @@ fn path_of_descriptor(descriptor: i32) -> PathBuf {
 }
 
 impl Library {
-    /// Loads a library that is in memory and nowhere else. `name` is what errors call it; its last part is what the process's maps
-    /// say.
+    /// Loads a library from memory, without a file. `name` is its name in errors; the last component is its name in the process's memory
+    /// map.
     ///
     /// # Errors
-    /// [`LoadError::Open`], also where the system has no such files, or forbids to run them (`vm.memfd_noexec`).
+    /// [`LoadError::Open`], also if the system has no files in memory, or forbids executing them (`vm.memfd_noexec`).
     #[cfg(target_os = "linux")]
     pub fn from_memory(image: &[u8], name: &Path) -> Result<Self, LoadError> {
         use std::os::fd::AsRawFd;
         let failed = |error: io::Error| LoadError::Open { path: name.to_owned(), reason: error.to_string() };
         let short = name.file_name().unwrap_or_default().to_string_lossy();
-        let mut file = memfd::create(&short, Holds::Code).map_err(failed)?;
+        let mut file = memfd::create(&short, MemfdContent::Code).map_err(failed)?;
         file.write_all(image).map_err(failed)?;
-        // The mapping keeps the memory, not the descriptor.
+        // The mapping keeps the memory alive, and the descriptor can be closed.
         let loaded = Self::open(&path_of_descriptor(file.as_raw_fd()))?;
         Ok(Self { path: name.to_owned(), ..loaded })
     }
 
-    /// Elsewhere a library is a file.
+    /// Not supported on this system.
     ///
     /// # Errors
     /// [`LoadError::Open`], always.
     #[cfg(not(target_os = "linux"))]
     pub fn from_memory(_image: &[u8], name: &Path) -> Result<Self, LoadError> {
-        Err(LoadError::Open { path: name.to_owned(), reason: "libraries are files here".to_owned() })
+        Err(LoadError::Open {
+            path: name.to_owned(),
+            reason: "this system cannot load a library from memory".to_owned(),
+        })
     }
 
-    /// Loads a library with all its symbols bound. Loading runs its initialisers: it is trusted as much as the C text that it
-    /// was made of.
+    /// Loads a library and binds all its symbols. Loading runs the library's initialisers: the library must be as trustworthy as its C
+    /// text.
     ///
     /// # Errors
-    /// [`LoadError::Open`] with the loader's words, such as the name of a symbol that the process does not define.
+    /// [`LoadError::Open`] with the loader's message, such as the name of a symbol that the process does not define.
     pub fn open(path: &Path) -> Result<Self, LoadError> {
-        // libloading says that loading failed, and its source why.
+        // The source of libloading's error has the reason.
         let failed = |error: libloading::Error| {
             let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
             LoadError::Open { path: path.to_owned(), reason }
         };
         // Bound now, so that a missing symbol is an error here and not a crash in the first call; local, so that equal names
-        // in two libraries stay apart.
+        // in two libraries do not conflict.
         #[cfg(unix)]
         let library = {
             use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-            // SAFETY: the file was made by this crate from C text that the caller vouches for, and is whole: it was renamed
-            // into place after the linker succeeded.
+            // SAFETY: this crate made the file from C text that the caller trusts, and the file is complete: it was renamed
+            // to its final name after the linker succeeded.
             unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into).map_err(failed)?
         };
         #[cfg(not(unix))]
         let library = {
-            /// `MAX_PATH`: the loader takes longer paths only as they are, without a look at their parts.
+            /// `MAX_PATH`: the loader accepts longer paths only verbatim, without normalization.
             const LONGEST: usize = 260;
             let verbatim = (path.as_os_str().len() >= LONGEST).then(|| std::fs::canonicalize(path).ok()).flatten();
             // SAFETY: as above.
@@ -118,25 +121,25 @@ impl Library {
         Ok(Self { library, path: path.to_owned() })
     }
 
-    /// Puts the code that a symbol is in, which nobody runs yet, into memory that is no file's: perf asks the map that a process writes only
-    /// about such memory (`is_anon_memory` in its `util/map.c`), also where the file is long gone. Where that cannot be done the code
-    /// stays where it is.
+    /// Copies the code that contains a symbol, and that no thread runs yet, into anonymous memory: perf uses the map that a process writes
+    /// only for such memory (`is_anon_memory` in its `util/map.c`), even if the file was deleted long ago. If the copy is impossible, the
+    /// code stays in the file's mapping.
     ///
     /// # Errors
-    /// [`LoadError::Open`] where the system does not let the code be run in its new place.
+    /// [`LoadError::Open`] if the system does not allow executing the copy.
     #[cfg(target_os = "linux")]
-    pub(crate) fn leave_file(&self, symbol: &str) -> Result<(), LoadError> {
+    pub(crate) fn copy_out_of_file(&self, symbol: &str) -> Result<(), LoadError> {
         use rustix::mm::{MapFlags, MprotectFlags, MremapFlags, ProtFlags, mmap_anonymous, mprotect, mremap_fixed};
         let address = self.address(symbol)?.as_ptr();
         let Some(range) = mapping_of(address as usize) else { return Ok(()) };
         let (code, size) = (address.with_addr(range.start), range.len());
         let writable = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a mapping of its own.
+        // SAFETY: a new, private mapping.
         let Ok(fresh) = (unsafe { mmap_anonymous(std::ptr::null_mut(), size, writable, MapFlags::PRIVATE) }) else {
             return Ok(());
         };
-        // SAFETY: the range is one readable mapping of the library's, which lives as long as this; the other is as long and nobody else's.
-        // Nobody has an address of the code yet, so that nobody runs it while it may not be run.
+        // SAFETY: the range is one readable mapping of the library, which exists as long as `self`; the other range has the same length and
+        // no other user. No address of the code is published yet, so that no thread runs it while it is not executable.
         let moved = unsafe {
             std::ptr::copy_nonoverlapping(code.cast::<u8>(), fresh.cast::<u8>(), size);
             let moved = mremap_fixed(fresh, size, size, MremapFlags::MAYMOVE, code);
@@ -144,7 +147,7 @@ impl Library {
                 let _ = rustix::mm::munmap(fresh, size);
                 return Ok(());
             }
-            // Only now, since this is what perf is told of.
+            // Last, since perf records this call.
             mprotect(code, size, MprotectFlags::READ | MprotectFlags::EXEC)
         };
         moved.map_err(|error| LoadError::Open { path: self.path.clone(), reason: error.to_string() })
@@ -153,11 +156,11 @@ impl Library {
     /// Only Linux has perf.
     #[cfg(not(target_os = "linux"))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux")]
-    pub(crate) fn leave_file(&self, _symbol: &str) -> Result<(), LoadError> {
+    pub(crate) fn copy_out_of_file(&self, _symbol: &str) -> Result<(), LoadError> {
         Ok(())
     }
 
-    /// Gives the loader's own handle away, as `dlopen` or `LoadLibrary` gives it. Whoever has it unloads the library.
+    /// Returns the loader's handle, as `dlopen` or `LoadLibrary` returns it. The caller must unload the library.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn into_raw(self) -> *mut c_void {
         #[cfg(unix)]
@@ -166,26 +169,26 @@ impl Library {
         return libloading::os::windows::Library::from(self.library).into_raw() as *mut c_void;
     }
 
-    /// Takes a handle back.
+    /// Takes ownership of a handle.
     ///
     /// # Safety
-    /// It came from [`Self::into_raw`] and was not closed since.
+    /// The handle came from [`Self::into_raw`] and was not closed since.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) unsafe fn from_raw(handle: *mut c_void) -> Self {
-        // SAFETY: the caller says so.
+        // SAFETY: the caller guarantees it.
         #[cfg(unix)]
         let library = unsafe { libloading::os::unix::Library::from_raw(handle) };
-        // SAFETY: the caller says so.
+        // SAFETY: the caller guarantees it.
         #[cfg(windows)]
         let library = unsafe { libloading::os::windows::Library::from_raw(handle as _) };
         Self { library: library.into(), path: PathBuf::from("the library") }
     }
 
-    /// The address of a function or variable. It is valid as long as the library is; what type it has only the caller knows,
-    /// so that calling it is `unsafe`.
+    /// Returns the address of a function or variable. The address is valid as long as the library is loaded; only the caller knows the
+    /// type, so that calling the address is `unsafe`.
     ///
     /// # Errors
-    /// [`LoadError::NoSymbol`] when the library does not define it.
+    /// [`LoadError::NoSymbol`] if the library does not define the symbol.
     pub fn address(&self, symbol: &str) -> Result<NonNull<c_void>, LoadError> {
         // SAFETY: the type is a plain pointer, which any symbol's address is.
         let found = unsafe { self.library.get::<*mut c_void>(symbol.as_bytes()) };
@@ -194,7 +197,7 @@ impl Library {
     }
 }
 
-/// Code in memory that is a file's: where it begins and ends.
+/// Returns the address range of the file mapping that contains the code.
 #[cfg(target_os = "linux")]
 fn mapping_of(address: usize) -> Option<std::ops::Range<usize>> {
     let list = std::fs::read_to_string("/proc/self/maps").ok()?;
@@ -203,11 +206,11 @@ fn mapping_of(address: usize) -> Option<std::ops::Range<usize>> {
     Some(usize::try_from(found.place.start).ok()?..usize::try_from(found.place.end).ok()?)
 }
 
-/// Finds out by trying whether libraries can be loaded from where a file lies: maps the file as code, which is what the loader does and what
-/// `noexec` forbids. On Windows mapping needs the right to execute, which files have by default.
+/// Checks whether libraries can be loaded from a file's directory: maps the file as code, as the loader does and `noexec` forbids. On
+/// Windows mapping needs the right to execute, which files have by default.
 ///
 /// # Errors
-/// What the system said, when they cannot.
+/// The system's error, if libraries cannot be loaded.
 pub(crate) fn try_to_map_code(file: &File) -> io::Result<()> {
     // SAFETY: nothing reads or runs the mapping; it is gone at the end of this line.
     unsafe { memmap2::MmapOptions::new().map_exec(file) }.map(drop)

@@ -1,5 +1,5 @@
-//! Linking inside this process, where that serves: objects to a library in memory. Knows no driver and starts no process; what it
-//! cannot do it says, and somebody else's linker does it.
+//! Links objects to a library in memory, inside this process, where that is supported. Knows no driver and starts no process; returns an
+//! error for everything that the compiler's driver has to link.
 
 #[cfg(all(feature = "wild", target_os = "linux", not(loom)))]
 #[path = "link/wild.rs"]
@@ -16,12 +16,12 @@ pub(crate) use linker::{InProcess, on_this_thread, read_library};
 /// Why a library was not linked in this process.
 #[derive(Debug)]
 pub(crate) enum NotLinked {
-    /// It is not there, or an object is none that it links.
+    /// This build has no linker, or the linker does not support an object.
     Unserved(&'static str),
-    /// An object is not made as compilers make objects, and the linker would believe what the object says.
+    /// An object is not as compilers write objects, and the linker does not check its input.
     #[cfg_attr(not(all(feature = "wild", target_os = "linux", not(loom))), expect(dead_code, reason = "there is none"))]
     Unsound(&'static str),
-    /// It said no, or panicked.
+    /// The linker returned an error, or panicked.
     #[cfg_attr(not(all(feature = "wild", target_os = "linux", not(loom))), expect(dead_code, reason = "there is none"))]
     Refused(String),
     /// A file could not be read.

@@ -1,4 +1,4 @@
-//! Locks between processes: the system's own, which die with their holder. A lock file that a killed process left would block
+//! Locks between processes: the system's own, which end with their holder. A lock file that a killed process left would block
 //! every later run (pytorch #189245).
 
 use std::fs::{File, TryLockError};
@@ -10,14 +10,14 @@ use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::exec::Executor;
 
-/// How often a waiting process looks whether it may go on. Blocking would not end on Ctrl-C.
+/// How often a waiting process tries again. A blocking call would not end on Ctrl-C.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// From then on even a user who wants to hear of nothing wants to know why nothing happens.
+/// The time after which waiting is reported even to a quiet user.
 const LONG: Duration = Duration::from_secs(5);
 
-/// A file whose lock ends with this. By closing alone it would last as long as the child of any fork has the file open that was there
-/// meanwhile, which may be what waits for it.
+/// A locked file that is unlocked when this value is dropped. Closing alone would keep the lock while a child of a fork still has the file
+/// open, and such a child may be waiting for the lock.
 #[derive(Debug)]
 pub(crate) struct Unlocking(pub(crate) File);
 
@@ -27,7 +27,7 @@ impl Drop for Unlocking {
     }
 }
 
-/// Waits until nobody else holds the file, or until the work is cancelled.
+/// Locks a file exclusively. Waits until no other process holds a lock, or until the work is cancelled.
 pub(crate) fn exclusive(
     file: &File,
     path: &Path,
@@ -37,24 +37,24 @@ pub(crate) fn exclusive(
     acquire(|| file.try_lock(), path, executor, observer)
 }
 
-/// Waits until nobody holds the file exclusively, or until the work is cancelled.
+/// Locks a file for sharing. Waits until no process holds an exclusive lock, or until the work is cancelled.
 pub(crate) fn shared(file: &File, path: &Path, executor: &dyn Executor, observer: &dyn Observer) -> Result<(), Error> {
     acquire(|| file.try_lock_shared(), path, executor, observer)
 }
 
-/// Lets others have the file.
+/// Unlocks the file.
 pub(crate) fn release(file: &File, path: &Path) -> Result<(), Error> {
     match file.unlock() {
-        // std unlocks until nothing is locked any more, which it knows by ERROR_NOT_LOCKED; Wine says ERROR_LOCK_VIOLATION.
+        // std unlocks until ERROR_NOT_LOCKED reports that no lock is left; Wine reports ERROR_LOCK_VIOLATION.
         Err(error) if cfg!(windows) && error.raw_os_error() == Some(33) => Ok(()),
         result => result.map_err(Error::file("unlock", path)),
     }
 }
 
-/// What an observer was told of waiting.
+/// The last message about waiting that an observer got.
 #[derive(PartialEq)]
-enum Told {
-    Nothing,
+enum LastMessage {
+    None,
     Waits,
     WaitsLong,
 }
@@ -66,20 +66,20 @@ fn acquire(
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let began = Instant::now();
-    let mut told = Told::Nothing;
+    let mut last = LastMessage::None;
     loop {
         match attempt() {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(Error::file("lock", path)(error)),
             Err(TryLockError::WouldBlock) if executor.is_cancelled() => return Err(Error::Interrupted),
             Err(TryLockError::WouldBlock) => {
-                if told == Told::Nothing {
+                if last == LastMessage::None {
                     observer.event(&Event::Waiting { path, long: false });
-                    told = Told::Waits;
+                    last = LastMessage::Waits;
                 }
-                if told == Told::Waits && began.elapsed() >= LONG {
+                if last == LastMessage::Waits && began.elapsed() >= LONG {
                     observer.event(&Event::Waiting { path, long: true });
-                    told = Told::WaitsLong;
+                    last = LastMessage::WaitsLong;
                 }
                 thread::sleep(PAUSE);
             }
@@ -97,7 +97,7 @@ mod tests {
         let path = dir.path().join("lock");
         let locked = Unlocking(File::create(&path).unwrap());
         locked.0.lock().unwrap();
-        // Of the same open file, as a child's is.
+        // Of the same open file description, as in a child.
         let inherited = locked.0.try_clone().unwrap();
         let other = File::open(&path).unwrap();
         assert!(other.try_lock_shared().is_err());

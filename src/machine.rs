@@ -1,13 +1,13 @@
-//! Errors that are the machine's and neither a unit's nor a compiler's: room, memory, descriptors, processes, devices. Knows the system's numbers and
-//! the words in which compilers pass them on.
+//! Errors of the machine, and not of a unit or a compiler: space, memory, descriptors, processes, devices. Knows the system's error numbers
+//! and the texts in which compilers report them.
 
 use std::io;
 
 use mjit_cc_platforms::hints;
 
-/// What the system has run out of, or what has failed.
+/// The exhausted resource, or the failed device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lack {
+enum Shortage {
     Room,
     FileSize,
     Descriptors,
@@ -16,13 +16,13 @@ enum Lack {
     Device,
 }
 
-/// True if the system could not do something for want of a resource, or because a device failed.
+/// True if the system lacked a resource, or a device failed.
 #[must_use]
 pub(crate) fn is_at_fault(error: &io::Error) -> bool {
-    lack(error).is_some()
+    shortage(error).is_some()
 }
 
-/// The result of reading what may as well not be there, but for an error of the machine's: that says nothing of what is there.
+/// Converts the result of reading an optional file: `None` for any error except an error of the machine, after which the file may exist.
 pub(crate) fn unless_at_fault<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -31,15 +31,15 @@ pub(crate) fn unless_at_fault<T>(result: io::Result<T>) -> io::Result<Option<T>>
     }
 }
 
-/// What the user can do about such an error.
+/// Returns what the user can do about such an error.
 pub(crate) fn hint(error: &io::Error) -> Option<&'static str> {
-    Some(match lack(error)? {
-        Lack::Room => hints::DISK_FULL,
-        Lack::FileSize => hints::FILE_SIZE,
-        Lack::Descriptors => hints::DESCRIPTORS,
-        Lack::Memory => hints::MEMORY,
-        Lack::Processes => hints::PROCESSES,
-        Lack::Device => hints::DEVICE,
+    Some(match shortage(error)? {
+        Shortage::Room => hints::DISK_FULL,
+        Shortage::FileSize => hints::FILE_SIZE,
+        Shortage::Descriptors => hints::DESCRIPTORS,
+        Shortage::Memory => hints::MEMORY,
+        Shortage::Processes => hints::PROCESSES,
+        Shortage::Device => hints::DEVICE,
     })
 }
 
@@ -51,33 +51,33 @@ pub(crate) fn is_file_size_signal(signal: i32) -> bool {
     return signal < 0;
 }
 
-fn lack(error: &io::Error) -> Option<Lack> {
+fn shortage(error: &io::Error) -> Option<Shortage> {
     Some(match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Lack::Room,
-        io::ErrorKind::FileTooLarge => Lack::FileSize,
-        io::ErrorKind::OutOfMemory => Lack::Memory,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Shortage::Room,
+        io::ErrorKind::FileTooLarge => Shortage::FileSize,
+        io::ErrorKind::OutOfMemory => Shortage::Memory,
         _ => return error.raw_os_error().and_then(by_number),
     })
 }
 
 #[cfg(unix)]
-fn by_number(number: i32) -> Option<Lack> {
+fn by_number(number: i32) -> Option<Shortage> {
     match number {
-        libc::EMFILE | libc::ENFILE => Some(Lack::Descriptors),
-        libc::EIO => Some(Lack::Device),
-        libc::EAGAIN => Some(Lack::Processes),
+        libc::EMFILE | libc::ENFILE => Some(Shortage::Descriptors),
+        libc::EIO => Some(Shortage::Device),
+        libc::EAGAIN => Some(Shortage::Processes),
         _ => None,
     }
 }
 
 /// `ERROR_TOO_MANY_OPEN_FILES`, `ERROR_NO_PROC_SLOTS`, `ERROR_IO_DEVICE`, `ERROR_COMMITMENT_LIMIT`, `ERROR_NO_SYSTEM_RESOURCES`.
 #[cfg(not(unix))]
-fn by_number(number: i32) -> Option<Lack> {
+fn by_number(number: i32) -> Option<Shortage> {
     match number {
-        4 => Some(Lack::Descriptors),
-        89 => Some(Lack::Processes),
-        1117 => Some(Lack::Device),
-        1455 | 1450 => Some(Lack::Memory),
+        4 => Some(Shortage::Descriptors),
+        89 => Some(Shortage::Processes),
+        1117 => Some(Shortage::Device),
+        1455 | 1450 => Some(Shortage::Memory),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! What a process has mapped, as Linux lists it (proc(5), `/proc/pid/maps`). Reads no file.
+//! Parses the memory map of a process, as Linux lists it (proc(5), `/proc/pid/maps`). Reads no file.
 
 use std::ops::Range;
 
@@ -6,15 +6,15 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(crate) struct Mapping<'a> {
     pub(crate) place: Range<u64>,
-    /// Such as `r-xp`.
+    /// For example `r-xp`.
     pub(crate) permissions: &'a str,
-    /// Whether a file is behind it.
+    /// True if the mapping has a file.
     pub(crate) is_file: bool,
-    /// The file's, or a name in brackets; may be empty.
+    /// The file's path, or a name in brackets; may be empty.
     pub(crate) path: &'a str,
 }
 
-/// Reads the lines of a list: `BEGIN-END PERMISSIONS OFFSET DEVICE INODE PATH`; no inode, no file.
+/// Parses lines of the form `BEGIN-END PERMISSIONS OFFSET DEVICE INODE PATH`; inode 0 means no file.
 pub(crate) fn read(list: &str) -> impl Iterator<Item = Mapping<'_>> {
     list.lines().filter_map(|line| {
         let mut words = line.splitn(6, ' ');

@@ -1,28 +1,28 @@
-//! Files in memory without a name in any directory, as Linux has them. Knows nothing of what is written to them.
+//! Unnamed files in memory on Linux. Does not know their content.
 
 use std::fs::File;
 use std::io;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 
-/// What such a file is for.
+/// The purpose of such a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holds {
-    /// What is loaded and run.
+pub(crate) enum MemfdContent {
+    /// Code to load and run.
     Code,
-    /// What never is.
+    /// Data that is never executed.
     Text,
 }
 
-/// Makes one; its name is what the process's maps say.
+/// Creates a file; its name appears in the process's memory map.
 ///
 /// # Errors
-/// What the system said, also where it forbids to run such files (`vm.memfd_noexec`).
-pub(crate) fn create(name: &str, holds: Holds) -> io::Result<File> {
-    let runs = match holds {
-        Holds::Code => MemfdFlags::EXEC,
-        // The first implies the second, and older systems know the second alone.
-        Holds::Text => MemfdFlags::NOEXEC_SEAL | MemfdFlags::ALLOW_SEALING,
+/// The system's error, also if it forbids executing such files (`vm.memfd_noexec`).
+pub(crate) fn create(name: &str, content: MemfdContent) -> io::Result<File> {
+    let runs = match content {
+        MemfdContent::Code => MemfdFlags::EXEC,
+        // NOEXEC_SEAL implies sealing, and older systems know ALLOW_SEALING only.
+        MemfdContent::Text => MemfdFlags::NOEXEC_SEAL | MemfdFlags::ALLOW_SEALING,
     };
     let known = runs & MemfdFlags::ALLOW_SEALING;
     // Before Linux 6.3 these flags were unknown, and not needed.
@@ -31,10 +31,10 @@ pub(crate) fn create(name: &str, holds: Holds) -> io::Result<File> {
     Ok(file.into())
 }
 
-/// Gives one a size for good: nothing can be written behind that. It takes memory only where it is written to.
+/// Fixes the size of a file: no process can write beyond it. Only written pages take memory.
 ///
 /// # Errors
-/// What the system said.
+/// The system's error.
 pub(crate) fn fix(file: &File, size: u64) -> io::Result<()> {
     ftruncate(file, size)?;
     Ok(fcntl_add_seals(file, SealFlags::GROW | SealFlags::SHRINK)?)

@@ -1,5 +1,6 @@
-//! Names for `perf`: a line for each loaded function in `/tmp/perf-PID.map` (the kernel's `tools/perf/Documentation/jit-interface.txt`).
-//! Knows libraries as bytes and as loaded code, not where they come from. Does nothing but on Linux.
+//! Symbol names for `perf`: a line for each loaded function in `/tmp/perf-PID.map` (the kernel's
+//! `tools/perf/Documentation/jit-interface.txt`).
+//! Knows libraries as bytes and as loaded code, not their origin. Does nothing on systems other than Linux.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -10,11 +11,11 @@ use object::{Object, ObjectSymbol, SymbolKind};
 use crate::library::{Library, LoadError};
 use crate::sync::{Mutex, lock};
 
-/// The map of this process, or of the one that it is a child of: each has its own.
+/// The map of this process; after a fork the child opens its own.
 #[derive(Debug, Default)]
 pub(crate) struct PerfMap {
     file: Mutex<Option<(u32, File)>>,
-    /// What entries are called for a person, until they are loaded.
+    /// Display names of entry symbols, until the entries are loaded.
     names: Mutex<HashMap<String, String>>,
 }
 
@@ -27,24 +28,25 @@ struct Function {
 }
 
 impl PerfMap {
-    /// The function that will be loaded under this symbol is called so.
+    /// Sets the display name of the function that will be loaded under this symbol.
     pub(crate) fn name(&self, symbol: &str, name: String) {
         lock(&self.names).insert(symbol.to_owned(), name);
     }
 
-    /// What was announced will not be loaded.
+    /// Removes the display name of a function that will not be loaded.
     pub(crate) fn forget(&self, symbol: &str) {
         lock(&self.names).remove(symbol);
     }
 
-    /// Notes the functions of a library that was loaded just now from these bytes. `entry` is one of its symbols. perf reads the map
-    /// for code that is in no file, so that the code is taken out of its file.
+    /// Writes the functions of a library that was just loaded from these bytes. `entry` is one of its symbols. perf
+    /// uses the map for code in
+    /// anonymous memory only, so that the code is copied out of its file mapping.
     ///
     /// # Errors
-    /// [`LoadError`] where the code cannot be run any more. That there is no map is none: perf is a convenience.
+    /// [`LoadError`] if the code cannot be executed any more. A missing map is no error: perf is a convenience.
     pub(crate) fn add(&self, library: &Library, image: &[u8], entry: &str) -> Result<(), LoadError> {
         let address = library.address(entry)?.as_ptr() as u64;
-        library.leave_file(entry)?;
+        library.copy_out_of_file(entry)?;
         let functions = functions(image, entry, address).unwrap_or_default();
         let mut names = lock(&self.names);
         let line = |Function { start, size, symbol }: Function| match names.remove(&symbol) {
@@ -56,7 +58,7 @@ impl PerfMap {
         Ok(())
     }
 
-    /// One write, since others may write there too: a VM with another compiler of its own.
+    /// Appends in one write, since other writers may exist: a VM may have another compiler.
     fn append(&self, lines: &str) -> io::Result<()> {
         let process = std::process::id();
         let mut file = lock(&self.file);
@@ -67,7 +69,7 @@ impl PerfMap {
     }
 }
 
-/// Any user may put a link, a FIFO or a file of their own there before this process.
+/// Opens the map safely: any user may have created a link, a FIFO or a file of this name.
 #[cfg(target_os = "linux")]
 fn open(process: u32) -> io::Result<File> {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -88,7 +90,7 @@ fn open(_process: u32) -> io::Result<File> {
     OpenOptions::new().open("")
 }
 
-/// The functions of a library, which are as far from each other in memory as in the file.
+/// Returns the functions of a library, whose distances in memory and in the file are equal.
 fn functions(image: &[u8], entry: &str, address: u64) -> Option<Vec<Function>> {
     let file = object::File::parse(image).ok()?;
     let all = || file.symbols().chain(file.dynamic_symbols()).filter(|symbol| symbol.is_definition());
@@ -105,7 +107,7 @@ fn functions(image: &[u8], entry: &str, address: u64) -> Option<Vec<Function>> {
     Some(functions)
 }
 
-/// A name ends with its line.
+/// Cuts a name at its first line end.
 fn one_line(name: &str) -> String {
     name.replace(['\n', '\r'], " ")
 }

@@ -1,5 +1,5 @@
-//! Response files that the user's flags name: `@FILE` is replaced by the words in it, so that every flag is seen. What two compilers
-//! would read in two ways is left to the compiler. Knows no flag.
+//! Expands response files in the user's flags: `@FILE` is replaced by the arguments in the file, so that every flag is checked. A file that
+//! two compilers would read differently is left to the compiler. Knows no flag.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,10 +10,10 @@ use mjit_cc_platforms::response::Syntax;
 
 use crate::files;
 
-/// How deep files may name others.
+/// The nesting limit of response files.
 const DEPTH: usize = 16;
 
-/// The words, with those in response files in the places of these.
+/// Returns the arguments, with those of response files in their places.
 pub(crate) fn expanded(words: Vec<OsString>, syntax: Syntax) -> Vec<OsString> {
     if syntax != Syntax::Gnu {
         return words;
@@ -21,7 +21,7 @@ pub(crate) fn expanded(words: Vec<OsString>, syntax: Syntax) -> Vec<OsString> {
     words.into_iter().flat_map(|word| read(&word, DEPTH).unwrap_or_else(|| vec![word])).collect()
 }
 
-/// The words of the file that a word names; none where it names none, or the file cannot be read in one way only.
+/// Returns the arguments in a response file; `None` if the argument names no file, or compilers may read the file differently.
 fn read(word: &OsString, depth: usize) -> Option<Vec<OsString>> {
     let file = word.to_str()?.strip_prefix('@')?;
     let text = files::read_to_string(Path::new(file)).ok()?;
@@ -29,7 +29,7 @@ fn read(word: &OsString, depth: usize) -> Option<Vec<OsString>> {
         return None;
     }
     let words = split(&text)?.into_iter().map(OsString::from);
-    // Where one of them cannot be read, the compiler reads all of them.
+    // If one nested file cannot be expanded, the compiler reads all of them.
     let all = words.map(|word| {
         let names_file =
             word.to_str().and_then(|word| word.strip_prefix('@')).is_some_and(|file| fs::metadata(file).is_ok());
@@ -38,7 +38,7 @@ fn read(word: &OsString, depth: usize) -> Option<Vec<OsString>> {
     Some(all.collect::<Option<Vec<_>>>()?.concat())
 }
 
-/// The first response file among words that is there and no regular file, or one that such a file names.
+/// Returns the first response file that exists and is not regular, including nested response files.
 pub(crate) fn not_regular<'w>(words: impl IntoIterator<Item = &'w OsString>) -> Option<(PathBuf, io::Error)> {
     words.into_iter().find_map(|word| why_not(word, DEPTH))
 }
@@ -54,8 +54,8 @@ fn why_not(word: &OsString, depth: usize) -> Option<(PathBuf, io::Error)> {
     text.split_whitespace().find_map(|word| why_not(&word.into(), depth - 1))
 }
 
-/// The words of a text as libiberty's `buildargv` and LLVM's `TokenizeGNUCommandLine` both have them; none where they differ, or the
-/// releases of one do.
+/// Splits a text where libiberty's `buildargv` and LLVM's `TokenizeGNUCommandLine` agree; `None` if they, or releases of one of them,
+/// differ.
 pub(crate) fn split(text: &str) -> Option<Vec<String>> {
     if text.contains(['\0', '\x0b', '\x0c', '\u{feff}']) {
         return None;

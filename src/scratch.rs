@@ -1,8 +1,8 @@
-//! The private temporary directory: made 0700, locked while its process lives, removed with it; what a dead process left
-//! is swept by the next one. The only remover of files. Windows does not remove a library while it is loaded: that is tried
-//! again later.
+//! The private temporary directory: created with mode 0700, locked while its process lives, removed with it; the next process removes
+//! directories of dead processes. The only module that removes files. Windows does not remove a loaded library: the removal is tried again
+//! later.
 //!
-//! `unix` and `elsewhere` are what the systems do differently.
+//! `unix` and `elsewhere` contain the differences between the systems.
 
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -27,55 +27,55 @@ use system::Locked;
 const PREFIX: &str = "mjit-cc-";
 const LOCK: &str = "lock";
 
-/// No place for temporary files.
+/// Why no temporary directory was created.
 #[derive(Debug, thiserror::Error)]
 pub enum ScratchError {
-    /// None of the candidates can be written to.
+    /// No candidate is usable.
     #[error(
-        "no usable temporary directory: {}; set TMPDIR to a directory that can be written to",
+        "no usable temporary directory: {}; set TMPDIR to a writable directory",
         tried.iter().map(|(path, error)| format!("{}: {error}", path.display())).collect::<Vec<_>>().join("; ")
     )]
     Nowhere {
-        /// Each candidate and what was wrong with it.
+        /// Each candidate and its error.
         tried: Vec<(PathBuf, io::Error)>,
     },
 }
 
-/// A private temporary directory. Dropping it removes it with all it holds, unless it is kept.
+/// A private temporary directory. Dropping it removes the directory with its content, unless it is kept.
 #[derive(Debug)]
 pub struct Scratch {
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<HeldDir>>,
     path: PathBuf,
     skipped: Vec<(PathBuf, io::Error)>,
-    /// Files that could not be removed when they were to be.
+    /// Files whose removal failed, to be tried again.
     late: Mutex<Vec<PathBuf>>,
 }
 
-/// A directory of ours, which goes with this.
+/// This process's directory, which is removed when the value is dropped.
 #[derive(Debug)]
-struct Held {
-    /// None where the directory is to stay. Shared with a thread that removes a file of it, so that the lock around this is not held over that: a
-    /// fork would inherit it.
+struct HeldDir {
+    /// `None` if the directory is kept. Shared with a thread that removes a file in it, so that the surrounding lock is not held during the
+    /// removal: a fork would inherit the lock.
     locked: Option<Arc<Locked>>,
-    /// The process that removes it, and no other that was forked from that one.
+    /// The process that removes the directory; a fork of it does not.
     process: u32,
 }
 
-/// What the temporary directory must allow.
+/// What the temporary directory is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Files are written and read.
+    /// Writing and reading files.
     Files,
-    /// Libraries are loaded from it, which a file system mounted `noexec` refuses.
+    /// Loading libraries, which a file system mounted `noexec` refuses.
     Code,
 }
 
 impl Scratch {
-    /// Makes a private directory in the first of `candidates` that serves `purpose`, which is found out by trying; sweeps from
-    /// it what dead processes left.
+    /// Creates a private directory in the first of `candidates` that is usable for `purpose`, which is tested; removes directories of dead
+    /// processes there.
     ///
     /// # Errors
-    /// [`ScratchError`] when none does.
+    /// [`ScratchError`] if no candidate is usable.
     pub fn create(candidates: &[PathBuf], purpose: Purpose) -> Result<Self, ScratchError> {
         let mut tried = Vec::new();
         for base in candidates {
@@ -83,7 +83,8 @@ impl Scratch {
                 Ok(locked) => {
                     let path = locked.path().to_owned();
                     system::sweep(base, &path);
-                    let held = Mutex::new(Some(Held { locked: Some(Arc::new(locked)), process: std::process::id() }));
+                    let held =
+                        Mutex::new(Some(HeldDir { locked: Some(Arc::new(locked)), process: std::process::id() }));
                     return Ok(Self { held, path, skipped: tried, late: Mutex::default() });
                 }
                 Err(error) => tried.push((base.clone(), error)),
@@ -92,51 +93,52 @@ impl Scratch {
         Err(ScratchError::Nowhere { tried })
     }
 
-    /// The directory.
+    /// Returns the directory's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The candidates that came before this one and would not do.
+    /// Returns the earlier candidates that were not usable, with their errors.
     #[must_use]
     pub fn skipped(&self) -> &[(PathBuf, io::Error)] {
         &self.skipped
     }
 
-    /// Leaves the directory where it is, for a person to look into.
+    /// Keeps the directory, for a user to inspect.
     pub fn keep(&self) {
-        // Without its lock's file it is not swept.
+        // Without its lock file the directory is not swept.
         if let Some(locked) = self.take().and_then(|mut held| held.locked.take()) {
             locked.keep();
         }
     }
 
-    /// Removes the directory now, whoever still has a share in this.
+    /// Removes the directory now, even if other references to this value exist.
     pub fn close(&self) {
         drop(self.take());
     }
 
-    /// Forgets the directory, which belongs to the process that this one was forked from, or that was forked from this one. What
-    /// is closed here leaves the lock to the other.
+    /// Forgets the directory, which belongs to the parent of a fork, or to its child. Closing the lock's file here does
+    /// not unlock it for the
+    /// other process.
     pub(crate) fn abandon(&self) {
         if let Some(mut held) = self.take() {
             held.locked = None;
         }
     }
 
-    /// Takes over a directory that the process which this one was forked from made for it.
+    /// Takes over a directory that the parent of the fork created for this process.
     pub(crate) fn take_over(&self) {
         if let Some(held) = &mut *lock(&self.held) {
             held.process = std::process::id();
         }
     }
 
-    /// Removes a file of this directory, if it is there; a library that the system does not remove while it is loaded, once this is
-    /// called for another file after it was unloaded.
+    /// Removes a file of this directory, if it exists. A library that is still loaded on Windows is removed by a later call, after it was
+    /// unloaded.
     pub fn remove(&self, path: &Path) {
         debug_assert!(path.starts_with(&self.path));
-        // One that is closed is gone with its files, and one that was left is another process's.
+        // A closed directory has no files any more, and an abandoned one belongs to another process.
         let locked = lock(&self.held).as_ref().and_then(|held| held.locked.clone());
         let Some(locked) = locked else { return };
         let is_gone = |path: &Path| match path.file_name().filter(|_| path.parent() == Some(&self.path)) {
@@ -150,40 +152,40 @@ impl Scratch {
         }
     }
 
-    fn take(&self) -> Option<Held> {
+    fn take(&self) -> Option<HeldDir> {
         lock(&self.held).take()
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldDir {
     fn drop(&mut self) {
-        // What stays now is swept by a later process.
+        // A later process sweeps what remains.
         let own = self.locked.take().filter(|_| self.process == std::process::id());
         let _ = own.map(|locked| locked.remove());
     }
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(crate) fn remove_file(path: &Path) {
-    // Not there is what was wanted; anything else shows when the directory goes.
+    // A missing file is fine; other errors appear when the directory is removed.
     let _ = system::remove_file(path);
 }
 
-/// Removes a directory with all it holds, if it is there.
+/// Removes a directory with its content, if it exists.
 pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
     system::remove_dir(path)
 }
 
-/// A name that no other run has used or will use, for what a process may write long after its run has ended.
+/// Returns a name that no other run uses, for files that a process may write long after its run has ended.
 pub(crate) fn unique_name() -> String {
-    // Keyed at random, once a process and once a call.
+    // The hasher's random key differs for each process and each call.
     let random = RandomState::new().hash_one((std::process::id(), SystemTime::now()));
     let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
     format!("{time:x}-{random:016x}")
 }
 
-/// Renames a file over another. Windows keeps a library as long as it is loaded, but lets it be renamed: it goes to `aside`, a directory
-/// on the same file system that is swept one day.
+/// Renames a file over another. Windows does not delete a loaded library, but lets it be renamed: it is moved to `aside`, a directory
+/// on the same file system that is swept later.
 pub(crate) fn replace(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
     let result = fs::rename(from, to);
     if !result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) || !to.is_file() {
@@ -191,12 +193,12 @@ pub(crate) fn replace(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
     }
     let place = tempfile::Builder::new().prefix("replaced-").tempdir_in(aside)?.keep().join("file");
     fs::rename(to, &place)?;
-    // Back, where the new one does not come: there was a library before.
+    // If the new file cannot be renamed, the old library is restored.
     fs::rename(from, to).inspect_err(|_| drop(fs::rename(&place, to)))
 }
 
 fn make(base: &Path, purpose: Purpose) -> io::Result<Locked> {
-    // Absolute: compilers are told of files in it.
+    // Absolute: compilers get paths of files in the directory.
     let locked = Locked::make(&std::path::absolute(base)?)?;
     if purpose == Purpose::Code
         && let Err(error) = try_to_map_code(&locked)
@@ -269,7 +271,7 @@ mod tests {
         assert!(error.to_string().contains("set TMPDIR"), "{error}");
     }
 
-    /// A library that is loaded, which is this program itself under another name.
+    /// Loads a library: this program itself under another name.
     #[cfg(windows)]
     fn loaded(path: &Path) -> library::Library {
         fs::copy(std::env::current_exe().unwrap(), path).unwrap();
@@ -301,7 +303,7 @@ mod tests {
         fs::write(path.join("z.c"), "").unwrap();
         let library = loaded(&path.join("u.dll"));
         drop(scratch);
-        // A start while it is loaded changes nothing.
+        // A start while the library is loaded changes nothing.
         drop(Scratch::create(&candidates, Purpose::Files).unwrap());
         let left = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name());
         assert_eq!(left.collect::<std::collections::BTreeSet<_>>(), ["lock", "u.dll"].map(Into::into).into());

@@ -1,20 +1,20 @@
-//! Text with its own hash behind it, so that text of which a single bit is another is known for damaged. Bytes in, bytes out.
+//! Data with its own hash, so that a single changed bit is detected. Bytes in, bytes out.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::key::Digest;
 
-/// A value as one line of JSON, and the hash of that in a second line.
+/// Writes a value as one line of JSON, and the hash of the line as a second line.
 pub(crate) fn seal(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let json = serde_json::to_vec(value)?;
     let hash = Digest::of_bytes(&json);
     Ok([&json, hash.as_str().as_bytes()].join(&b'\n'))
 }
 
-/// Nothing where these are not the bytes that were written.
+/// Parses a sealed value; `None` if the bytes were changed.
 pub(crate) fn open<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    // JSON has a newline of its own nowhere.
+    // serde_json writes no newline.
     let end = bytes.iter().position(|&byte| byte == b'\n')?;
     let (json, hash) = (&bytes[..end], &bytes[end + 1..]);
     (*hash == *Digest::of_bytes(json).as_str().as_bytes()).then(|| serde_json::from_slice(json).ok()).flatten()

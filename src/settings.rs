@@ -1,4 +1,4 @@
-//! Where a cache is and how big it may get, out of what users write. Touches no file.
+//! The directory and the size of a cache, parsed from the user's settings. Touches no file.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -7,35 +7,36 @@ use std::str::FromStr;
 
 use crate::discover::Environment;
 
-/// How many bytes a cache may take by default: 5 GiB, as ccache has it.
+/// The default maximum size of a cache in bytes: 5 GiB, as in ccache.
 pub const DEFAULT_MAX_SIZE: u64 = 5 << 30;
 
 /// A cache's directory and size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachePlace {
-    /// The directory. Made when something is put in.
+    /// The directory. Created with the first entry.
     pub dir: PathBuf,
-    /// How much it may have; passed for a moment before the oldest entries go.
+    /// The maximum size; exceeded for a moment before the oldest entries are removed.
     pub max_size: Size,
 }
 
-/// What a user wrote is no setting of a cache.
+/// Why a user's setting of a cache is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CacheSettingError {
-    /// There is no directory that it could be in.
-    #[error("this user has no directory for caches (no home directory): name one")]
+    /// No default directory is known.
+    #[error("no cache directory is known, because this user has no home directory: name a cache directory")]
     Nowhere,
-    /// A size is no size.
-    #[error("'{0}' is no size: expected a number and k, M, G or T, such as 5G; or Ki, Mi, Gi or Ti")]
+    /// The text is not a size.
+    #[error("'{0}' is not a size: expected a number with k, M, G or T, such as 5G, or with Ki, Mi, Gi or Ti")]
     Size(String),
 }
 
 impl CachePlace {
-    /// What `spec` and `size` say, or else the environment: `on` is the system's usual directory, `off` and nothing none, anything else
-    /// a directory.
+    /// Chooses by `spec` and `size`, or else by the environment: `on` is the system's usual directory, `off` and an
+    /// empty setting disable the
+    /// cache, any other value is a directory. Returns `None` if the cache is disabled.
     ///
     /// # Errors
-    /// [`CacheSettingError`].
+    /// [`CacheSettingError`] if a setting is invalid.
     pub fn choose(
         spec: Option<&OsStr>,
         size: Option<Size>,
@@ -44,7 +45,7 @@ impl CachePlace {
         let Some(spec) = spec.or(environment.cache.as_deref()).filter(|spec| *spec != "off") else { return Ok(None) };
         let dir = match spec {
             spec if spec == "on" => usual_dir(environment)?,
-            // Relative to where the process is now, wherever it goes.
+            // Relative to the current directory, which may change later.
             dir => std::path::absolute(dir).unwrap_or_else(|_| dir.into()),
         };
         let set = || environment.cache_size.as_deref().map(|text| text.to_string_lossy().parse()).transpose();
@@ -53,7 +54,7 @@ impl CachePlace {
     }
 }
 
-/// `~/.cache/mjit-cc`, `~/Library/Caches/mjit-cc`, `%LOCALAPPDATA%\mjit-cc`.
+/// Returns `~/.cache/mjit-cc`, `~/Library/Caches/mjit-cc`, or `%LOCALAPPDATA%\mjit-cc`.
 fn usual_dir(environment: &Environment) -> Result<PathBuf, CacheSettingError> {
     environment.cache_home.as_ref().map(|home| home.join("mjit-cc")).ok_or(CacheSettingError::Nowhere)
 }
@@ -90,7 +91,7 @@ impl FromStr for Size {
         let (number, unit) = unit.unwrap_or((plain, 1));
         let number: f64 = number.trim().parse().map_err(|_| wrong())?;
         let bytes = number * unit as f64;
-        // NaN too.
+        // Excludes NaN too.
         if !(1.0..1e18).contains(&bytes) {
             return Err(wrong());
         }
@@ -98,7 +99,7 @@ impl FromStr for Size {
     }
 }
 
-/// As `du -h` has it.
+/// Formats the size as `du -h` does.
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, unit) = UNITS[..4].iter().rev().find(|(_, unit)| self.0 >= *unit).unwrap_or(&("", 1));

@@ -118,7 +118,7 @@ impl Standby {
         let invocation =
             Invocation { step, deadline: Instant::now().checked_add(IDLE), temp_dir: pipeline.scratch.path() };
         observer.event(&Event::Running { step });
-        match pipeline.executor.start_ahead(&invocation) {
+        match pipeline.executor.prestart(&invocation) {
             Ok(compiler) => {
                 let copies_pch = header.pch_file().is_some() && pipeline.toolchain().copies_pch();
                 Some(IdleCompiler { compiler, paths, began, warming: Warming::new(copies_pch) })

@@ -1,4 +1,4 @@
-//! Reading which names an object or a library defines. Nothing is loaded or run for it.
+//! Reads the symbols that an object or a library defines. Loads and runs nothing.
 
 use std::collections::HashSet;
 use std::io;
@@ -10,53 +10,53 @@ use object::{BinaryFormat, ComdatKind, Object, ObjectComdat, ObjectSymbol, Symbo
 
 use crate::files;
 
-/// What clang writes instead of an object under `-flto` (LLVM's "Bitcode File Format").
+/// The first bytes of clang's output under `-flto` (LLVM's "Bitcode File Format").
 const LLVM_BITCODE: &[u8] = b"BC\xc0\xde";
 
-/// A file that a compiler made and that cannot be read as object code.
+/// Why a compiler's output could not be parsed as object code.
 #[derive(Debug, thiserror::Error)]
 pub enum SymbolsError {
-    /// It cannot be read at all.
+    /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is no object file, or a damaged one.
-    #[error("{} is no whole object file: {source}", path.display())]
+    /// The file is no object file, or a damaged one.
+    #[error("{} is not a complete object file: {source}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: object::Error,
     },
 }
 
-/// The C names that an object defines for others, sorted.
+/// The external C symbols that an object defines, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defined {
-    /// All of them.
+    /// All symbols.
     pub names: Vec<String>,
-    /// Those of them that another object may define too: weak and common ones.
+    /// The weak and common symbols among them, which another object may define too.
     pub shared: Vec<String>,
 }
 
-/// What an object defines for others. Of an object that holds a compiler's own code (`-flto`) nothing is known.
+/// Returns the external symbols of an object. Empty for an object that contains a compiler's own code (`-flto`).
 ///
 /// # Errors
-/// [`SymbolsError`] when the file cannot be read as an object.
+/// [`SymbolsError`] if the file cannot be parsed as an object.
 pub fn defined_by_object(path: &Path, target: &Target) -> Result<Defined, SymbolsError> {
     let mut shared = Vec::new();
     let names = read(path, |file| {
-        // COFF knows no hidden symbols; elsewhere a hidden one is for the linker alone.
+        // COFF has no hidden symbols; elsewhere a hidden symbol is visible to the linker only.
         let visible = |scope| match scope {
             SymbolScope::Dynamic => true,
             SymbolScope::Linkage => file.format() == BinaryFormat::Coff,
             _ => false,
         };
-        // COFF's sections that any object may bring and the linker keeps one of.
+        // COFF's COMDAT sections, of which the linker keeps one.
         let merged: HashSet<SymbolIndex> = match file.format() {
             BinaryFormat::Coff => file.comdats().filter(is_merged).map(|comdat| comdat.symbol()).collect(),
             _ => HashSet::new(),
@@ -65,7 +65,7 @@ pub fn defined_by_object(path: &Path, target: &Target) -> Result<Defined, Symbol
         for symbol in file.symbols().filter(|symbol| !symbol.is_undefined() && visible(symbol.scope())) {
             let Ok(name) = symbol.name() else { continue };
             let merged = merged.contains(&symbol.index());
-            // Constants that compilers pool have names that no C has: __real@…, ??_C@…, MinGW's .refptr.….
+            // Constants that compilers pool have names that are not valid in C: __real@…, ??_C@…, MinGW's .refptr.….
             if merged && name.contains(['@', '?', '.']) {
                 continue;
             }
@@ -83,10 +83,10 @@ fn is_merged(comdat: &object::Comdat<'_, '_>) -> bool {
     !matches!(comdat.kind(), ComdatKind::NoDuplicates | ComdatKind::Unknown)
 }
 
-/// The C names that can be looked up in a library, sorted.
+/// Returns the exported C symbols of a library, sorted.
 ///
 /// # Errors
-/// [`SymbolsError`] when the file cannot be read as a library.
+/// [`SymbolsError`] if the file cannot be parsed as a library.
 pub fn exported_by_library(path: &Path, target: &Target) -> Result<Vec<String>, SymbolsError> {
     read(path, |file| {
         let mut names = Vec::new();
@@ -95,14 +95,14 @@ pub fn exported_by_library(path: &Path, target: &Target) -> Result<Vec<String>, 
                 names.push(String::from_utf8_lossy(name).into_owned());
             }
         }
-        // PE's export table has C's own names: the linker takes the prefix away.
+        // PE's export table contains the C names: the linker removes the prefix.
         Ok(if file.format() == BinaryFormat::Pe { sorted(names) } else { c_names(names, target) })
     })
 }
 
-/// What a library leaves to others: the names that must be defined when the library is loaded, and the libraries that are loaded with it. Empty for
-/// other formats than ELF.
-pub(crate) fn left_open(path: &Path) -> Result<(Vec<String>, Vec<String>), SymbolsError> {
+/// Returns a library's undefined symbols, which must be defined when the library is loaded, and the libraries that are loaded with it.
+/// Empty for formats other than ELF.
+pub(crate) fn undefined_in_library(path: &Path) -> Result<(Vec<String>, Vec<String>), SymbolsError> {
     let bytes = files::read(path).map_err(|source| SymbolsError::Io { path: path.to_owned(), source })?;
     let damaged = |source| SymbolsError::Damaged { path: path.to_owned(), source };
     let file = object::File::parse(&*bytes).map_err(damaged)?;
@@ -119,15 +119,15 @@ pub(crate) fn left_open(path: &Path) -> Result<(Vec<String>, Vec<String>), Symbo
     Ok((open, needed))
 }
 
-/// Whether a compiler finished writing this file, as far as its own form can tell: an ELF file's tables stand at its end. A
-/// precompiled header has no form that is known; it is proven by being used.
+/// True if a compiler finished writing this file, as far as the format shows: the tables of an ELF file are at its end. The format of a
+/// precompiled header is unknown; a PCH is proven by using it.
 pub(crate) fn is_whole(path: &Path) -> bool {
     let Ok(bytes) = files::read(path) else { return false };
     let is_object = object::FileKind::parse(&*bytes).is_ok();
     !bytes.is_empty() && (!is_object || object::File::parse(&*bytes).is_ok())
 }
 
-/// Whether a file is a whole ELF file with a section of this name, whose tables were written last.
+/// True if a file is a complete ELF file with a section of this name, whose tables were written last.
 pub(crate) fn is_whole_with(path: &Path, section: &str) -> bool {
     let Ok(bytes) = files::read(path) else { return false };
     object::File::parse(&*bytes)

@@ -1,8 +1,8 @@
-//! The primitives that threads meet at, and the count of the locks that a thread holds. Under `--cfg loom` the primitives are loom's, so
-//! that the very code that runs is what the model checker explores. Knows nothing of what the locks guard.
+//! The synchronization primitives, and the count of the locks that a thread holds. Under `--cfg loom` the primitives are loom's, so
+//! that the model checker explores the code that runs. Does not know what the locks guard.
 //!
-//! A fork inherits every lock that another thread holds, for ever. So no lock is held while a process runs: what a process finds out is
-//! computed first and stored then. A debug build asserts it wherever a process is started or waited for ([`assert_none_held`]).
+//! A fork inherits every lock that another thread holds, forever. So no lock is held while a process runs: results of a process are
+//! computed first and stored afterwards. A debug build asserts that wherever a process is started or awaited ([`assert_none_held`]).
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -16,33 +16,33 @@ pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 #[derive(Debug)]
 pub(crate) struct Locked<'a, T> {
     guard: MutexGuard<'a, T>,
-    count: count::Held,
+    count: count::HeldCount,
 }
 
-/// Takes a lock whether or not a thread died with it: what it guards is kept whole by its own methods.
+/// Takes a lock even if a thread panicked while holding it: the methods of the guarded data keep it consistent.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Locked<'_, T> {
     let guard = mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Locked { guard, count: count::Held::new() }
+    Locked { guard, count: count::HeldCount::new() }
 }
 
-/// Takes a lock that no thread holds right now.
+/// Takes a lock if no thread holds it.
 pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<Locked<'_, T>> {
     let guard = match mutex.try_lock() {
         Ok(guard) => guard,
         Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(std::sync::TryLockError::WouldBlock) => return None,
     };
-    Some(Locked { guard, count: count::Held::new() })
+    Some(Locked { guard, count: count::HeldCount::new() })
 }
 
 impl<T> Locked<'_, T> {
-    /// Gives the lock back until `changed` is notified.
+    /// Releases the lock until `changed` is notified.
     pub(crate) fn wait(self, changed: &Condvar) -> Self {
         let Self { guard, count } = self;
         Self { guard: changed.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner), count }
     }
 
-    /// Gives the lock back until `changed` is notified, and not for longer than `time`.
+    /// Releases the lock until `changed` is notified, for at most `time`.
     pub(crate) fn wait_for(self, changed: &Condvar, time: Duration) -> Self {
         let Self { guard, count } = self;
         let woken = changed.wait_timeout(guard, time);
@@ -74,28 +74,28 @@ mod count {
         static HELD: Cell<u32> = const { Cell::new(0) };
     }
 
-    /// Counts one lock as long as it lives.
+    /// Counts one lock until it is dropped.
     #[derive(Debug)]
-    pub(super) struct Held;
+    pub(super) struct HeldCount;
 
-    impl Held {
+    impl HeldCount {
         pub(super) fn new() -> Self {
-            // At the end of a thread's life there may be no counter any more.
+            // While the thread ends, its counter may not exist any more.
             let _ = HELD.try_with(|held| held.set(held.get() + 1));
             Self
         }
     }
 
-    impl Drop for Held {
+    impl Drop for HeldCount {
         fn drop(&mut self) {
             let _ = HELD.try_with(|held| held.set(held.get().saturating_sub(1)));
         }
     }
 
-    /// A process is about to be started or waited for, which is slow: a fork meanwhile must find no lock held.
+    /// Call before a process is started or awaited, which is slow: a fork meanwhile must find no lock held.
     ///
     /// # Panics
-    /// When this thread holds a lock of this crate.
+    /// If this thread holds a lock of this crate.
     #[track_caller]
     pub(crate) fn assert_none_held() {
         let held = HELD.try_with(Cell::get).unwrap_or_default();
@@ -106,9 +106,9 @@ mod count {
 #[cfg(not(all(debug_assertions, not(loom))))]
 mod count {
     #[derive(Debug)]
-    pub(super) struct Held;
+    pub(super) struct HeldCount;
 
-    impl Held {
+    impl HeldCount {
         pub(super) fn new() -> Self {
             Self
         }

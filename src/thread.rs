@@ -1,24 +1,24 @@
-//! Threads that a host may end: `pthread_exit` in a callback, or cancellation there, runs the destructors of the thread's own frames and ends the
-//! thread. A thread of the standard library's would end the process, since its first frame catches what it cannot know. Knows
-//! nothing of what the threads do.
+//! Threads that a host may end: `pthread_exit` in a callback, or cancellation there, runs the destructors of the thread's frames and ends
+//! the thread. A thread of the standard library would end the process, because its first frame catches the forced unwind. Does not know the
+//! threads' work.
 
 #![cfg_attr(unix, expect(unsafe_code, reason = "POSIX threads: a first frame of our own, and cancellation held off"))]
 
 #[cfg(all(unix, feature = "capi", not(loom)))]
-pub(crate) use posix::where_it_may_end;
+pub(crate) use posix::allow_thread_exit;
 #[cfg(unix)]
 pub(crate) use posix::{Thread, spawn};
 #[cfg(all(not(unix), feature = "capi", not(loom)))]
-pub(crate) use standard::where_it_may_end;
+pub(crate) use standard::allow_thread_exit;
 #[cfg(not(unix))]
 pub(crate) use standard::{Thread, spawn};
 
-/// Whether this process ignores a signal, as it does below `nohup`.
+/// True if this process ignores a signal, as under `nohup`.
 #[cfg(unix)]
 #[must_use]
 pub fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: nothing is changed, and zeros are an action.
+    // SAFETY: the call only reads the action, and all-zero bytes are a valid action.
     unsafe {
         libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
             && action.assume_init().sa_sigaction == libc::SIG_IGN
@@ -32,10 +32,10 @@ mod posix {
     use std::io;
     use std::mem::MaybeUninit;
 
-    /// As the standard library's threads have it.
+    /// The stack size of the standard library's threads.
     const STACK: usize = 2 << 20;
 
-    /// The numbers differ: the two constants are not among those of the crate `libc` everywhere.
+    /// The numbers differ between systems: the crate `libc` does not define the two constants on all of them.
     const CANCEL_ENABLE: c_int = if cfg!(target_vendor = "apple") { 1 } else { 0 };
     const CANCEL_DISABLE: c_int = 1 - CANCEL_ENABLE;
 
@@ -45,7 +45,7 @@ mod posix {
     }
 
     thread_local! {
-        /// Whether this thread was made here.
+        /// True if this module created the thread.
         static OURS: Cell<bool> = const { Cell::new(false) };
     }
 
@@ -53,9 +53,9 @@ mod posix {
     #[derive(Debug)]
     pub(crate) struct Thread(libc::pthread_t);
 
-    // SAFETY: a name of a thread, that any other may join.
+    // SAFETY: a thread id, which any thread may join.
     unsafe impl Send for Thread {}
-    // SAFETY: as above; joining takes it whole.
+    // SAFETY: as above; joining consumes the value.
     unsafe impl Sync for Thread {}
 
     struct Start {
@@ -63,16 +63,16 @@ mod posix {
         life: Box<dyn FnOnce() + Send>,
     }
 
-    /// Starts a thread. What unwinds out of its life must be the end of the thread from outside: panics are to be caught within.
+    /// Starts a thread. Only a forced unwind may leave `life`: the function must catch its panics.
     pub(crate) fn spawn(name: &str, life: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
         let name = CString::new(name).unwrap_or_default();
         let start = Box::into_raw(Box::new(Start { name, life: Box::new(life) }));
-        // SAFETY: a function with one more way to return than the type says, which the system's first frame lets pass.
+        // SAFETY: the function may also unwind, which its type does not say and the system's first frame allows.
         let first: extern "C" fn(*mut c_void) -> *mut c_void =
             unsafe { std::mem::transmute(first as extern "C-unwind" fn(*mut c_void) -> *mut c_void) };
         let mut thread = MaybeUninit::uninit();
         let mut attributes = MaybeUninit::uninit();
-        // SAFETY: the attributes are made, used and given back; the thread gets what is its alone.
+        // SAFETY: the attributes are initialised, used and destroyed here; the thread gets sole ownership of `start`.
         let error = unsafe {
             libc::pthread_attr_init(attributes.as_mut_ptr());
             libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK);
@@ -81,16 +81,16 @@ mod posix {
             error
         };
         if error != 0 {
-            // SAFETY: no thread has it.
+            // SAFETY: no thread was started, so that `start` has no other owner.
             drop(unsafe { Box::from_raw(start) });
             return Err(io::Error::from_raw_os_error(error));
         }
-        // SAFETY: it was made.
+        // SAFETY: `pthread_create` succeeded and initialised it.
         Ok(Thread(unsafe { thread.assume_init() }))
     }
 
     extern "C-unwind" fn first(start: *mut c_void) -> *mut c_void {
-        // SAFETY: `spawn` gave it to this thread alone.
+        // SAFETY: `spawn` passed it to this thread only.
         let Start { name, life } = *unsafe { Box::from_raw(start.cast::<Start>()) };
         set_name(&name);
         OURS.set(true);
@@ -103,14 +103,14 @@ mod posix {
     fn set_name(name: &CString) {
         let short = &name.as_bytes()[..name.as_bytes().len().min(15)];
         if let Ok(short) = CString::new(short) {
-            // SAFETY: this thread, and a string.
+            // SAFETY: the current thread, and a valid C string.
             unsafe { libc::pthread_setname_np(libc::pthread_self(), short.as_ptr()) };
         }
     }
 
     #[cfg(target_vendor = "apple")]
     fn set_name(name: &CString) {
-        // SAFETY: a string.
+        // SAFETY: a valid C string.
         unsafe { libc::pthread_setname_np(name.as_ptr()) };
     }
 
@@ -124,14 +124,14 @@ mod posix {
     #[cfg(not(target_os = "android"))]
     fn set_cancel_state(state: c_int) {
         let mut old = 0;
-        // SAFETY: a plain call about this thread.
+        // SAFETY: changes the state of the current thread only.
         unsafe { pthread_setcancelstate(state, &raw mut old) };
     }
 
-    /// Calls into the host, which may end this thread: elsewhere a cancellation waits, since the system's functions that Rust calls
-    /// would let it out where nothing may unwind. Threads of the host's own stay as they are.
+    /// Calls into the host, which may end this thread. Outside of such calls a cancellation waits, since it would otherwise take effect in
+    /// system calls of Rust functions that must not unwind. Threads of the host keep their state.
     #[cfg(all(feature = "capi", not(loom)))]
-    pub(crate) fn where_it_may_end<R>(call: impl FnOnce() -> R) -> R {
+    pub(crate) fn allow_thread_exit<R>(call: impl FnOnce() -> R) -> R {
         struct Closed;
         impl Drop for Closed {
             fn drop(&mut self) {
@@ -147,9 +147,9 @@ mod posix {
     }
 
     impl Thread {
-        /// Waits for its end, however that comes.
+        /// Waits until the thread ends in any way.
         pub(crate) fn join(self) {
-            // SAFETY: it was neither joined nor detached.
+            // SAFETY: the thread was neither joined nor detached.
             unsafe { libc::pthread_join(self.0, std::ptr::null_mut()) };
         }
     }
@@ -169,14 +169,14 @@ mod standard {
     }
 
     #[cfg(all(feature = "capi", not(loom)))]
-    pub(crate) fn where_it_may_end<R>(call: impl FnOnce() -> R) -> R {
+    pub(crate) fn allow_thread_exit<R>(call: impl FnOnce() -> R) -> R {
         call()
     }
 
     impl Thread {
-        /// Waits for its end.
+        /// Waits until the thread ends.
         pub(crate) fn join(self) {
-            // Panics were caught within.
+            // The thread's function catches panics.
             let _ = self.0.join();
         }
     }

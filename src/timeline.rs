@@ -1,5 +1,5 @@
-//! What each thread did and when, as data: noted by a [`Recorder`], shown as one HTML page ([`Timeline::html`]) or as Chrome trace
-//! events ([`Timeline::trace`]), which Perfetto and `chrome://tracing` read. Knows neither units' files nor who makes them.
+//! The work of each thread over time, as data: recorded by a [`Recorder`], shown as one HTML page ([`Timeline::html`]) or as Chrome trace
+//! events ([`Timeline::trace`]), which Perfetto and `chrome://tracing` read. Knows neither units' files nor the code that does the work.
 
 use std::fs;
 use std::path::Path;
@@ -17,64 +17,64 @@ mod trace;
 
 pub use recorder::{Keep, Recorder, Recording};
 
-/// A piece of work: what it was, when it was done, and what came of it.
+/// A piece of work: its kind, its time and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
-    /// What it was.
-    pub kind: Kind,
-    /// The unit's name, the header's, the library's.
+    /// The kind of work.
+    pub kind: WorkKind,
+    /// The name of the unit, header or library.
     pub name: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// More about that, for a person; may be empty.
+    /// Details for display; may be empty.
     pub note: String,
-    /// How long it waited for its turn, where that is known.
+    /// The time between submission and start, if known.
     pub queued: Option<Duration>,
-    /// Its turn on a thread; none where that never came.
+    /// The thread and the time; `None` if the work never started.
     pub turn: Option<Turn>,
 }
 
-/// When a piece of work was done, and where. Times are counted from the recorder's beginning.
+/// The thread and the time of a piece of work. Times are relative to the recorder's start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// Its place in [`Timeline::lanes`]. No two turns of one lane overlap, unless several units went through one compiler together.
+    /// The index in [`Timeline::lanes`]. Turns of one lane do not overlap, unless several units shared one compiler process.
     pub lane: usize,
-    /// When it began.
+    /// The start.
     pub start: Duration,
-    /// When it ended.
+    /// The end.
     pub end: Duration,
-    /// What the time went into, in order and without overlap. What is between them is this crate's own.
+    /// The stages, in order and without overlap. The time between them is spent in this crate.
     pub stages: Vec<Span>,
 }
 
-/// A stretch of time in one stage.
+/// The time of one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The stage.
     pub stage: Stage,
-    /// When it began.
+    /// The start.
     pub start: Duration,
-    /// When it ended.
+    /// The end.
     pub end: Duration,
 }
 
-/// What a piece of work was.
+/// The kind of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum WorkKind {
     /// Finding a compiler.
     Discovery,
-    /// Making the header ready.
+    /// Preparing the header.
     Header,
-    /// A unit.
+    /// Compiling a unit.
     Unit,
-    /// One library of many units.
+    /// Linking one library of many units.
     Library,
-    /// Putting loaded units together.
+    /// Compacting loaded units into one library.
     Compaction,
 }
 
-impl Kind {
-    /// A word for it.
+impl WorkKind {
+    /// Returns the display name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -87,19 +87,19 @@ impl Kind {
     }
 }
 
-/// What came of a piece of work.
+/// The outcome of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As a batch reports it.
+    /// The status, as in a batch's report.
     Of(Status),
-    /// Nobody wanted it any more, or it waits again.
+    /// The work was cancelled, or waits again.
     Dropped,
-    /// It is not over.
+    /// The work continues.
     Running,
 }
 
 impl Outcome {
-    /// Words for it.
+    /// Returns the display text.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -115,41 +115,41 @@ impl Outcome {
     }
 }
 
-/// What was recorded.
+/// The recorded work.
 #[derive(Clone, Debug)]
 pub struct Timeline {
-    /// When the recorder began.
+    /// When the recorder started.
     pub began: SystemTime,
-    /// How long it has been recording.
+    /// How long the recorder has been recording.
     pub took: Duration,
-    /// The compiler, in words; empty where none was found.
+    /// A description of the compiler; empty if none was found.
     pub compiler: String,
-    /// What the lanes are called: a lane for each thread that did something, by who came first.
+    /// The names of the lanes: one lane per thread that did work, in the order of their first work.
     pub lanes: Vec<String>,
-    /// The work, by when it ended.
+    /// The work, in the order of its end.
     pub bars: Vec<Bar>,
-    /// How many bars were dropped, the oldest, because there were too many.
+    /// The number of dropped bars: the oldest are dropped if there are too many.
     pub dropped: u64,
 }
 
 impl Timeline {
-    /// One HTML page that needs nothing else: its style, its script and its data are in it.
+    /// Returns one self-contained HTML page, with style, script and data.
     #[must_use]
     pub fn html(&self) -> String {
         html::page(self)
     }
 
-    /// Chrome trace events ("Trace Event Format", JSON object form): complete events in microseconds, and the threads' names.
+    /// Returns Chrome trace events ("Trace Event Format", JSON object form): complete events in microseconds, and the threads' names.
     #[must_use]
     pub fn trace(&self) -> String {
         trace::events(self)
     }
 }
 
-/// Writes what was made of a timeline, whole or not at all, and makes the directory for it. A FIFO that a process reads, or a device, is written to as it is.
+/// Writes a timeline's text atomically, and creates the directory. Writes directly to a FIFO that a process reads, or to a device.
 ///
 /// # Errors
-/// [`Error::File`] when the file or its directory cannot be written.
+/// [`Error::File`] if the file or its directory cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         return files::write_to_stream(path, text.as_bytes()).map_err(Error::file("write", path));

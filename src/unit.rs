@@ -1,11 +1,11 @@
-//! One unit: a generated C file on its way to a compiler, and what can be wrong with it before any compiler sees it.
+//! One unit: a generated C file, and the errors that are found before a compiler runs.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::files;
 
-/// A unit's C text, and the name that diagnostics give it.
+/// A unit's C text, and its name in diagnostics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
     name: String,
@@ -13,38 +13,38 @@ pub struct Unit {
     text: Vec<u8>,
 }
 
-/// A file that cannot be a unit.
+/// Why a file cannot be a unit.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnitReadError {
-    /// There is none.
+    /// The file does not exist.
     #[error("no such file")]
     Missing,
-    /// It is a directory.
+    /// The path is a directory.
     #[error("is a directory; name the C files in it, such as {}", .0.join("*.c").display())]
     Directory(PathBuf),
-    /// The system does not let it be read.
+    /// The system refuses to read the file.
     #[error("cannot be read: {0}")]
     Unreadable(#[source] io::Error),
-    /// It is a pipe, a socket or a device.
+    /// The path is a pipe, a socket or a device.
     #[error("is not a regular file")]
     NotAFile,
-    /// It has nothing but white space.
+    /// The file contains white space only.
     #[error("is empty; a unit defines at least one function")]
     Empty,
-    /// It has a NUL byte, which C text never has.
+    /// The file contains a NUL byte, which C text never does.
     #[error("is not C text: byte {0} is NUL; was an object or a library meant?")]
     Binary(usize),
 }
 
 impl Unit {
-    /// A unit from text in memory. `name` is what diagnostics call it.
+    /// Creates a unit from text in memory. `name` is its name in diagnostics.
     ///
     /// # Errors
-    /// [`UnitReadError`] when the text is empty or binary.
+    /// [`UnitReadError`] if the text is empty or binary.
     pub fn from_text(name: impl Into<String>, text: impl Into<Vec<u8>>) -> Result<Self, UnitReadError> {
         let mut text = text.into();
-        // A byte order mark counts only at a file's start, and the prelude comes first.
+        // A byte order mark is valid only at a file's start, and the prelude comes first.
         if text.starts_with(b"\xef\xbb\xbf") {
             text.drain(..3);
         }
@@ -57,10 +57,10 @@ impl Unit {
         Ok(Self { name: name.into(), dir: None, text })
     }
 
-    /// A unit from a file. Its `#include "…"` are looked for beside it.
+    /// Reads a unit from a file. Its `#include "…"` are searched for in the file's directory.
     ///
     /// # Errors
-    /// [`UnitReadError`] when the file is no unit.
+    /// [`UnitReadError`] if the file is no unit.
     pub fn read(path: &Path) -> Result<Self, UnitReadError> {
         let text = files::read(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => UnitReadError::Missing,
@@ -72,25 +72,25 @@ impl Unit {
         Ok(Self { dir, ..Self::from_text(path.to_string_lossy(), text)? })
     }
 
-    /// The same text in a folder, where its `#include "…"` are looked for.
+    /// Returns the same text with a directory for its `#include "…"`.
     #[must_use]
     pub(crate) fn beside(self, dir: Option<&Path>) -> Self {
         Self { dir: dir.map(Path::to_owned), ..self }
     }
 
-    /// What diagnostics call it.
+    /// Returns the unit's name in diagnostics.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The C text.
+    /// Returns the C text.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// The folder it came from.
+    /// Returns the directory of the unit's file, if any.
     #[must_use]
     pub fn dir(&self) -> Option<&Path> {
         self.dir.as_deref()

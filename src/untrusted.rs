@@ -1,4 +1,4 @@
-//! What reads bytes that others wrote, for the tests that damage them (`tests/mutate`, `tests/fuzz`). No part of what this crate promises.
+//! Parsers of untrusted bytes, for the tests that damage bytes (`tests/mutate`, `tests/fuzz`). Not a stable part of this crate's API.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,13 @@ use crate::link::{self, InProcess};
 use crate::store::Record;
 use crate::{cache, pch, pipeline, response, sealed};
 
-/// Something that reads bytes.
+/// A parser to test.
 pub type Reader = fn(&[u8]);
 
-/// What this crate reads of others' bytes, by name. Each must return, soon, whatever the bytes are.
+/// The parsers of untrusted bytes, by name. Each must return soon for any input.
 pub const READERS: [(&str, Reader); 10] = [
     ("record", |bytes| drop(sealed::open::<Record>(bytes))),
-    // Behind the hash, which random bytes do not get past.
+    // Without the hash, which random bytes would not match.
     ("record-json", |bytes| drop(serde_json::from_slice::<Record>(bytes))),
     ("pch-record-json", |bytes| pch::read_record_of(bytes)),
     ("cache-entry", |bytes| cache::decode_entry(bytes, &Digest::of_bytes(b""))),
@@ -32,23 +32,23 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The linker in this process, with nothing of a compiler's own behind the objects.
+/// The linker in this process, without a compiler's own inputs.
 #[derive(Debug, Default)]
 pub struct ObjectLinker(InProcess);
 
 impl ObjectLinker {
-    /// Whether this build has one.
-    pub const IS_THERE: bool = InProcess::IS_THERE;
+    /// True if this build has a linker.
+    pub const IS_AVAILABLE: bool = InProcess::IS_AVAILABLE;
 
-    /// Lets the calling thread link by itself, as a worker's thread does.
+    /// Lets the calling thread link without another thread, as a worker's thread does.
     pub fn on_this_thread() {
         crate::link::on_this_thread();
     }
 
-    /// Links objects, and returns the size of the library.
+    /// Links objects, and returns the size of the library in bytes.
     ///
     /// # Errors
-    /// Why these objects are left to the compiler's driver.
+    /// Why only the compiler's driver can link these objects.
     pub fn link(&self, words: &[&str], objects: &[PathBuf]) -> Result<usize, String> {
         let ask = || Some(LinkLine::default());
         self.0.link(words, objects, 1, ask).map(|library| library.len()).map_err(|why| why.to_string())

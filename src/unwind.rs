@@ -1,8 +1,8 @@
-//! Catching what unwinds out of a callback: panics, and exceptions of C++. What ends a thread from outside (`pthread_exit`, cancellation) passes, and
-//! runs the destructors on its way; `catch_unwind` turns both that and an exception of C++ into the end of the process. Knows neither
+//! Catches what unwinds out of a callback: panics, and C++ exceptions. A forced unwind that ends the thread (`pthread_exit`, cancellation)
+//! passes, and runs the destructors on its way; `catch_unwind` ends the process for a forced unwind and for a C++ exception. Knows neither
 //! callbacks nor threads' work.
 //!
-//! Where this crate has no frame of its own for it (other systems than Linux, other machines than x86-64), `catch_unwind` does it.
+//! On systems without a frame of this crate (other systems than Linux, other machines than x86-64), `catch_unwind` is used.
 
 #![allow(unsafe_code, reason = "a frame with a personality of its own, which the unwinder asks")]
 
@@ -16,10 +16,10 @@ thread_local! {
     static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What came out of a callback instead of a result.
+/// What left a callback instead of a result.
 #[cfg_attr(not(all(feature = "capi", not(loom))), allow(dead_code, reason = "only C hosts are told what it was"))]
 pub(crate) enum Caught {
-    /// A panic, with what it carries.
+    /// A panic, with its payload.
     Panic(Box<dyn Any + Send>),
     /// An exception of another language.
     #[cfg_attr(
@@ -31,7 +31,7 @@ pub(crate) enum Caught {
 
 #[cfg(any(test, all(feature = "capi", not(loom))))]
 impl Caught {
-    /// What it says for itself.
+    /// Returns the panic's message, or a fixed text.
     pub(crate) fn words(&self) -> &str {
         let Self::Panic(panic) = self else { return "an exception was thrown" };
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -39,12 +39,13 @@ impl Caught {
     }
 }
 
-/// Whether this thread is being ended from outside: then nothing more is to be asked of the host on it.
-pub(crate) fn thread_ends() -> bool {
+/// True if a forced unwind ends this thread: then the thread must not call the host any more.
+pub(crate) fn is_thread_ending() -> bool {
     ENDS.try_with(Cell::get).unwrap_or(true)
 }
 
-/// Does something, and catches what it throws. Where the thread is ended meanwhile, this does not return, and [`thread_ends`].
+/// Runs `work` and catches what it throws. If a forced unwind ends the thread meanwhile, this function does not return, and
+/// [`is_thread_ending`] is true.
 pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Caught> {
     struct Passing;
     impl Drop for Passing {
@@ -77,7 +78,7 @@ mod tests {
         for _ in 0..3 {
             let caught = catch(|| -> u32 { panic!("thrown {}", "here") });
             assert_eq!(caught.err().map(|caught| caught.words().to_owned()).as_deref(), Some("thrown here"));
-            assert!(!std::thread::panicking() && !thread_ends());
+            assert!(!std::thread::panicking() && !is_thread_ending());
         }
         let nested = catch(|| catch(|| panic!("inside")).err().map(|caught| caught.words().to_owned()));
         assert_eq!(nested.ok().flatten().as_deref(), Some("inside"));

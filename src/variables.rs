@@ -1,9 +1,9 @@
-//! The variables of an environment as data. Reads no environment: `discover/environment.rs` does.
+//! The variables of an environment as data. Does not read the environment: `discover/environment.rs` does.
 
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
-/// The variables of an environment. Shared, since there may be many of them.
+/// The variables of an environment. Reference-counted, since there may be many.
 #[derive(Clone, Debug, Default)]
 pub struct Variables(Arc<[(OsString, OsString)]>);
 
@@ -14,7 +14,7 @@ impl FromIterator<(OsString, OsString)> for Variables {
 }
 
 impl Variables {
-    /// The value of a variable. Names are compared as the system does.
+    /// Returns the value of a variable. Names are compared as the system does.
     #[must_use]
     pub fn get(&self, name: impl AsRef<OsStr>) -> Option<&OsStr> {
         let name = name.as_ref();
@@ -22,7 +22,7 @@ impl Variables {
         self.0.iter().find(|(known, _)| is(known)).map(|(_, value)| value.as_os_str())
     }
 
-    /// Each name with its value.
+    /// Iterates over names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }

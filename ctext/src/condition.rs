@@ -1,8 +1,8 @@
-//! The conditions of `#if`, after macro expansion. Refuses what only a compiler knows.
+//! Evaluates the conditions of `#if`, after macro expansion. Refuses conditions that only a compiler can decide.
 
-use crate::lexer::{Kind, Token};
+use crate::lexer::{Token, TokenKind};
 
-/// An integer of `#if`: 64 bits, signed or not.
+/// An integer in `#if`: 64 bits, signed or unsigned.
 #[derive(Clone, Copy, Debug)]
 struct Value {
     bits: u64,
@@ -19,17 +19,17 @@ impl Value {
     }
 }
 
-/// True or false, or None for a condition that is not understood.
+/// Returns the condition's value, or `None` if the condition is not understood.
 pub(crate) fn evaluate(tokens: &[Token<'_>]) -> Option<bool> {
     let mut parser = Parser { tokens, at: 0 };
     let value = parser.ternary(0)?;
     (parser.at == tokens.len()).then_some(value.bits != 0)
 }
 
-/// How deeply conditions may nest: here a stack has to bear the depth.
+/// The nesting limit of conditions, which bounds the parser's stack.
 const DEEPEST: usize = 128;
 
-/// Binary operators, weakest first.
+/// Binary operators, lowest precedence first.
 const OPERATORS: [&[&str]; 10] = [
     &["||"],
     &["&&"],
@@ -107,17 +107,19 @@ impl Parser<'_, '_> {
         let token = self.tokens.get(self.at)?;
         self.at += 1;
         match token.kind {
-            Kind::Number => number(&token.text),
-            Kind::Char => character(&token.text),
-            // 0, but for words that a version of C has another meaning for, and what compilers offer instead of macros.
-            Kind::Word if matches!(&*token.text, b"true" | b"false" | b"defined") || is_operator(&token.text) => None,
-            Kind::Word => Some(Value { bits: 0, unsigned: false }),
+            TokenKind::Number => number(&token.text),
+            TokenKind::Char => character(&token.text),
+            // An identifier is 0, except for keywords of some C versions, and for operators that compilers provide instead of macros.
+            TokenKind::Word if matches!(&*token.text, b"true" | b"false" | b"defined") || is_operator(&token.text) => {
+                None
+            }
+            TokenKind::Word => Some(Value { bits: 0, unsigned: false }),
             _ => None,
         }
     }
 }
 
-/// `__has_include` and its like.
+/// True for `__has_include` and similar operators.
 fn is_operator(word: &[u8]) -> bool {
     word.starts_with(b"__has_")
         || word.starts_with(b"__is_")
@@ -154,7 +156,7 @@ fn apply(operator: &str, left: Value, right: Value) -> Option<Value> {
         "+" => whole(left.bits.wrapping_add(right.bits)),
         "-" => whole(left.bits.wrapping_sub(right.bits)),
         "*" => whole(left.bits.wrapping_mul(right.bits)),
-        // Division by zero is an error, also in an operand that does not count; the compiler is to say so.
+        // Division by zero is an error, also in an operand that is not evaluated; the compiler reports it.
         "/" if unsigned => whole(left.bits.checked_div(right.bits)?),
         "/" => whole(left.signed().checked_div(right.signed())?.cast_unsigned()),
         "%" if unsigned => whole(left.bits.checked_rem(right.bits)?),
@@ -180,12 +182,12 @@ fn number(text: &[u8]) -> Option<Value> {
         digits.parse()
     }
     .ok()?;
-    // What does not fit into a signed integer is unsigned, with a warning.
+    // A value that does not fit into a signed integer is unsigned, with a warning.
     let unsigned = suffix.contains('u');
     (unsigned || i64::try_from(bits).is_ok()).then_some(Value { bits, unsigned })
 }
 
-/// A plain character of ASCII, or a simple escape.
+/// Parses a plain ASCII character, or a simple escape.
 fn character(text: &[u8]) -> Option<Value> {
     let byte = match *text {
         [b'\'', byte, b'\''] if byte.is_ascii() && byte != b'\\' => byte,

@@ -1,16 +1,16 @@
-//! Macro expansion, as the C standard (6.10.3) and GNU's additions have it. Where compilers may differ, the unit is refused. Knows no
+//! Macro expansion by the C standard (6.10.3), with GNU's extensions. Where compilers may differ, the unit is refused. Knows no
 //! directive.
 
 use std::rc::Rc;
 
-use crate::lexer::{Hidden, HiddenName, Kind, Token, lex};
+use crate::lexer::{Hidden, HiddenName, Token, TokenKind, lex};
 use crate::macros::{Macro, Macros, Meaning, Parameters};
 use crate::reason::Reason;
 
-/// An expansion larger than this is left to the compiler.
+/// The size limit of an expansion, in tokens; a larger expansion is left to the compiler.
 const MOST_TOKENS: usize = 1 << 20;
 
-/// Expands all macros in some tokens. No directive is among the tokens.
+/// Expands all macros in tokens that contain no directive.
 pub(crate) fn expand<'t>(tokens: Vec<Token<'t>>, macros: &mut Macros<'t>) -> Result<Vec<Token<'t>>, Reason> {
     let mut out = Vec::with_capacity(tokens.len());
     let mut made = 0_usize;
@@ -24,16 +24,15 @@ struct Expansion<'m, 't> {
     made: &'m mut usize,
 }
 
-/// One argument of an invocation.
 type Argument<'t> = Vec<Token<'t>>;
 
 impl<'t> Expansion<'_, 't> {
     fn run(&mut self, tokens: Vec<Token<'t>>, out: &mut Vec<Token<'t>>) -> Result<(), Reason> {
-        // What is to be read yet, the next token last.
+        // The tokens still to be read, the next token last.
         let mut input = tokens;
         input.reverse();
         while let Some(token) = input.pop() {
-            if token.kind != Kind::Word || is_hidden(&token.hidden, &token.text) {
+            if token.kind != TokenKind::Word || is_hidden(&token.hidden, &token.text) {
                 out.push(token);
                 continue;
             }
@@ -73,7 +72,7 @@ impl<'t> Expansion<'_, 't> {
             if let Some(first) = replaced.first_mut() {
                 (first.space, first.first) = (token.space, token.first);
             } else if let Some(next) = input.last_mut() {
-                // What an empty expansion leaves still keeps its neighbors apart.
+                // White space before an empty expansion still separates its neighbors.
                 next.space = true;
             }
             for mut made in replaced.into_iter().rev() {
@@ -86,22 +85,22 @@ impl<'t> Expansion<'_, 't> {
         Ok(())
     }
 
-    /// The expansion of `__LINE__`. The compiler gives `__FILE__` its value; other words that depend on the place are refused.
+    /// Expands `__LINE__`. Keeps `__FILE__` for the compiler; refuses other macros that depend on the position in the text.
     fn place(&self, token: &Token<'t>) -> Result<Option<Token<'t>>, Reason> {
         match &*token.text {
-            // Compilers disagree on the line of an invocation that spans several.
+            // Compilers disagree on the line of an invocation that spans several lines.
             b"__LINE__" if token.torn => Err(refuse(token)),
             b"__LINE__" => {
-                let mut made = Token::made(Kind::Number, token.line.to_string().into_bytes(), token);
+                let mut made = Token::made(TokenKind::Number, token.line.to_string().into_bytes(), token);
                 made.first = token.first;
                 Ok(Some(made))
             }
             b"__COUNTER__" | b"__INCLUDE_LEVEL__" | b"__BASE_FILE__" | b"__FILE_NAME__" | b"__DATE__" | b"__TIME__"
-            | b"__TIMESTAMP__" => Err(Reason::Place {
+            | b"__TIMESTAMP__" => Err(Reason::SourcePosition {
                 line: token.line as usize,
                 name: String::from_utf8_lossy(&token.text).into_owned(),
             }),
-            // The compiler gives the name its value: the list of hidden names remembers that the name was met.
+            // The compiler expands the name; the list of hidden names records that the name was met.
             b"__FILE__" => {
                 let hidden = Some(Rc::new(HiddenName { name: (&*token.text).into(), next: token.hidden.clone() }));
                 Ok(Some(Token { hidden, ..token.clone() }))
@@ -112,7 +111,7 @@ impl<'t> Expansion<'_, 't> {
         }
     }
 
-    /// The macro's body with its arguments.
+    /// Substitutes the arguments in the macro's body.
     fn replace(
         &mut self,
         name: &Token<'t>,
@@ -122,7 +121,7 @@ impl<'t> Expansion<'_, 't> {
         let body = &definition.body;
         let Some(parameters) = &definition.parameters else { return paste_all(name, body.clone()) };
         let index = |token: &Token<'_>| {
-            (token.kind == Kind::Word)
+            (token.kind == TokenKind::Word)
                 .then(|| parameters.names.iter().position(|name| name.text == token.text))
                 .flatten()
         };
@@ -141,7 +140,7 @@ impl<'t> Expansion<'_, 't> {
                 continue;
             }
             let Some(parameter) = index(token) else {
-                // GNU's `, ## __VA_ARGS__`: without further arguments there is no comma either.
+                // GNU's `, ## __VA_ARGS__`: without variable arguments the comma is removed too.
                 let last = parameters.names.len() - usize::from(!parameters.names.is_empty());
                 if token.is(",")
                     && parameters.variadic
@@ -152,7 +151,7 @@ impl<'t> Expansion<'_, 't> {
                         out.push(token.clone());
                         out.extend(self.expanded(&arguments[last], &body[at + 2])?);
                     } else if parameters.names.len() == 1 {
-                        // Whether the comma stays depends on the version of the language.
+                        // Whether the comma is removed depends on the version of the language.
                         return Err(refuse(name));
                     }
                     at += 3;
@@ -168,13 +167,13 @@ impl<'t> Expansion<'_, 't> {
             let pasted = body.get(at + 1).is_some_and(|next| next.is("##"))
                 || at.checked_sub(1).is_some_and(|before| body[before].is("##"));
             if pasted {
-                // An empty argument still takes part, as nothing.
+                // An empty argument takes part in `##` as an empty token.
                 if arguments[parameter].iter().any(|token| token.is("##") || token.is_word("__FILE__")) {
                     return Err(refuse(name));
                 }
                 let mut argument = arguments[parameter].clone();
                 if argument.is_empty() {
-                    argument.push(Token::made(Kind::Rest, Vec::new(), token));
+                    argument.push(Token::made(TokenKind::Rest, Vec::new(), token));
                 }
                 argument[0].space = token.space;
                 out.extend(argument);
@@ -203,21 +202,21 @@ fn refuse(token: &Token<'_>) -> Reason {
     Reason::Macro { line: token.line as usize, name: String::from_utf8_lossy(&token.text).into_owned() }
 }
 
-/// What stands between the parentheses of an invocation.
-struct Given<'t> {
+/// The text between the parentheses of an invocation.
+struct Arguments<'t> {
     each: Vec<Argument<'t>>,
     /// The commas between the arguments.
     commas: Vec<Token<'t>>,
     close: Token<'t>,
 }
 
-/// Reads the arguments behind a macro's name.
-fn arguments<'t>(input: &mut Vec<Token<'t>>, name: &Token<'t>) -> Result<Given<'t>, Reason> {
+/// Reads the arguments after a macro's name.
+fn arguments<'t>(input: &mut Vec<Token<'t>>, name: &Token<'t>) -> Result<Arguments<'t>, Reason> {
     input.pop();
     let (mut each, mut commas) = (vec![Argument::new()], Vec::new());
     let mut depth = 0_usize;
     while let Some(mut token) = input.pop() {
-        // A directive between the arguments is undefined.
+        // A directive between the arguments is undefined behaviour.
         if token.first && token.is("#") {
             return Err(refuse(name));
         }
@@ -225,9 +224,9 @@ fn arguments<'t>(input: &mut Vec<Token<'t>>, name: &Token<'t>) -> Result<Given<'
         token.space |= token.first;
         token.first = false;
         match &*token.text {
-            _ if token.kind != Kind::Punct => {}
+            _ if token.kind != TokenKind::Punct => {}
             b"(" => depth += 1,
-            b")" if depth == 0 => return Ok(Given { each, commas, close: token }),
+            b")" if depth == 0 => return Ok(Arguments { each, commas, close: token }),
             b")" => depth -= 1,
             b"," if depth == 0 => {
                 commas.push(token);
@@ -243,8 +242,8 @@ fn arguments<'t>(input: &mut Vec<Token<'t>>, name: &Token<'t>) -> Result<Given<'
     Err(refuse(name))
 }
 
-impl<'t> Given<'t> {
-    /// Gives each parameter its argument. None where the counts do not fit.
+impl<'t> Arguments<'t> {
+    /// Assigns the arguments to the parameters; `None` if the counts do not match.
     fn fit(mut self, parameters: &Parameters<'t>) -> Option<Vec<Argument<'t>>> {
         let count = parameters.names.len();
         if count == 0 {
@@ -253,7 +252,7 @@ impl<'t> Given<'t> {
         if parameters.variadic && self.each.len() >= count {
             let mut rest = self.each.split_off(count - 1).into_iter();
             let mut joined = rest.next()?;
-            // GNU compilers treat one empty argument otherwise than none, some of them by the version of the language.
+            // GNU compilers distinguish one empty argument from no argument, some of them by the version of the language.
             if joined.is_empty() && count > 1 && rest.len() == 0 {
                 return None;
             }
@@ -269,18 +268,18 @@ impl<'t> Given<'t> {
     }
 }
 
-/// `#`: the argument's spelling as a string. None where the spelling depends on the compiler.
+/// Applies `#`: returns the argument's spelling as a string, or `None` if the spelling depends on the compiler.
 fn stringify<'t>(hash: &Token<'t>, argument: &[Token<'t>]) -> Option<Token<'t>> {
     let mut text = vec![b'"'];
     for (place, token) in argument.iter().enumerate() {
-        // The compiler would have made a string of the word before.
+        // The compiler would have stringified the name `__FILE__` itself.
         if token.is_word("__FILE__") && is_hidden(&token.hidden, &token.text) {
             return None;
         }
         if place > 0 && token.space {
             text.push(b' ');
         }
-        let escapes = matches!(token.kind, Kind::Text | Kind::Char);
+        let escapes = matches!(token.kind, TokenKind::Text | TokenKind::Char);
         for &byte in token.text.iter() {
             if byte == b'"' || (byte == b'\\' && escapes) {
                 text.push(b'\\');
@@ -291,7 +290,7 @@ fn stringify<'t>(hash: &Token<'t>, argument: &[Token<'t>]) -> Option<Token<'t>> 
         }
     }
     text.push(b'"');
-    Some(Token::made(Kind::Text, text, hash))
+    Some(Token::made(TokenKind::Text, text, hash))
 }
 
 /// Applies `##` from left to right.
@@ -313,7 +312,7 @@ fn paste_all<'t>(name: &Token<'t>, tokens: Vec<Token<'t>>) -> Result<Vec<Token<'
 }
 
 fn is_nothing(token: &Token<'_>) -> bool {
-    token.kind == Kind::Rest && token.text.is_empty()
+    token.kind == TokenKind::Rest && token.text.is_empty()
 }
 
 fn paste<'t>(name: &Token<'t>, left: Token<'t>, right: Token<'t>) -> Result<Token<'t>, Reason> {

@@ -1,11 +1,11 @@
-//! Hashes of words: what hashes alike is the same text.
+//! Hashes of token sequences: equal hashes mean equal text.
 
 use crate::lexer::Token;
 
-/// A hash of a definition and of all that the definition depends on.
+/// A hash of a definition and of everything that the definition depends on.
 pub(crate) type Identity = [u8; 32];
 
-/// Bytes to be hashed, each field with its length, so that no two lists of fields hash alike.
+/// Bytes to hash. Each field carries its length, so that different lists of fields have different hashes.
 pub(crate) struct Fields(Vec<u8>);
 
 impl Fields {
@@ -20,7 +20,7 @@ impl Fields {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Tokens without the white space between them, which means nothing once macros are expanded.
+    /// Adds tokens without white space, which has no meaning after macro expansion.
     pub(crate) fn tokens(&mut self, tokens: &[Token<'_>]) {
         self.0.extend_from_slice(&(tokens.len() as u64).to_le_bytes());
         tokens.iter().for_each(|token| self.field(&token.text));

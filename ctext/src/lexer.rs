@@ -1,43 +1,42 @@
-//! C text to tokens. Refuses what compilers may read in more than one way. Knows no grammar and no macro.
+//! Splits C text into tokens. Refuses text that compilers may read in more than one way. Knows no grammar and no macro.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::reason::{Ambiguity, Reason};
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     /// An identifier or a keyword.
     Word,
     Number,
     Text,
     Char,
-    /// The longest punctuator that begins here.
+    /// A punctuator, the longest that matches.
     Punct,
-    /// The rest of a directive that is not made of tokens: a file name, or a sentence.
+    /// The rest of a directive that does not consist of tokens: a file name, or a message.
     Rest,
 }
 
-/// A token, and where the token stands.
+/// A token and its position.
 #[derive(Clone, Debug)]
 pub(crate) struct Token<'t> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
     pub(crate) text: Cow<'t, [u8]>,
-    /// From 1. For a token of an expansion, the line of the macro's name. As `#line` directives have the lines, once the token is
-    /// preprocessed.
+    /// From 1. For a token of an expansion, the line of the macro's name. After preprocessing, the line that `#line` directives assign.
     pub(crate) line: u32,
-    /// Which of the unit's `#line` directives names the file that the line is of: 0 for none.
+    /// The index of the `#line` directive that names the line's file, from 1; 0 if no directive does.
     pub(crate) file: u16,
-    /// From 0, in bytes. None for a token of an expansion.
+    /// From 0, in bytes. `None` for a token of an expansion.
     pub(crate) column: Option<u32>,
     /// True if white space or a comment stands before the token.
     pub(crate) space: bool,
     /// True if the token is the first of a logical line.
     pub(crate) first: bool,
-    /// True if the token comes out of a macro invocation that spans several lines.
+    /// True if the token comes from a macro invocation that spans several lines.
     pub(crate) torn: bool,
-    /// The macros that may not be expanded here again.
+    /// The macros that must not be expanded in this token again.
     pub(crate) hidden: Hidden,
 }
 
@@ -53,15 +52,15 @@ pub(crate) struct HiddenName {
 
 impl<'t> Token<'t> {
     pub(crate) fn is(&self, text: &str) -> bool {
-        self.kind == Kind::Punct && *self.text == *text.as_bytes()
+        self.kind == TokenKind::Punct && *self.text == *text.as_bytes()
     }
 
     pub(crate) fn is_word(&self, text: &str) -> bool {
-        self.kind == Kind::Word && *self.text == *text.as_bytes()
+        self.kind == TokenKind::Word && *self.text == *text.as_bytes()
     }
 
-    /// A token that no text has.
-    pub(crate) fn made(kind: Kind, text: Vec<u8>, like: &Token<'_>) -> Token<'t> {
+    /// Creates a token that does not occur in the text.
+    pub(crate) fn made(kind: TokenKind, text: Vec<u8>, like: &Token<'_>) -> Token<'t> {
         Token {
             kind,
             text: Cow::Owned(text),
@@ -76,14 +75,14 @@ impl<'t> Token<'t> {
     }
 }
 
-/// Reads a whole text. `line_comments` is false for a language without `//` comments.
+/// Splits a whole text into tokens. `line_comments` is false for a C version without `//` comments.
 pub(crate) fn lex(text: &[u8], line_comments: bool) -> Result<Vec<Token<'_>>, Reason> {
     if let Some(at) = find_trigraph(text) {
         return Err(ambiguous(text, at, Ambiguity::Trigraph));
     }
     let mut lexer = Lexer { text, at: 0, line: 1, line_start: 0, first: true, space: false, line_comments };
     let mut tokens = Vec::with_capacity(text.len() / 4);
-    // The tokens of the directive that is being read: none outside of directives.
+    // The index of the current directive's first token; `None` outside of directives.
     let mut directive: Option<usize> = None;
     while lexer.skip_space()? {
         if lexer.first {
@@ -95,14 +94,14 @@ pub(crate) fn lex(text: &[u8], line_comments: bool) -> Result<Vec<Token<'_>>, Re
         let is_rest = directive == Some(3) && lexer.takes_rest(&tokens);
         tokens.push(if is_rest { lexer.rest()? } else { lexer.token()? });
     }
-    // The text that comes behind would go on in the last line.
+    // The last line would continue in the text that follows.
     if text.trim_ascii_end().ends_with(b"\\") {
         return Err(ambiguous(text, text.len() - 1, Ambiguity::Splice));
     }
     Ok(tokens)
 }
 
-/// The line of a place in a text, from 1.
+/// Returns the line of a byte offset in a text, from 1.
 pub(crate) fn line_of(text: &[u8], at: usize) -> usize {
     1 + text[..at.min(text.len())].iter().filter(|&&byte| byte == b'\n').count()
 }
@@ -122,7 +121,7 @@ fn is_word_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80
 }
 
-/// Longest first: the first that fits is the token.
+/// Longest first, so that the first match is the longest.
 const PUNCTUATORS: [&[u8]; 24] = [
     b"...", b"<<=", b">>=", b"->", b"++", b"--", b"<<", b">>", b"<=", b">=", b"==", b"!=", b"&&", b"||", b"*=", b"/=",
     b"%=", b"+=", b"-=", b"&=", b"^=", b"|=", b"##", b"::",
@@ -139,7 +138,7 @@ struct Lexer<'t> {
 }
 
 impl<'t> Lexer<'t> {
-    /// The byte so far ahead; 0 past the end, which no C text holds.
+    /// Returns the byte at this distance, or 0 past the end; no C text contains 0.
     fn peek(&self, ahead: usize) -> u8 {
         self.text.get(self.at + ahead).copied().unwrap_or(0)
     }
@@ -148,7 +147,7 @@ impl<'t> Lexer<'t> {
         ambiguous(self.text, self.at, what)
     }
 
-    /// The length of the line splice that stands so far ahead; 0 for none.
+    /// Returns the length of the line splice at this distance, or 0 if there is none.
     fn splice(&self, ahead: usize) -> usize {
         match (self.peek(ahead), self.peek(ahead + 1), self.peek(ahead + 2)) {
             (b'\\', b'\n', _) => 2,
@@ -157,7 +156,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// Counts the lines of the next bytes and goes past them.
+    /// Skips bytes and counts their lines.
     fn pass(&mut self, length: usize) {
         for _ in 0..length {
             if self.peek(0) == b'\n' {
@@ -168,7 +167,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// Goes past white space and comments. False at the end of the text.
+    /// Skips white space and comments. Returns false at the end of the text.
     fn skip_space(&mut self) -> Result<bool, Reason> {
         loop {
             match self.peek(0) {
@@ -177,13 +176,13 @@ impl<'t> Lexer<'t> {
                     self.pass(1);
                 }
                 b' ' | b'\t' | 0x0b | 0x0c => self.at += 1,
-                // Compilers disagree on a carriage return alone.
+                // Compilers disagree on a carriage return without a line feed.
                 b'\r' if self.peek(1) == b'\n' => self.at += 1,
                 b'\\' => {
                     let length = self.splice(0);
                     let space = |byte: u8| byte.is_ascii_whitespace() || byte == 0;
                     let before = self.at.checked_sub(1).map_or(b' ', |at| self.text[at]);
-                    // Between two words the splice would join the words.
+                    // Between two identifiers the splice would join the identifiers.
                     if length == 0 || !(space(before) || space(self.peek(length))) {
                         return Err(self.refuse(Ambiguity::Splice));
                     }
@@ -193,7 +192,7 @@ impl<'t> Lexer<'t> {
                     let rest = &self.text[self.at + 2..];
                     let length = rest.windows(2).position(|two| two == b"*/");
                     let length = 4 + length.ok_or_else(|| self.refuse(Ambiguity::Comment))?;
-                    // Compilers warn of a comment that seems to begin in a comment (-Wcomment).
+                    // Compilers warn about `/*` inside a comment (-Wcomment).
                     if rest[..length - 4].windows(2).any(|two| two == b"/*") {
                         return Err(self.refuse(Ambiguity::Comment));
                     }
@@ -217,7 +216,7 @@ impl<'t> Lexer<'t> {
             if splice == 0 && self.peek(0) == b'\\' && self.only_blanks_follow() {
                 return Err(self.refuse(Ambiguity::Splice));
             }
-            // -Wcomment warns of a comment that goes on in the next line.
+            // Compilers warn about a line comment that continues in the next line (-Wcomment).
             if splice > 0 {
                 return Err(self.refuse(Ambiguity::Splice));
             }
@@ -226,7 +225,7 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    /// True for a backslash with nothing but blanks up to the end of the line: gcc takes it for a line splice, others do not.
+    /// True for a backslash followed only by blanks up to the end of the line: gcc reads a line splice, other compilers do not.
     fn only_blanks_follow(&self) -> bool {
         let rest = &self.text[self.at + 1..];
         let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)).count();
@@ -237,8 +236,8 @@ impl<'t> Lexer<'t> {
         let (start, line, first, space) = (self.at, self.line, self.first, self.space);
         let column = u32::try_from(start - self.line_start).ok();
         let kind = match self.peek(0) {
-            b'"' => self.quoted(b'"', Kind::Text)?,
-            b'\'' => self.quoted(b'\'', Kind::Char)?,
+            b'"' => self.quoted(b'"', TokenKind::Text)?,
+            b'\'' => self.quoted(b'\'', TokenKind::Char)?,
             byte if byte.is_ascii_digit() || (byte == b'.' && self.peek(1).is_ascii_digit()) => self.number()?,
             byte if is_word_byte(byte) => self.word()?,
             _ => self.punctuation()?,
@@ -257,13 +256,13 @@ impl<'t> Lexer<'t> {
         })
     }
 
-    fn quoted(&mut self, quote: u8, kind: Kind) -> Result<Kind, Reason> {
+    fn quoted(&mut self, quote: u8, kind: TokenKind) -> Result<TokenKind, Reason> {
         let start = self.at;
         self.at += 1;
         loop {
             match self.peek(0) {
                 byte if byte == quote => break,
-                // A splice inside of a string would change the columns and the text behind `#`.
+                // A splice inside a string would change the columns, and the result of `#`.
                 b'\\' if self.splice(0) > 0 || self.only_blanks_follow() => {
                     return Err(self.refuse(Ambiguity::Splice));
                 }
@@ -276,7 +275,7 @@ impl<'t> Lexer<'t> {
         Ok(kind)
     }
 
-    fn number(&mut self) -> Result<Kind, Reason> {
+    fn number(&mut self) -> Result<TokenKind, Reason> {
         while is_word_byte(self.peek(0)) || self.peek(0) == b'.' {
             let exponent = matches!(self.peek(0), b'e' | b'E' | b'p' | b'P');
             self.at += 1;
@@ -284,11 +283,11 @@ impl<'t> Lexer<'t> {
                 self.at += 1;
             }
         }
-        // A digit separator of C23, or a character right behind a number.
-        if self.peek(0) == b'\'' { Err(self.refuse(Ambiguity::Quote)) } else { Ok(Kind::Number) }
+        // A digit separator of C23, or a character constant directly after a number.
+        if self.peek(0) == b'\'' { Err(self.refuse(Ambiguity::Quote)) } else { Ok(TokenKind::Number) }
     }
 
-    fn word(&mut self) -> Result<Kind, Reason> {
+    fn word(&mut self) -> Result<TokenKind, Reason> {
         let start = self.at;
         while is_word_byte(self.peek(0)) {
             self.at += 1;
@@ -300,18 +299,18 @@ impl<'t> Lexer<'t> {
         // `L"text"` is one token.
         let prefix = matches!(word, b"L" | b"u" | b"U" | b"u8");
         match self.peek(0) {
-            b'"' if prefix => self.quoted(b'"', Kind::Text),
-            b'\'' if prefix => self.quoted(b'\'', Kind::Char),
-            _ => Ok(Kind::Word),
+            b'"' if prefix => self.quoted(b'"', TokenKind::Text),
+            b'\'' if prefix => self.quoted(b'\'', TokenKind::Char),
+            _ => Ok(TokenKind::Word),
         }
     }
 
-    fn punctuation(&mut self) -> Result<Kind, Reason> {
+    fn punctuation(&mut self) -> Result<TokenKind, Reason> {
         let rest = &self.text[self.at..];
-        // Most are one byte, and begin nothing longer.
+        // Most punctuators are one byte, and no prefix of a longer punctuator.
         if matches!(rest[0], b'(' | b')' | b'{' | b'}' | b'[' | b']' | b';' | b',' | b'~' | b'?') {
             self.at += 1;
-            return Ok(Kind::Punct);
+            return Ok(TokenKind::Punct);
         }
         if [&b"<:"[..], b"<%", b":>", b"%>", b"%:"].iter().any(|digraph| rest.starts_with(digraph)) {
             return Err(self.refuse(Ambiguity::Digraph));
@@ -320,7 +319,7 @@ impl<'t> Lexer<'t> {
             return Err(self.refuse(Ambiguity::StrayByte));
         }
         let length = PUNCTUATORS.iter().find(|text| rest.starts_with(text)).map_or(1, |text| text.len());
-        // A splice in the middle of a longer punctuator.
+        // A splice inside a longer punctuator.
         if self.splice(length) > 0 {
             let behind = self.text.get(self.at + length + self.splice(length)).copied().unwrap_or(b' ');
             if !behind.is_ascii_whitespace() {
@@ -328,10 +327,10 @@ impl<'t> Lexer<'t> {
             }
         }
         self.at += length;
-        Ok(Kind::Punct)
+        Ok(TokenKind::Punct)
     }
 
-    /// True behind `#include`, `#error` and their like, whose rest is not C.
+    /// True after `#include`, `#error` and similar directives, whose rest is not C.
     fn takes_rest(&self, tokens: &[Token<'_>]) -> bool {
         let verb = tokens.last().map_or(&b""[..], |token| &token.text);
         matches!(verb, b"include" | b"include_next" | b"import" | b"embed" | b"error" | b"warning" | b"ident")
@@ -348,7 +347,7 @@ impl<'t> Lexer<'t> {
         let text = Cow::Borrowed(self.text[start..self.at].trim_ascii_end());
         (self.first, self.space) = (false, false);
         Ok(Token {
-            kind: Kind::Rest,
+            kind: TokenKind::Rest,
             text,
             line,
             file: 0,

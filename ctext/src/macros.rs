@@ -1,15 +1,15 @@
-//! Macro definitions: those of the header, kept as text and read when a unit uses them, and those of a unit. Expands nothing.
+//! Macro definitions: the header's, kept as text and parsed when a unit uses them, and a unit's. Expands nothing.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::lexer::{Kind, Token, lex};
+use crate::lexer::{Token, TokenKind, lex};
 use crate::reason::Reason;
 
 /// One `#define`.
 #[derive(Debug)]
 pub(crate) struct Macro<'t> {
-    /// None for an object-like macro.
+    /// `None` for an object-like macro.
     pub(crate) parameters: Option<Parameters<'t>>,
     pub(crate) body: Vec<Token<'t>>,
 }
@@ -23,7 +23,8 @@ pub(crate) struct Parameters<'t> {
 }
 
 impl<'t> Macro<'t> {
-    /// Reads the tokens behind `#define`, the macro's name first. None for a definition that is none or that the expansion does not follow.
+    /// Parses the tokens after `#define`, the macro's name first. `None` for an invalid definition, or one that the
+    /// expansion does not support.
     pub(crate) fn read(tokens: &[Token<'t>]) -> Option<Self> {
         let (_, rest) = tokens.split_first()?;
         let is_function = rest.first().is_some_and(|token| token.is("(") && !token.space);
@@ -35,15 +36,15 @@ impl<'t> Macro<'t> {
         let mut variadic = false;
         for (place, token) in rest[1..close].iter().enumerate() {
             match token.kind {
-                Kind::Word if !variadic => names.push(token.clone()),
-                Kind::Punct if token.is(",") && place > 0 && !variadic => {}
+                TokenKind::Word if !variadic => names.push(token.clone()),
+                TokenKind::Punct if token.is(",") && place > 0 && !variadic => {}
                 // `...`, or GNU's `name...`.
-                Kind::Punct if token.is("...") && !variadic => {
+                TokenKind::Punct if token.is("...") && !variadic => {
                     variadic = true;
-                    let is_named = place > 0 && rest[place].kind == Kind::Word;
+                    let is_named = place > 0 && rest[place].kind == TokenKind::Word;
                     if !is_named {
                         let mut name = token.clone();
-                        (name.kind, name.text) = (Kind::Word, b"__VA_ARGS__"[..].into());
+                        (name.kind, name.text) = (TokenKind::Word, b"__VA_ARGS__"[..].into());
                         names.push(name);
                     }
                 }
@@ -55,7 +56,7 @@ impl<'t> Macro<'t> {
 }
 
 impl Macro<'_> {
-    /// True for two definitions in the same words, white space included as far as it counts.
+    /// True if two definitions have the same tokens and the same significant white space.
     fn is_same(&self, other: &Self) -> bool {
         let names = |one: &Self| -> Option<(Vec<Vec<u8>>, bool)> {
             let parameters = one.parameters.as_ref()?;
@@ -70,7 +71,7 @@ impl Macro<'_> {
     }
 }
 
-/// The macros that are defined behind the header, by name, with the text behind the name.
+/// The macros that are defined after the header, by name, with the text after the name.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderMacros {
     definitions: HashMap<Box<[u8]>, Box<[u8]>>,
@@ -95,20 +96,20 @@ impl HeaderMacros {
     }
 }
 
-/// What a name is at some place of a unit.
+/// The definition of a name at a position in a unit.
 #[derive(Clone, Debug)]
 pub(crate) enum Meaning<'t> {
     NoMacro,
     Macro(Rc<Macro<'t>>),
-    /// A macro that the expansion does not follow.
+    /// A macro that the expansion does not support.
     Unreadable,
 }
 
-/// All macros at some place of a unit.
+/// All macros at a position in a unit.
 pub(crate) struct Macros<'t> {
     header: &'t HeaderMacros,
     line_comments: bool,
-    /// What the unit defined or undefined, and what it used of the header's.
+    /// The unit's definitions and undefinitions, and the header's macros that the unit used.
     known: HashMap<Vec<u8>, Meaning<'t>>,
 }
 
@@ -132,7 +133,7 @@ impl<'t> Macros<'t> {
         !matches!(self.get(name), Meaning::NoMacro)
     }
 
-    /// Takes a `#define`'s tokens, the name first. Compilers warn of a macro that is defined twice in different words.
+    /// Defines a macro from a `#define`'s tokens, the name first. Compilers warn if a macro is redefined with other tokens.
     pub(crate) fn define(&mut self, tokens: &[Token<'t>]) -> Result<(), Reason> {
         let name = &tokens[0];
         let meaning = Macro::read(tokens).map_or(Meaning::Unreadable, |read| Meaning::Macro(Rc::new(read)));

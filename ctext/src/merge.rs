@@ -1,4 +1,4 @@
-//! Many units in one translation unit: text in, text out.
+//! Merges many units into one translation unit: text in, text out.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,55 +19,55 @@ use copies::{WithCopies, with_copies};
 use plan::plan;
 use unit::Unit;
 
-/// A unit with this in its text is compiled alone.
+/// A unit that contains this text is compiled alone.
 pub const ALONE_MARK: &str = "mjit-cc: compile alone";
 
-/// A unit that is to be merged with others.
+/// A unit to merge with others.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
-    /// What diagnostics call the unit.
+    /// The unit's name in diagnostics.
     pub name: &'a str,
-    /// The symbols that the unit must define for others, and no further ones. None for all that the unit defines.
+    /// The external symbols that the unit must define, and no others. `None` for all that the unit defines.
     pub entries: Option<&'a [String]>,
     /// The C text.
     pub text: &'a [u8],
 }
 
-/// A unit of a merged text.
+/// A unit in a merged text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged {
     /// The unit's index among the members.
     pub index: usize,
-    /// The symbols that the unit defines for others.
+    /// The external symbols that the unit defines.
     pub entries: Vec<String>,
-    /// The names by which a compiler speaks of the unit: the unit's own, and those of its `#line` directives.
+    /// The unit's names in diagnostics: its own name, and the file names in its `#line` directives.
     pub called: Vec<String>,
 }
 
-/// A unit that is to be compiled alone.
+/// A unit that must be compiled alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// The unit's index among the members.
     pub index: usize,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
 /// Units merged into one translation unit.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
-    /// The C text. Empty where no unit could be merged.
+    /// The C text. Empty if no unit could be merged.
     pub text: Vec<u8>,
     /// The units in the text, in the order of the text.
     pub units: Vec<Merged>,
     /// The other units, by index.
     pub left_out: Vec<LeftOut>,
-    /// How many bytes of definitions are not in the text because an earlier unit has the definitions.
+    /// The size in bytes of the definitions that the text omits because an earlier unit has the same definitions.
     pub saved: usize,
 }
 
 impl Group {
-    /// No group of so many units, all for one reason.
+    /// Creates an empty group from this number of units, which are all left out for one reason.
     #[must_use]
     pub fn none_of(units: usize, reason: &Reason) -> Self {
         let left_out = (0..units).map(|index| LeftOut { index, reason: reason.clone() }).collect();
@@ -75,21 +75,21 @@ impl Group {
     }
 }
 
-/// What the units before one left behind in the merged text.
+/// The definitions of the earlier units in the merged text.
 #[derive(Default)]
-struct Before {
+struct EarlierUnits {
     /// The shared definitions.
     shared: HashSet<Identity>,
-    /// The header's macros that are undefined by now: the merged text has none.
+    /// The header's macros that the merged text has undefined.
     undefined: HashSet<Vec<u8>>,
-    /// How names of others were declared.
+    /// The hashes of earlier declarations of other units' names.
     declared: HashMap<Vec<u8>, Identity>,
 }
 
-/// Merges units that all stand behind the same text and begin with the same `#include` lines, which are `includes`
+/// Merges units that have the same header and begin with the same `#include` lines, which are `includes`
 /// ([`leading_includes`]).
 ///
-/// The merged text is a function of the arguments alone.
+/// The merged text depends on the arguments only.
 #[must_use]
 pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8]) -> Group {
     let mut group = Group::default();
@@ -120,7 +120,7 @@ pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8
             owners.entry(name).or_insert(*index);
         });
     }
-    let mut before = Before::default();
+    let mut before = EarlierUnits::default();
     for (index, unit) in &units {
         match plan(unit, *index, surroundings, &owners, &before) {
             Ok(plan) => {
@@ -146,10 +146,10 @@ pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8
     group
 }
 
-/// The symbols that a unit defines for others, in order.
+/// Returns the external symbols that a unit defines, in order.
 ///
 /// # Errors
-/// Why the text is not understood.
+/// The reason if the text is not understood.
 pub fn defines(text: &[u8], surroundings: &Surroundings) -> Result<Vec<String>, Reason> {
     let mut macros = Macros::new(&surroundings.macros, surroundings.line_comments);
     let Preprocessed { tokens, .. } = preprocess(text, &mut macros, surroundings.line_comments)?;
@@ -158,7 +158,7 @@ pub fn defines(text: &[u8], surroundings: &Surroundings) -> Result<Vec<String>, 
     Ok(unit.externals.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }
 
-/// The name in a string of a `#line` directive, which has no escapes but `\\` and `\"`.
+/// Returns the file name in a `#line` directive's string, whose only escapes are `\\` and `\"`.
 fn unquoted(string: &[u8]) -> String {
     let inside = string.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(string);
     String::from_utf8_lossy(inside).replace("\\\"", "\"").replace("\\\\", "\\")

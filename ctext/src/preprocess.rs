@@ -1,23 +1,23 @@
-//! A unit's text without its directives and macros: conditions decided, macros expanded, `#include` lines left to the text that stands
-//! before all units. Knows no grammar.
+//! Preprocesses a unit's text: decides conditions, expands macros, and leaves `#include` lines to the text before all units. Knows no
+//! grammar.
 
 use crate::condition;
 use crate::expand::expand;
-use crate::lexer::{Kind, Token, lex};
+use crate::lexer::{Token, TokenKind, lex};
 use crate::macros::Macros;
 use crate::reason::Reason;
 
-/// What a condition of the text is at.
+/// The state of a conditional.
 struct Branch {
-    /// True if the tokens of this branch count.
+    /// True if the tokens of this branch are kept.
     active: bool,
-    /// True if an earlier branch counted, or the whole group does not.
+    /// True if an earlier branch was kept, or the enclosing branch is skipped.
     over: bool,
-    /// True behind `#else`.
+    /// True after `#else`.
     last: bool,
 }
 
-/// The `#include` lines at a text's very top, as they stand there, each with a line feed behind it.
+/// Returns the `#include` lines at the top of a text unchanged, each with a line feed.
 pub fn leading_includes(text: &[u8]) -> Vec<u8> {
     let mut lines = Vec::new();
     let mut rest = text;
@@ -30,7 +30,7 @@ pub fn leading_includes(text: &[u8]) -> Vec<u8> {
         }
         let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
         let line = rest[..end].trim_ascii_end();
-        // Anything unusual ends the list; an include below is refused later.
+        // An unusual line ends the list; a later include is refused afterwards.
         let is_plain = !line.ends_with(b"\\") && !line.windows(2).any(|two| two == b"/*");
         let verb = line.strip_prefix(b"#").map(<[u8]>::trim_ascii_start).unwrap_or_default();
         if !is_plain {
@@ -63,11 +63,11 @@ impl StartsWithAny for [u8] {
 /// A unit without directives and macros.
 pub(crate) struct Preprocessed<'t> {
     pub(crate) tokens: Vec<Token<'t>>,
-    /// The files that `#line` directives name, as C strings with their quotes. A token's `file` counts these from 1.
+    /// The files that `#line` directives name, as C strings with their quotes. A token's `file` is an index into the list, from 1.
     pub(crate) files: Vec<Vec<u8>>,
 }
 
-/// Reads a unit. `macros` are the header's at first, and the unit's at the end.
+/// Preprocesses a unit. `macros` starts with the header's macros and ends with the unit's.
 pub(crate) fn preprocess<'t>(
     text: &'t [u8],
     macros: &mut Macros<'t>,
@@ -109,14 +109,14 @@ pub(crate) fn preprocess<'t>(
 struct Reader<'m, 't> {
     macros: &'m mut Macros<'t>,
     branches: Vec<Branch>,
-    /// How many includes stand at the top.
+    /// The number of includes at the top.
     above: usize,
     includes: usize,
-    /// How far `#line` is ahead of the text's own lines.
+    /// The difference between the lines that `#line` assigns and the text's own lines.
     lines_ahead: i64,
     file: u16,
     files: Vec<Vec<u8>>,
-    /// Tokens that the macros of this place are to be expanded in.
+    /// Tokens to expand with the current macros.
     pending: Vec<Token<'t>>,
     out: Vec<Token<'t>>,
 }
@@ -133,14 +133,14 @@ impl<'t> Reader<'_, 't> {
         Ok(())
     }
 
-    /// `#line NUMBER` and `#line NUMBER "FILE"`, of the line behind the directive.
+    /// Handles `#line NUMBER` and `#line NUMBER "FILE"`, which apply to the next line.
     fn line(&mut self, directive: &[Token<'t>], rest: &[Token<'t>]) -> Result<(), Reason> {
         let line = directive[0].line;
         let refuse = || Reason::Directive { line: line as usize, name: "line".to_owned() };
         let (number, file) = match rest {
             [number] => (number, None),
-            [number, file] if file.kind == Kind::Text && file.text.starts_with(b"\"") => (number, Some(file)),
-            // Further numbers say that the text is a header's.
+            [number, file] if file.kind == TokenKind::Text && file.text.starts_with(b"\"") => (number, Some(file)),
+            // Further numbers mark the text of a header.
             _ => return Err(refuse()),
         };
         let digits =
@@ -161,7 +161,7 @@ impl<'t> Reader<'_, 't> {
         Ok(())
     }
 
-    /// Expands what stands before a directive. An invocation that goes on behind the directive is refused.
+    /// Expands the tokens before a directive. Refuses an invocation that continues after the directive.
     fn flush(&mut self) -> Result<(), Reason> {
         let pending = std::mem::take(&mut self.pending);
         self.out.extend(expand(pending, self.macros)?);
@@ -194,14 +194,14 @@ impl<'t> Reader<'_, 't> {
             b"endif" if rest.is_empty() => {
                 return self.branches.pop().map(drop).ok_or(Reason::Unbalanced { line });
             }
-            // Compilers warn of words behind the directive.
+            // Compilers warn about tokens after the directive.
             b"endif" => return Err(Reason::Condition { line }),
             _ if !self.is_active() => return Ok(()),
             _ => {}
         }
         match &*verb.text {
             b"define" | b"undef" => {
-                let name = rest.first().filter(|name| name.kind == Kind::Word);
+                let name = rest.first().filter(|name| name.kind == TokenKind::Word);
                 let name = name.filter(|name| !is_compilers(&name.text)).ok_or_else(|| Reason::Macro {
                     line,
                     name: rest.first().map(|name| String::from_utf8_lossy(&name.text).into_owned()).unwrap_or_default(),
@@ -222,18 +222,18 @@ impl<'t> Reader<'_, 't> {
                 if is_above { Ok(()) } else { Err(Reason::LateInclude { line }) }
             }
             b"line" => self.line(tokens, rest),
-            _ if verb.kind == Kind::Number => self.line(tokens, &tokens[1..]),
+            _ if verb.kind == TokenKind::Number => self.line(tokens, &tokens[1..]),
             b"pragma" if matches!(rest, [once] if once.is_word("once")) => Ok(()),
             b"pragma" => Err(Reason::Pragma { line }),
             verb => Err(Reason::Directive { line, name: String::from_utf8_lossy(verb).into_owned() }),
         }
     }
 
-    /// Expands what stands before a definition. The name of a function-like macro may wait for its parenthesis behind the directive:
+    /// Expands the tokens before a definition. The name of a function-like macro may be followed by its parenthesis after the directive:
     /// such a text is left to the compiler.
     fn flush_before(&mut self, rest: &[Token<'t>]) -> Result<(), Reason> {
         if let Some(last) = self.pending.last()
-            && last.kind == Kind::Word
+            && last.kind == TokenKind::Word
             && self.macros.is_defined(&last.text)
         {
             return Err(Reason::Macro {
@@ -248,7 +248,7 @@ impl<'t> Reader<'_, 't> {
         let unclear = || Reason::Condition { line: verb.line as usize };
         if verb.text.ends_with(b"def") {
             let [name] = rest else { return Err(unclear()) };
-            if name.kind != Kind::Word || is_compilers(&name.text) {
+            if name.kind != TokenKind::Word || is_compilers(&name.text) {
                 return Err(unclear());
             }
             let negated = verb.text.ends_with(b"ndef");
@@ -266,18 +266,18 @@ impl<'t> Reader<'_, 't> {
                 name = rest.next().ok_or_else(unclear)?;
                 rest.next().filter(|close| close.is(")")).ok_or_else(unclear)?;
             }
-            if name.kind != Kind::Word || is_compilers(&name.text) {
+            if name.kind != TokenKind::Word || is_compilers(&name.text) {
                 return Err(unclear());
             }
             let value = if self.macros.is_defined(&name.text) { b"1" } else { b"0" };
-            tokens.push(Token::made(Kind::Number, value.to_vec(), token));
+            tokens.push(Token::made(TokenKind::Number, value.to_vec(), token));
         }
         let expanded = expand(tokens, self.macros).map_err(|_| unclear())?;
         condition::evaluate(&expanded).ok_or_else(unclear)
     }
 }
 
-/// Names that a compiler treats as macros without a definition, and names that may not be defined.
+/// True for names that a compiler treats as macros without a definition, and for names that must not be defined.
 fn is_compilers(name: &[u8]) -> bool {
     name == b"defined"
         || name.starts_with(b"__VA_")

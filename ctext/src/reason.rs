@@ -1,6 +1,6 @@
-//! Why a unit is compiled alone.
+//! The reasons for compiling a unit alone.
 
-/// Why a unit is compiled alone. All lines are the unit's own, from 1.
+/// The reason for compiling a unit alone. All lines are the unit's own, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -9,23 +9,23 @@ pub enum Reason {
     Ambiguous {
         /// The line.
         line: usize,
-        /// What is there.
+        /// The ambiguous text.
         what: Ambiguity,
     },
-    /// What stands before all units could not be read.
+    /// The text before all units could not be parsed.
     #[error("the header could not be analyzed: {0}")]
     Header(String),
-    /// The unit asks to be compiled alone.
-    #[error("is marked to be compiled alone")]
+    /// The unit contains [`ALONE_MARK`](crate::ALONE_MARK).
+    #[error("contains the text \"{}\"", crate::ALONE_MARK)]
     Marked,
-    /// A pragma other than `once`, as a directive or as an operator: the code behind the pragma would feel it too.
-    #[error("line {line}: a pragma, which would also hold for the units behind it")]
+    /// A pragma other than `once`, as a directive or as an operator: it would also apply to the units after it.
+    #[error("line {line}: a pragma, which would also apply to the units after it")]
     Pragma {
         /// The line.
         line: usize,
     },
-    /// A directive that the scanner does not follow.
-    #[error("line {line}: #{name} is not a directive that the scanner follows")]
+    /// A directive that the scanner does not support.
+    #[error("line {line}: the directive #{name} is not supported in a merged unit")]
     Directive {
         /// The line.
         line: usize,
@@ -38,31 +38,31 @@ pub enum Reason {
         /// The line.
         line: usize,
     },
-    /// A bracket or a conditional lacks its other end.
-    #[error("line {line}: a bracket or conditional without its other end")]
+    /// A bracket or a conditional without its counterpart.
+    #[error("line {line}: a bracket or conditional without its counterpart")]
     Unbalanced {
         /// The line.
         line: usize,
     },
-    /// An `#include` elsewhere than at the top of the unit.
-    #[error("line {line}: an #include below other code")]
+    /// An `#include` that is not at the top of the unit.
+    #[error("line {line}: an #include that is not at the top")]
     LateInclude {
         /// The line.
         line: usize,
     },
-    /// The unit includes other files, or from another directory, than the units that were merged.
+    /// The unit includes other files than the merged units, or includes them from another directory.
     #[error("includes other files than the units that were merged")]
     OtherIncludes,
-    /// A macro that the scanner cannot expand for certain.
-    #[error("line {line}: the macro {name} cannot be expanded for certain")]
+    /// A macro whose expansion may differ between compilers.
+    #[error("line {line}: the expansion of the macro {name} may differ between compilers")]
     Macro {
         /// The line.
         line: usize,
         /// The macro.
         name: String,
     },
-    /// Something at file scope is not a declaration that the scanner understands.
-    #[error("line {line}: not a declaration that the scanner understands")]
+    /// A declaration at file scope that the scanner does not understand.
+    #[error("line {line}: a declaration that the scanner does not understand")]
     NotUnderstood {
         /// The line.
         line: usize,
@@ -73,15 +73,15 @@ pub enum Reason {
         /// The line.
         line: usize,
     },
-    /// An attribute whose effect is not confined to its definition.
-    #[error("line {line}: the attribute {name}")]
+    /// An attribute that may affect more than its definition.
+    #[error("line {line}: the attribute {name}, which may affect other code")]
     Attribute {
         /// The line.
         line: usize,
         /// The attribute.
         name: String,
     },
-    /// The unit does not define its entry symbol, or defines it only for itself.
+    /// The unit does not define its entry symbol, or defines it as a private symbol.
     #[error("does not define its entry symbol {0}")]
     NoEntry(String),
     /// The unit defines an external symbol more than once.
@@ -90,48 +90,48 @@ pub enum Reason {
     /// The unit defines external symbols besides its entry symbol.
     #[error("defines the external symbol {0} besides its entry symbol")]
     ExtraSymbol(String),
-    /// Another unit of the group defines one of its external symbols too.
-    #[error("another unit defines {0} too")]
+    /// Another unit of the group defines the same external symbol.
+    #[error("defines {0}, which another unit defines too")]
     EntryTaken(String),
-    /// The unit mentions a symbol that another unit of the group defines.
-    #[error("mentions {0}, which another unit defines")]
+    /// The unit uses a symbol that another unit of the group defines.
+    #[error("uses {0}, which another unit defines")]
     OtherEntry(String),
-    /// The header's own code mentions a symbol that the unit defines.
-    #[error("defines {0}, which code of the header mentions")]
+    /// The header's code uses a symbol that the unit defines.
+    #[error("defines {0}, which the header's code uses")]
     HeaderMentions(String),
-    /// A private function, which gets another name, asks for its name.
-    #[error("line {line}: a private function asks for its own name")]
+    /// A private function, which is renamed, uses its own name (`__func__`).
+    #[error("line {line}: a private function, which is renamed, uses its own name")]
     FunctionName {
         /// The line.
         line: usize,
     },
-    /// Something that differs with the place in the translation unit, such as `__COUNTER__`.
-    #[error("line {line}: {name} depends on the translation unit")]
-    Place {
+    /// A macro or builtin whose value depends on the position in the translation unit, such as `__COUNTER__`.
+    #[error("line {line}: {name} depends on the position in the translation unit")]
+    SourcePosition {
         /// The line.
         line: usize,
-        /// The word.
+        /// The macro or builtin.
         name: String,
     },
-    /// A name that the unit defines is a macro, a word of the language, a function that compilers know, or declared by the header.
+    /// A name that the unit defines is a macro, a keyword, a function that compilers know, or declared by the header.
     #[error("defines {name}, which {owner}")]
     NameTaken {
         /// The name.
         name: String,
-        /// Who has the name already.
+        /// The owner of the name.
         owner: Owner,
     },
-    /// A name that the unit defines is used in a way that the scanner cannot tell apart.
-    #[error("line {line}: {name} may mean several things")]
+    /// A use of a name that the scanner cannot assign to a definition.
+    #[error("line {line}: {name} has several possible meanings")]
     SeveralMeanings {
         /// The line.
         line: usize,
         /// The name.
         name: String,
     },
-    /// The unit declares something otherwise than the header or another unit.
-    #[error("declares {0} otherwise than the header or another unit")]
-    DeclaredOtherwise(String),
+    /// The unit's declaration differs from the header's or another unit's.
+    #[error("declares {0} differently than the header or another unit")]
+    ConflictingDeclaration(String),
     /// The unit uses a name that only another unit declares.
     #[error("line {line}: uses {name} without a declaration")]
     Undeclared {
@@ -140,23 +140,23 @@ pub enum Reason {
         /// The name.
         name: String,
     },
-    /// A declaration of another's function or variable inside a function.
+    /// A declaration of an external function or variable inside a function.
     #[error("line {line}: a declaration of an external function or variable in a block")]
     BlockDeclaration {
         /// The line.
         line: usize,
     },
-    /// The unit uses state that the header or an included file defines: one copy would serve all merged units.
-    #[error("line {line}: {name} of the header {why}")]
+    /// The unit uses a definition of the header or an included file that has state and cannot be copied.
+    #[error("line {line}: the header's {name} {why}")]
     HeaderState {
         /// The line.
         line: usize,
         /// The name.
         name: String,
-        /// What a use of the name would show.
+        /// How the use shows the state.
         why: String,
     },
-    /// A weak definition, an alias, or an inline function whose real definition is elsewhere.
+    /// A weak definition, an alias, or an inline function whose external definition is elsewhere.
     #[error("line {line}: a definition that another definition may replace")]
     Replaceable {
         /// The line.
@@ -164,35 +164,35 @@ pub enum Reason {
     },
 }
 
-/// Who has a name that a unit defines.
+/// The owner of a name that a unit defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Owner {
     /// A macro has the name.
     #[error("is a macro")]
     Macro,
-    /// The compiler knows a function of the name.
-    #[error("compilers know as a function of the C library")]
+    /// A function of the C library that the compiler knows has the name.
+    #[error("is a C library function that compilers know")]
     Compiler,
     /// The header or an included file declares the name.
-    #[error("the header or an included file declares")]
+    #[error("is declared by the header or an included file")]
     Header,
 }
 
-/// What cannot be read for certain.
+/// Text that compilers may read in more than one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ambiguity {
-    /// A comment without end, or with the beginning of another in it.
-    #[error("a comment without end, or with the beginning of another in it")]
+    /// An unterminated comment, or a comment that contains `/*`.
+    #[error("an unterminated comment, or a comment that contains /*")]
     Comment,
-    /// A string or character without end.
-    #[error("a string or character without end")]
+    /// An unterminated string or character constant.
+    #[error("an unterminated string or character")]
     Quote,
-    /// A raw string of C++.
+    /// A C++ raw string.
     #[error("a raw string")]
     RawString,
-    /// A trigraph, which counts in some versions of the language only.
+    /// A trigraph, which only some versions of the language replace.
     #[error("a trigraph")]
     Trigraph,
     /// A digraph.
@@ -201,8 +201,8 @@ pub enum Ambiguity {
     /// `//` in a version of the language that may not have such comments.
     #[error("// in a version of C without such comments")]
     LineComment,
-    /// A line splice inside a token, or one that not all compilers take for one.
-    #[error("a line splice within a token or with blanks behind it")]
+    /// A line splice inside a token, or a splice that only some compilers recognise.
+    #[error("a line splice within a token or followed by blanks")]
     Splice,
     /// A byte that belongs to no token.
     #[error("a byte that belongs to no token")]

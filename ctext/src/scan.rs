@@ -1,7 +1,7 @@
-//! C declarations without macros: which piece of a text defines or declares which names, and how each word is used. Knows nothing of
-//! merging.
+//! Parses C declarations without macros: which names each piece of a text defines or declares, and how each identifier is used. Knows
+//! nothing of merging.
 
-use crate::lexer::{Kind, Token};
+use crate::lexer::{Token, TokenKind};
 use crate::reason::Reason;
 use crate::words::Word;
 
@@ -15,25 +15,25 @@ pub(crate) use declaration::{Item, ParseError, Scope, TypeName, Types};
 pub(crate) use declarator::Declarator;
 pub(crate) use usage::{Usage, usages};
 
-/// Some tokens, with what is found out once for all who read the tokens.
+/// Tokens with shared lookup tables.
 pub(crate) struct Text<'s, 't> {
     pub(crate) tokens: &'s [Token<'t>],
-    /// What each word means; none for other tokens.
+    /// The meaning of each identifier; `None` for other tokens.
     pub(crate) words: Vec<Option<Word>>,
-    /// For an opening bracket, the place of its other end; 0 for other tokens.
+    /// For an opening bracket, the index of the closing bracket; 0 for other tokens.
     closes: Vec<usize>,
-    /// The same from the closing bracket, and one more than the place, so that 0 is for other tokens.
+    /// For a closing bracket, the index of the opening bracket plus one; 0 for other tokens.
     opens: Vec<usize>,
 }
 
 impl<'s, 't> Text<'s, 't> {
-    /// Finds the other ends of all brackets.
+    /// Matches all brackets.
     pub(crate) fn new(tokens: &'s [Token<'t>]) -> Result<Self, Reason> {
-        let words = tokens.iter().map(|token| (token.kind == Kind::Word).then(|| Word::of(&token.text))).collect();
+        let words = tokens.iter().map(|token| (token.kind == TokenKind::Word).then(|| Word::of(&token.text))).collect();
         let (mut closes, mut opens) = (vec![0; tokens.len()], vec![0; tokens.len()]);
         let mut open: Vec<usize> = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
-            if token.kind != Kind::Punct {
+            if token.kind != TokenKind::Punct {
                 continue;
             }
             let opener = match &*token.text {
@@ -78,17 +78,17 @@ impl<'s, 't> Text<'s, 't> {
         self.tokens.get(at).or(self.tokens.last()).map_or(1, |token| token.line as usize)
     }
 
-    /// The other end of the bracket that opens here.
+    /// Returns the index of the bracket that closes this opening bracket.
     pub(crate) fn close(&self, at: usize) -> Option<usize> {
         self.closes.get(at).copied().filter(|&close| close > 0)
     }
 
-    /// The other end of the bracket that closes here.
+    /// Returns the index of the bracket that opens this closing bracket.
     pub(crate) fn open(&self, at: usize) -> Option<usize> {
         self.opens.get(at).and_then(|open| open.checked_sub(1))
     }
 
-    /// Past the token that stands here, and past the whole bracket where one opens here.
+    /// Returns the index after this token, or after the whole bracket if the token opens a bracket.
     pub(crate) fn past(&self, at: usize) -> usize {
         self.close(at).unwrap_or(at) + 1
     }

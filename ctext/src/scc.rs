@@ -1,6 +1,6 @@
 //! Tarjan's strongly connected components, without recursion. Knows numbers only.
 
-/// The sets of nodes that lead to each other. A set comes after all sets that it leads to.
+/// Returns the strongly connected components. A component comes after all components that it has edges to.
 pub(crate) fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
     const UNSEEN: usize = usize::MAX;
     let mut order = vec![UNSEEN; edges.len()];
@@ -13,7 +13,7 @@ pub(crate) fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
         if order[root] != UNSEEN {
             continue;
         }
-        // The nodes on the way, and which of its edges each goes on with.
+        // The nodes on the current path, each with the next edge to follow.
         let mut way = vec![(root, 0)];
         while let Some(&mut (node, ref mut edge)) = way.last_mut() {
             if *edge == 0 && order[node] == UNSEEN {

@@ -1,5 +1,5 @@
-//! What stands before all units: the header, and the files that units include, as the preprocessor gives them. Says of each name who
-//! declares it, and whether a unit that uses it could tell that another unit shares its translation unit.
+//! The text before all units: the header and the files that units include, as the preprocessor prints them. Knows for each name which
+//! declarations it has, and whether a unit that uses the name could detect that another unit shares its translation unit.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -12,11 +12,11 @@ use crate::scan::{Item, Scope, Text, TypeName, Types, Usage, usages};
 use crate::uses::Local;
 use crate::words::{Word, is_emitting};
 
-/// What stands before all units of a merged text.
+/// The text before all units of a merged text.
 #[derive(Debug, Default)]
 pub struct Surroundings {
     pub(crate) macros: HeaderMacros,
-    names: HashMap<Box<[u8]>, Known>,
+    names: HashMap<Box<[u8]>, NameFacts>,
     /// Static functions and variables, in order.
     items: Vec<StaticItem>,
     pub(crate) line_comments: bool,
@@ -25,64 +25,64 @@ pub struct Surroundings {
 /// A declaration of static functions or variables.
 #[derive(Debug)]
 pub(crate) struct StaticItem {
-    /// The C text on one line.
+    /// The C text as one line.
     pub(crate) text: Box<[u8]>,
     pub(crate) names: Vec<Box<[u8]>>,
 }
 
-/// What is known of a name.
+/// The facts about a name.
 #[derive(Debug, Default)]
-struct Known {
-    /// The static items that declare or define the name; none if these cannot be repeated.
+struct NameFacts {
+    /// The indices of the static items that declare or define the name; `None` if the items cannot be copied.
     items: Option<Vec<usize>>,
-    /// True if the name is declared at file scope, as anything but a tag.
+    /// True if the name is declared at file scope, except as a tag.
     is_declared: bool,
-    /// True if the name is the tag of a struct, union or enum, or may be one.
+    /// True if the name is, or may be, the tag of a struct, union or enum.
     is_tag: bool,
     type_name: Option<TypeName>,
-    /// True if code of the header mentions the name.
+    /// True if the header's code uses the name.
     is_mentioned: bool,
-    /// What the header defines or declares under the name for each translation unit.
+    /// The header's private definition or declaration of the name.
     local: Option<Local>,
-    /// True if the header has the body or the initializer.
+    /// True if the header contains the body or the initializer.
     is_complete: bool,
-    /// Set if a use shows that units share a translation unit.
-    state: Option<State>,
-    /// The functions that mention the name.
+    /// `Some` if a use shows that units share a translation unit.
+    evidence: Option<SharingEvidence>,
+    /// The functions that use the name.
     users: Vec<Box<[u8]>>,
-    /// Hashes of declarations that define nothing.
+    /// Hashes of declarations that are not definitions.
     declarations: Vec<[u8; 32]>,
 }
 
 /// Why a use of a name shows that units share a translation unit.
 #[derive(Clone, Debug)]
-enum State {
+enum SharingEvidence {
     /// A variable, or a function with a static variable.
     Own,
-    /// A static declaration whose body or initializer the unit brings.
+    /// A static declaration that the unit completes by a body or an initializer.
     OfUnit,
-    /// What is not understood may be anything.
+    /// A definition that is not understood, and may have state.
     NotUnderstood,
-    /// The address of this static function or constant.
+    /// The definition takes the address of this static function or constant.
     Address(Box<[u8]>),
-    /// A use of this.
+    /// The definition uses this name, which has state.
     Uses(Box<[u8]>),
 }
 
-/// A macro's definition, or that there is none.
+/// A macro's definition; `None` if the macro is undefined.
 type Definition = Option<Box<[u8]>>;
 
 impl Surroundings {
-    /// Reads what a compiler's preprocessor gives with `-E -dD`: text without macros, and all `#define` and `#undef` lines in order.
+    /// Parses the output of a compiler's preprocessor with `-E -dD`: text without macros, and all `#define` and `#undef` lines in order.
     ///
     /// # Errors
-    /// [`Reason::Header`] where no unit may be merged behind such a text.
+    /// [`Reason::Header`] if no unit can be merged after this text.
     pub fn read(preprocessed: &[u8]) -> Result<Self, Reason> {
         let mut found = Self::default();
         let text = found.directives(preprocessed);
         for word in ["__cplusplus", "__OBJC__", "__ASSEMBLER__", "__OPENCL_VERSION__"] {
             if found.macros.has(word.as_bytes()) {
-                return Err(Reason::Header(format!("{word} is defined: not plain C")));
+                return Err(Reason::Header(format!("{word} is defined, so that the header is not plain C")));
             }
         }
         found.line_comments = found.has_line_comments();
@@ -92,7 +92,7 @@ impl Surroundings {
         Ok(found)
     }
 
-    /// Takes the macros in, and returns the text without directives.
+    /// Records the macros, and returns the text without directives.
     fn directives(&mut self, preprocessed: &[u8]) -> Vec<u8> {
         let mut text = Vec::with_capacity(preprocessed.len() / 2);
         let mut pushed: HashMap<Vec<u8>, Vec<Definition>> = HashMap::new();
@@ -105,7 +105,7 @@ impl Surroundings {
             let directive = directive.trim_ascii();
             if let Some(definition) = directive.strip_prefix(b"define ") {
                 let name = name_of(definition);
-                // tcc writes `##` in a way that other text has too: such a macro is one that cannot be read.
+                // tcc prints `##` as text that may also be something else: such a macro cannot be parsed.
                 let is_garbled = definition.windows(4).any(|four| four == b"<a6>") && self.macros.has(b"__TINYC__");
                 let unreadable = [name, b"("].concat();
                 self.macros.define(name, if is_garbled { &unreadable } else { definition });
@@ -127,14 +127,14 @@ impl Surroundings {
         text
     }
 
-    /// False for `-std=c90` and its like, where `//` is two operators.
+    /// False for `-std=c90` and similar, where `//` is two operators.
     fn has_line_comments(&self) -> bool {
         let version = self.macros.text(b"__STDC_VERSION__").unwrap_or_default();
         !self.macros.has(b"__STRICT_ANSI__") || (!version.is_empty() && !version.windows(4).any(|four| four == b"1994"))
     }
 
     fn declarations(&mut self, text: &[u8]) -> Result<(), Reason> {
-        let unclear = |reason: Reason| Reason::Header(format!("in the preprocessed text, {reason}"));
+        let unclear = |reason: Reason| Reason::Header(format!("preprocessed text, {reason}"));
         let tokens = lex(text, true).map_err(unclear)?;
         let text = Text::new(&tokens).map_err(unclear)?;
         let mut types: HashMap<&[u8], TypeName> = HashMap::new();
@@ -175,19 +175,19 @@ impl Surroundings {
         Ok(())
     }
 
-    fn known(&mut self, name: &[u8]) -> &mut Known {
+    fn known(&mut self, name: &[u8]) -> &mut NameFacts {
         if !self.names.contains_key(name) {
-            self.names.insert(name.into(), Known::default());
+            self.names.insert(name.into(), NameFacts::default());
         }
         self.names.entry(name.into()).or_default()
     }
 
-    /// Takes in what is not understood: each of its names may be anything.
+    /// Records text that is not understood: each of its names may have any meaning.
     fn opaque(&mut self, text: &Text<'_, '_>, range: Range<usize>, types: &HashMap<&[u8], TypeName>) {
         for at in range.filter(|&at| text.is_name(at) && !types.contains_key(text.name(at))) {
             let known = self.known(text.name(at));
             (known.is_declared, known.is_tag, known.is_mentioned) = (true, true, true);
-            known.state.get_or_insert(State::NotUnderstood);
+            known.evidence.get_or_insert(SharingEvidence::NotUnderstood);
         }
     }
 
@@ -227,7 +227,7 @@ impl Surroundings {
             if !is_definition {
                 let hash = declaration_hash(text, item, declarator.part.clone());
                 self.known(name).declarations.push(hash);
-                // A prototype may come before the definition.
+                // A prototype may precede the definition.
                 if item.is_static {
                     self.known(name).local.get_or_insert(Local::of(item, declarator));
                 }
@@ -235,17 +235,19 @@ impl Surroundings {
             }
             if item.is_static && is_emitted {
                 let name = String::from_utf8_lossy(name);
-                return Err(Reason::Header(format!("{name} has an attribute that makes each unit emit it")));
+                return Err(Reason::Header(format!(
+                    "{name} has an attribute that makes each unit emit the definition"
+                )));
             }
             if !item.is_static && !item.is_inline {
                 let name = String::from_utf8_lossy(name);
-                return Err(Reason::Header(format!("{name} is defined for others, in each unit")));
+                return Err(Reason::Header(format!("{name} is an external definition, which each unit would repeat")));
             }
             let local = Local::of(item, declarator);
             let known = self.known(name);
             known.is_complete |= declarator.is_function || declarator.initializer.is_some();
             if local == Local::Variable {
-                known.state = Some(State::Own);
+                known.evidence = Some(SharingEvidence::Own);
             }
             if item.is_static {
                 known.local = Some(local);
@@ -255,7 +257,7 @@ impl Surroundings {
         if let (Some(body), Some(function)) = (&item.body, function) {
             self.body(text, function, body.clone(), types);
         }
-        // What a constant points to is seen through the constant.
+        // A use of a constant pointer also uses the object that it points to.
         if let [declarator] = &item.declarators[..]
             && let (Some(initializer), Some(name)) = (&declarator.initializer, function)
         {
@@ -264,7 +266,7 @@ impl Surroundings {
         Ok(())
     }
 
-    /// Keeps a static item, so that a unit can have a copy of its own.
+    /// Keeps a static item, so that a unit can have its own copy.
     fn keep(&mut self, text: &Text<'_, '_>, item: &Item) {
         let names: Vec<Box<[u8]>> =
             item.declarators.iter().filter_map(|declarator| Some(text.name(declarator.name?).into())).collect();
@@ -276,15 +278,15 @@ impl Surroundings {
         self.items.push(StaticItem { text: words.join(&b' ').into(), names });
     }
 
-    /// Takes in what a function's body mentions.
+    /// Records the names that a function's body uses.
     fn body(&mut self, text: &Text<'_, '_>, function: &[u8], body: Range<usize>, types: Types<'_>) {
-        // How words are used is found out for the body alone.
+        // Uses are classified within the body only.
         let Ok(inner) = Text::new(&text.tokens[body.clone()]) else { return };
         let usages = usages(&inner, types);
         let mut seen: HashSet<&[u8]> = HashSet::new();
         for (at, usage) in usages.into_iter().enumerate() {
             if inner.word(at) == Some(Word::Static) {
-                self.known(function).state = Some(State::Own);
+                self.known(function).evidence = Some(SharingEvidence::Own);
             }
             if !inner.is_name(at) || matches!(usage, Usage::Member | Usage::Attribute) {
                 continue;
@@ -300,29 +302,29 @@ impl Surroundings {
             }
             let shows_address = known.local.is_some_and(|local| !local.is_plain_use(&inner, at));
             if shows_address {
-                self.known(function).state.get_or_insert(State::Address(name.into()));
+                self.known(function).evidence.get_or_insert(SharingEvidence::Address(name.into()));
             }
         }
     }
 
-    /// What the header declares and leaves to the unit is another thing in each unit, and so is what uses the declaration.
+    /// A name that the header declares and the unit defines differs in each unit, and so does everything that uses the name.
     fn incomplete(&mut self) {
         for known in self.names.values_mut().filter(|known| known.local.is_some() && !known.is_complete) {
-            known.state.get_or_insert(State::OfUnit);
+            known.evidence.get_or_insert(SharingEvidence::OfUnit);
         }
     }
 
-    /// A function that uses something with state has state.
+    /// A function that uses a name with state has state.
     fn spread_state(&mut self) {
         let mut todo: Vec<Box<[u8]>> =
-            self.names.iter().filter(|(_, known)| known.state.is_some()).map(|(name, _)| name.clone()).collect();
+            self.names.iter().filter(|(_, known)| known.evidence.is_some()).map(|(name, _)| name.clone()).collect();
         while let Some(name) = todo.pop() {
             let users = self.names.get(&name).map(|known| known.users.clone()).unwrap_or_default();
             for user in users {
                 if let Some(known) = self.names.get_mut(&user)
-                    && known.state.is_none()
+                    && known.evidence.is_none()
                 {
-                    known.state = Some(State::Uses(name.clone()));
+                    known.evidence = Some(SharingEvidence::Uses(name.clone()));
                     todo.push(user);
                 }
             }
@@ -341,7 +343,7 @@ impl Surroundings {
         self.names.get(name).is_some_and(|known| known.is_mentioned)
     }
 
-    /// The static items that declare or define a name.
+    /// Returns the indices of the static items that declare or define a name.
     pub(crate) fn static_items(&self, name: &[u8]) -> Option<&[usize]> {
         self.names.get(name)?.items.as_deref()
     }
@@ -350,7 +352,7 @@ impl Surroundings {
         &self.items[index]
     }
 
-    /// True if each unit has its own of what the header defines under the name.
+    /// True if the header's definition of the name is private to each unit.
     pub(crate) fn is_local(&self, name: &[u8]) -> bool {
         self.names.get(name).is_some_and(|known| known.local.is_some())
     }
@@ -359,46 +361,48 @@ impl Surroundings {
         self.names.get(name)?.type_name
     }
 
-    /// True if the header has this very declaration.
+    /// True if the header has exactly this declaration.
     pub(crate) fn has_declaration(&self, name: &[u8], hash: &[u8; 32]) -> bool {
         self.names.get(name).is_some_and(|known| known.declarations.contains(hash))
     }
 
-    /// True if the use of a name at this token of a unit tells that units share a translation unit.
+    /// True if this use of a name shows that units share a translation unit.
     pub(crate) fn shows_sharing(&self, text: &Text<'_, '_>, at: usize) -> bool {
         self.names.get(text.name(at)).is_some_and(|known| {
             known.is_declared
-                && (known.state.is_some() || known.local.is_some_and(|local| !local.is_plain_use(text, at)))
+                && (known.evidence.is_some() || known.local.is_some_and(|local| !local.is_plain_use(text, at)))
         })
     }
 }
 
 impl Surroundings {
-    /// Why a use of a name shows that units share a translation unit, for people to read.
+    /// Describes why a use of a name shows that units share a translation unit.
     pub(crate) fn why_shown(&self, name: &[u8]) -> String {
         let mut at = name;
-        let mut way = String::new();
+        let mut path = String::new();
         for _ in 0..MOST_STEPS {
-            let Some(state) = self.names.get(at).and_then(|known| known.state.as_ref()) else { break };
-            match state {
-                State::Own => return way + "has a variable",
-                State::OfUnit => return way + "is defined by each unit",
-                State::NotUnderstood => return way + "is not understood",
-                State::Address(other) => return way + "takes the address of " + &String::from_utf8_lossy(other),
-                State::Uses(other) => {
-                    way = format!("uses {}, which ", String::from_utf8_lossy(other));
+            let Some(evidence) = self.names.get(at).and_then(|known| known.evidence.as_ref()) else { break };
+            match evidence {
+                SharingEvidence::Own => return path + "has a variable",
+                SharingEvidence::OfUnit => return path + "is defined by each unit separately",
+                SharingEvidence::NotUnderstood => return path + "is not understood",
+                SharingEvidence::Address(other) => {
+                    return path + "takes the address of " + &String::from_utf8_lossy(other);
+                }
+                SharingEvidence::Uses(other) => {
+                    path = format!("uses {}, which ", String::from_utf8_lossy(other));
                     at = other;
                 }
             }
         }
-        way + "has an address of its own in each unit"
+        path + "has a separate address in each unit"
     }
 }
 
-/// How far the way to a state is followed.
+/// The maximum number of `Uses` steps in a description.
 const MOST_STEPS: usize = 64;
 
-/// A hash of a declaration's words.
+/// Returns a hash of a declaration's tokens.
 pub(crate) fn declaration_hash(text: &Text<'_, '_>, item: &Item, part: Range<usize>) -> [u8; 32] {
     let mut fields = Fields::new(b"declaration");
     fields.tokens(&text.tokens[item.specifiers.clone()]);
@@ -406,7 +410,7 @@ pub(crate) fn declaration_hash(text: &Text<'_, '_>, item: &Item, part: Range<usi
     fields.finish()
 }
 
-/// Where something that is not understood ends.
+/// Returns the index after a declaration that is not understood.
 fn skip(text: &Text<'_, '_>, start: usize) -> usize {
     let mut at = start;
     while at < text.tokens.len() {

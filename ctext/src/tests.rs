@@ -1,4 +1,4 @@
-//! The preprocessor against those of real compilers: where it does not refuse a text, it must agree with all of them.
+//! Compares the preprocessor with real compilers: for each text that it does not refuse, it must agree with all of them.
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "the walls are the product's")]
 
@@ -41,7 +41,7 @@ fn compilers() -> Vec<&'static str> {
     ["gcc", "clang", "clang-19"].into_iter().filter(is_here).collect()
 }
 
-/// A text as a compiler's preprocessor gives it, in tokens; none if the compiler refuses the text, or the tokens cannot be told apart.
+/// Returns a compiler's preprocessed tokens; `None` if the compiler refuses the text, or the tokens cannot be separated.
 fn expanded_by(compiler: &str, text: &str) -> Option<Vec<String>> {
     let mut child = Command::new(compiler)
         .args(["-E", "-P", "-w", "-x", "c", "-"])
@@ -60,7 +60,7 @@ fn words(text: &[u8]) -> Option<Vec<String>> {
     Some(tokens.iter().map(|token| String::from_utf8_lossy(&token.text).into_owned()).collect())
 }
 
-/// A text as this crate gives it, in tokens.
+/// Returns this crate's preprocessed tokens.
 fn expanded(text: &str) -> Result<Vec<String>, Reason> {
     let header = HeaderMacros::default();
     let mut macros = Macros::new(&header, true);

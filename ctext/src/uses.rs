@@ -1,16 +1,16 @@
-//! Whether a use of a static function or constant can tell its address from another's. Knows nothing of who defines what.
+//! Decides whether a use of a static function or constant can distinguish its address from another's. Does not know the definitions.
 
-use crate::lexer::Kind;
+use crate::lexer::TokenKind;
 use crate::scan::{Declarator, Item, Text};
 use crate::words::Word;
 
-/// What has an address of its own in each translation unit.
+/// A definition that has a separate address in each translation unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Local {
     Function,
     /// A constant number or pointer.
     Scalar,
-    /// An array of constant numbers or pointers, with one dimension.
+    /// A one-dimensional array of constant numbers or pointers.
     Array,
     /// Any other constant.
     Constant,
@@ -19,7 +19,7 @@ pub(crate) enum Local {
 }
 
 impl Local {
-    /// What a declaration that defines something defines.
+    /// Classifies a definition.
     pub(crate) fn of(item: &Item, declarator: &Declarator) -> Self {
         if declarator.is_function {
             return Self::Function;
@@ -34,7 +34,7 @@ impl Local {
         }
     }
 
-    /// True if the use at this token needs no address: a call, an index, a value, a size.
+    /// True if this use needs no address: a call, an index, a value, a size.
     pub(crate) fn is_plain_use(self, text: &Text<'_, '_>, at: usize) -> bool {
         if is_sized(text, at) {
             return self != Self::Variable;
@@ -64,7 +64,7 @@ fn is_sized(text: &Text<'_, '_>, at: usize) -> bool {
     }
 }
 
-/// True if a unary `&` stands before the name, or before parentheses around it; or where that cannot be told.
+/// True if a unary `&` precedes the name or the parentheses around it, or if that cannot be decided.
 fn takes_address(text: &Text<'_, '_>, at: usize) -> bool {
     let mut before = at;
     loop {
@@ -77,10 +77,10 @@ fn takes_address(text: &Text<'_, '_>, at: usize) -> bool {
     if !text.is(before, "&") {
         return false;
     }
-    // A binary `&` stands behind an operand. Behind a parenthesis there may be a cast.
+    // A binary `&` follows an operand. A closing parenthesis may end a cast.
     let operand = before.checked_sub(1).is_some_and(|operand| {
         let kind = text.tokens[operand].kind;
-        matches!(text.word(operand), Some(Word::Name)) || kind == Kind::Number || text.is(operand, "]")
+        matches!(text.word(operand), Some(Word::Name)) || kind == TokenKind::Number || text.is(operand, "]")
     });
     !operand
 }

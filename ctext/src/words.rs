@@ -1,6 +1,6 @@
-//! The words of C and of its common dialects that the scanner has to tell apart. A table, nothing more.
+//! The keywords of C and its common dialects that the scanner distinguishes. Tables only.
 
-/// Attributes that say something of the code or the type, and nothing of the symbol or of other code. Without the underscores around.
+/// Attributes that affect only the code or the type, and not the symbol or other code. Without the surrounding underscores.
 const HARMLESS: [&[u8]; 46] = [
     b"access",
     b"aligned",
@@ -50,21 +50,21 @@ const HARMLESS: [&[u8]; 46] = [
     b"zero_call_used_regs",
 ];
 
-/// Attributes by which a definition may be replaced by, or is, another.
+/// Attributes that let another definition replace a definition, or make it an alias.
 const REPLACEABLE: [&[u8]; 9] =
     [b"weak", b"weakref", b"alias", b"ifunc", b"symver", b"gnu_inline", b"copy", b"selectany", b"weak_import"];
 
-/// What an attribute means to the scanner.
+/// The meaning of an attribute for the scanner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttributeKind {
     Harmless,
-    /// Another definition may stand for this one.
+    /// Another definition may replace the definition.
     Replaceable,
-    /// Anything else: a section, a constructor, or an attribute that the scanner does not know.
+    /// Any other effect: a section, a constructor, or an attribute that the scanner does not know.
     Other,
 }
 
-/// Attributes for which a compiler emits a static definition that nothing uses.
+/// Attributes that make a compiler emit an unused static definition.
 const EMITTING: [&[u8]; 7] =
     [b"constructor", b"destructor", b"used", b"retain", b"init_priority", b"externally_visible", b"ifunc"];
 
@@ -72,12 +72,11 @@ fn bare(name: &[u8]) -> &[u8] {
     name.strip_prefix(b"__").and_then(|name| name.strip_suffix(b"__")).unwrap_or(name)
 }
 
-/// True for an attribute for which a compiler emits a static definition that nothing uses.
+/// True for an attribute that makes a compiler emit an unused static definition.
 pub(crate) fn is_emitting(name: &[u8]) -> bool {
     EMITTING.contains(&bare(name))
 }
 
-/// Looks an attribute up.
 pub(crate) fn attribute(name: &[u8]) -> AttributeKind {
     let bare = bare(name);
     if HARMLESS.contains(&bare) {
@@ -89,40 +88,40 @@ pub(crate) fn attribute(name: &[u8]) -> AttributeKind {
     }
 }
 
-/// What a word means to the scanner.
+/// The meaning of an identifier for the scanner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
-    /// Any identifier.
+    /// An ordinary identifier.
     Name,
     Static,
     Extern,
     Typedef,
     Inline,
     ThreadLocal,
-    /// A word that may stand among a declaration's specifiers and says nothing of interest.
+    /// A declaration specifier that the scanner ignores.
     Specifier,
     Const,
     Volatile,
-    /// `restrict` and its like: only behind a `*`.
+    /// `restrict` and similar qualifiers: only after a `*`.
     Qualifier,
     /// A type of the language, or of a standard header.
     Type,
     /// `struct`, `union`.
     Record,
     Enum,
-    /// `__attribute__`, `__declspec`, `_Alignas`: something in parentheses belongs to it.
+    /// `__attribute__`, `__declspec`, `_Alignas`: arguments in parentheses follow.
     Attribute,
-    /// `typeof`, `_BitInt`: a type in parentheses belongs to it.
+    /// `typeof`, `_BitInt`: a type in parentheses follows.
     TypeOf,
     /// `_Atomic`, with or without a type in parentheses.
     Atomic,
     StaticAssert,
     Asm,
-    /// A word of a statement or an expression.
+    /// A keyword of a statement or an expression.
     Statement,
-    /// `__builtin_LINE` and what else differs with the place in the text.
-    Place,
-    /// `__func__` and its like.
+    /// `__builtin_LINE` and other builtins that depend on the position in the text.
+    SourcePosition,
+    /// `__func__` and similar names.
     FunctionName,
     OffsetOf,
 }
@@ -162,7 +161,9 @@ impl Word {
             | b"__label__" | b"__try" | b"__except" | b"__finally" | b"__leave" | b"__real__" | b"__imag__" => {
                 Self::Statement
             }
-            b"__builtin_LINE" | b"__builtin_FILE" | b"__builtin_COLUMN" | b"__builtin_source_location" => Self::Place,
+            b"__builtin_LINE" | b"__builtin_FILE" | b"__builtin_COLUMN" | b"__builtin_source_location" => {
+                Self::SourcePosition
+            }
             b"__func__"
             | b"__FUNCTION__"
             | b"__PRETTY_FUNCTION__"
@@ -174,7 +175,7 @@ impl Word {
         }
     }
 
-    /// Whether a unit could define it: it is neither the language's nor the compiler's.
+    /// True if a unit could define the name: it is no keyword and no builtin of the compiler.
     pub(crate) fn is_name(self) -> bool {
         matches!(self, Self::Name | Self::OffsetOf)
     }

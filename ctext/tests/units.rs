@@ -184,7 +184,7 @@ fn each_expectedwith_its_smallest_text() {
         ("int more; ENTRY { return x; }", Reason::ExtraSymbol(name("more"))),
         ("int entry_0(int); ENTRY { return entry_0(x); }", Reason::OtherEntry(name("entry_0"))),
         ("static int a(void) { return *__func__; }\nENTRY { return a(); }", Reason::FunctionName { line: 1 }),
-        ("ENTRY { return __COUNTER__; }", Reason::Place { line: 1, name: name("__COUNTER__") }),
+        ("ENTRY { return __COUNTER__; }", Reason::SourcePosition { line: 1, name: name("__COUNTER__") }),
         ("static int twice(int n) { return n; }\nENTRY { return x; }", taken("twice", Owner::Header)),
         ("struct boxed { int n, m; };\nENTRY { return x; }", taken("boxed", Owner::Header)),
         ("static int abs(int n) { return n; }\nENTRY { return abs(x); }", taken("abs", Owner::Compiler)),
@@ -193,7 +193,7 @@ fn each_expectedwith_its_smallest_text() {
             "static int a;\nENTRY { struct { int a; } s = {a: x}; return s.a + a; }",
             Reason::SeveralMeanings { line: 2, name: name("a") },
         ),
-        ("extern int late(long); ENTRY { return x; }", Reason::DeclaredOtherwise(name("late"))),
+        ("extern int late(long); ENTRY { return x; }", Reason::ConflictingDeclaration(name("late"))),
         ("ENTRY { return unknown(x); }", Reason::Undeclared { line: 1, name: name("unknown") }),
         ("ENTRY { extern int a; return a; }", Reason::BlockDeclaration { line: 1 }),
         (

@@ -1,10 +1,10 @@
-//! The words of a command line, gathered from any mixture of sources, and paths among them that nothing takes for an option.
+//! The arguments of a command line, built in order, and paths written so that no compiler reads a path as an option.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// A path as one argument that no compiler takes for an option (`-x`), a response file (`@x`) or a place below the sysroot
-/// (`-I=x`). The slash is every host's: plans are the same everywhere.
+/// Returns a path as one argument that no compiler reads as an option (`-x`), a response file (`@x`) or a path below the sysroot
+/// (`-I=x`). The slash is `/` on every host, so that plans are the same everywhere.
 pub(crate) fn path_word(path: &Path) -> OsString {
     let mut word = OsString::new();
     if let Some(b'-' | b'@' | b'=') = path.as_os_str().as_encoded_bytes().first() {
@@ -14,7 +14,7 @@ pub(crate) fn path_word(path: &Path) -> OsString {
     word
 }
 
-/// Words in order, of any mixture of sources.
+/// Arguments in order.
 #[derive(Default)]
 pub(crate) struct Args(pub(crate) Vec<OsString>);
 
@@ -34,7 +34,7 @@ impl Args {
         self
     }
 
-    /// `-Ipath`: joined, so that nothing the path begins with matters.
+    /// `-Ipath`: the joined form works for a path with any first character.
     pub(crate) fn joined(&mut self, flag: &str, value: impl AsRef<OsStr>) -> &mut Self {
         let mut word = OsString::from(flag);
         word.push(value);

@@ -1,5 +1,5 @@
-//! What an object depends on beyond its command line, text and included files, for whoever keeps objects for other builds: parts of
-//! the compiler, the processor that `native` means, and flags and words that make an object good for one build only.
+//! What an object depends on beyond its command line, its text and the included files: parts of the compiler, the processor that
+//! `native` means, and flags and macros that make an object valid for one build only.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -11,18 +11,18 @@ use crate::job::{Flags, Header};
 use crate::plan::Step;
 use crate::response::Syntax;
 
-/// The files, beside the driver, that decide what a compiler makes of a text.
+/// The files, beside the driver, that decide what code a compiler generates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompilerParts {
-    /// Programs that the driver starts; it says where they are when asked with `-print-prog-name=NAME`.
+    /// Programs that the driver starts; the driver prints the path of each for `-print-prog-name=NAME`.
     pub programs: &'static [&'static str],
-    /// Libraries that the driver's own code is in: a folder relative to the driver's, and what their names begin with.
+    /// Libraries that contain the driver's own code: a directory relative to the driver's directory, and a prefix of the file names.
     pub libraries: &'static [(&'static str, &'static str)],
 }
 
 impl CompilerParts {
-    /// Those of a family. gcc's driver is the same program for years; clang's may be a small one before `libclang-cpp` and `libLLVM`
-    /// (Debian, Fedora), as `cl` is before `c1.dll` and `c2.dll`.
+    /// Returns the parts of a family's compilers. gcc's driver stays the same program for years; clang's driver may be a small program
+    /// before `libclang-cpp` and `libLLVM` (Debian, Fedora), as `cl` is before `c1.dll` and `c2.dll`.
     #[must_use]
     pub fn of(family: Family) -> Self {
         let none: &[&str] = &[];
@@ -46,7 +46,7 @@ impl CompilerParts {
     }
 }
 
-/// Flags whose objects belong to one build: they name files beside the object, or read some that no list of dependencies has.
+/// Flags whose objects belong to one build: they name files beside the object, or read files that no list of dependencies contains.
 const PRIVATE: [&str; 15] = [
     "-save-temps",
     "--save-temps",
@@ -65,38 +65,38 @@ const PRIVATE: [&str; 15] = [
     "-fmodules",
 ];
 
-/// Words in a unit's text that make other code at another time or in another place, or read a file that no list of dependencies has.
+/// Text in a unit whose code differs with the time or the path of the build, or that reads a file that no list of dependencies contains.
 const FLEETING: [&[u8]; 5] = [b"__DATE__", b"__TIME__", b"__TIMESTAMP__", b"__BASE_FILE__", b".incbin"];
 
-/// Why an object made so is good for one build only; none where it may serve others.
+/// Returns why an object is valid for one build only, or `None` if the object can be cached.
 #[must_use]
 pub fn uncacheable_reason(compiler: &Compiler, flags: &Flags, header: Header<'_>, text: &[u8]) -> Option<&'static str> {
     if words(compiler, flags).any(|word| PRIVATE.iter().any(|flag| word.starts_with(flag))) {
-        return Some("a flag makes objects that belong to one build");
+        return Some("a compiler flag makes the object valid for one build only");
     }
     if compiler.family == Family::Msvc && matches!(header, Header::Pch(_)) {
         // The linker compares a mark in the object with one in the PCH's own object (LNK2011).
-        return Some("an object of cl belongs to its precompiled header");
+        return Some("an object of cl is valid with its own precompiled header only");
     }
     if names_processor(compiler, flags) && ask_processor(compiler, flags).is_none() {
-        return Some("the compiler does not say what processor it compiles for");
+        return Some("the compiler does not report which processor it compiles for");
     }
     let begins = |at: usize| FLEETING.iter().any(|word| text[at..].starts_with(word));
     let fleeting = (0..text.len()).any(|at| matches!(text[at], b'_' | b'.') && begins(at));
-    fleeting.then_some("the unit asks for the time, or reads a file that the compiler does not note")
+    fleeting.then_some("the unit uses __TIME__, __DATE__, __TIMESTAMP__, __BASE_FILE__ or .incbin")
 }
 
-/// Whether the working directory is in the object.
+/// True if the object contains the working directory.
 #[must_use]
-pub fn tells_directory(compiler: &Compiler, flags: &Flags) -> bool {
+pub fn contains_directory(compiler: &Compiler, flags: &Flags) -> bool {
     flags.debug || words(compiler, flags).any(|word| word.starts_with("-g") || word.starts_with("-Z"))
 }
 
-/// What may stand before the name of a file in one word.
+/// Prefixes that may be joined to the name of a file in one argument.
 const GLUED: [&str; 8] = ["@", "-T", "-include", "-imacros", "-include-pch", "-l:", "-B", "-Fp"];
 
-/// Names of files that a word of a command line may have in it, such as `-specs=FILE`, `-Wl,--version-script,FILE` or `@FILE`; most are
-/// none. Macros are left out, whose values no compiler opens.
+/// Returns possible file names in an argument such as `-specs=FILE`, `-Wl,--version-script,FILE` or `@FILE`; most of the names are no
+/// files. Macro definitions are left out, because no compiler opens their values.
 pub fn possible_files(word: &str) -> impl Iterator<Item = &Path> {
     let is_macro = word.starts_with("-D") || word.starts_with("-U");
     let whole = (!is_macro).then_some(word).into_iter();
@@ -104,7 +104,7 @@ pub fn possible_files(word: &str) -> impl Iterator<Item = &Path> {
         std::iter::once(word).chain(word.contains(',').then(|| word.split(',')).into_iter().flatten())
     });
     let values = parts.flat_map(|part| {
-        // Of A=B=FILE the file may begin behind either sign.
+        // In A=B=FILE the file may begin after either sign.
         let behind = part.match_indices('=').map(|(at, _)| &part[at + 1..]);
         std::iter::once(part).chain(behind)
     });
@@ -115,20 +115,25 @@ pub fn possible_files(word: &str) -> impl Iterator<Item = &Path> {
     names.filter(|name| !name.is_empty()).map(Path::new)
 }
 
-/// Flags that make the compiler read files whose names it makes up itself, unless their value is a file.
+/// Flags that make the compiler read files under generated names, unless the value of the flag is a file.
 const PROFILES: [&str; 5] =
     ["-fprofile-use", "-fprofile-instr-use", "-fauto-profile", "-fbranch-probabilities", "-fprofile-sample-use"];
 
-/// Why the files that a compiler with these arguments reads cannot be known; none where they can. `is_file` says which names are files'.
+/// Returns why the files that a compiler with these arguments reads cannot be known, or `None` if they can. `is_file` is true for names
+/// of existing files.
 #[must_use]
-pub fn why_unknown(compiler: &Compiler, flags: &Flags, is_file: &dyn Fn(&Path) -> bool) -> Option<&'static str> {
+pub fn unknown_inputs_reason(
+    compiler: &Compiler,
+    flags: &Flags,
+    is_file: &dyn Fn(&Path) -> bool,
+) -> Option<&'static str> {
     let mut profiles = words(compiler, flags).filter(|word| PROFILES.iter().any(|flag| word.starts_with(flag)));
     let unknown = profiles.any(|word| !word.split_once('=').is_some_and(|(_, value)| is_file(Path::new(value))));
-    unknown.then_some("a flag makes the compiler look for profiles under names of its own")
+    unknown.then_some("a compiler flag makes the compiler read profiles whose names it generates")
 }
 
-/// The words that make gcc's and clang's drivers print the commands that they would run for a unit and its link, with everything that
-/// files and variables have added.
+/// Returns the arguments that make gcc's and clang's drivers print the commands for a unit and its link, including everything that
+/// configuration files and environment variables add.
 pub(crate) fn configuration_words(flags: &Flags) -> Vec<OsString> {
     let mut args = Args::default();
     args.push_all([flags.optimize.flag()]);
@@ -143,17 +148,17 @@ pub(crate) fn configuration_words(flags: &Flags) -> Vec<OsString> {
         args.joined("-D", define);
     }
     args.push_all(["-MD", "-MF", "mjit-cc-unit.d", "-###", "-x", "c", "-", "-x", "none"]);
-    // -E is the linker's here. What stands in a compiler's place and sends work elsewhere takes a line with -E for a question.
+    // -E is the linker's here: distributing wrappers treat a line with -E as a query and do not send it to another machine.
     args.push_all(["-Xlinker", "-E"]).push_all(&flags.ldflags);
     args.0
 }
 
-/// Whether the list of files that a compiler reads would not have all of them, by the driver's answer: something else than the flags
-/// has added `-MMD` to the words.
+/// True if the compiler's list of read files would be incomplete, according to the driver's answer: something other than the flags
+/// has added `-MMD` to the arguments.
 #[must_use]
 pub fn hides_inputs(family: Family, answer: &[u8]) -> bool {
     let answer = String::from_utf8_lossy(answer);
-    // Commands begin with a space.
+    // The driver indents commands by a space.
     let commands = || answer.lines().filter(|line| line.starts_with(' '));
     let has = |line: &str, flag: &str| line.split_whitespace().any(|word| word.trim_matches('"') == flag);
     match family {
@@ -163,13 +168,13 @@ pub fn hides_inputs(family: Family, answer: &[u8]) -> bool {
     }
 }
 
-/// Whether the flags leave it to the compiler's own processor what code is made.
+/// True if the flags tell the compiler to generate code for the processor of the build machine.
 fn names_processor(compiler: &Compiler, flags: &Flags) -> bool {
     words(compiler, flags).any(|word| word.ends_with("=native"))
 }
 
-/// The process whose output says what `native` means on this machine ([`processor`] reads it); none where the flags do not say
-/// `native`, and where the compiler cannot be asked.
+/// Returns the process whose output says what `native` means on this machine ([`processor`] reads the output), or `None` if the flags
+/// do not contain `native` or the compiler has no such query.
 #[must_use]
 pub fn ask_processor(compiler: &Compiler, flags: &Flags) -> Option<Step> {
     let heard = matches!(compiler.family, Family::Gcc | Family::Clang);
@@ -182,7 +187,7 @@ pub fn ask_processor(compiler: &Compiler, flags: &Flags) -> Option<Step> {
     })
 }
 
-/// The processor out of the answer: the words for it on the command line of the compiler proper, sorted. Empty where it has none.
+/// Reads the processor from the answer: the sorted arguments for the compiler proper. Empty if the answer names no processor.
 #[must_use]
 pub fn processor(answer: &[u8]) -> Vec<String> {
     let answer = String::from_utf8_lossy(answer);
@@ -258,7 +263,8 @@ mod tests {
 
     #[test]
     fn profiles_without_a_file_are_looked_for_anywhere() {
-        let why = |word: &str| why_unknown(&gcc(), &flags(&[word]), &|path| path == Path::new("a.gcda")).is_some();
+        let why =
+            |word: &str| unknown_inputs_reason(&gcc(), &flags(&[word]), &|path| path == Path::new("a.gcda")).is_some();
         assert!(why("-fprofile-use") && why("-fprofile-use=dir"));
         assert!(!why("-fprofile-use=a.gcda") && !why("-fprofile-generate"));
     }

@@ -1,9 +1,9 @@
-//! Under which names compilers are looked for. Which of them are there, and who they really are, the probe tells.
+//! The names under which compilers are searched for. The probe finds out which of the programs exist and which compiler each is.
 
 use crate::compiler::{Compiler, Family};
 use crate::target::{Arch, Env, Os, Target};
 
-/// The compilers a user can ask for by name.
+/// The compilers that a user can request by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// GCC.
@@ -20,10 +20,10 @@ pub enum Choice {
     Tcc,
 }
 
-/// The releases of clang that distributions install under a name of their own only.
+/// The releases of clang that distributions install under a versioned name only.
 const CLANG_RELEASES: std::ops::RangeInclusive<u32> = 11..=22;
 
-/// The releases of gcc that distributions install beside their own.
+/// The releases of gcc that distributions install beside the default release.
 const GCC_RELEASES: std::ops::RangeInclusive<u32> = 9..=16;
 
 impl Choice {
@@ -43,7 +43,7 @@ impl Choice {
         Self::NAMES.iter().find(|(_, choice)| *choice == self).map_or("unknown", |(name, _)| name)
     }
 
-    /// Whether a compiler is what this choice means.
+    /// True if the compiler matches this choice.
     #[must_use]
     pub fn accepts(self, compiler: &Compiler) -> bool {
         match self {
@@ -57,7 +57,8 @@ impl Choice {
     }
 }
 
-/// The command lines to try, best first, for a choice (or none) and a target triple as the user wrote it (or none).
+/// Returns the command lines to try, best first. `choice` is `None` if the user requested no compiler; `target` is the triple as the
+/// user wrote it, and the parsed triple.
 #[must_use]
 pub fn candidates(choice: Option<Choice>, target: Option<(&str, &Target)>) -> Vec<Vec<String>> {
     let Some((triple, target)) = target else {
@@ -97,7 +98,7 @@ pub fn candidates(choice: Option<Choice>, target: Option<(&str, &Target)>) -> Ve
     }
 }
 
-/// Cross gcc is called after its target, in GNU's spelling and without a vendor on Debian.
+/// Returns the names of a cross gcc, which is named after its target: in GNU's spelling, and without a vendor on Debian.
 fn gcc_names(triple: &str, target: &Target) -> Vec<String> {
     let Target { arch, os, env } = target;
     let mut names = vec![format!("{triple}-gcc")];
@@ -124,7 +125,7 @@ fn words(names: &[&str]) -> Vec<Vec<String>> {
     names.iter().map(|&name| vec![name.to_owned()]).collect()
 }
 
-/// The names under which any compiler known here may be installed, for a survey of a machine.
+/// Returns the names under which any known compiler may be installed, for a survey of a machine.
 #[must_use]
 pub fn survey_names() -> Vec<String> {
     let plain =
@@ -134,16 +135,16 @@ pub fn survey_names() -> Vec<String> {
     plain.iter().map(|&name| name.to_owned()).chain(gccs).chain(clangs).collect()
 }
 
-/// Linkers by the names that compilers call them by.
+/// The file names of the linkers that compilers call.
 pub const LINKERS: [&str; 7] = ["ld", "ld.bfd", "ld.gold", "ld.lld", "lld-link", "mold", "wild"];
 
-/// The command that usually installs what a choice and a target need, by the package manager that the machine has.
+/// Returns the command that usually installs what a choice and a target need, for a machine with this package manager.
 #[must_use]
 pub fn install_hint(manager: PackageManager, choice: Option<Choice>, target: Option<&Target>) -> String {
     let foreign = |target: &Target| matches!(target.os, Os::MacOs | Os::FreeBsd | Os::OpenBsd | Os::NetBsd);
     let usual = match target {
         Some(target) if target.env == Env::Msvc => Choice::Msvc,
-        // Distributions have no gcc for it; every clang compiles for every system.
+        // Distributions have no gcc for this target; every clang compiles for every system.
         Some(target) if foreign(target) => Choice::Clang,
         _ => Choice::Gcc,
     };
@@ -154,7 +155,7 @@ pub fn install_hint(manager: PackageManager, choice: Option<Choice>, target: Opt
     let for_32_bits = target.is_some_and(|target| target.arch == Arch::X86);
     let musl = target.is_some_and(|target| target.env == Env::Musl);
     if let (Apt, Some(Target { arch, os: Os::Linux, env: Env::Gnu })) = (manager, target) {
-        // Debian's cross compilers are called after their targets, without underscores.
+        // Debian names its cross compilers after their targets, without underscores.
         return format!("apt-get install gcc-{}-linux-gnu", arch.to_string().replace('_', "-"));
     }
     let package = match (choice, manager) {
@@ -189,7 +190,7 @@ pub fn install_hint(manager: PackageManager, choice: Option<Choice>, target: Opt
     format!("{command} {package}")
 }
 
-/// Package managers whose names of packages are known here.
+/// Package managers whose package names are known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PackageManager {
     /// Debian, Ubuntu.
@@ -209,7 +210,7 @@ pub enum PackageManager {
 }
 
 impl PackageManager {
-    /// The program that shows that a machine has it, for each.
+    /// For each package manager, the program whose presence shows that the machine uses it.
     pub const PROGRAMS: [(&'static str, Self); 7] = [
         ("apt-get", Self::Apt),
         ("dnf", Self::Dnf),

@@ -1,5 +1,5 @@
-//! What the user's own words for a compiler of gcc's kind mean for a job: which of them a step is given. `link` knows which concern a link, and
-//! `refused` which keep the compiler from making an object. Knows names of flags and starts no compiler.
+//! The meaning of the user's flags for gcc, clang and tcc: which flags each step gets. `link` knows which flags concern a link, and
+//! `refused` which flags keep the compiler from making an object. Knows names of flags and starts no compiler.
 
 mod link;
 mod refused;
@@ -9,10 +9,10 @@ use std::ffi::{OsStr, OsString};
 pub(crate) use link::concern_link;
 pub(crate) use refused::refused;
 
-/// A flag, or a flag and the value behind it.
+/// A flag, or a flag and its value.
 type Flag<'a> = &'a [OsString];
 
-/// Flags whose value is a word of its own (gcc's manual, "Option Index"; clang's `Options.td`). With a value joined to them they are longer.
+/// Flags whose value is a separate argument (gcc's manual, "Option Index"; clang's `Options.td`).
 const TAKES_VALUE: [&str; 66] = [
     "-A",
     "-B",
@@ -82,14 +82,14 @@ const TAKES_VALUE: [&str; 66] = [
     "--undefine-macro",
 ];
 
-/// Flags that put a file before the unit, whose name may be joined by `=` to the long ones.
+/// Flags that include a file before the unit; the long forms may join the file's name by `=`.
 const INCLUDES: [&str; 2] = ["-include", "--include"];
 
-/// Flags that put a file's macros before the unit.
+/// Flags that read only the macros of a file before the unit.
 const MACROS: [&str; 2] = ["-imacros", "--imacros"];
 
-/// Flags that set the form of diagnostics to what no program reads, or write them into files. Without them diagnostics are as they are for
-/// a pipe. Colour is read through.
+/// Flags that change the format of diagnostics to a format that this crate does not parse, or write diagnostics into files. Without
+/// the flags the compiler uses its format for a pipe. Colour is parsed.
 const FORMS: [&str; 6] = [
     "-fdiagnostics-format=",
     "-fdiagnostics-set-output=",
@@ -102,23 +102,24 @@ const FORMS: [&str; 6] = [
 /// Flags for which gcc before 13 adds a start-up file to every library that sets the loading thread's floating-point mode (gcc bug 55522).
 const FAST_MATH: [&str; 3] = ["-Ofast", "-ffast-math", "-funsafe-math-optimizations"];
 
-/// Flags that keep what lies between text and object. clang's PCH would name such a file, which is gone then, as its header.
+/// Flags that keep intermediate files. clang's PCH would name such a file as its header, and the file is deleted afterwards.
 const KEEPS: [&str; 2] = ["-save-temps", "--save-temps"];
 
-/// What the user's words are for.
+/// The step that the flags are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Compiling.
+pub(crate) enum Purpose {
+    /// Compile a unit.
     Code,
-    /// Making a PCH.
+    /// Build a PCH.
     Pch {
-        /// Whether files that stand before the header for their macros become files that stand before the header. gcc takes no PCH behind such
-        /// a file, and none in which macros are defined by such a file that the unit does not name.
+        /// True if files that are read for their macros become included files. gcc accepts no PCH after such a file,
+        /// and no PCH whose macros
+        /// come from such a file if the unit does not name the file.
         macros_as_includes: bool,
     },
-    /// Compiling behind a PCH, which has in it already what the words put before the header.
+    /// Compile with a PCH, which already contains the files that the flags include before the header.
     BehindPch,
-    /// Linking.
+    /// Link.
     Link,
 }
 
@@ -133,27 +134,27 @@ pub(crate) fn flags(words: &[OsString]) -> impl Iterator<Item = Flag<'_>> {
     })
 }
 
-/// The words that a step is given.
-pub(crate) fn given(words: &[OsString], step: Step) -> Vec<OsString> {
+/// Returns the flags for a step.
+pub(crate) fn given(words: &[OsString], purpose: Purpose) -> Vec<OsString> {
     let lto = flags(words).any(|flag| text(flag).starts_with("-flto"));
     let mut given = Vec::new();
-    if step == (Step::Pch { macros_as_includes: true }) {
-        // First: compilers read files with macros before others, wherever these are named.
+    if purpose == (Purpose::Pch { macros_as_includes: true }) {
+        // First: compilers read -imacros files before -include files, in any order of the flags.
         given.extend(macro_files(words).into_iter().flat_map(|file| ["-include".into(), file.to_owned()]));
     }
     for flag in flags(words) {
         let text = text(flag);
         let is_form = FORMS.iter().any(|form| text.starts_with(form));
         let is_include = is_named(text, &INCLUDES) || text.starts_with("-include") && !text.starts_with("-include-pch");
-        let stands_before = match step {
-            Step::Code | Step::Pch { macros_as_includes: false } => false,
-            Step::Pch { macros_as_includes: true } => macro_file(flag).is_some(),
-            Step::BehindPch | Step::Link => is_include || macro_file(flag).is_some(),
+        let stands_before = match purpose {
+            Purpose::Code | Purpose::Pch { macros_as_includes: false } => false,
+            Purpose::Pch { macros_as_includes: true } => macro_file(flag).is_some(),
+            Purpose::BehindPch | Purpose::Link => is_include || macro_file(flag).is_some(),
         };
-        let minds_math = step == Step::Link && !lto && FAST_MATH.contains(&text);
-        // Units are C by their names. Said for objects, it would make them C too.
+        let minds_math = purpose == Purpose::Link && !lto && FAST_MATH.contains(&text);
+        // Units are C by their suffix. With this flag a link would read objects as C.
         let is_c = language(flag) == Some("c");
-        let makes_pch = matches!(step, Step::Pch { .. });
+        let makes_pch = matches!(purpose, Purpose::Pch { .. });
         let is_kept = makes_pch && KEEPS.iter().any(|keeps| text.starts_with(keeps));
         if !is_form && !is_kept && !stands_before && !minds_math && !is_c {
             given.extend_from_slice(flag);
@@ -162,7 +163,7 @@ pub(crate) fn given(words: &[OsString], step: Step) -> Vec<OsString> {
     given
 }
 
-/// The files that stand before a header for their macros, in order.
+/// Returns the files that are read for their macros before a header, in order.
 pub(crate) fn macro_files(words: &[OsString]) -> Vec<&OsStr> {
     flags(words).filter_map(macro_file).collect()
 }
@@ -178,12 +179,12 @@ fn macro_file(flag: Flag<'_>) -> Option<&OsStr> {
     }
 }
 
-/// True for one of these flags, alone or with a value joined by `=`.
+/// True if the text is one of these flags, alone or with a value joined by `=`.
 fn is_named(text: &str, names: &[&str]) -> bool {
     names.iter().any(|name| text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
 }
 
-/// The language that a flag says the inputs behind it are in.
+/// Returns the language that a flag sets for the inputs after it.
 fn language(flag: Flag<'_>) -> Option<&str> {
     let text = text(flag);
     match flag {
@@ -194,7 +195,7 @@ fn language(flag: Flag<'_>) -> Option<&str> {
     }
 }
 
-/// The flag itself, empty where it is no UTF-8.
+/// Returns the flag itself, or an empty string if the flag is not UTF-8.
 fn text(flag: Flag<'_>) -> &str {
     flag.first().and_then(|word| word.to_str()).unwrap_or_default()
 }
@@ -207,34 +208,34 @@ mod tests {
         words.iter().map(Into::into).collect()
     }
 
-    fn left(words: &[&str], step: Step) -> Vec<String> {
-        given(&owned(words), step).iter().map(|word| word.to_str().unwrap().to_owned()).collect()
+    fn left(words: &[&str], purpose: Purpose) -> Vec<String> {
+        given(&owned(words), purpose).iter().map(|word| word.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
     fn what_stands_before_the_header_is_in_its_pch_already() {
         let words =
             ["-DX", "-include", "config.h", "-imacros", "m.h", "-includefile.h", "--include=a.h", "-include-pch", "p"];
-        assert_eq!(left(&words, Step::Code), words);
-        assert_eq!(left(&words, Step::BehindPch), ["-DX", "-include-pch", "p"]);
+        assert_eq!(left(&words, Purpose::Code), words);
+        assert_eq!(left(&words, Purpose::BehindPch), ["-DX", "-include-pch", "p"]);
         let words = ["-include", "a.h", "-imacros", "m.h", "-imacrosn.h", "--imacros=o.h"];
-        assert_eq!(left(&words, Step::Pch { macros_as_includes: false }), words);
+        assert_eq!(left(&words, Purpose::Pch { macros_as_includes: false }), words);
         let first = ["-include", "m.h", "-include", "n.h", "-include", "o.h", "-include", "a.h"];
-        assert_eq!(left(&words, Step::Pch { macros_as_includes: true }), first);
-        assert_eq!(left(&["-D", "-include", "-w"], Step::Link), ["-D", "-include", "-w"]);
+        assert_eq!(left(&words, Purpose::Pch { macros_as_includes: true }), first);
+        assert_eq!(left(&["-D", "-include", "-w"], Purpose::Link), ["-D", "-include", "-w"]);
     }
 
     #[test]
     fn the_language_is_not_said_again_and_the_form_of_diagnostics_is_the_one_that_is_read() {
         let words =
             ["-x", "c", "-xc", "-fdiagnostics-format=json", "-fmessage-length=20", "-fdiagnostics-color=always"];
-        assert_eq!(left(&words, Step::Code), ["-fdiagnostics-color=always"]);
+        assert_eq!(left(&words, Purpose::Code), ["-fdiagnostics-color=always"]);
     }
 
     #[test]
     fn a_link_does_not_change_how_the_host_computes() {
-        assert_eq!(left(&["-ffast-math", "-Ofast", "-O2"], Step::Link), ["-O2"]);
-        assert_eq!(left(&["-ffast-math", "-flto"], Step::Link), ["-ffast-math", "-flto"]);
-        assert_eq!(left(&["-ffast-math"], Step::Code), ["-ffast-math"]);
+        assert_eq!(left(&["-ffast-math", "-Ofast", "-O2"], Purpose::Link), ["-O2"]);
+        assert_eq!(left(&["-ffast-math", "-flto"], Purpose::Link), ["-ffast-math", "-flto"]);
+        assert_eq!(left(&["-ffast-math"], Purpose::Code), ["-ffast-math"]);
     }
 }

@@ -1,4 +1,4 @@
-//! clang's own words, behind gcc's command line.
+//! clang's differences within gcc's command line.
 
 use std::ffi::OsString;
 
@@ -15,13 +15,13 @@ use crate::target::Os;
 #[derive(Debug)]
 pub(crate) struct Clang;
 
-/// What OpenBSD's crtbeginS.o has for the stack protector, which is on there without being asked for: the loader fills the section
-/// with random bytes.
+/// The stack protector's guard, which OpenBSD's crtbeginS.o defines; the stack protector is on by default there. The loader fills the
+/// section with random bytes.
 const OPENBSD_GUARD: &str = "\
 long __guard_local __attribute__((visibility(\"hidden\"), section(\".openbsd.randomdata\")));
 ";
 
-/// Whether words say where the target's system lies.
+/// True if an argument sets the directory of the target's system.
 fn names_sysroot<'a>(words: impl IntoIterator<Item = &'a OsString>) -> bool {
     words
         .into_iter()
@@ -39,19 +39,19 @@ impl Dialect for Clang {
     }
 
     fn code(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
-        // The user's flags go with every step, and clang would complain of those that a step has no use for.
+        // Every step gets the user's flags, and clang would warn about flags that a step does not use.
         let mut words = vec!["-Wno-unused-command-line-argument"];
         words.extend(gnu::pic(&compiler.target));
         if compiler.is_bare() && !names_sysroot(compiler.leading.iter().chain(&flags.cflags)) {
-            // Or clang would read the headers of the system that it runs on. Its own, such as stdint.h, stay.
+            // Otherwise clang would read the headers of the build system. clang's own headers, such as stdint.h, stay.
             words.push("-nostdlibinc");
         }
         words
     }
 
     fn pch_build(&self) -> &'static [&'static str] {
-        // By default clang refuses a PCH once a header was touched, even with the same text (pytorch #162514); whoever reuses
-        // a PCH compares the texts.
+        // By default clang refuses a PCH after a header was touched, even with the same text (pytorch #162514). The cache of PCHs
+        // compares the texts instead.
         &["-Xclang", "-fno-pch-timestamp"]
     }
 
@@ -76,23 +76,24 @@ impl Dialect for Clang {
             words.extend(["-nostartfiles", "-nodefaultlibs", "-nostdlib"]);
         }
         if compiler.is_bare() {
-            // The linker called ld links for the system that it runs on; lld for every one.
+            // The linker named ld links for the build system only; lld links for every system.
             words.push("-fuse-ld=lld");
         }
         if target.is_pe() {
-            // lld, since MinGW's ld need not be here; the entry is the prelude's. -static-libgcc: otherwise the library wants libgcc_s_seh-1.dll when it is loaded.
+            // lld, since MinGW's ld may be missing; the prelude defines the entry point. Without -static-libgcc the library would need
+            // libgcc_s_seh-1.dll when it is loaded.
             words.extend(["-fuse-ld=lld", "-nostartfiles", "-static-libgcc"]);
         }
         words
     }
 
-    /// It writes under another name (LLVM's `sys::fs::TempFile`) and spends its last milliseconds on tidying up.
+    /// clang writes the object under a temporary name (LLVM's `sys::fs::TempFile`), and spends its last milliseconds on cleaning up.
     fn completion(&self) -> Completion {
         Completion::Renamed
     }
 
-    /// What the compiler calls by itself: 128-bit division everywhere, every atomic on Arm. clang for Linux comes with gcc's
-    /// library; elsewhere a cross compiler often has none, and a unit that needs one says so with a linker flag.
+    /// The compiler's own calls: 128-bit division on every system, every atomic on Arm. clang for Linux comes with gcc's library; a cross
+    /// compiler for another system often has none, and then a unit that needs the library names it with a linker flag.
     fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
         if compiler.target.os == Os::Linux && !gnu::links_plainly(compiler, flags) { &["-lgcc"] } else { &[] }
     }

@@ -1,9 +1,9 @@
-//! The user's own words for cl and clang-cl: which of them a step is given, and which keep the compiler from making what a plan is for. Knows
-//! names of flags and starts no compiler.
+//! The meaning of the user's flags for cl and clang-cl: which flags a step gets, and which flags keep the compiler from making the
+//! output of a plan. Knows names of flags and starts no compiler.
 
 use std::ffi::OsString;
 
-/// The words that a step is given: without what gives clang-cl's diagnostics a form that no program reads.
+/// Returns the flags for a step, without flags that change the format of clang-cl's diagnostics.
 pub(crate) fn given(words: &[OsString]) -> impl Iterator<Item = &OsString> {
     words.iter().filter(|word| {
         let text = word.to_str().unwrap_or_default();
@@ -14,12 +14,12 @@ pub(crate) fn given(words: &[OsString]) -> impl Iterator<Item = &OsString> {
     })
 }
 
-/// A flag without the dash or the slash that it begins with.
+/// Returns a flag without its dash or slash.
 fn name(word: &str) -> Option<&str> {
     word.strip_prefix(['-', '/'])
 }
 
-/// The first word with which no library would come of a unit, and why.
+/// Returns the first flag with which the compiler would make no library from a unit, and why.
 pub(crate) fn refused(words: &[OsString]) -> Option<(String, &'static str)> {
     let words = words.iter().filter_map(|word| word.to_str());
     words.filter_map(|word| Some((word.to_owned(), why_refused(name(word)?)?))).next()
@@ -29,21 +29,21 @@ fn why_refused(name: &str) -> Option<&'static str> {
     let begins = |list: &[&str]| list.iter().any(|prefix| name.starts_with(prefix));
     match name {
         "E" | "EP" | "P" | "Zs" | "fsyntax-only" | "emit-llvm" | "-analyze" | "S" | "M" | "MM" => {
-            Some("the compiler would make no object")
+            Some("the compiler would make no object; remove the flag")
         }
         "c" | "link" | "LD" | "LDd" => {
-            Some("mjit-cc says itself when to compile and when to link; words for the linker go by --ldflag")
+            Some("mjit-cc chooses when to compile and when to link; pass linker flags with --ldflag")
         }
-        "TP" => Some("units are C"),
+        "TP" => Some("units must be C"),
         "?" | "help" | "HELP" | "###" => {
-            Some("the compiler would print something instead of compiling: ask the compiler itself")
+            Some("the compiler would print information and compile nothing; run the compiler itself")
         }
         _ if begins(&["-help", "-version", "-print-", "print-"]) => {
-            Some("the compiler would print something instead of compiling: ask the compiler itself")
+            Some("the compiler would print information and compile nothing; run the compiler itself")
         }
-        _ if begins(&["Tp", "Tc"]) => Some("is no flag but a file: units are named by themselves"),
+        _ if begins(&["Tp", "Tc"]) => Some("it is a file, not a flag: pass units as arguments"),
         _ if begins(&["Fo", "Fe", "Fp", "Yc", "Yu"]) => {
-            Some("mjit-cc says itself what the compiler makes and where; --out-dir and --header choose")
+            Some("mjit-cc chooses the compiler's output and its path; use --out-dir and --header")
         }
         _ => None,
     }

@@ -1,5 +1,4 @@
-//! Which compiler stands behind a program's name, as the probe found it. Knows neither its flags nor
-//! how it was found.
+//! The identity of a compiler, as the probe found it. Does not know the compiler's flags, or how the compiler was found.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -7,13 +6,13 @@ use std::path::PathBuf;
 
 use crate::target::{Os, Target};
 
-/// Compilers that hear the same language on their command line.
+/// Compilers that share a command-line language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Family {
-    /// GCC, MinGW's gcc among it.
+    /// GCC, including MinGW's gcc.
     Gcc,
-    /// clang with gcc's command line, Apple's among it.
+    /// clang with gcc's command line, including Apple's clang.
     Clang,
     /// Microsoft's `cl`.
     Msvc,
@@ -24,7 +23,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// Every family and the name that options, the probe and reports give it.
+    /// Every family and its name in options, probe answers and reports.
     pub const NAMES: [(&'static str, Self); 5] = [
         ("gcc", Self::Gcc),
         ("clang", Self::Clang),
@@ -67,26 +66,25 @@ impl fmt::Display for Version {
 pub struct Compiler {
     /// The program to start.
     pub program: PathBuf,
-    /// Words that always come first: `-m32` of `CC="gcc -m32"`, clang's `--target=`.
+    /// Arguments that always come first: `-m32` of `CC="gcc -m32"`, clang's `--target=`.
     pub leading: Vec<OsString>,
-    /// Environment variables that it needs beyond what it inherits: `INCLUDE` and `LIB` of a cl that is not on `PATH`.
+    /// Environment variables beyond the inherited ones: `INCLUDE` and `LIB` for a cl that is not on `PATH`.
     pub env: Vec<(OsString, OsString)>,
-    /// Whose command line it speaks.
+    /// The family, which decides the command line.
     pub family: Family,
     /// Its release.
     pub version: Version,
-    /// Its own full words for its release, such as `12.2.0` or `Debian Clang 14.0.6`.
+    /// The release as the compiler prints it, such as `12.2.0` or `Debian Clang 14.0.6`.
     pub version_text: String,
-    /// What it compiles for.
+    /// The system and processor that the compiler generates code for.
     pub target: Target,
-    /// Whether it runs on another system than it compiles for: then that system's headers, libraries and linker are not simply
-    /// there.
+    /// True if the compiler runs on another system than its target: then the target's headers, libraries and linker may be missing.
     pub foreign: bool,
 }
 
 impl Compiler {
-    /// Whether nothing of its target's system is at hand but what the compiler brings: a clang for a system that one does not cross
-    /// compile to with a distribution's packages (it knows where those for Linux and MinGW are).
+    /// True if only the compiler's own files are available for the target's system: a clang for a system without cross-compilation
+    /// packages in distributions (clang finds the packages for Linux and MinGW).
     pub(crate) fn is_bare(&self) -> bool {
         self.foreign && matches!(self.target.os, Os::MacOs | Os::FreeBsd | Os::OpenBsd | Os::NetBsd)
     }

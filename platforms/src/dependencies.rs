@@ -1,5 +1,5 @@
-//! The flags that say what gcc, clang and tcc write about the files they read (gcc's manual, "Preprocessor Options"). The planners ask
-//! for that list themselves; a flag of the user's would take files off the list or send the list elsewhere. Knows words only.
+//! The flags that control what gcc, clang and tcc write about the files they read (gcc's manual, "Preprocessor Options"). The planners
+//! request the list themselves; a user's flag could remove files from the list or write the list elsewhere. Knows flags only.
 
 use std::ffi::OsString;
 
@@ -15,10 +15,10 @@ const PLAIN: [&str; 8] = [
     "--print-missing-file-dependencies",
 ];
 
-/// Flags with a value, which is the next word or stands behind the flag in the same word.
+/// Flags with a value, either the next argument or joined to the flag.
 const WITH_VALUE: [&str; 4] = ["-MF", "-MT", "-MQ", "-MJ"];
 
-/// Flags of clang's compiler proper with a value, which is the next word.
+/// Flags of clang's compiler proper whose value is the next argument.
 const INSIDE_CLANG: [&str; 2] = ["-dependency-file", "-MT"];
 
 /// Flags that list or print instead of compiling, and why each is refused.
@@ -34,10 +34,10 @@ const PRINTING: [(&str, &str); 9] = [
     ("--assemble", STOPS),
 ];
 
-const LISTS: &str = "leave the flag out, since the compiler would list files and make no object";
-const STOPS: &str = "leave the flag out, since the compiler would stop before it makes an object";
+const LISTS: &str = "remove the flag: the compiler would list files and make no object";
+const STOPS: &str = "remove the flag: the compiler would stop before it makes an object";
 
-/// Flags whose value is the next word, so that this word is no flag.
+/// Flags whose value is the next argument, so that the next argument is no flag.
 const TAKES_NEXT: [&str; 34] = [
     "-include",
     "-imacros",
@@ -75,30 +75,30 @@ const TAKES_NEXT: [&str; 34] = [
     "-Xassembler",
 ];
 
-/// How a word reaches the program that reads the flag.
+/// How a flag reaches the program that reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Carrier {
-    /// The driver's own.
+    /// An argument of the driver.
     Plain,
-    /// A part of `-Wp,…`, in the word with this number.
+    /// A part of `-Wp,…`, in the argument with this index.
     Comma(usize),
-    /// Behind `-Xpreprocessor`.
+    /// The value of `-Xpreprocessor`.
     Preprocessor,
-    /// Behind `-Xclang`.
+    /// The value of `-Xclang`.
     Inside,
 }
 
-/// A word and how it travels.
+/// One flag or value, and its carrier.
 #[derive(Clone, Debug)]
-struct Atom {
+struct FlagPart {
     carrier: Carrier,
     word: OsString,
-    /// The value of the word before.
+    /// True for the value of the flag before.
     is_value: bool,
 }
 
-fn atoms(words: &[OsString]) -> Vec<Atom> {
-    let mut atoms = Vec::new();
+fn parts(words: &[OsString]) -> Vec<FlagPart> {
+    let mut parts = Vec::new();
     let mut words = words.iter().enumerate();
     while let Some((number, word)) = words.next() {
         let text = word.to_str().unwrap_or_default();
@@ -109,43 +109,43 @@ fn atoms(words: &[OsString]) -> Vec<Atom> {
         };
         if let (Some(carrier), Some((_, word))) = (carrier, words.clone().next()) {
             words.next();
-            atoms.push(Atom { carrier, word: word.clone(), is_value: false });
+            parts.push(FlagPart { carrier, word: word.clone(), is_value: false });
         } else if let Some(list) = text.strip_prefix("-Wp,") {
-            let part = |part: &str| Atom { carrier: Carrier::Comma(number), word: part.into(), is_value: false };
-            atoms.extend(list.split(',').map(part));
+            let part = |part: &str| FlagPart { carrier: Carrier::Comma(number), word: part.into(), is_value: false };
+            parts.extend(list.split(',').map(part));
         } else {
-            atoms.push(Atom { carrier: Carrier::Plain, word: word.clone(), is_value: false });
+            parts.push(FlagPart { carrier: Carrier::Plain, word: word.clone(), is_value: false });
             if TAKES_NEXT.contains(&text)
                 && let Some((_, value)) = words.next()
             {
-                atoms.push(Atom { carrier: Carrier::Plain, word: value.clone(), is_value: true });
+                parts.push(FlagPart { carrier: Carrier::Plain, word: value.clone(), is_value: true });
             }
         }
     }
-    atoms
+    parts
 }
 
-fn joined(atoms: &[Atom]) -> Vec<OsString> {
+fn joined(parts: &[FlagPart]) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
     let mut list = None;
-    for atom in atoms {
-        match atom.carrier {
-            Carrier::Plain => words.push(atom.word.clone()),
-            Carrier::Preprocessor => words.extend(["-Xpreprocessor".into(), atom.word.clone()]),
-            Carrier::Inside => words.extend(["-Xclang".into(), atom.word.clone()]),
+    for part in parts {
+        match part.carrier {
+            Carrier::Plain => words.push(part.word.clone()),
+            Carrier::Preprocessor => words.extend(["-Xpreprocessor".into(), part.word.clone()]),
+            Carrier::Inside => words.extend(["-Xclang".into(), part.word.clone()]),
             Carrier::Comma(number) => match words.last_mut() {
                 Some(last) if list == Some(number) => {
                     last.push(",");
-                    last.push(&atom.word);
+                    last.push(&part.word);
                 }
                 _ => {
                     let mut word = OsString::from("-Wp,");
-                    word.push(&atom.word);
+                    word.push(&part.word);
                     words.push(word);
                 }
             },
         }
-        list = match atom.carrier {
+        list = match part.carrier {
             Carrier::Comma(number) => Some(number),
             _ => None,
         };
@@ -153,34 +153,34 @@ fn joined(atoms: &[Atom]) -> Vec<OsString> {
     words
 }
 
-/// The words without those that change what is written about the files that are read.
+/// Returns the arguments without those that change what is written about the files that the compiler reads.
 pub(crate) fn without(words: &[OsString]) -> Vec<OsString> {
     let mut kept = Vec::new();
-    let mut rest = atoms(words).into_iter();
-    while let Some(atom) = rest.next() {
-        let word = atom.word.to_str().unwrap_or_default();
-        let is_plain = atom.carrier == Carrier::Plain;
-        if atom.is_value {
-            kept.push(atom);
+    let mut rest = parts(words).into_iter();
+    while let Some(part) = rest.next() {
+        let word = part.word.to_str().unwrap_or_default();
+        let is_plain = part.carrier == Carrier::Plain;
+        if part.is_value {
+            kept.push(part);
         } else if PLAIN.contains(&word) {
-            // The compiler proper takes the list's name as a word of its own, also behind -Wp.
+            // The compiler proper takes the list's name as a separate argument, also after -Wp.
             if matches!(word, "-MD" | "-MMD") && !is_plain {
                 rest.next();
             }
-        } else if WITH_VALUE.contains(&word) || (atom.carrier == Carrier::Inside && INSIDE_CLANG.contains(&word)) {
+        } else if WITH_VALUE.contains(&word) || (part.carrier == Carrier::Inside && INSIDE_CLANG.contains(&word)) {
             rest.next();
         } else if !WITH_VALUE.iter().any(|flag| word.starts_with(flag)) {
-            kept.push(atom);
+            kept.push(part);
         }
     }
     joined(&kept)
 }
 
-/// The flag that keeps the compiler from making an object, and what to do.
+/// Returns what to do about the first flag that keeps the compiler from making an object.
 pub(crate) fn refused(words: &[OsString]) -> Option<&'static str> {
-    let flags = atoms(words).into_iter().filter(|atom| !atom.is_value);
-    let mut found = flags.filter_map(|atom| {
-        let word = atom.word.to_str()?.to_owned();
+    let flags = parts(words).into_iter().filter(|part| !part.is_value);
+    let mut found = flags.filter_map(|part| {
+        let word = part.word.to_str()?.to_owned();
         PRINTING.iter().find(|(flag, _)| *flag == word).map(|&(_, instead)| instead)
     });
     found.next()

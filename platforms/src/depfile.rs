@@ -1,12 +1,12 @@
-//! The lists of files that compilers read: make rules (`-MD`) and cl's `-showIncludes`.
+//! Parsers for the lists of files that compilers read: make rules (`-MD`) and cl's `-showIncludes`.
 
 use std::path::PathBuf;
 
-/// What `-showIncludes` puts before each file, in English (`VSLANG=1033`).
+/// The prefix of each file in the output of `-showIncludes`, in English (`VSLANG=1033`).
 const INCLUDE_NOTE: &str = "Note: including file:";
 
-/// The prerequisites of a make rule, as gcc, clang and tcc write it: white space separates; before a space, 2N+1 backslashes are
-/// N and the space (gcc's `mkdeps.cc`, after GNU make); one goes before a `#`; `$` is doubled.
+/// Returns the prerequisites of a make rule as gcc, clang and tcc write it: white space separates; before a space, 2N+1 backslashes
+/// are N backslashes and the space (gcc's `mkdeps.cc`, after GNU make); one backslash precedes a `#`; `$` is doubled.
 #[must_use]
 pub(crate) fn parse(rule: &[u8]) -> Vec<PathBuf> {
     let text = String::from_utf8_lossy(rule).replace("\\\r\n", " ").replace("\\\n", " ");
@@ -22,7 +22,7 @@ pub(crate) fn parse(rule: &[u8]) -> Vec<PathBuf> {
                     count += 1;
                 }
                 let quotes = count % 2 == 1 && matches!(chars.peek(), Some(' ' | '\t'));
-                // Elsewhere they are a Windows path's own.
+                // Elsewhere backslashes are part of a Windows path.
                 let kept = match chars.peek() {
                     Some(' ' | '\t') => count / 2,
                     Some('#') => count - 1,
@@ -39,10 +39,10 @@ pub(crate) fn parse(rule: &[u8]) -> Vec<PathBuf> {
                 word.clear();
                 files.clear();
             }
-            // Only the first rule counts: -MP adds empty ones behind it.
+            // Only the first rule counts: -MP adds empty rules after it.
             '\n' if !in_targets => break,
             ' ' | '\r' | '\n' => flush(&mut word, &mut files),
-            // A tab too: clang quotes none.
+            // Tabs included: clang escapes no tab.
             c => word.push(c),
         }
     }
@@ -56,7 +56,7 @@ fn flush(word: &mut String, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// tcc's rule: a file a line, and nothing quoted.
+/// Parses tcc's rule: one file per line, nothing escaped.
 #[must_use]
 pub(crate) fn parse_lines(rule: &[u8]) -> Vec<PathBuf> {
     let text = String::from_utf8_lossy(rule);
@@ -64,7 +64,7 @@ pub(crate) fn parse_lines(rule: &[u8]) -> Vec<PathBuf> {
     files.filter_map(|line| line.strip_prefix("  ")).map(PathBuf::from).collect()
 }
 
-/// The files that cl and clang-cl say they included.
+/// Returns the files that cl and clang-cl list as included.
 #[must_use]
 pub(crate) fn show_includes(output: &[u8]) -> Vec<PathBuf> {
     String::from_utf8_lossy(output)
@@ -74,8 +74,8 @@ pub(crate) fn show_includes(output: &[u8]) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The rest of such output: what a person wants to read. Not the name of the source, which cl says at the start of each, nor what
-/// the linker creates beside a library, which nobody keeps.
+/// Returns the rest of such output: the messages for the user. Leaves out the name of the source, which cl prints first, and the
+/// linker's lines about the import library, which no step uses.
 #[must_use]
 pub(crate) fn without_includes(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);

@@ -1,15 +1,15 @@
-//! What compilers complain about, as data. Each family's toolchain reads its own compiler's lines, which may be in colour.
+//! Parses compilers' diagnostics into data. The input may contain colours.
 
 use std::fmt;
 
-/// How bad it is.
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Belongs to the diagnostic before it.
     Note,
-    /// The code was made all the same.
+    /// The compiler produced code.
     Warning,
-    /// No code was made.
+    /// The compiler produced no code.
     Error,
 }
 
@@ -23,38 +23,38 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One complaint of a compiler or linker.
+/// One message of a compiler or linker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file, as the compiler names it; empty when it names none.
+    /// The file, as the compiler names it; empty if the message names no file.
     pub file: String,
     /// The line, from 1.
     pub line: Option<u32>,
     /// The column, from 1, in bytes.
     pub column: Option<u32>,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// The words, without place and severity.
+    /// The message, without position and severity.
     pub text: String,
 }
 
-/// Whether a compiler's output tells of its own end rather than of the code: gcc's driver, clang's driver, cl.
+/// True if a compiler's output reports a crash of the compiler itself: gcc's driver, clang's driver, cl.
 #[must_use]
-pub fn tells_of_crash(output: &[u8]) -> bool {
+pub fn reports_crash(output: &[u8]) -> bool {
     let text = String::from_utf8_lossy(output);
     let marks =
         ["internal compiler error", " signal terminated program ", "frontend command failed", "fatal error C1001:"];
     marks.iter().any(|mark| text.contains(mark))
 }
 
-/// Reads gcc's, clang's and tcc's form: `FILE:LINE[:COLUMN]: [fatal] error|warning|note: TEXT`. The linker's lines have no
+/// Parses gcc's, clang's and tcc's form: `FILE:LINE[:COLUMN]: [fatal] error|warning|note: TEXT`. The linker's lines have no
 /// severity; the driver's `PROGRAM: error: …` have no line.
 #[must_use]
 pub(crate) fn gnu(output: &[u8]) -> Vec<Diagnostic> {
     plain(output).lines().filter_map(gnu_line).collect()
 }
 
-/// Output without what only terminals understand (ECMA-48): colours, and gcc's links (`-fdiagnostics-urls`), which end with a bell or a backslash.
+/// Removes terminal sequences (ECMA-48): colours, and gcc's links (`-fdiagnostics-urls`), which end with a bell or a backslash.
 fn plain(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let mut rest = &*text;
@@ -96,7 +96,7 @@ fn gnu_line(line: &str) -> Option<Diagnostic> {
     Some(Diagnostic { file, line: line_number, column, severity, text: kept.to_owned() })
 }
 
-/// Splits `FILE[:LINE[:COLUMN]]`. Numbers are taken from the right, so that `C:\a.c:3` keeps its drive.
+/// Splits `FILE[:LINE[:COLUMN]]`. Numbers are parsed from the right, so that `C:\a.c:3` keeps its drive.
 fn place(place: &str) -> (String, Option<u32>, Option<u32>) {
     let mut file = place;
     let mut numbers = Vec::new();
@@ -110,7 +110,7 @@ fn place(place: &str) -> (String, Option<u32>, Option<u32>) {
     (file.to_owned(), numbers.last().copied(), column)
 }
 
-/// Reads cl's form: `FILE(LINE[,COLUMN]): [fatal] error CODE: TEXT`, `FILE : fatal error LNK1120: TEXT`, and lld-link's
+/// Parses cl's form: `FILE(LINE[,COLUMN]): [fatal] error CODE: TEXT`, `FILE : fatal error LNK1120: TEXT`, and lld-link's
 /// `lld-link: error: TEXT`.
 #[must_use]
 pub(crate) fn msvc(output: &[u8]) -> Vec<Diagnostic> {

@@ -1,4 +1,4 @@
-//! GCC's own words, on every system that it makes libraries for.
+//! GCC's differences within its command line, for every system that GCC makes libraries for.
 
 use std::ffi::OsString;
 
@@ -16,7 +16,7 @@ use crate::target::Os;
 pub(crate) struct Gcc;
 
 impl Gcc {
-    /// `-nostdlib` and its kin are words for the link, but gcc notes them in a PCH: PCH and units get the same ones
+    /// `-nostdlib` and related flags are for the link, but gcc records them in a PCH: PCH and units get the same flags
     /// (Ruby 8c7f4e8f, b0a291f6).
     fn detached(compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         let target = &compiler.target;
@@ -44,7 +44,7 @@ impl Dialect for Gcc {
     }
 
     fn code(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
-        // -pipe: the assembler starts beside cc1 instead of after it, and no .s goes through the disk.
+        // -pipe: the assembler runs beside cc1 instead of after it, and no .s file is written.
         [&["-pipe"], gnu::pic(&compiler.target), &Self::detached(compiler, flags)].concat()
     }
 
@@ -52,15 +52,15 @@ impl Dialect for Gcc {
         &[]
     }
 
-    /// gcc looks for `NAME.gch` wherever it is told to read `NAME`, and reads `NAME` itself without a word when the PCH does
-    /// not fit. Where no file `NAME` exists a misfit is a fatal error; where one does, -Werror=invalid-pch makes it one, unless
-    /// -w silences it (gcc's manual, "Using Precompiled Headers").
+    /// gcc looks for `NAME.gch` when it is told to read `NAME`, and silently reads `NAME` itself if the PCH does not fit. If no file
+    /// `NAME` exists, a misfit is a fatal error; if the file exists, -Werror=invalid-pch makes the misfit an error, unless -w silences
+    /// it (gcc's manual, "Using Precompiled Headers").
     fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError> {
         if pch.file.extension().is_none_or(|suffix| suffix != "gch") {
             return Err(PlanError::Unsupported {
                 toolchain: "gcc".to_owned(),
                 what: "use a precompiled header whose name does not end in .gch",
-                instead: "build it again under such a name",
+                instead: "build the precompiled header under a name with that suffix",
             });
         }
         Ok([
@@ -76,13 +76,14 @@ impl Dialect for Gcc {
         true
     }
 
-    /// cc1 says as the last thing of all that no stack need be executable, and only where it found no error (`compile_file` in gcc's
-    /// toplev.cc); then there are milliseconds left for giving its memory back, and the driver's own end. With -pipe the assembler ends first.
+    /// cc1's last line of assembly says that no executable stack is needed, and only if cc1 found no error (`compile_file` in gcc's
+    /// toplev.cc). After the line cc1 spends milliseconds on freeing memory, and the driver on its exit. With -pipe the
+    /// assembler ends first.
     fn completion(&self) -> Completion {
         Completion::Section(".note.GNU-stack")
     }
 
-    /// Mapped privately, and written to from end to end: that was a third of what a tiny unit took behind Ruby's header.
+    /// gcc maps the PCH privately and writes to all of it: a third of a tiny unit's compile time with Ruby's header.
     fn copies_pch(&self) -> bool {
         true
     }
@@ -92,7 +93,7 @@ impl Dialect for Gcc {
         [gnu::shared(target), gnu::pic(target), &Self::detached(compiler, flags)].concat()
     }
 
-    /// libgcc has what the compiler calls by itself (128-bit division, big stack frames on MinGW) and is static.
+    /// libgcc has the functions that the compiler calls (128-bit division, big stack frames on MinGW), and is static.
     fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
         if compiler.target.os == Os::Windows {
             mingw::GCC_LIBRARIES

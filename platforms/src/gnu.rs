@@ -1,5 +1,5 @@
-//! The command line that gcc, clang and tcc share. What sets one of them apart is its [`Dialect`], in a file of its
-//! own; what PE wants is in `mingw.rs`.
+//! The command line that gcc, clang and tcc share. Each compiler's differences are its [`Dialect`], in a separate file;
+//! requirements of PE are in `mingw.rs`.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
@@ -19,61 +19,61 @@ use crate::search::SearchList;
 use crate::target::{Env, Os, Target};
 use crate::{Capabilities, Completion, Role, Toolchain, dependencies, depfile, mingw, runtime, search};
 
-/// Where gcc, clang and tcc part ways.
+/// The differences between gcc, clang and tcc.
 pub(crate) trait Dialect: Debug + Send + Sync {
-    /// What a PCH's name ends with; none where there is no PCH.
+    /// The suffix of a PCH's name, or `None` if the compiler has no PCH.
     fn pch_suffix(&self) -> Option<&'static str>;
-    /// How it reads response files.
+    /// The syntax of response files.
     fn response(&self) -> Syntax;
-    /// Words for every step that makes code, the PCH among them.
+    /// Flags for every step that generates code, including the PCH.
     fn code(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str>;
-    /// Further words for making a PCH.
+    /// Further flags for building a PCH.
     fn pch_build(&self) -> &'static [&'static str];
-    /// The words that make a unit use a PCH.
+    /// The flags that make a unit use a PCH.
     fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError>;
-    /// Whether its PCH has files with macros in it (`-imacros`) only as if they were headers.
+    /// True if the compiler's PCH can contain `-imacros` files only as included headers.
     fn includes_macro_files(&self) -> bool {
         false
     }
-    /// The words that add a directory for `#include "…"`.
+    /// The flags that add a directory for `#include "…"`.
     fn quote_dir(&self, dir: &OsStr) -> Vec<OsString> {
         vec!["-iquote".into(), dir.into()]
     }
-    /// The files that its depfile names.
+    /// Returns the files that the compiler's depfile names.
     fn dependencies(&self, depfile: &[u8]) -> Vec<PathBuf> {
         depfile::parse(depfile)
     }
-    /// C that every library has once, in the place of start-up files; nothing where it needs none or the compiler brings its own.
+    /// C source that every library contains once instead of start-up files; empty if the library needs none or the compiler links its own.
     fn entry(&self, Compiler { target, .. }: &Compiler) -> &'static str {
         if target.os == Os::Windows { mingw::ENTRY } else { "" }
     }
-    /// Whether one process makes a library of a unit.
+    /// True if one process makes a library from a unit.
     fn at_once(&self, _target: &Target) -> bool {
         false
     }
-    /// Words for the link, before the objects.
+    /// Flags for the link, before the objects.
     fn link(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str>;
-    /// Whether another linker than its own can link what it compiles.
-    fn takes_linkers(&self) -> bool {
+    /// True if another linker than the compiler's own can link its objects.
+    fn supports_linkers(&self) -> bool {
         true
     }
-    /// Whether starting it and loading its PCH takes long enough to do it ahead.
-    fn waits(&self) -> bool {
+    /// True if starting the compiler and loading its PCH takes long enough to do both in advance.
+    fn is_worth_prestarting(&self) -> bool {
         true
     }
     /// True if `-###` makes its driver print the commands that it would run, and `-v` the directories for `#include`.
-    fn tells_commands(&self) -> bool {
+    fn has_dry_run(&self) -> bool {
         true
     }
-    /// What tells that its object is whole.
+    /// The sign that the compiler's object is complete.
     fn completion(&self) -> Completion {
         Completion::AtExit
     }
-    /// Whether it works in a copy of its PCH.
+    /// True if the compiler works in a private copy of its PCH.
     fn copies_pch(&self) -> bool {
         false
     }
-    /// Libraries for the link, after the objects and the user's.
+    /// Libraries for the link, after the objects and the user's libraries.
     fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str];
 }
 
@@ -84,18 +84,18 @@ pub(crate) struct Gnu<D> {
     pub(crate) dialect: D,
 }
 
-/// Whether this system's linker takes a library without the compiler's default libraries: there the loading program fills
-/// in what is open. The list is the seed's (Ruby's `mjit_worker.c`): gcc everywhere but on PE, AIX and OpenBSD.
+/// True if the target's linker makes a library without the compiler's default libraries: then the loading program defines the open
+/// symbols. The list is that of Ruby's MJIT (`mjit_worker.c`): gcc everywhere except on PE, AIX and OpenBSD.
 pub(crate) fn takes_nostdlib(target: &Target) -> bool {
     !target.is_pe() && !matches!(target.os, Os::Aix | Os::OpenBsd)
 }
 
-/// Whether libraries are linked as the compiler links them by itself: with its start-up files, which run what `atexit` was given when the library
-/// is unloaded, and with the C library, since only there the linker learns which version of a symbol is the current one. What the host
-/// defines still comes from the host, which the loader asks first.
+/// True if libraries are linked with the compiler's default files: with its start-up files, which run `atexit` functions when the
+/// library is unloaded, and with the C library, because the linker finds the current versions of symbols only there. Symbols that
+/// the host defines still come from the host, which the loader searches first.
 ///
-/// musl, whose symbols have no versions, is left to the program that loads the library, unless code calls a run-time library that only the compiler
-/// knows; so is a system that a compiler on another one has no files of.
+/// False for musl, whose symbols have no versions, unless the code calls a run-time library that only the compiler knows; and for a
+/// cross compiler that has no files of its target's system.
 pub(crate) fn links_plainly(compiler: &Compiler, flags: &Flags) -> bool {
     let Target { os, env, .. } = &compiler.target;
     match os {
@@ -105,23 +105,23 @@ pub(crate) fn links_plainly(compiler: &Compiler, flags: &Flags) -> bool {
     }
 }
 
-/// Position-independent code: a library may be mapped anywhere. PE code always is, and clang refuses the flag there.
+/// Flags for position-independent code: a library may be mapped anywhere. PE code always is, and clang refuses the flag there.
 pub(crate) fn pic(target: &Target) -> &'static [&'static str] {
     if target.is_pe() { &[] } else { &["-fPIC"] }
 }
 
-/// Whether a word of the user's says what the code is like, and no more than that.
+/// True if a flag of the user's affects code generation only.
 fn is_about_code(word: &OsString) -> bool {
     const ABOUT_CODE: [&str; 8] = ["-O", "-D", "-U", "-I", "-std=", "-m", "-fno-", "-ffast-math"];
     word.to_str().is_some_and(|word| word == "-w" || ABOUT_CODE.iter().any(|prefix| word.starts_with(prefix)))
 }
 
-/// The words that make a library rather than a program.
+/// The flags that make a library instead of a program.
 pub(crate) fn shared(target: &Target) -> &'static [&'static str] {
     match target.os {
-        // A bundle may leave symbols to the program; -undefined dynamic_lookup says that it does (ld(1) on macOS).
+        // A bundle may leave symbols to the program if -undefined dynamic_lookup says so (ld(1) on macOS).
         Os::MacOs => &["-dynamic", "-bundle", "-undefined", "dynamic_lookup"],
-        // -G is ld's word for a library that may leave symbols open (AIX's ld command).
+        // -G makes ld accept open symbols in a library (AIX's ld command).
         Os::Aix => &["-shared", "-Wl,-G"],
         _ => &["-shared"],
     }
@@ -133,14 +133,14 @@ impl<D: Dialect> Gnu<D> {
             program: self.compiler.program.clone(),
             leading: dependencies::without(&self.compiler.leading),
             args: args.0,
-            // English diagnostics, which is what the parser reads.
+            // The parser reads English diagnostics.
             env: self.compiler.env.iter().cloned().chain([("LC_ALL".into(), "C".into())]).collect(),
             response: self.dialect.response(),
         }
     }
 
-    /// Optimisation, debugging and the user's own words: the same in every step, as far as they mean something there.
-    fn common(&self, flags: &Flags, step: cflags::Step) -> Args {
+    /// Optimisation, debug and user flags: the same in every step, without flags that have no meaning in the step.
+    fn common(&self, flags: &Flags, step: cflags::Purpose) -> Args {
         let mut args = Args::default();
         args.push_all([flags.optimize.flag()]);
         if flags.debug {
@@ -150,17 +150,17 @@ impl<D: Dialect> Gnu<D> {
         args
     }
 
-    /// Says no where the user's words keep the compiler from making an object.
+    /// Fails if the user's flags keep the compiler from making an object.
     fn check_flags(&self, flags: &Flags) -> Result<(), PlanError> {
         let words = [&self.compiler.leading, &flags.cflags];
         match words.into_iter().find_map(|words| dependencies::refused(words)) {
-            Some(instead) => Err(self.unsupported("make code with a flag that only lists or prints", instead)),
+            Some(instead) => Err(self.unsupported("compile with a flag that only lists or prints", instead)),
             None => Ok(()),
         }
     }
 
-    /// What a PCH and the units behind it must have alike.
-    fn code(&self, flags: &Flags, step: cflags::Step) -> Args {
+    /// Flags that must be the same for a PCH and its units.
+    fn code(&self, flags: &Flags, step: cflags::Purpose) -> Args {
         let mut args = self.common(flags, step);
         if !flags.warnings {
             args.push_all(["-w"]);
@@ -180,7 +180,7 @@ impl<D: Dialect> Gnu<D> {
             return Err(self.unsupported("precompile a header", "compile the header with each unit as text"));
         }
         let macros_as_includes = self.dialect.includes_macro_files();
-        let mut args = self.code(flags, cflags::Step::Pch { macros_as_includes });
+        let mut args = self.code(flags, cflags::Purpose::Pch { macros_as_includes });
         args.push_all(self.dialect.pch_build()).push_all(["-MD"]).flag("-MF", depfile);
         // -x c-header and not -emit-pch, which clang 19's driver refuses.
         args.push_all(["-x", "c-header"]).path(&pch.header).flag("-o", &pch.file);
@@ -201,7 +201,7 @@ impl<D: Dialect> Gnu<D> {
         Ok(self.step(args))
     }
 
-    /// What is said of a unit before its name.
+    /// The arguments for a unit before its file name.
     fn unit(
         &self,
         flags: &Flags,
@@ -210,13 +210,13 @@ impl<D: Dialect> Gnu<D> {
         depfile: Option<&Path>,
     ) -> Result<Args, PlanError> {
         let mut args = Args::default();
-        // First: a unit's own folder comes before the user's, also where that is said with -I.
+        // First: the unit's directory precedes the user's directories, also if it is passed as -I.
         if let Some(dir) = quote_dir {
             args.push_all(self.dialect.quote_dir(&path_word(dir)));
         }
         let step = match header {
-            Header::Pch(_) => cflags::Step::BehindPch,
-            Header::None | Header::Text(_) => cflags::Step::Code,
+            Header::Pch(_) => cflags::Purpose::BehindPch,
+            Header::None | Header::Text(_) => cflags::Purpose::Code,
         };
         args.push_all(self.code(flags, step));
         match header {
@@ -248,7 +248,7 @@ impl<D: Dialect> Gnu<D> {
             args.push_all(self.dialect.quote_dir(&path_word(dir)));
         }
         // GCC manual, "Preprocessor Options": -dD keeps the definitions, the predefined ones too.
-        args.push_all(self.code(flags, cflags::Step::Code)).push_all(["-E", "-dD"]);
+        args.push_all(self.code(flags, cflags::Purpose::Code)).push_all(["-E", "-dD"]);
         let header = match header {
             Header::None => None,
             Header::Text(path) => Some(path),
@@ -262,16 +262,16 @@ impl<D: Dialect> Gnu<D> {
     }
 
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
-        self.linked(self.common(flags, cflags::Step::Link), flags, inputs, library)
+        self.linked(self.common(flags, cflags::Purpose::Link), flags, inputs, library)
     }
 
     fn linked(&self, mut args: Args, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
-        // The last of its kind is the one that counts.
+        // If several flags choose a linker, the last flag counts.
         args.push_all(self.dialect.link(&self.compiler, flags)).push_all(flags.linker.flag()).flag("-o", library);
         for input in inputs {
             args.path(input);
         }
-        // Before the user's libraries: what the host has comes from the host.
+        // Before the user's libraries: the host's symbols take precedence.
         if let Some(host) = &flags.host_library {
             args.path(host);
         }
@@ -279,16 +279,16 @@ impl<D: Dialect> Gnu<D> {
         self.step(args)
     }
 
-    /// Says no where the wished linker is none of this compiler's.
+    /// Fails if this compiler cannot use the requested linker.
     fn check_linker(&self, flags: &Flags) -> Result<(), PlanError> {
         match flags.linker {
             Linker::Auto | Linker::Driver => Ok(()),
             Linker::Wild => {
                 self.link_in_process(flags).map(drop).map_err(|why| self.unsupported("link with wild", why))
             }
-            Linker::Lld | Linker::Mold | Linker::Gold | Linker::Bfd if self.dialect.takes_linkers() => Ok(()),
+            Linker::Lld | Linker::Mold | Linker::Gold | Linker::Bfd if self.dialect.supports_linkers() => Ok(()),
             Linker::Lld | Linker::Mold | Linker::Gold | Linker::Bfd => {
-                Err(self.unsupported("link with another linker than its own", "leave the choice to it"))
+                Err(self.unsupported("use another linker than its own", "remove --linker"))
             }
         }
     }
@@ -330,7 +330,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         if flags.host_library.is_some() && !target.is_pe() {
             return Err(self.unsupported(
                 "link with an import library of the host",
-                "leave it out, the program that loads a library defines what it leaves open",
+                "remove the option, because the program that loads a library defines the library's open symbols",
             ));
         }
         if matches!(job, Job::Link { .. } | Job::CompileAndLink { .. }) {
@@ -352,7 +352,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                 let mut writes = Vec::new();
                 let entry = self.dialect.entry(&self.compiler);
                 if !entry.is_empty() {
-                    // Once a library, not once an object: several would collide. The driver compiles it on the way.
+                    // One entry point per library, not per object: several would collide. The driver compiles the file during the link.
                     let path = library.with_extension("entry.c");
                     inputs.push(path.clone());
                     writes.push(TextFile { path, text: entry.to_owned() });
@@ -370,7 +370,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
                 let step = self.linked(args, flags, &[source.to_owned()], library);
                 Ok(Plan { steps: vec![step], outputs: vec![library.to_owned()], ..Plan::default() })
             }
-            // Two steps all the same: in one, macOS leaves a .dSYM and MinGW mixes its libraries in (Ruby 9aa5fe1b, a8d39a05).
+            // Two steps: in one step macOS leaves a .dSYM and MinGW adds its default libraries (Ruby 9aa5fe1b, a8d39a05).
             Job::CompileAndLink { source, library, header, quote_dir, depfile, .. } => {
                 let object = library.with_extension(target.object_suffix());
                 let compile = self.compile(flags, source, &object, header, quote_dir, depfile)?;
@@ -390,14 +390,14 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         if self.dialect.includes_macro_files() { files.into_iter().map(Path::new).collect() } else { Vec::new() }
     }
 
-    /// As an include: the source itself is read before the PCH.
+    /// The unit is an include, because compilers open the source itself before the PCH.
     fn standby_source(&self) -> Option<&'static str> {
-        let waits = self.dialect.waits() && !self.compiler.target.is_pe();
+        let waits = self.dialect.is_worth_prestarting() && !self.compiler.target.is_pe();
         waits.then_some("#include \"/dev/stdin\"\n")
     }
 
     fn completion(&self, flags: &Flags) -> Completion {
-        // What a word means for the object's last moments only the compiler knows: -gsplit-dwarf takes parts out of it, -Werror may take it back.
+        // Other flags may change the object after the sign of completion: -gsplit-dwarf moves parts out of it, -Werror may delete it.
         let plain = flags.cflags.iter().all(is_about_code);
         if plain { self.dialect.completion() } else { Completion::AtExit }
     }
@@ -407,17 +407,17 @@ impl<D: Dialect> Toolchain for Gnu<D> {
     }
 
     fn link_in_process(&self, flags: &Flags) -> Result<Vec<&'static str>, &'static str> {
-        if !self.dialect.takes_linkers() {
-            return Err("the compiler has a linker of its own");
+        if !self.dialect.supports_linkers() {
+            return Err("the compiler has its own linker");
         }
         link::in_process(&self.compiler.target, flags)
     }
 
     fn ask_link(&self, flags: &Flags) -> Option<Step> {
-        (self.compiler.target.os == Os::Linux && self.dialect.takes_linkers()).then(|| {
+        (self.compiler.target.os == Os::Linux && self.dialect.supports_linkers()).then(|| {
             let mut args = Args::default();
-            // The user's words may choose among several systems.
-            args.push_all(cflags::given(&dependencies::without(&flags.cflags), cflags::Step::Link));
+            // The user's flags may choose among several systems.
+            args.push_all(cflags::given(&dependencies::without(&flags.cflags), cflags::Purpose::Link));
             args.push_all(["-shared", "-fPIC", "-###", link_line::OBJECTS]);
             self.step(args)
         })
@@ -436,14 +436,14 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         self.dialect.response()
     }
 
-    /// Both drivers print the commands that they would run, with everything that files and variables have added to the words.
+    /// Both drivers print the commands that they would run, including everything that configuration files and variables add.
     fn ask_configuration(&self, flags: &Flags) -> Option<Step> {
-        self.dialect.tells_commands().then(|| self.step(Args(configuration_words(flags))))
+        self.dialect.has_dry_run().then(|| self.step(Args(configuration_words(flags))))
     }
 
     fn ask_search_list(&self, flags: &Flags) -> Option<Step> {
-        self.dialect.tells_commands().then(|| {
-            let mut args = self.code(flags, cflags::Step::Code);
+        self.dialect.has_dry_run().then(|| {
+            let mut args = self.code(flags, cflags::Purpose::Code);
             args.push_all(["-v", "-E", "-x", "c", "-"]);
             self.step(args)
         })
@@ -457,11 +457,11 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         true
     }
 
-    /// GNU ld since 2.35, gold, lld and mold write a list of what they read. The linkers of Apple and AIX have other words.
+    /// GNU ld since 2.35, gold, lld and mold write a list of the files that they read. Apple's and AIX's linkers have other flags.
     fn link_depfile(&self, depfile: &Path) -> Option<Vec<OsString>> {
-        let serves = self.dialect.takes_linkers() && !matches!(self.compiler.target.os, Os::MacOs | Os::Aix);
+        let serves = self.dialect.supports_linkers() && !matches!(self.compiler.target.os, Os::MacOs | Os::Aix);
         serves.then(|| {
-            // Not behind -Wl, where a comma would end the path.
+            // Not -Wl, which splits the path at a comma.
             ["-Xlinker".into(), "--dependency-file".into(), "-Xlinker".into(), path_word(depfile)].into()
         })
     }

@@ -1,6 +1,6 @@
-//! What users can do about the complaints that they meet most, by the compilers' and linkers' own words.
+//! What users can do about common errors of compilers and linkers, found by the text of the error.
 
-/// For a full disk, whoever noticed it.
+/// For a full disk.
 pub const DISK_FULL: &str = "the disk is full: make room and run again; what was built is kept";
 
 /// For a limit on the size of files.
@@ -10,7 +10,7 @@ pub const FILE_SIZE: &str = "a file became larger than this user's limit: raise 
 pub const DESCRIPTORS: &str =
     "too many files are open: raise the limit (ulimit -n), or end programs that hold many files open";
 
-/// For memory that ran out.
+/// For exhausted memory.
 pub const MEMORY: &str = "memory ran out: end other programs, or raise the limit (ulimit -v)";
 
 /// For processes and threads that cannot be started.
@@ -19,7 +19,7 @@ pub const PROCESSES: &str = "the system starts no more processes: raise the limi
 /// For a device that fails.
 pub const DEVICE: &str = "the system could not read from or write to a device: look at its log, and check the disk";
 
-/// What compilers and linkers say where the machine is in their way.
+/// Errors of compilers and linkers that report a problem of the machine.
 const MACHINE: [(&str, &str); 11] = [
     ("No space left on device", DISK_FULL),
     ("Disk quota exceeded", DISK_FULL),
@@ -34,47 +34,47 @@ const MACHINE: [(&str, &str); 11] = [
     ("Input/output error", DEVICE),
 ];
 
-/// For a clang that has no linker for other systems.
-const NO_LLD: &str = "install lld, the linker that links for every system, in the compiler's release: lld, lld-19";
+/// For a clang without a linker for the target's system.
+const NO_LLD: &str = "install lld, the linker for every system, in the same release as the compiler: lld, lld-19";
 
-/// For a symbol that a Windows linker misses: there everything needs a library.
-const WINDOWS_SYMBOL: &str = "name the library that defines it with --ldflag, the host's with --host-library; a variable of \
-                              the host's is declared with __declspec(dllimport)";
+/// For a symbol that a Windows linker cannot find: on Windows every symbol needs a library.
+const WINDOWS_SYMBOL: &str = "name the library that defines it with --ldflag, or the host's library with --host-library; declare a \
+                              variable of the host with __declspec(dllimport)";
 
-/// What a compiler or linker says in such a case, and what helps.
+/// Errors of compilers and linkers, and what to do about each.
 const KNOWN: [(&str, &str); 16] = [
     (
         "could not open 'msvcrt.lib'",
-        "there is no Windows SDK: set LIB to one's folders, or do without by --ldflag=-NODEFAULTLIB",
+        "no Windows SDK was found: set LIB to the SDK's library folders, or link without the C runtime by --ldflag=-NODEFAULTLIB",
     ),
     (
         "cannot open file 'msvcrt.lib'",
-        "run from a Visual Studio prompt, or do without the C runtime by --ldflag=-NODEFAULTLIB",
+        "run mjit-cc in a Visual Studio prompt, or link without the C runtime by --ldflag=-NODEFAULTLIB",
     ),
     ("invalid linker name in", NO_LLD),
-    ("collect2: fatal error: cannot find 'ld'", "the linker is not there: install it, or choose another with --linker"),
+    (
+        "collect2: fatal error: cannot find 'ld'",
+        "the linker is not installed: install the linker, or choose another with --linker",
+    ),
     ("Executable \"lld-link\" doesn't exist", NO_LLD),
     (
         "unable to find library -lgcc",
-        "this clang does not find MinGW's libgcc: name the folder that x86_64-w64-mingw32-gcc -print-libgcc-file-name tells \
-         with --ldflag=-LDIR, or take a newer clang",
+        "this clang does not find MinGW's libgcc: name the folder that x86_64-w64-mingw32-gcc -print-libgcc-file-name prints \
+         with --ldflag=-LDIR, or use a newer clang",
     ),
     (
         "libclang_rt.",
-        "clang's run-time libraries are not installed: their package is called after clang's, as libclang-rt-19-dev, or compiler-rt",
+        "clang's run-time libraries are not installed: install the package of clang's release, such as libclang-rt-19-dev, or compiler-rt",
     ),
     (
         "cannot find -lomp",
-        "clang's OpenMP library is not installed: its package is called libomp-dev, or libomp-19-dev, or openmp",
+        "clang's OpenMP library is not installed: install the package libomp-dev, libomp-19-dev or openmp",
     ),
-    (
-        "cannot find -l",
-        "install the library's package for developers, or name the library's folder with --ldflag=-LDIR",
-    ),
+    ("cannot find -l", "install the library's development package, or name the library's folder with --ldflag=-LDIR"),
     ("can't be auto-imported", "declare the host's variable with __declspec(dllimport), or leave auto-import on"),
     (
         "' file not found",
-        "name its folder with -I; another system's headers are looked for where --cflag=--sysroot=DIR says, Microsoft's where INCLUDE does",
+        "name the file's folder with -I; for another system's headers use --cflag=--sysroot=DIR, for Microsoft's headers set INCLUDE",
     ),
     ("undefined reference to", "name the library that defines it with --ldflag"),
     ("lld-link: error: undefined symbol", WINDOWS_SYMBOL),
@@ -83,14 +83,14 @@ const KNOWN: [(&str, &str); 16] = [
     ("LNK2001", WINDOWS_SYMBOL),
 ];
 
-/// What helps against what this output complains of.
+/// Returns what to do about an error in this output.
 #[must_use]
 pub fn for_output(output: &str) -> Option<&'static str> {
     MACHINE.iter().chain(&KNOWN).find(|(words, _)| output.contains(words)).map(|&(_, hint)| hint)
 }
 
-/// What helps where an output complains of the machine, and not of what was compiled. A unit may have such words itself, so that only a line counts that
-/// ends with the words, and that no directive of the unit's has written.
+/// Returns what to do if an output reports a problem of the machine, and not of the compiled text. A unit may contain the same text:
+/// only lines count that end with the text, and that no `#error` or `#warning` wrote.
 #[must_use]
 pub fn for_machine(output: &str) -> Option<&'static str> {
     let lines = || output.lines().filter(|line| !line.contains("#error") && !line.contains("#warning"));

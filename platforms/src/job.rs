@@ -1,11 +1,11 @@
-//! What can be asked of a toolchain: the jobs, and the flags that go with all of them.
+//! The jobs of a toolchain, and the flags that apply to all jobs.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::link::Linker;
 
-/// How hard the compiler tries. The names are cc's.
+/// The optimisation level, named as in cc's flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OptLevel {
     /// `-O0`.
@@ -17,12 +17,12 @@ pub enum OptLevel {
     /// `-O3`.
     #[default]
     O3,
-    /// For size.
+    /// `-Os`: optimise for size.
     Os,
 }
 
 impl OptLevel {
-    /// Reads what follows `-O`.
+    /// Parses the text after `-O`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
@@ -35,7 +35,7 @@ impl OptLevel {
         })
     }
 
-    /// gcc's word for it.
+    /// Returns the level as gcc's flag.
     #[must_use]
     pub fn flag(self) -> &'static str {
         match self {
@@ -48,36 +48,36 @@ impl OptLevel {
     }
 }
 
-/// What the user chose, the same for every job: a PCH accepts only units with the same code-generation flags.
+/// The user's choices, the same for every job: a PCH accepts only units with the same code-generation flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
-    /// Optimisation.
+    /// Optimisation level.
     pub optimize: OptLevel,
-    /// Debug information.
+    /// True for debug information.
     pub debug: bool,
-    /// Whether the compiler's warnings are wanted; generated code seldom wants them.
+    /// True if the compiler's warnings are enabled; they are usually useless for generated code.
     pub warnings: bool,
-    /// Directories for `#include`.
+    /// Directories for `#include`, in order.
     pub includes: Vec<PathBuf>,
-    /// `NAME` or `NAME=VALUE`.
+    /// Macro definitions, as `NAME` or `NAME=VALUE`.
     pub defines: Vec<OsString>,
-    /// Further words for the compiler, in every step that starts it, as far as they mean something there. A plan refuses those with which
-    /// no library comes of a unit ([`PlanError::Flag`](crate::PlanError::Flag)).
+    /// Further compiler flags, passed to every step in which they have a meaning. A plan refuses flags with which the compiler makes no
+    /// library from a unit ([`PlanError::Flag`](crate::PlanError::Flag)).
     pub cflags: Vec<OsString>,
-    /// Further words for the linker's driver, libraries among them; they are given at the link only, because gcc's
-    /// PCH and clang's warnings mind them elsewhere (Ruby 88a37dc6, 8c7f4e8f).
+    /// Further arguments for the driver when it links, libraries included. Only the link gets them, because gcc's PCH and clang's
+    /// warnings depend on them elsewhere (Ruby 88a37dc6, 8c7f4e8f).
     pub ldflags: Vec<OsString>,
-    /// The host's import library, for Windows alone: elsewhere the program that loads a library fills in what is open. At the
-    /// link only, as `ldflags` (the seed's libruby flag).
+    /// The host's import library, for Windows only: elsewhere the program that loads a library defines the open symbols. Only the link
+    /// gets it, as `ldflags` (the libruby flag of Ruby's MJIT).
     pub host_library: Option<PathBuf>,
-    /// Who links.
+    /// The linker to use.
     pub linker: Linker,
 }
 
-/// A precompiled header as it lies on disk.
+/// A precompiled header on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pch {
-    /// The header that was precompiled. MSVC names it again at every use.
+    /// The header that was precompiled. MSVC names the header at every use.
     pub header: PathBuf,
     /// The precompiled file (`.gch`, `.pch`).
     pub file: PathBuf,
@@ -86,72 +86,72 @@ pub struct Pch {
 /// How the common header reaches a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header<'a> {
-    /// There is none.
+    /// The unit has no header.
     None,
-    /// As text, compiled anew with each unit.
+    /// As text, compiled with each unit.
     Text(&'a Path),
-    /// Precompiled.
+    /// As a PCH.
     Pch(&'a Pch),
 }
 
-/// One question to a toolchain, answered with a [`Plan`](crate::Plan).
+/// One request to a toolchain, answered with a [`Plan`](crate::Plan).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job<'a> {
-    /// Precompile a header.
+    /// Precompiles a header.
     BuildPch {
-        /// Where the header is and where the PCH goes.
+        /// The path of the header and of the PCH.
         pch: &'a Pch,
         /// Where the compiler may write the list of files that it read.
         depfile: &'a Path,
     },
-    /// Turn a unit into an object.
+    /// Compiles a unit to an object.
     Compile {
         /// The unit's C, with the toolchain's prelude for [`Role::Object`](crate::Role::Object).
         source: &'a Path,
-        /// The object to make.
+        /// The object to write.
         object: &'a Path,
-        /// The header it stands behind.
+        /// The unit's header.
         header: Header<'a>,
-        /// The unit's own folder, for its `#include "…"`.
+        /// The unit's directory, for `#include "…"`.
         quote_dir: Option<&'a Path>,
-        /// Where the compiler may write the list of files that it read; none where nobody wants to know.
+        /// Where the compiler may write the list of files that it read; `None` if the list is not needed.
         depfile: Option<&'a Path>,
     },
-    /// Preprocess a text behind a header, with the `#define` and `#undef` lines in order (`-E -dD`).
+    /// Preprocesses a text with a header, with the `#define` and `#undef` lines in order (`-E -dD`).
     Preprocess {
-        /// A C file.
+        /// The C file.
         source: &'a Path,
-        /// The header. Of a PCH, the header that the PCH was made from: it must not have changed since.
+        /// The header. For a PCH, the header that the PCH was made from, which must not have changed since.
         header: Header<'a>,
-        /// The directory that `#include "…"` starts from, as for a unit.
+        /// The directory for `#include "…"`, as for a unit.
         quote_dir: Option<&'a Path>,
-        /// The preprocessed text to make.
+        /// The preprocessed text to write.
         text: &'a Path,
     },
-    /// Turn objects into one library.
+    /// Links objects into one library.
     Link {
         /// The objects.
         objects: &'a [PathBuf],
-        /// The library to make.
+        /// The library to write.
         library: &'a Path,
-        /// The header that the objects stand behind: MSVC's PCH has an object of its own.
+        /// The header of the objects' units: MSVC's PCH has an object, which the library needs.
         header: Header<'a>,
-        /// Names to export, where the platform exports nothing by itself.
+        /// Symbols to export, for platforms that export nothing by default.
         exports: &'a [String],
     },
-    /// Turn a unit into a library in one step.
+    /// Compiles a unit to a library.
     CompileAndLink {
         /// The unit's C, with the toolchain's prelude for [`Role::Library`](crate::Role::Library).
         source: &'a Path,
-        /// The library to make; what falls by the way lies beside it.
+        /// The library to write; intermediate files lie beside it.
         library: &'a Path,
-        /// The header it stands behind.
+        /// The unit's header.
         header: Header<'a>,
-        /// The unit's own folder, for its `#include "…"`.
+        /// The unit's directory, for `#include "…"`.
         quote_dir: Option<&'a Path>,
-        /// Names to export, where the platform exports nothing by itself.
+        /// Symbols to export, for platforms that export nothing by default.
         exports: &'a [String],
-        /// Where the compiler may write the list of files that it read; none where nobody wants to know.
+        /// Where the compiler may write the list of files that it read; `None` if the list is not needed.
         depfile: Option<&'a Path>,
     },
 }

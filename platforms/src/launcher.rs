@@ -1,5 +1,5 @@
-//! Programs that stand before a compiler and start it, or another machine's: `ccache`, `distcc` and their like, as CMake's
-//! `<LANG>_COMPILER_LAUNCHER` has them. Knows what each can do with a precompiled header.
+//! Compiler launchers: programs such as `ccache` and `distcc` that start the compiler, here or on another machine (CMake's
+//! `<LANG>_COMPILER_LAUNCHER`). Knows what each can do with a precompiled header.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -7,43 +7,43 @@ use std::path::{Path, PathBuf};
 use crate::compiler::Family;
 use crate::plan::Step;
 
-/// What is known of a launcher by its name.
+/// The kind of a launcher, found by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Keeps objects; takes a PCH for one of its inputs if it is told to be sloppy about what a PCH hides.
+enum LauncherKind {
+    /// Caches objects; accepts a PCH as an input if its sloppiness settings allow that.
     Ccache,
-    /// Preprocesses here, and compiles here or elsewhere: a PCH does not go through a preprocessor.
+    /// Preprocesses here, and compiles here or elsewhere: a PCH cannot be preprocessed.
     Preprocessing,
-    /// Does so in a server that it starts where none runs, and that outlives the unit.
+    /// Preprocesses in a server that the launcher starts if none runs, and that outlives the unit.
     Server,
-    /// Starts the compiler: `nice`, `taskset`.
+    /// Starts the compiler with other settings: `nice`, `taskset`.
     Other,
 }
 
-/// A launcher's words, the first of which is a program.
+/// A launcher's command: a program and its arguments before the compiler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launcher {
     program: PathBuf,
     leading: Vec<OsString>,
 }
 
-/// What launchers take from the environment of their user.
+/// The user's settings that launchers read from the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserSettings {
-    /// What ccache may be sloppy about already.
+    /// The user's value of `CCACHE_SLOPPINESS`.
     pub sloppiness: Option<OsString>,
-    /// Where temporary files go that are not this crate's.
+    /// The user's directory for temporary files; this crate's processes use another.
     pub temp_dir: Option<PathBuf>,
 }
 
-/// What makes ccache take a PCH (its manual, "Precompiled headers").
+/// The settings with which ccache accepts a PCH (its manual, "Precompiled headers").
 const SLOPPINESS: &str = "pch_defines,time_macros";
 
 impl Launcher {
-    /// The names of those that stand before compilers and are none.
+    /// Names of launchers that are sometimes installed under the name of a compiler.
     pub const NAMES: [&'static str; 6] = ["ccache", "sccache", "distcc", "icecc", "icerun", "buildcache"];
 
-    /// A launcher and the words between it and the compiler.
+    /// Creates a launcher from its program and the arguments between the program and the compiler.
     #[must_use]
     pub fn new(program: PathBuf, leading: Vec<OsString>) -> Self {
         Self { program, leading }
@@ -55,39 +55,39 @@ impl Launcher {
         &self.program
     }
 
-    fn kinds(&self) -> impl Iterator<Item = Kind> {
-        // Launchers launch launchers: `ccache distcc`.
+    fn kinds(&self) -> impl Iterator<Item = LauncherKind> {
+        // A launcher may start another launcher: `ccache distcc`.
         let words = [self.program.as_os_str()].into_iter().chain(self.leading.iter().map(OsString::as_os_str));
         words.map(|word| match Path::new(word).file_stem().and_then(OsStr::to_str) {
-            Some("ccache") => Kind::Ccache,
-            Some("distcc" | "icecc" | "buildcache") => Kind::Preprocessing,
-            Some("sccache") => Kind::Server,
-            _ => Kind::Other,
+            Some("ccache") => LauncherKind::Ccache,
+            Some("distcc" | "icecc" | "buildcache") => LauncherKind::Preprocessing,
+            Some("sccache") => LauncherKind::Server,
+            _ => LauncherKind::Other,
         })
     }
 
-    /// Whether what it starts can be given a precompiled header; where not, units take the header as text.
+    /// True if the compiler behind the launcher can use a precompiled header; otherwise units include the header as text.
     #[must_use]
     pub fn carries_pch(&self, family: Family) -> bool {
         let familiar = matches!(family, Family::Gcc | Family::Clang);
         self.kinds().all(|kind| match kind {
-            Kind::Ccache => familiar,
-            Kind::Preprocessing | Kind::Server => false,
-            Kind::Other => true,
+            LauncherKind::Ccache => familiar,
+            LauncherKind::Preprocessing | LauncherKind::Server => false,
+            LauncherKind::Other => true,
         })
     }
 
-    /// Whether it keeps what it has seen, by the paths that it was given among others: then these are to be the same in each run.
+    /// True if the launcher caches results, keyed by paths among others: then the paths must be the same in each run.
     #[must_use]
-    pub fn remembers(&self) -> bool {
-        self.kinds().any(|kind| kind != Kind::Other)
+    pub fn has_cache(&self) -> bool {
+        self.kinds().any(|kind| kind != LauncherKind::Other)
     }
 
-    /// A step that compiles a unit, started by the launcher, for a user who has this.
+    /// Returns a step that compiles a unit through the launcher, for a user with these settings.
     #[must_use]
     pub fn before(&self, step: Step, family: Family, user: &UserSettings) -> Step {
         let Step { program, leading, mut args, mut env, response } = step;
-        if self.kinds().any(|kind| kind == Kind::Ccache) {
+        if self.kinds().any(|kind| kind == LauncherKind::Ccache) {
             if family == Family::Gcc {
                 args.push("-fpch-preprocess".into());
             }
@@ -97,11 +97,11 @@ impl Launcher {
             }
             words.push(SLOPPINESS);
             env.push(("CCACHE_SLOPPINESS".into(), words));
-            // A PCH that was built again is another file, and its sum says whether it is the same header.
+            // A rebuilt PCH is another file; its checksum file tells ccache that the header is the same.
             env.push(("CCACHE_PCH_EXTSUM".into(), "1".into()));
         }
-        if let Some(dir) = user.temp_dir.as_ref().filter(|_| self.kinds().any(|kind| kind == Kind::Server)) {
-            // The server keeps them, and needs a directory that is still there when this one's is not.
+        if let Some(dir) = user.temp_dir.as_ref().filter(|_| self.kinds().any(|kind| kind == LauncherKind::Server)) {
+            // The server inherits these variables, and outlives this process's temporary directory.
             env.extend(["TMPDIR", "TMP", "TEMP"].map(|name| (name.into(), dir.into())));
         }
         let leading = self.leading.iter().cloned().chain([program.into()]).chain(leading).collect();

@@ -1,9 +1,9 @@
-//! What each C compiler wants to hear on each platform.
+//! The command lines of each C compiler on each platform.
 //!
-//! This crate is pure: it reads no file, starts no process, asks no environment variable and does not care what system it
-//! runs on, so that every platform's command lines can be checked on any machine. [`probe`] asks a compiler who it is;
-//! [`toolchain`] gives the [`Toolchain`] for the answer; that turns a [`Job`] and the user's [`Flags`] into a [`Plan`]:
-//! processes as data, with the files that come of them. Somebody else runs it.
+//! This crate is pure: it reads no file, starts no process, reads no environment variable and does not depend on the system it
+//! runs on, so that every platform's command lines can be checked on any machine. [`probe`] identifies a compiler;
+//! [`toolchain`] returns the [`Toolchain`] for the answer; the toolchain turns a [`Job`] and the user's [`Flags`] into a [`Plan`]:
+//! processes and their files, as data. The caller runs the plan.
 //!
 //! ```
 //! use mjit_cc_platforms::*;
@@ -59,12 +59,12 @@ mod target;
 mod tcc;
 
 pub use cacheability::{
-    CompilerParts, ask_processor, hides_inputs, possible_files, processor, tells_directory, uncacheable_reason,
-    why_unknown,
+    CompilerParts, ask_processor, contains_directory, hides_inputs, possible_files, processor, uncacheable_reason,
+    unknown_inputs_reason,
 };
 pub use candidates::{Choice, LINKERS, PackageManager, candidates, install_hint, survey_names};
 pub use compiler::{Compiler, Family, Version};
-pub use diagnostic::{Diagnostic, Severity, tells_of_crash};
+pub use diagnostic::{Diagnostic, Severity, reports_crash};
 pub use job::{Flags, Header, Job, OptLevel, Pch};
 pub use launcher::{Launcher, UserSettings};
 pub use link::Linker;
@@ -74,35 +74,35 @@ pub use runtime::Runtime;
 pub use search::SearchList;
 pub use target::{Arch, Env, Os, Target, UnknownTarget};
 
-/// What a unit becomes: the prelude differs.
+/// The output of a unit, which decides its prelude.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// An object, to be linked with others.
+    /// An object, linked with others later.
     Object,
-    /// A library of its own, in one job.
+    /// A library, made in one job.
     Library,
 }
 
-/// What a toolchain can do beyond compiling and linking.
+/// The abilities of a toolchain beyond compiling and linking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// What the name of a PCH ends with, after the dot; none where there is no PCH.
+    /// The suffix of a PCH's name, without the dot; `None` if the compiler has no PCH.
     pub pch_suffix: Option<&'static str>,
-    /// Whether one process makes a library of a unit, so that [`Job::CompileAndLink`] is the quick way.
+    /// True if one process makes a library from a unit, so that [`Job::CompileAndLink`] is the fast way.
     pub one_step: bool,
-    /// Whether [`Job::CompileAndLink`] is one process and its library exports all that the unit defines: the quick way for whoever wants one
-    /// unit soon and has no use for its object.
+    /// True if [`Job::CompileAndLink`] is one process and its library exports all that the unit defines: the fastest way to one loaded
+    /// unit whose object is not needed.
     pub at_once: bool,
 }
 
-/// What tells that a compiler's object is whole. Many compilers spend their last milliseconds on giving memory back.
+/// The sign that a compiler's object is complete. Many compilers spend their last milliseconds on freeing memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
-    /// The end of its process alone.
+    /// The exit of the compiler's process.
     AtExit,
-    /// The object's name: it is written under another.
+    /// The object exists under its name: the compiler writes it under another name first.
     Renamed,
-    /// A section of this name in an ELF file that is whole, whose tables are written last.
+    /// A section of this name in a complete ELF file, whose tables are written last.
     Section(&'static str),
 }
 
@@ -111,110 +111,112 @@ pub trait Toolchain: Send + Sync + Debug {
     /// The compiler that the plans call.
     fn compiler(&self) -> &Compiler;
 
-    /// What it can do.
+    /// Returns the toolchain's abilities.
     fn capabilities(&self) -> Capabilities;
 
-    /// C that stands above a unit's own.
+    /// Returns C source to put before a unit's own.
     fn prelude(&self, role: Role) -> &'static str;
 
-    /// The processes that do `job`, and their files.
+    /// Plans the processes for `job`, and their files.
     ///
     /// # Errors
-    /// [`PlanError`] when the compiler or its platform cannot do it.
+    /// [`PlanError`] if the compiler or its platform cannot do the job.
     fn plan(&self, flags: &Flags, job: &Job<'_>) -> Result<Plan, PlanError>;
 
-    /// What an ELF linker is told that links inside this process in the driver's place, but for inputs and output.
+    /// Returns the arguments for an ELF linker inside this process that replaces the driver, without inputs and output.
     ///
     /// # Errors
-    /// Why it cannot.
+    /// Why a linker inside this process cannot link with these flags.
     fn link_in_process(&self, _flags: &Flags) -> Result<Vec<&'static str>, &'static str> {
-        Err("it links ELF alone")
+        Err("the built-in linker supports ELF only")
     }
 
-    /// The files that flags put before a header for their macros alone, and that a PCH can have in it only if they have nothing but macros.
+    /// Returns the files that flags read before a header for their macros only. A PCH can contain such a file only if the file has
+    /// nothing but macros.
     fn macro_files<'a>(&self, _flags: &'a Flags) -> Vec<&'a Path> {
         Vec::new()
     }
 
-    /// Asks the compiler how it links a library: which start-up files stand around the objects, and where libraries lie. Returns
-    /// nothing where a linker inside this process has no use for the answer.
+    /// Returns the process that prints how the compiler links a library: its start-up files and library directories. `None` if a linker
+    /// inside this process has no use for the answer.
     fn ask_link(&self, _flags: &Flags) -> Option<Step> {
         None
     }
 
-    /// Reads the answer to [`ask_link`](Self::ask_link), or nothing where the output is no answer.
+    /// Parses the answer to [`ask_link`](Self::ask_link); `None` if the output is no answer.
     fn link_line(&self, _output: &[u8]) -> Option<LinkLine> {
         None
     }
 
-    /// True if code that these flags make calls a run-time library which a library has to bring, so that one that was linked is worth a look.
+    /// True if code compiled with these flags calls a run-time library that the library has to bring, so that linked
+    /// libraries are checked for it.
     fn calls_runtime(&self, _flags: &Flags) -> bool {
         false
     }
 
-    /// How its driver reads a response file.
+    /// Returns the syntax of the driver's response files.
     fn response(&self) -> response::Syntax;
 
-    /// Asks the driver for the commands that it would run for a unit and its link, without running them: the answer has in it what
-    /// configuration files, specs and variables add to the flags. None where the compiler cannot be asked.
+    /// Returns the process that prints the driver's commands for a unit and its link without running them: the output contains what
+    /// configuration files, specs and variables add to the flags. `None` if the compiler has no such query.
     fn ask_configuration(&self, _flags: &Flags) -> Option<Step> {
         None
     }
 
-    /// Asks the compiler for the directories that it looks for included files in; [`search_list`](Self::search_list) reads the answer.
+    /// Returns the process that prints the compiler's include directories; [`search_list`](Self::search_list) parses the output.
     fn ask_search_list(&self, _flags: &Flags) -> Option<Step> {
         None
     }
 
-    /// The directories out of the answer; none where it does not name them.
+    /// Parses the include directories from the answer; `None` if the answer does not name them.
     fn search_list(&self, _answer: &[u8]) -> Option<SearchList> {
         None
     }
 
-    /// True if the files that it reads are listed in the depfile; otherwise they are in its output.
+    /// True if the compiler lists the files that it reads in the depfile; otherwise they are in its output.
     fn writes_depfile(&self) -> bool {
         false
     }
 
-    /// Words that make the driver's linker list the files that it reads in `depfile`; none where the linker has no such list.
+    /// Returns arguments that make the driver's linker list the files that it reads in `depfile`; `None` if the linker has no such list.
     fn link_depfile(&self, _depfile: &Path) -> Option<Vec<OsString>> {
         None
     }
 
-    /// The files that the linker read, out of that list.
+    /// Parses the files that the linker read from that list.
     fn link_dependencies(&self, _depfile: &[u8]) -> Vec<PathBuf> {
         Vec::new()
     }
 
-    /// The whole C of a source whose compiler waits for the unit on its standard input, once it has loaded the PCH; none where that
-    /// cannot be, or gains nothing.
+    /// Returns C source that includes the unit from standard input, for a compiler that loads the PCH and waits for the unit there. `None`
+    /// if the compiler cannot do that, or would gain nothing.
     fn standby_source(&self) -> Option<&'static str> {
         None
     }
 
-    /// What tells that an object is whole before the compiler's end does.
+    /// Returns the sign that an object is complete.
     fn completion(&self, _flags: &Flags) -> Completion {
         Completion::AtExit
     }
 
-    /// Whether it works in a copy of its PCH, of which the system makes a page when it is first written to. A compiler that waits can
-    /// have that behind it.
+    /// True if the compiler works in a private copy of its PCH, whose pages the system creates at the first write. A waiting compiler can
+    /// write to the pages in advance.
     fn copies_pch(&self) -> bool {
         false
     }
 
-    /// What the compiler complained about, out of its output.
+    /// Parses the compiler's diagnostics from its output.
     fn diagnostics(&self, output: &[u8]) -> Vec<Diagnostic>;
 
-    /// The files that the compiler read, out of the depfile it wrote (empty where it wrote none) or of its output. The unit
-    /// itself may be among them.
+    /// Returns the files that the compiler read, from the depfile (empty if the compiler wrote none) or from its output. The unit itself
+    /// may be among them.
     fn dependencies(&self, depfile: &[u8], output: &[u8]) -> Vec<PathBuf>;
 
-    /// The compiler's output as a person wants to read it.
+    /// Returns the compiler's output for display to the user.
     fn readable(&self, output: &[u8]) -> String;
 }
 
-/// The planner for a compiler.
+/// Returns the planner for a compiler.
 #[must_use]
 pub fn toolchain(compiler: Compiler) -> Arc<dyn Toolchain> {
     match compiler.family {

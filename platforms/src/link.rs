@@ -1,5 +1,5 @@
-//! Who links: the compiler's driver, with its own linker or another, or an ELF linker inside the calling process. Knows what each
-//! must be told and when the last can stand in for the first; links nothing.
+//! The choice of a linker: the compiler's driver, with its default linker or another, or an ELF linker inside the calling process.
+//! Knows the flags of each, and when the ELF linker can replace the driver; links nothing.
 
 use crate::cflags;
 use crate::job::Flags;
@@ -8,12 +8,12 @@ use crate::target::{Arch, Os, Target};
 /// The linker that makes libraries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Linker {
-    /// Inside this process where that serves, else the compiler's driver.
+    /// The linker inside this process if it supports the plan, otherwise the compiler's driver.
     #[default]
     Auto,
-    /// Inside this process, by wild; a plan that it does not serve is refused.
+    /// wild, inside this process; a plan that wild does not support is refused.
     Wild,
-    /// The compiler's driver with the linker that it takes by itself.
+    /// The compiler's driver with its default linker.
     Driver,
     /// The driver with LLVM's linker.
     Lld,
@@ -26,7 +26,7 @@ pub enum Linker {
 }
 
 impl Linker {
-    /// Each with the word that chooses it.
+    /// Each linker with its name in options.
     pub const NAMES: [(&'static str, Self); 7] = [
         ("auto", Self::Auto),
         ("wild", Self::Wild),
@@ -37,7 +37,7 @@ impl Linker {
         ("bfd", Self::Bfd),
     ];
 
-    /// What gcc and clang are told (gcc's manual, "Options for Linking"); nothing where the choice is theirs.
+    /// Returns the flag for gcc and clang (gcc's manual, "Options for Linking"), or `None` if the driver chooses.
     pub(crate) fn flag(self) -> Option<&'static str> {
         match self {
             Self::Auto | Self::Wild | Self::Driver => None,
@@ -49,27 +49,27 @@ impl Linker {
     }
 }
 
-/// What an ELF linker is told in the driver's place, but for its inputs and its output: the words of gcc's and clang's drivers
-/// (`gcc -shared -###`) that matter for a library whose symbols the loading program fills in.
+/// Returns the arguments for an ELF linker that replaces the driver, without inputs and output: those arguments of gcc's and clang's
+/// drivers (`gcc -shared -###`) that matter for a library whose open symbols the loading program defines.
 ///
 /// # Errors
-/// Why the driver has to do it.
+/// Why only the driver can link.
 pub(crate) fn in_process(target: &Target, flags: &Flags) -> Result<Vec<&'static str>, &'static str> {
     if !matches!(target.os, Os::Linux | Os::Android) {
-        return Err("it links for Linux alone");
+        return Err("the built-in linker supports Linux only");
     }
     let emulation = match &target.arch {
         Arch::X86_64 => "elf_x86_64",
         Arch::Aarch64 => "aarch64linux",
-        Arch::X86 | Arch::Other(_) => return Err("it does not link for this processor"),
+        Arch::X86 | Arch::Other(_) => return Err("the built-in linker does not support this processor"),
     };
     if !flags.ldflags.is_empty() {
-        return Err("only the driver knows what linker flags mean");
+        return Err("linker flags need the compiler's driver");
     }
     if cflags::concern_link(&flags.cflags) {
-        return Err("a compiler flag may concern the link");
+        return Err("a compiler flag may affect the link, which needs the compiler's driver");
     }
-    // Without --eh-frame-hdr nobody unwinds through the code, not a debugger either.
+    // Without --eh-frame-hdr no unwinder finds the code's frames, and no debugger.
     Ok(vec!["-m", emulation, "-shared", "--eh-frame-hdr", "--hash-style=gnu"])
 }
 

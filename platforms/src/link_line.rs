@@ -1,28 +1,28 @@
-//! Reads the command that a driver of gcc's kind would start its linker with, out of what the driver prints for `-###`: which start-up files
-//! stand around the objects, and where libraries are looked for. Opens no file.
+//! Parses the linker command that gcc's and clang's drivers print for `-###`: the start-up files around the objects, and the
+//! directories of libraries. Opens no file.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// Stands for the objects in the question: drivers take the name of a library as it is and look for no file.
+/// Stands for the objects in the query: drivers pass on the name of a library and search for no file.
 pub(crate) const OBJECTS: &str = "-lmjit_cc_objects";
 
-/// What a driver tells its linker about a library of objects.
+/// A driver's arguments for its linker, for a library of objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkLine {
     /// The start-up files before the objects, in order.
     pub start: Vec<PathBuf>,
-    /// The start-up files behind the objects, in order.
+    /// The start-up files after the objects, in order.
     pub end: Vec<PathBuf>,
-    /// Archives that are named by their paths.
+    /// Archives that are named by path.
     pub archives: Vec<PathBuf>,
-    /// Where libraries are looked for, first to last.
+    /// Directories of libraries, in search order.
     pub dirs: Vec<PathBuf>,
-    /// Where the target's system lies, if not at the root.
+    /// The root of the target's system, if not `/`.
     pub sysroot: Option<PathBuf>,
 }
 
-/// Reads a driver's output. Returns nothing where no line of the output is a link.
+/// Parses a driver's output. Returns `None` if no line of the output is a link.
 #[must_use]
 pub(crate) fn read(output: &[u8]) -> Option<LinkLine> {
     let is_objects = |word: &OsString| word == OBJECTS;
@@ -53,7 +53,7 @@ pub(crate) fn read(output: &[u8]) -> Option<LinkLine> {
     Some(line)
 }
 
-/// Splits a line into words as gcc and clang quote them: in double quotes, with backslashes before what a shell would take for its own.
+/// Splits a line into arguments as gcc and clang quote them: in double quotes, with backslashes before a shell's special characters.
 fn words(line: &[u8]) -> Vec<OsString> {
     let mut words = Vec::new();
     let mut word: Option<Vec<u8>> = None;
@@ -71,7 +71,7 @@ fn words(line: &[u8]) -> Vec<OsString> {
         }
     }
     words.extend(word);
-    // Paths that are no UTF-8 are of no use to a pure crate.
+    // A pure crate has no portable way to build a path that is not UTF-8.
     words.into_iter().map(|word| String::from_utf8_lossy(&word).into_owned().into()).collect()
 }
 

@@ -1,13 +1,13 @@
-//! What PE wants of compilers with gcc's command line, MinGW's gcc and clang's: an entry point, a relocator and its libraries.
+//! Requirements of PE for compilers with gcc's command line (MinGW's gcc and clang): an entry point, a relocator and libraries.
 
-/// Stands in every library in the place of MinGW's start-up files, which pull in a C runtime of their own: the entry point that
-/// the loader calls, and the relocator that those files call.
+/// C source that replaces MinGW's start-up files, which link a C runtime, in every library: the entry point that the loader calls,
+/// and the relocator that the start-up files would call.
 ///
-/// A variable of the host's that is declared without `__declspec(dllimport)` is a place that only the linker's list of
-/// pseudo-relocations knows (ld's manual, "--enable-runtime-pseudo-reloc"); unless somebody works it off, the code reads the
-/// import table instead. MinGW's own relocator ends the process where the variable is out of a 32-bit reference's reach
-/// (`-mcmodel=small`); this one lets the loading fail. Its entries: `{0, 0, 1}`, then for each place the import's slot and the place,
-/// relative to the image, and how many bits to change.
+/// The address of a host variable that is declared without `__declspec(dllimport)` is known only to the linker's list of
+/// pseudo-relocations (ld's manual, "--enable-runtime-pseudo-reloc"); unless the list is processed, the code reads the import table
+/// instead of the variable. MinGW's own relocator ends the process if the variable is out of reach of a 32-bit reference
+/// (`-mcmodel=small`); this relocator makes the load fail. The list: `{0, 0, 1}`, then for each reference the import's slot and the
+/// reference's address, both relative to the image, and the number of bits to change.
 pub(crate) const ENTRY: &str = r#"typedef __INTPTR_TYPE__ mjit_cc_word __attribute__((aligned(1), may_alias));
 typedef int mjit_cc_half __attribute__((aligned(1), may_alias));
 typedef struct { unsigned slot, place, bits; } mjit_cc_reloc;
@@ -53,5 +53,5 @@ int __stdcall DllMainCRTStartup(void *instance, unsigned reason, void *reserved)
 }
 "#;
 
-/// PE leaves no symbol open: C's library first, since libgcc calls nothing of it but units may. The relocator calls kernel32.
+/// PE leaves no symbol open. C's library comes first: units may call it, and libgcc does not. The relocator calls kernel32.
 pub(crate) const GCC_LIBRARIES: &[&str] = &["-lmsvcrt", "-lgcc", "-lkernel32"];

@@ -1,4 +1,5 @@
-//! Microsoft's `cl`, and clang-cl, which speaks its language with a [`ClFlavor`]. Flags: <https://learn.microsoft.com/cpp/build/reference/compiler-options-listed-by-category>.
+//! Microsoft's `cl`, and clang-cl, which shares cl's command line except for its [`ClFlavor`]. Flags:
+//! <https://learn.microsoft.com/cpp/build/reference/compiler-options-listed-by-category>.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ mod flavor;
 
 use flavor::{ClFlavor, PchSource};
 
-/// Stands in every library in the place of the C runtime's entry, so that no runtime has to start with it.
+/// Replaces the C runtime's entry point in every library, so that the library starts no runtime.
 const ENTRY: &str = "\
 int __stdcall DllMainCRTStartup(void *instance, unsigned reason, void *reserved)
 {
@@ -30,7 +31,7 @@ pub(crate) struct Msvc {
     pub(crate) compiler: Compiler,
 }
 
-/// The object that comes of making a PCH. Every library whose units use the PCH links it.
+/// Returns the object that building a PCH creates. Every library whose units use the PCH links the object.
 fn pch_object(pch: &Pch) -> PathBuf {
     pch.file.with_extension("obj")
 }
@@ -45,24 +46,24 @@ impl Msvc {
             program: self.compiler.program.clone(),
             leading: self.compiler.leading.clone(),
             args: args.0,
-            // English, whatever the machine's language: localised words broke a parser once (pytorch #157673).
+            // English on every machine: localised messages broke a parser once (pytorch #157673).
             env: self.compiler.env.iter().cloned().chain([("VSLANG".into(), "1033".into())]).collect(),
             response: Syntax::Msvc,
         }
     }
 
-    /// What a PCH and the units behind it must have alike.
+    /// Flags that must be the same for a PCH and its units.
     fn code(&self, flags: &Flags) -> Args {
         let mut args = Args::default();
-        // -utf-8: cl takes sources for the machine's code page otherwise, #line names and string literals among them.
+        // -utf-8: otherwise cl reads sources in the machine's code page, including #line names and string literals.
         args.push_all(["-nologo", "-utf-8"]);
         args.push_all([match flags.optimize {
             OptLevel::O0 => "-Od",
             OptLevel::O1 | OptLevel::Os => "-O1",
             OptLevel::O2 | OptLevel::O3 => "-O2",
         }]);
-        // -MD: the C runtime's DLL, the same one as the host's. -GS-: the check's cookie belongs to a runtime's entry, and
-        // ours is not one.
+        // -MD: the DLL of the C runtime, the same as the host's. -GS-: the check's cookie is initialised by the runtime's entry
+        // point, which the library does not have.
         args.push_all(["-MD", "-GS-"]);
         if !flags.warnings {
             args.push_all(["-w"]);
@@ -78,8 +79,8 @@ impl Msvc {
         args
     }
 
-    /// Last, so that no flag of the user's brings back -Zi: its .pdb is shared by PCH and units, and compilers that run at once
-    /// corrupt it (C1041; Ruby e6f4a39a). -Z7 puts the information into the object.
+    /// These flags come last, so that no flag of the user's restores -Zi: its .pdb is shared by PCH and units, and concurrent compilers
+    /// corrupt the .pdb (C1041; Ruby e6f4a39a). -Z7 writes the debug information into the object.
     fn debug(flags: &Flags) -> &'static [&'static str] {
         let users = || flags.cflags.iter().any(|word| ["-Zi", "-ZI", "/Zi", "/ZI"].iter().any(|own| word == own));
         if flags.debug || users() { &["-Z7"] } else { &[] }
@@ -105,11 +106,11 @@ impl Msvc {
         }
     }
 
-    /// Words that make a unit stand behind its header, find its own folder, and name its object.
+    /// Arguments that give a unit its header and its directory, and name its object.
     fn unit(&self, flags: &Flags, source: &Path, object: &Path, header: Header<'_>, quote_dir: Option<&Path>) -> Args {
         let mut args = Args::default();
         if let Some(dir) = quote_dir {
-            // cl has no -iquote; first, since a unit's own folder comes before the user's.
+            // cl has no -iquote. First, since the unit's directory precedes the user's directories.
             args.joined("-I", dir);
         }
         args.push_all(self.code(flags));
@@ -122,7 +123,7 @@ impl Msvc {
                 args.joined("-Yu", &pch.header).joined("-FI", &pch.header).joined("-Fp", &pch.file);
             }
         }
-        // A -Fd for each unit: several compilers at once never meet in one .pdb.
+        // A separate -Fd for each unit: concurrent compilers never share a .pdb.
         args.push_all(["-showIncludes"])
             .joined("-Fo", path_word(object))
             .joined("-Fd", object.with_extension("pdb"))
@@ -130,7 +131,7 @@ impl Msvc {
         args
     }
 
-    /// What follows `-link`, words for the linker: objects too, since clang-cl refuses them before it beside a `-Fo`.
+    /// The arguments after `-link`, for the linker. Objects too, since clang-cl refuses them before `-link` beside a `-Fo`.
     fn linker(
         &self,
         flags: &Flags,
@@ -147,7 +148,7 @@ impl Msvc {
         args.push_all(["-ENTRY:DllMainCRTStartup"]);
         args.joined("-IMPLIB:", library.with_extension("lib"));
         if flags.debug {
-            // -DEBUG links incrementally unless told otherwise, and leaves an .ilk.
+            // -DEBUG links incrementally by default, and leaves an .ilk.
             args.push_all(["-DEBUG", "-INCREMENTAL:NO"]).joined("-PDB:", library.with_extension("pdb"));
         }
         for symbol in exports {
@@ -160,7 +161,7 @@ impl Msvc {
         args
     }
 
-    /// A link's files: the import library, which nobody links with, and the debug database, which lives with the library.
+    /// Adds a link's further files: the import library, which no step links, and the debug database, which is kept with the library.
     fn linked(&self, flags: &Flags, step: Step, library: &Path, mut leftovers: Vec<PathBuf>) -> Plan {
         leftovers.extend(["lib", "exp"].map(|suffix| library.with_extension(suffix)));
         let database = library.with_extension("pdb");
@@ -194,8 +195,8 @@ impl Toolchain for Msvc {
         if matches!(job, Job::Link { .. } | Job::CompileAndLink { .. }) && !self.flavor().takes_linker(flags.linker) {
             return Err(PlanError::Unsupported {
                 toolchain: format!("{} for {}", self.compiler.family, self.compiler.target),
-                what: "link with that linker",
-                instead: "leave the choice to it",
+                what: "use the chosen linker",
+                instead: "remove --linker",
             });
         }
         if let Some((flag, why)) = clflags::refused(&flags.cflags) {
@@ -222,7 +223,7 @@ impl Toolchain for Msvc {
                 });
             }
             Job::Link { objects, library, header, exports } => {
-                // Once a library, not once an object: several entries would collide.
+                // One entry point per library, not per object: several would collide.
                 let source = library.with_extension("entry.c");
                 let object = library.with_extension("entry.obj");
                 let mut args = Args::default();

@@ -1,5 +1,4 @@
-//! What a toolchain answers: the processes to run and the files that come of them. Plain data; running it is
-//! somebody else's work.
+//! The answer of a toolchain: the processes to run and their files. Plain data; the caller runs it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -8,28 +7,28 @@ use std::path::PathBuf;
 use crate::quote::shell_word;
 use crate::response::Syntax;
 
-/// How a job is done: in order, write `writes`, run `steps`; then `outputs` are there, `companions` may be, and
-/// `leftovers` can go.
+/// How to do a job: write `writes`, then run `steps` in order; afterwards `outputs` exist, `companions` may exist, and `leftovers`
+/// can be deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Small files that the steps read.
     pub writes: Vec<TextFile>,
     /// The processes, one after the other.
     pub steps: Vec<Step>,
-    /// What the job is for.
+    /// The job's results.
     pub outputs: Vec<PathBuf>,
-    /// Files that an output needs for as long as it lives (MSVC's PCH has an `.obj` and may have a `.pdb`).
+    /// Files that must be kept as long as an output (MSVC's PCH has an `.obj` and may have a `.pdb`).
     pub companions: Vec<PathBuf>,
-    /// Files that nobody needs once the steps are through, in success and in failure.
+    /// Files that are useless after the steps, in success and in failure.
     pub leftovers: Vec<PathBuf>,
 }
 
 /// A file to write before the steps run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextFile {
-    /// Where.
+    /// The path.
     pub path: PathBuf,
-    /// What.
+    /// The content.
     pub text: String,
 }
 
@@ -38,17 +37,17 @@ pub struct TextFile {
 pub struct Step {
     /// The program to start.
     pub program: PathBuf,
-    /// Words that come before all others, and never go through a response file: `--driver-mode=cl` decides how that is read.
+    /// Arguments that come first and never go into a response file: `--driver-mode=cl` decides how the file is read.
     pub leading: Vec<OsString>,
-    /// Its further arguments, unquoted.
+    /// The further arguments, unquoted.
     pub args: Vec<OsString>,
-    /// Environment variables to set for it, beyond what it inherits.
+    /// Environment variables to set beyond the inherited ones.
     pub env: Vec<(OsString, OsString)>,
-    /// How a command line that is too long for the host goes through a file.
+    /// The syntax of a response file, for a command line that is too long for the host.
     pub response: Syntax,
 }
 
-/// As a line that a POSIX shell would run.
+/// Formats the step as a POSIX shell command.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&shell_word(self.program.as_os_str()))?;
@@ -59,22 +58,22 @@ impl fmt::Display for Step {
 /// A job that the toolchain or its platform cannot do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// It has no such feature.
+    /// The toolchain has no such feature.
     #[error("{toolchain} cannot {what}: {instead}")]
     Unsupported {
-        /// Family and target.
+        /// Family and target of the compiler.
         toolchain: String,
-        /// What was asked.
+        /// The requested feature.
         what: &'static str,
-        /// What the user can do.
+        /// What the user can do instead.
         instead: &'static str,
     },
-    /// A flag of the user's keeps the compiler from making what is asked for.
+    /// A user's flag keeps the compiler from making the requested output.
     #[error("the flag {flag} cannot be used: {why}")]
     Flag {
         /// The flag, with its value if any.
         flag: String,
-        /// What it would do, or what to do instead.
+        /// What the flag would do, or what to do instead.
         why: &'static str,
     },
 }

@@ -1,5 +1,5 @@
-//! The question that tells one compiler from another, and the reader of its answer. Spawns nothing: whoever discovers
-//! compilers preprocesses [`SOURCE`] with `-E`, which cl and gcc's kin both know.
+//! The C source that identifies a compiler, and the parser of the answer. Starts no process: the caller preprocesses [`SOURCE`]
+//! with `-E`, which cl, gcc and their relatives all accept.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::compiler::{Compiler, Family, Version};
 use crate::target::{Arch, Env, Os, Target};
 
 /// C for the preprocessor. The answers are strings, because `linux` and `unix` are macros too; family, system and architecture
-/// come from what compilers predefine, the C library from its own `features.h` (musl predefines nothing on purpose).
+/// come from predefined macros, the C library from its `features.h` (musl predefines nothing on purpose).
 pub const SOURCE: &str = r#"
 #if defined(__linux__) && defined(__has_include)
 # if __has_include(<features.h>)
@@ -85,22 +85,21 @@ mjitcc_arch "loongarch64"
 #endif
 "#;
 
-/// Why a program's answer makes no compiler.
+/// Why a program's answer does not identify a compiler.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
-    /// It preprocessed the source, but into nothing that this crate knows.
-    #[error("it is a C compiler of no family known here (gcc, clang, tcc, cl, clang-cl)")]
+    /// The program preprocessed the source, but the family is unknown to this crate.
+    #[error("it is not one of the supported C compilers (gcc, clang, tcc, cl, clang-cl)")]
     UnknownFamily,
-    /// It makes code for a system or architecture that has no planner.
-    #[error("it compiles for a system or an architecture not known here")]
+    /// The program compiles for a system or architecture that has no planner.
+    #[error("it compiles for an unsupported system or architecture")]
     UnknownTarget,
 }
 
-/// Reads what `PROGRAM LEADING… -E` made of [`SOURCE`]. The compiler's `env` is left empty, and
-/// `foreign` false.
+/// Parses the output of `PROGRAM LEADING… -E` for [`SOURCE`]. Leaves the compiler's `env` empty and `foreign` false.
 ///
 /// # Errors
-/// [`ProbeError`] when the answer names no known family or target.
+/// [`ProbeError`] if the answer names no known family or target.
 pub fn read_answer(program: PathBuf, leading: Vec<OsString>, answer: &[u8]) -> Result<Compiler, ProbeError> {
     let text = String::from_utf8_lossy(answer);
     let answer = |key: &str| {

@@ -1,15 +1,15 @@
-//! Writing names into other languages: C strings, one line of shell. Response files have their own room.
+//! Quotes text for other languages: C strings, shell commands. Response files are in `response.rs`.
 
 use std::ffi::OsStr;
 
-/// `text` as the inside of a C string literal, as `#line` wants it. Non-ASCII goes through as it is.
+/// Returns `text` as the inside of a C string literal, as `#line` needs it. Non-ASCII characters are unchanged.
 #[must_use]
 pub fn c_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            // Two of them would start a trigraph under -std=c99.
+            // Two question marks would start a trigraph under -std=c99.
             '?' => out.push_str("\\?"),
             c if c.is_ascii_control() => out.push_str(&format!("\\{:03o}", c as u32)),
             c => out.push(c),
@@ -18,13 +18,13 @@ pub fn c_string(text: &str) -> String {
     out
 }
 
-/// The line that makes a compiler speak of the C after it as line 1 of `name`.
+/// Returns the line that makes a compiler report the C after it as line 1 of `name`.
 #[must_use]
 pub fn line_directive(name: &str) -> String {
     format!("#line 1 \"{}\"\n", c_string(name))
 }
 
-/// One word for a POSIX shell, for people to read and paste.
+/// Quotes one argument for a POSIX shell, for display.
 #[must_use]
 pub fn shell_word(word: &OsStr) -> String {
     let text = word.to_string_lossy();

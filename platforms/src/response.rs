@@ -1,33 +1,33 @@
-//! Command lines that are too long for the host: which ones are, and the file that stands in for them.
+//! Command lines that are too long for the host: when a line is too long, and the response file that replaces it.
 
 use std::ffi::{OsStr, OsString};
 
 use crate::plan::Step;
 
-/// How a compiler reads `@FILE`.
+/// The syntax in which a compiler reads `@FILE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Syntax {
     /// gcc's, clang's and GNU ld's: white space separates, backslash quotes (libiberty's `buildargv`).
     Gnu,
-    /// cl's and clang-cl's: as a Windows program reads its command line. In UTF-16 with a byte order mark, because cl takes
-    /// anything else for the machine's code page.
+    /// cl's and clang-cl's: as a Windows program reads its command line. In UTF-16 with a byte order mark, because cl reads any other
+    /// file in the machine's code page.
     Msvc,
-    /// tcc's: white space separates, double quotes hold words together, inside them a backslash stands only before
-    /// a quote or another backslash (seen with tcc 0.9.27).
+    /// tcc's: white space separates, double quotes group, and inside them a backslash escapes only a quote or another backslash
+    /// (observed with tcc 0.9.27).
     Tcc,
 }
 
-/// The system that starts the compiler, which need not be the one that it compiles for.
+/// The system that starts the compiler, which may differ from the compiler's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// Anything with `execve`.
+    /// Systems with `execve`.
     Unix,
-    /// `CreateProcess`.
+    /// Systems with `CreateProcess`.
     Windows,
 }
 
 impl Host {
-    /// How long a command line may get, in bytes (on Windows, in UTF-16 units), with room for the environment.
+    /// The maximum length of a command line in bytes (on Windows, in UTF-16 units), with room for the environment.
     /// Windows stops at 32,767 units (`CreateProcess`); unix shares `ARG_MAX` with the environment: 256 KiB on
     /// macOS's oldest and 512 KiB on OpenBSD, 2 MiB on Linux.
     fn limit(self) -> usize {
@@ -40,7 +40,7 @@ impl Host {
     fn length(self, word: &OsStr) -> usize {
         match self {
             Self::Unix => word.as_encoded_bytes().len() + 1,
-            // Every quote and backslash may get another one before it.
+            // Every quote and backslash may need a backslash before it.
             Self::Windows => {
                 let text = word.to_string_lossy();
                 text.encode_utf16().count() + text.matches(['"', '\\']).count() + 3
@@ -49,17 +49,17 @@ impl Host {
     }
 }
 
-/// How a step's words travel.
+/// How a step passes its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandLine {
-    /// As they are.
+    /// On the command line.
     Direct,
-    /// Behind the leading ones in a file with these bytes, which is named as `@FILE`.
+    /// After the leading arguments, in a file with these bytes that is named as `@FILE`.
     ViaFile(Vec<u8>),
 }
 
 impl Step {
-    /// Whether this step's words fit on `host`'s command line, and the response file where they do not.
+    /// Returns how the step passes its arguments on `host`, with the response file if the command line is too long.
     #[must_use]
     pub fn command_line(&self, host: Host) -> CommandLine {
         let words = [self.program.as_os_str()].into_iter();
@@ -67,7 +67,7 @@ impl Step {
         if words.map(|word| host.length(word)).sum::<usize>() <= host.limit() {
             return CommandLine::Direct;
         }
-        // cl takes -link and what follows from a response file too (its documentation excludes only nested files).
+        // A response file for cl may contain -link and its arguments (the documentation excludes only nested files).
         let contents = match self.response {
             Syntax::Gnu => joined(&self.args, gnu_word),
             Syntax::Tcc => joined(&self.args, tcc_word),
@@ -86,7 +86,7 @@ fn joined(args: &[OsString], quote: impl Fn(&OsStr) -> Vec<u8>) -> Vec<u8> {
     contents
 }
 
-/// Works on bytes: a unix path need not be UTF-8.
+/// Quotes bytes: a unix path need not be UTF-8.
 fn gnu_word(word: &OsStr) -> Vec<u8> {
     let bytes = word.as_encoded_bytes();
     if bytes.is_empty() {
@@ -107,7 +107,7 @@ fn utf16(args: &[OsString]) -> Vec<u8> {
     std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
-/// The rule of `CommandLineToArgvW`: backslashes count only before a quote, and there twice.
+/// The rule of `CommandLineToArgvW`: backslashes are special only before a quote, and doubled there.
 fn windows_word(word: &str) -> String {
     if !word.is_empty() && !word.contains([' ', '\t', '"', '\n', '\x0b']) {
         return word.to_owned();

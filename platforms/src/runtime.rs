@@ -1,4 +1,4 @@
-//! The run-time libraries that compilers call into when flags such as `-fsanitize=` say so: whose symbols are whose, and what helps where a
+//! The run-time libraries that flags such as `-fsanitize=` make code call: which symbols belong to which library, and what to do if a
 //! driver leaves such a library to the program, as clang does. Opens no file.
 
 use std::ffi::OsString;
@@ -8,17 +8,17 @@ use crate::job::Flags;
 /// A run-time library whose functions a compiler's code calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runtime {
-    /// What people call it.
+    /// The library's common name.
     pub name: &'static str,
-    /// How the names of its functions begin.
+    /// Prefixes of the functions' names.
     prefixes: &'static [&'static str],
-    /// How the names of the libraries begin that have the functions.
+    /// Prefixes of the file names of libraries with these functions.
     libraries: &'static [&'static str],
     /// What the user can do.
     pub help: &'static str,
 }
 
-/// For what clang leaves to the program (its manual, "AddressSanitizer": a library's run-time library is the program's).
+/// For libraries that clang leaves to the program (its manual, "AddressSanitizer": the program links the run-time library).
 const SANITIZER: &str = "add --cflag=-shared-libsan and --ldflag=-Wl,-rpath,DIR, with the folder that clang -print-runtime-dir names, so that the \
                          library brings it; or say --cflag=-static-libsan if the program that loads the library was linked with it";
 
@@ -77,10 +77,10 @@ const RUNTIMES: [Runtime; 11] = [
         name: "the profiler's run-time library",
         prefixes: &["__gcov_", "__llvm_profile_", "__llvm_gcov_", "llvm_gcda_", "llvm_gcov_"],
         libraries: &["libclang_rt.profile"],
-        help: "add the flag that counts to the link: --ldflag=--coverage, --ldflag=-fprofile-generate",
+        help: "add the profiling flag to the link: --ldflag=--coverage, --ldflag=-fprofile-generate",
     },
     Runtime {
-        name: "the library for transactions",
+        name: "the transactional memory library",
         prefixes: &["_ITM_"],
         libraries: &["libitm"],
         help: "add --ldflag=-fgnu-tm, or name the library with --ldflag (-litm)",
@@ -89,10 +89,10 @@ const RUNTIMES: [Runtime; 11] = [
         name: "XRay",
         prefixes: &["__xray_"],
         libraries: &["libclang_rt.xray"],
-        help: "clang has it for programs alone: leave -fxray-instrument out",
+        help: "clang supports XRay in programs only: remove -fxray-instrument",
     },
     Runtime {
-        name: "the library for split stacks",
+        name: "the split-stack library",
         prefixes: &["__morestack", "__splitstack_"],
         libraries: &[],
         help: "add --ldflag=-fsplit-stack",
@@ -100,7 +100,7 @@ const RUNTIMES: [Runtime; 11] = [
 ];
 
 impl Runtime {
-    /// The run-time library that a name belongs to which a library leaves open, unless one of the libraries that it needs has the name.
+    /// Returns the run-time library that an open symbol belongs to, unless one of the needed libraries defines the symbol.
     pub fn missing(open: &str, needed: &[String]) -> Option<&'static Self> {
         let owner = RUNTIMES.iter().find(|one| one.prefixes.iter().any(|prefix| open.starts_with(prefix)))?;
         let has = |library: &String| owner.libraries.iter().any(|prefix| library.starts_with(prefix));
@@ -108,7 +108,7 @@ impl Runtime {
     }
 }
 
-/// True if flags make a compiler's code call a run-time library, and do not say that the program that loads the code has the library.
+/// True if flags make code call a run-time library, and do not say that the loading program contains it.
 pub(crate) fn is_called(flags: &Flags) -> bool {
     const CALLS: [&str; 13] = [
         "--coverage",

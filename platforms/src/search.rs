@@ -1,19 +1,19 @@
-//! The directories that gcc and clang look for included files in, out of what `-v` makes them print.
+//! Parses the include directories of gcc and clang from the output of `-v`.
 
 use std::path::PathBuf;
 
-/// Directories for `#include`, in the order in which they are looked through.
+/// Directories for `#include`, in search order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchList {
-    /// Those for `#include "…"` alone, which come first.
+    /// Directories for `#include "…"` only, searched first.
     pub quoted: Vec<PathBuf>,
-    /// Those for both forms.
+    /// Directories for both forms.
     pub angled: Vec<PathBuf>,
-    /// Those that are named and were not there. Where they would stand is not known.
+    /// Directories that are named but do not exist. Their position in the order is unknown.
     pub missing: Vec<PathBuf>,
 }
 
-/// Reads the answer; none where the list does not end.
+/// Parses the answer; `None` if the list does not end.
 pub(crate) fn read(answer: &[u8]) -> Option<SearchList> {
     let text = String::from_utf8_lossy(answer);
     let mut list = SearchList::default();

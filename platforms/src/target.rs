@@ -1,9 +1,9 @@
-//! What a unit is compiled for: architecture, system, C library, and what follows from them
-//! (suffixes, symbol prefixes, which libraries the linker may leave out). Knows no compiler.
+//! The target of a compilation: architecture, system and C library, and what follows from them (suffixes, symbol prefixes, which
+//! libraries the linker may leave out). Knows no compiler.
 
 use std::fmt;
 
-/// The instruction set. What is not listed keeps the compiler's own name for it.
+/// The instruction set. Architectures that are not listed keep the compiler's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Arch {
@@ -13,7 +13,7 @@ pub enum Arch {
     X86_64,
     /// 64-bit Arm, also called arm64.
     Aarch64,
-    /// Any other, by the name that a target triple gives it.
+    /// Any other, with its name in target triples.
     Other(String),
 }
 
@@ -51,11 +51,11 @@ pub enum Env {
     Musl,
     /// Microsoft's C runtime and ABI.
     Msvc,
-    /// The system has one only.
+    /// The system has one C library only.
     None,
 }
 
-/// Architecture, system and C library of the code to be made.
+/// Architecture, system and C library of the generated code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// The instruction set.
@@ -68,11 +68,11 @@ pub struct Target {
 
 /// A target triple with an operating system that no planner knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("target '{0}' is not known: expected ARCH[-VENDOR]-SYSTEM[-ENV], such as x86_64-linux-gnu")]
+#[error("target '{0}' is unknown: expected ARCH[-VENDOR]-SYSTEM[-ENV], such as x86_64-linux-gnu")]
 pub struct UnknownTarget(pub String);
 
 impl Arch {
-    /// Reads the first word of a triple; the spellings are those of `config.sub` and LLVM.
+    /// Parses the first part of a triple; the spellings are those of `config.sub` and LLVM.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         match name {
@@ -96,7 +96,7 @@ impl fmt::Display for Arch {
 }
 
 impl Os {
-    /// The systems and the word that stands for each in triples and in the probe's answer.
+    /// The systems and their names in triples and probe answers.
     const NAMES: [(&'static str, Self); 9] = [
         ("android", Self::Android),
         ("linux", Self::Linux),
@@ -109,7 +109,7 @@ impl Os {
         ("aix", Self::Aix),
     ];
 
-    /// Finds a system by the word that stands for it.
+    /// Finds a system by its name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(word, _)| *word == name).map(|&(_, os)| os)
@@ -121,7 +121,7 @@ impl Os {
 }
 
 impl Env {
-    /// Finds a C library by the word that stands for it in triples.
+    /// Finds a C library by its name in triples.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         match name {
@@ -134,11 +134,11 @@ impl Env {
 }
 
 impl Target {
-    /// Reads a triple as users write it: with or without a vendor, with a version behind the system
+    /// Parses a triple as users write it: with or without a vendor, with a version after the system
     /// (`arm64-apple-macos11`, `x86_64-w64-mingw32`, `aarch64-linux-gnu`).
     ///
     /// # Errors
-    /// [`UnknownTarget`] when no word of it names a system.
+    /// [`UnknownTarget`] if no part of the triple names a system.
     pub fn parse(triple: &str) -> Result<Self, UnknownTarget> {
         let unknown = || UnknownTarget(triple.to_owned());
         let (arch, rest) = triple.split_once('-').ok_or_else(unknown)?;
@@ -165,7 +165,7 @@ impl Target {
         }
     }
 
-    /// What a library that this system loads is called after the dot.
+    /// The suffix of loadable libraries on this system, without the dot.
     #[must_use]
     pub fn library_suffix(&self) -> &'static str {
         match self.os {
@@ -176,13 +176,13 @@ impl Target {
         }
     }
 
-    /// What an object file is called after the dot.
+    /// The suffix of object files, without the dot.
     #[must_use]
     pub fn object_suffix(&self) -> &'static str {
         if self.env == Env::Msvc { "obj" } else { "o" }
     }
 
-    /// What the object format puts before a C name: `_` in Mach-O and in 32-bit COFF.
+    /// The prefix of C names in the object format: `_` in Mach-O and in 32-bit COFF.
     #[must_use]
     pub fn symbol_prefix(&self) -> &'static str {
         match (self.os, &self.arch) {
@@ -191,8 +191,8 @@ impl Target {
         }
     }
 
-    /// Whether the library's code may leave symbols open for the loading program to fill in.
-    /// PE cannot: there every symbol needs a library at link time.
+    /// True for targets whose libraries cannot leave symbols open for the loading program: in PE every symbol needs a library at link
+    /// time.
     #[must_use]
     pub fn is_pe(&self) -> bool {
         matches!(self.os, Os::Windows | Os::Cygwin)

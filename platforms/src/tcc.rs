@@ -1,4 +1,4 @@
-//! The Tiny C Compiler's own words: no PCH, no optimiser, milliseconds a unit.
+//! The Tiny C Compiler's differences: no PCH, no optimiser, milliseconds per unit.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use crate::target::{Env, Os, Target};
 #[derive(Debug)]
 pub(crate) struct Tcc;
 
-/// What gcc's `crtbeginS.o` does in libraries, which tcc links without: what the library gave to `atexit` and the like is run and forgotten when
-/// the library is unloaded (Itanium C++ ABI, "DSO Object Destruction API"). Under other names, which no header declares.
+/// What gcc's `crtbeginS.o` does in libraries, and tcc links without: `atexit` functions of the library run, and are forgotten, when
+/// the library is unloaded (Itanium C++ ABI, "DSO Object Destruction API"). Declared under names that no header declares.
 const UNLOAD: &str = "\
 extern char mjit_cc_library[] __asm__(\"__dso_handle\");
 extern void mjit_cc_finalize(void *) __asm__(\"__cxa_finalize\");
@@ -35,7 +35,7 @@ impl Dialect for Tcc {
     }
 
     fn code(&self, _compiler: &Compiler, _flags: &Flags) -> Vec<&'static str> {
-        // Its code is position-independent wherever it makes libraries.
+        // tcc's code is position-independent on every system that tcc makes libraries for.
         Vec::new()
     }
 
@@ -62,25 +62,25 @@ impl Dialect for Tcc {
         depfile::parse_lines(depfile)
     }
 
-    /// On PE tcc links an entry of its own, and knows no __stdcall without its headers.
+    /// On PE tcc links an entry point of its own, and knows no __stdcall without its headers.
     fn entry(&self, Compiler { target, .. }: &Compiler) -> &'static str {
         if target.os == Os::Linux && target.env == Env::Gnu { UNLOAD } else { "" }
     }
 
-    fn waits(&self) -> bool {
+    fn is_worth_prestarting(&self) -> bool {
         false
     }
 
-    fn tells_commands(&self) -> bool {
+    fn has_dry_run(&self) -> bool {
         false
     }
 
-    /// Half of what it takes is its start. On PE what a library exports has to be said at a link of its own.
+    /// Half of tcc's time is its start. On PE the names to export must be given at a separate link.
     fn at_once(&self, target: &Target) -> bool {
         !target.is_pe()
     }
 
-    fn takes_linkers(&self) -> bool {
+    fn supports_linkers(&self) -> bool {
         false
     }
 
@@ -93,7 +93,7 @@ impl Dialect for Tcc {
         words
     }
 
-    /// libtcc1 has what the compiler calls by itself (conversions of 64-bit integers); {B} is tcc's own folder.
+    /// libtcc1 has the functions that the compiler calls (conversions of 64-bit integers); {B} is tcc's directory.
     fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
         if gnu::takes_nostdlib(&compiler.target) && !gnu::links_plainly(compiler, flags) {
             &["-L{B}", "-ltcc1"]

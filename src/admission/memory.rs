@@ -1,45 +1,45 @@
-//! How much memory is left, as Linux tells it: what the kernel takes to be available, and what the control groups (version 2) that this
-//! process is in still allow. Elsewhere it is not known, and bounds nothing.
+//! The memory that is left, according to Linux: the kernel's available memory, and the limits of the control groups (version 2) of this
+//! process. On other systems the memory is unknown, and limits nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// So much memory must be free for each further compiler.
+/// The memory that must be available for each further compiler.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// Where `proc` and `sys` are.
+pub struct MemoryLimit {
+    /// The directory that contains `proc` and `sys`.
     root: PathBuf,
     need: u64,
 }
 
-impl Memory {
-    /// What a C compiler behind a large header takes at most, as a rule: gcc at `-O3` behind Ruby's takes a quarter of it.
+impl MemoryLimit {
+    /// The usual maximum of a C compiler with a large header, in bytes: gcc at `-O3` with Ruby's header takes a quarter of it.
     pub const DEFAULT: u64 = 400 << 20;
 
-    /// Each further compiler wants so many bytes; none for 0.
+    /// Requires this number of bytes for each further compiler; `None` for 0.
     #[must_use]
     pub fn per_compiler(need: u64) -> Option<Self> {
         Self::below(Path::new("/"), need)
     }
 
-    /// The same with the system's files below another directory.
+    /// The same, with the system's files below another directory.
     #[must_use]
     pub fn below(root: &Path, need: u64) -> Option<Self> {
         (need > 0).then(|| Self { root: root.to_owned(), need })
     }
 
-    /// Whether there is room for one more beside so many that run and have not taken theirs yet.
+    /// True if memory is available for one more compiler, besides `young` compilers that have not allocated theirs yet.
     pub(super) fn has_room(&self, young: usize) -> bool {
         available(&self.root).is_none_or(|available| room_for(available, self.need) > young as u64)
     }
 }
 
-/// How many compilers there is memory for.
+/// Returns the number of compilers that the memory suffices for.
 fn room_for(available: u64, need: u64) -> u64 {
     available.checked_div(need).unwrap_or(u64::MAX)
 }
 
-/// Bytes that can be had without swapping.
+/// Returns the number of bytes that are available without swapping.
 fn available(root: &Path) -> Option<u64> {
     let machine = fs::read_to_string(root.join("proc/meminfo")).ok().and_then(|text| of_machine(&text));
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok();
@@ -47,25 +47,25 @@ fn available(root: &Path) -> Option<u64> {
     machine.into_iter().chain(group).min()
 }
 
-/// proc(5): `MemAvailable`, in kibibytes.
+/// Parses `MemAvailable`, in kibibytes (proc(5)).
 fn of_machine(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// cgroups(7): the line of version 2 is `0::PATH`.
+/// Returns the path of the control group. The line of version 2 is `0::PATH` (cgroups(7)).
 fn own_group(cgroup: &str) -> Option<&str> {
     cgroup.lines().find_map(|line| line.strip_prefix("0::/"))
 }
 
-/// The least that any group from this one up allows.
+/// Returns the smallest limit of a group and its parents.
 fn of_groups(mount: &Path, group: &str) -> Option<u64> {
     let all = mount.join(group);
     all.ancestors().take_while(|dir| dir.starts_with(mount)).filter_map(of_group).min()
 }
 
-/// The kernel's cgroup-v2 document: `memory.max` is a number or `max`; `memory.current` counts the page cache too, of which `inactive_file`
-/// in `memory.stat` is given back without harm.
+/// Returns the bytes that a group may still allocate. The kernel's cgroup-v2 document: `memory.max` is a number or `max`;
+/// `memory.current` includes the page cache, of which `inactive_file` in `memory.stat` can be reclaimed.
 fn of_group(dir: &Path) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(dir.join(name)).ok();
     let most: u64 = read("memory.max")?.trim().parse().ok()?;
@@ -81,7 +81,7 @@ mod tests {
 
     const MEBIBYTE: u64 = 1 << 20;
 
-    /// A system with so much memory available, in a group of a group.
+    /// Creates the files of a system with this much available memory, in a nested group.
     fn system(mebibytes: u64) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| {
@@ -100,10 +100,10 @@ mod tests {
     #[test]
     fn so_many_compilers_run_as_there_is_memory_for() {
         let root = system(1000);
-        let memory = Memory::below(root.path(), 400 * MEBIBYTE).unwrap();
+        let memory = MemoryLimit::below(root.path(), 400 * MEBIBYTE).unwrap();
         assert_eq!([0, 1, 2, 3].map(|young| memory.has_room(young)), [true, true, false, false]);
         let none = system(399);
-        assert!(!Memory::below(none.path(), 400 * MEBIBYTE).unwrap().has_room(0));
+        assert!(!MemoryLimit::below(none.path(), 400 * MEBIBYTE).unwrap().has_room(0));
     }
 
     #[test]
@@ -122,8 +122,8 @@ mod tests {
     fn what_is_not_known_bounds_nothing() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(available(root.path()), None);
-        assert!(Memory::below(root.path(), u64::MAX).unwrap().has_room(1000));
-        assert!(Memory::per_compiler(0).is_none());
+        assert!(MemoryLimit::below(root.path(), u64::MAX).unwrap().has_room(1000));
+        assert!(MemoryLimit::per_compiler(0).is_none());
     }
 
     #[test]

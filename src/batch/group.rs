@@ -17,7 +17,7 @@ use crate::cached::CacheHandle;
 use crate::error::UnitError;
 use crate::event::Event;
 use crate::key::{Digest, KeyBuilder};
-use crate::pipeline::UnitPaths;
+use crate::pipeline::{CompileRequest, UnitPaths};
 use crate::report::Timings;
 use crate::scratch;
 use crate::store::Record;
@@ -300,7 +300,11 @@ impl Run<'_> {
         let patience = u32::try_from(merged.units.len()).unwrap_or(u32::MAX).min(4);
         let limit = pipeline.timeout.and_then(|limit| limit.checked_mul(patience));
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let ran = match pipeline.compile(&unit, header, Role::Object, &staged, deadline, self.observer) {
+        let ran = match pipeline.compile(
+            CompileRequest { unit: &unit, header, role: Role::Object, paths: &staged },
+            deadline,
+            self.observer,
+        ) {
             Ok(ran) => ran,
             Err(UnitError::Refused { output, .. }) => {
                 return Ok(Compiled::Blamed(named_in(&output, group, &merged.units)));

@@ -5,7 +5,7 @@ use std::io;
 use crate::key::Digest;
 use crate::store::Record;
 
-/// An object that was kept, and what is known of it.
+/// A cached object and its record.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) record: Record,
@@ -14,14 +14,14 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// One file: a hit opens, reads and hashes once.
+    /// Encodes one file, so that a hit opens, reads and hashes once.
     pub(crate) fn encode(record: &Record, object: &[u8]) -> io::Result<Vec<u8>> {
-        // JSON has a newline of its own nowhere.
+        // serde_json writes no newline.
         let json = serde_json::to_vec(record)?;
         Ok([Digest::of_bytes(&json).as_str().as_bytes(), b"\n", &json, b"\n", object].concat())
     }
 
-    /// Nothing where the bytes are not what was written for this key.
+    /// Decodes an entry; `None` if the bytes are not a complete entry for this key.
     pub(crate) fn decode(bytes: Vec<u8>, key: &Digest) -> Option<Self> {
         let line = |from: usize| Some(from + bytes.get(from..)?.iter().position(|&byte| byte == b'\n')?);
         let hash = line(0)?;

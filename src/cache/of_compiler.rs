@@ -1,4 +1,4 @@
-//! A cache as one compiler's objects are kept in the cache. Knows the compiler's fingerprint alone, and not how the fingerprint is made.
+//! A cache together with the fingerprint of one compiler. Does not know how the fingerprint is made.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use super::{Cache, room};
 use crate::event::Observer;
 use crate::key::{Digest, KeyBuilder};
 
-/// A cache with the fingerprint of the compiler that makes the objects.
+/// A cache together with the fingerprint of the compiler that makes the objects.
 #[derive(Debug)]
 pub struct ObjectCache {
     cache: Cache,
@@ -23,13 +23,12 @@ impl ObjectCache {
         &self.cache
     }
 
-    /// The compiler's fingerprint.
     pub(crate) fn compiler(&self) -> &Digest {
         &self.compiler
     }
 
-    /// Returns the directory for a PCH of this compiler that is made of what the key says. The PCH is built there, and lent under the lock of
-    /// its record.
+    /// Returns the directory for a PCH of this compiler with this key. The PCH is built in the directory, and shared under the lock of its
+    /// record.
     pub(crate) fn pch_dir(&self, key: KeyBuilder) -> io::Result<PathBuf> {
         let key = key.field(self.compiler.as_str()).finish();
         let dir = self.cache.dir.join(room::HEADERS).join(key.as_str());
@@ -38,7 +37,7 @@ impl ObjectCache {
         Ok(dir)
     }
 
-    /// Tells the observer that the cache cannot be used, once a cause.
+    /// Tells the observer that the cache cannot be used, once for each cause.
     pub(crate) fn tell(&self, observer: &dyn Observer, error: &io::Error) {
         self.cache.tell(observer, error);
     }

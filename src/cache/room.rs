@@ -1,4 +1,4 @@
-//! How much a cache has, and what goes when that is too much: what was not used for longest, by the time that its file is stamped with.
+//! The size of a cache, and the removal of the least recently used entries, by the timestamp of each file.
 
 use std::fs::{self, TryLockError};
 use std::io;
@@ -11,40 +11,40 @@ use crate::files;
 use crate::lock::Unlocking;
 use crate::scratch;
 
-/// What files are called before they are renamed into their places.
+/// The prefix of files that are not renamed to their final names yet.
 pub(super) const UNFINISHED: &str = ".new-";
 
-/// Where precompiled headers are, each in a directory of its own with what belongs to it.
+/// The folder of precompiled headers, each in a subfolder with its record.
 pub(super) const HEADERS: &str = "headers";
 
-/// The file that says when a precompiled header was used.
+/// The file whose time says when a precompiled header was used.
 const STAMP: &str = "used";
 
-/// Where is noted what compilers are made of.
+/// The folder of remembered hashes of compilers' files.
 pub(super) const COMPILERS: &str = "compilers";
 
-/// What most file systems give a file at least.
+/// The smallest allocation of most file systems.
 const BLOCK: u64 = 4096;
 
-/// What a cache has.
+/// The content of a cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// How many objects.
+    /// The number of objects.
     pub entries: u64,
-    /// How many precompiled headers of workers.
+    /// The number of workers' precompiled headers.
     pub headers: u64,
-    /// How many bytes they take on disk, in blocks of 4096.
+    /// The bytes on disk, in blocks of 4096.
     pub bytes: u64,
 }
 
-/// What was removed of a cache.
+/// What was removed from a cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Removed {
-    /// How many objects.
+    /// The number of objects.
     pub entries: u64,
-    /// How many precompiled headers.
+    /// The number of precompiled headers.
     pub headers: u64,
-    /// How many bytes they took on disk.
+    /// The bytes on disk.
     pub bytes: u64,
 }
 
@@ -52,37 +52,37 @@ struct CacheEntry {
     path: PathBuf,
     bytes: u64,
     used: SystemTime,
-    kind: Kind,
+    kind: EntryKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     Object,
     Unfinished,
     Header,
 }
 
-/// A file to be written and renamed, with a lock that says as long as it has this name that a process writes it.
+/// Creates a temporary file and locks it. The lock shows, as long as the file has this name, that a process is writing it.
 pub(crate) fn temporary(shard: &Path) -> io::Result<tempfile::NamedTempFile> {
     loop {
         let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(shard)?;
         match file.as_file().try_lock() {
-            // Another process took it for abandoned before it was locked.
+            // Another process removed the file as abandoned before it was locked.
             Err(TryLockError::WouldBlock) => {}
             Ok(()) if !files::leads_to(file.path(), file.as_file()) => {}
-            // Where the file system has no locks nothing can be said.
+            // A file system without locks gives no information.
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
         }
     }
 }
 
-/// Whether the process that wrote an unfinished file is dead. The lock died with it.
+/// Returns a lock on an unfinished file if the process that wrote it is dead: the process's lock ended with it.
 fn is_abandoned(path: &Path) -> Option<Unlocking> {
     let file = files::open_stamped(path).ok()?;
     file.try_lock().is_ok().then_some(Unlocking(file))
 }
 
-/// Notes that a precompiled header is used. Where that cannot be, it is thrown away earlier.
+/// Records that a precompiled header is used. If that fails, the header is removed earlier.
 pub(super) fn stamp_header(dir: &Path) {
     let _ = files::open_lock(&dir.join(STAMP)).and_then(|stamp| stamp.set_modified(SystemTime::now()));
 }
@@ -95,17 +95,17 @@ pub(super) fn stats(dir: &Path) -> io::Result<Stats> {
     let mut stats = Stats::default();
     each(dir, |kept| {
         match kept.kind {
-            Kind::Object => stats.entries += 1,
-            Kind::Header => stats.headers += 1,
-            Kind::Unfinished => {}
+            EntryKind::Object => stats.entries += 1,
+            EntryKind::Header => stats.headers += 1,
+            EntryKind::Unfinished => {}
         }
         stats.bytes += kept.bytes;
     })?;
     Ok(stats)
 }
 
-/// Where there is more than `limit`, brings it to nine tenths of that, so that the next entry does not begin the same again. While
-/// another process does so, this one need not.
+/// Reduces a cache above `limit` to nine tenths of it, so that the next entry does not repeat the work. Does nothing while another
+/// process does the same.
 pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     let mut removed = Removed::default();
     let path = dir.join("lock");
@@ -122,7 +122,7 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     let mut all = Vec::new();
     let mut total = 0;
     each(dir, |kept| {
-        if kept.kind == Kind::Unfinished {
+        if kept.kind == EntryKind::Unfinished {
             remove_unfinished(&kept.path);
             return;
         }
@@ -137,7 +137,7 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
         if total <= limit / 10 * 9 {
             break;
         }
-        if kind == Kind::Header {
+        if kind == EntryKind::Header {
             if !remove_header(&path) {
                 continue;
             }
@@ -152,8 +152,8 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     Ok(removed)
 }
 
-/// Unless somebody builds it, or takes it, right now. The header itself goes first: where a process has it open Windows keeps it, and then
-/// all that belongs to it has to stay.
+/// Removes a precompiled header unless a process builds or locks it. The header file is removed first: Windows refuses that while a
+/// process has the file open, and then the other files must stay.
 fn remove_header(dir: &Path) -> bool {
     let mut files = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let Some(record) = files.find(|path| path.extension().is_some_and(|extension| extension == "json")) else {
@@ -168,28 +168,28 @@ fn remove_header(dir: &Path) -> bool {
     if header.exists() {
         return false;
     }
-    // What stays now is of no use to anybody, and goes the next time.
+    // The remaining files are useless, and are removed the next time.
     let _ = scratch::remove_dir(dir);
     true
 }
 
-/// Removes what was never finished.
+/// Removes unfinished files.
 pub(super) fn sweep(dir: &Path) -> io::Result<()> {
     each(dir, |kept| {
-        if kept.kind == Kind::Unfinished {
+        if kept.kind == EntryKind::Unfinished {
             remove_unfinished(&kept.path);
         }
     })
 }
 
-/// Removes an unfinished file whose process died.
+/// Removes an unfinished file whose process is dead.
 fn remove_unfinished(path: &Path) {
     if let Some(_lock) = is_abandoned(path) {
         scratch::remove_file(path);
     }
 }
 
-/// Everything in the directory's shards, and every precompiled header. What goes meanwhile does not matter.
+/// Calls `see` for every entry and every precompiled header. Files that disappear meanwhile are skipped.
 fn each(dir: &Path, mut see: impl FnMut(CacheEntry)) -> io::Result<()> {
     let parts = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -205,14 +205,19 @@ fn each(dir: &Path, mut see: impl FnMut(CacheEntry)) -> io::Result<()> {
             if name == HEADERS {
                 let files = || fs::read_dir(&path).into_iter().flatten().flatten();
                 let bytes = files().filter_map(|file| file.metadata().ok()).map(|file| on_disk(file.len())).sum();
-                see(CacheEntry { used: modified(fs::metadata(path.join(STAMP))), bytes, path, kind: Kind::Header });
+                see(CacheEntry {
+                    used: modified(fs::metadata(path.join(STAMP))),
+                    bytes,
+                    path,
+                    kind: EntryKind::Header,
+                });
             } else if let Ok(metadata) = entry.metadata() {
                 let unfinished = entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
                 let kind = match unfinished {
-                    true => Kind::Unfinished,
-                    // A note is no object, and small.
+                    true => EntryKind::Unfinished,
+                    // Remembered hashes are small, and no entries.
                     false if name == COMPILERS => continue,
-                    false => Kind::Object,
+                    false => EntryKind::Object,
                 };
                 let bytes = on_disk(metadata.len());
                 see(CacheEntry { path, bytes, used: modified(Ok(metadata)), kind });

@@ -1,5 +1,6 @@
-//! What a compiler is by content: the driver, the programs that it starts, the libraries that it is made of. Hashes of big files are
-//! remembered in the cache by path, size and times.
+//! The fingerprint of a compiler by content: the driver, the programs that it starts, the libraries that it consists
+//! of. Hashes of big files
+//! are remembered in the cache by path, size and times.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,12 +21,13 @@ use crate::files;
 use crate::key::{Digest, KeyBuilder};
 use crate::pipeline::Pipeline;
 
-/// How long a compiler may take to say where its parts are.
+/// The time limit for a compiler's answer about its parts.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl ObjectCache {
-    /// Takes the fingerprint of a pipeline's compiler, which reads all of the compiler the first time. Returns `None` if that fails; then the
-    /// observer was told why.
+    /// Computes the fingerprint of a pipeline's compiler, which reads the whole compiler the first time. Returns `None`
+    /// if that fails, after
+    /// telling the observer why.
     pub fn open(
         place: CachePlace,
         pipeline: &Pipeline,
@@ -33,7 +35,7 @@ impl ObjectCache {
         observer: &dyn Observer,
     ) -> Option<Arc<Self>> {
         let cache = Cache::new(place);
-        let fingerprint = CompilerFingerprint { pipeline, environment, notes: cache.notes() };
+        let fingerprint = CompilerFingerprint { pipeline, environment, fingerprints: cache.fingerprints() };
         match cache.secure().and_then(|()| fingerprint.identity()) {
             Ok(compiler) => Some(Arc::new(Self::new(cache, compiler))),
             Err(error) => {
@@ -48,12 +50,12 @@ impl ObjectCache {
 struct CompilerFingerprint<'a> {
     pipeline: &'a Pipeline,
     environment: &'a Environment,
-    /// Where hashes are remembered.
-    notes: PathBuf,
+    /// The directory of remembered hashes.
+    fingerprints: PathBuf,
 }
 
 impl CompilerFingerprint<'_> {
-    /// What changes when the compiler does, and does not where the same one was installed anew or elsewhere.
+    /// Returns a hash that changes with the compiler's content, and stays the same if the same compiler is reinstalled or moved.
     fn identity(&self) -> io::Result<Digest> {
         let compiler = self.pipeline.toolchain().compiler();
         let parts = CompilerParts::of(compiler.family);
@@ -69,21 +71,21 @@ impl CompilerFingerprint<'_> {
         // Libraries have several names each.
         files.sort_unstable();
         files.dedup();
-        let mut key = KeyBuilder::new("compiler by content").field(self.pipeline.compiler.surroundings.as_str());
+        let mut key = KeyBuilder::new("compiler by content").field(self.pipeline.compiler.config_digest.as_str());
         for file in [driver].iter().chain(&files) {
             key = key.field(self.digest(file)?.as_str());
         }
         Ok(key.finish())
     }
 
-    /// Where a program is that the driver starts. One that is not there cannot be told from another; that the driver could not be asked is an error,
-    /// since compilers would be taken for one another.
+    /// Returns the path of a program that the driver starts; `None` if the program does not exist. An error if the driver cannot be asked,
+    /// because then two compilers could not be distinguished.
     fn program(&self, compiler: &Compiler, name: &str) -> io::Result<Option<PathBuf>> {
         let ask = format!("-print-prog-name={name}");
         let step = Step {
             program: compiler.program.clone(),
             leading: compiler.leading.clone(),
-            // With the flags: -B says where to look.
+            // With the user's flags: -B sets the search path.
             args: self.pipeline.flags.cflags.iter().cloned().chain([ask.into()]).collect(),
             env: compiler.env.clone(),
             response: Syntax::Gnu,
@@ -98,9 +100,9 @@ impl CompilerFingerprint<'_> {
     fn digest(&self, file: &Path) -> io::Result<Digest> {
         let note = Stamp::of(file).filter(Stamp::is_settled).map(|stamp| {
             let name = KeyBuilder::new("file").field(file.as_os_str().as_encoded_bytes()).field(format!("{stamp:?}"));
-            self.notes.join(name.finish().as_str())
+            self.fingerprints.join(name.finish().as_str())
         });
-        // A note is a hash and the hash of that, so that one that was cut off is none.
+        // The text is a hash and the hash of that hash, so that a truncated file is invalid.
         let check = |text: &str| KeyBuilder::new("note").field(text).finish();
         let known = note.as_ref().and_then(|note| files::read_to_string(note).ok());
         if let Some((text, sum)) = known.as_deref().and_then(|known| known.split_once('\n'))
@@ -113,9 +115,9 @@ impl CompilerFingerprint<'_> {
         if let Some(note) = note
             && let Ok(text) = serde_json::to_string(&digest)
         {
-            // A note that cannot be made is made another time.
+            // A hash that cannot be written now is written another time.
             let text = format!("{text}\n{}", check(&text));
-            let _ = cache::temporary(&self.notes).and_then(|mut file| {
+            let _ = cache::temporary(&self.fingerprints).and_then(|mut file| {
                 file.write_all(text.as_bytes())?;
                 file.persist(note).map_err(|error| error.error)
             });
@@ -124,7 +126,7 @@ impl CompilerFingerprint<'_> {
     }
 }
 
-/// The shared libraries in a folder whose names begin so.
+/// Returns the shared libraries in a folder whose names have this prefix.
 fn libraries(folder: &Path, beginning: &str) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -138,7 +140,7 @@ fn libraries(folder: &Path, beginning: &str) -> io::Result<Vec<PathBuf>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let shared = name.contains(".so") || [".dylib", ".dll"].iter().any(|ending| name.ends_with(ending));
         if shared && name.starts_with(beginning) {
-            // A link that leads nowhere is no library.
+            // A dangling link is no library.
             found.extend(fs::canonicalize(entry.path()).ok());
         }
     }

@@ -1,5 +1,5 @@
-//! One unit and the cache: the key that says what the unit's object depends on, taking the object out, putting the object in. Where the
-//! object goes then is the caller's business.
+//! One unit and the cache: the key of the unit's object, reading the object, writing the object. The caller decides what to do with the
+//! object.
 
 use std::io;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::store::Record;
 use crate::symbols::{self, Defined};
 use crate::unit::Unit;
 
-/// The place of one object in a cache.
+/// The key of one object, with the cache and the pipeline that it belongs to.
 pub(crate) struct CacheHandle<'a> {
     pipeline: &'a Pipeline,
     cache: &'a Cache,
@@ -30,7 +30,7 @@ pub(crate) struct CacheHit {
 }
 
 impl<'a> CacheHandle<'a> {
-    /// None where there is no cache, or the object is one that may not be kept.
+    /// Returns the handle of a unit's object; `None` if there is no cache, or the object cannot be cached.
     pub(crate) fn of(pipeline: &'a Pipeline, unit: &Unit, header: &UnitHeader) -> Option<Self> {
         let kept = pipeline.cache.as_deref()?;
         let (cache, compiler) = (kept.cache(), kept.compiler());
@@ -45,11 +45,11 @@ impl<'a> CacheHandle<'a> {
         for file in &pipeline.configuration().files {
             key = key.field(pipeline.digests().of(file)?.as_str());
         }
-        let key = pipeline.object_key(key, unit, &header.anywhere()?).ok()?;
+        let key = pipeline.object_key(key, unit, &header.portable()?).ok()?;
         Some(Self { pipeline, cache, key })
     }
 
-    /// The place of one object of several units, which goes by `name`: what is in it follows from what their own places say.
+    /// Returns the handle of one object of several units, which is called `name`. The key follows from the units' keys.
     pub(crate) fn of_all<'s>(name: &str, units: impl IntoIterator<Item = &'s Self>) -> Option<Self>
     where
         'a: 's,
@@ -60,20 +60,19 @@ impl<'a> CacheHandle<'a> {
         Some(Self { pipeline, cache, key })
     }
 
-    /// What its object is known by.
     pub(crate) fn key(&self) -> &Digest {
         &self.key
     }
 
-    /// The object, if it is there, whole, and all that it included is as it was.
+    /// Returns the object if its entry is complete and all included files are unchanged.
     pub(crate) fn take(&self) -> Option<CacheHit> {
         self.cache.get(&self.key, self.pipeline.digests()).map(|entry| CacheHit { entry })
     }
 
-    /// As [`put`](Self::put), for whoever has no use for a record.
-    pub(crate) fn put_made(&self, ran: StepOutput, object: &Path, observer: &dyn Observer) {
+    /// Does the same as [`put`](Self::put) for a caller that needs no record.
+    pub(crate) fn put_new(&self, ran: StepOutput, object: &Path, observer: &dyn Observer) {
         let StepOutput { text: output, inputs: Some(inputs), .. } = ran else { return };
-        // An object that nobody can read is seen by the linker.
+        // The linker reports an object that cannot be parsed.
         let Ok(defined) = symbols::defined_by_object(object, &self.pipeline.toolchain().compiler().target) else {
             return;
         };
@@ -83,7 +82,7 @@ impl<'a> CacheHandle<'a> {
         self.put(&Record { key: self.key.clone(), file, inputs, symbols, shared, units, output }, object, observer);
     }
 
-    /// Puts an object there that was just made. A record that says `never` is not for keeping.
+    /// Writes a new object to the cache. A record with the key `never` is not written.
     pub(crate) fn put(&self, record: &Record, object: &Path, observer: &dyn Observer) {
         if record.key == Digest::never() {
             return;
@@ -95,20 +94,20 @@ impl<'a> CacheHandle<'a> {
     }
 }
 
-/// Units that are in an object with others.
+/// Units whose object contains other units too.
 impl CacheHandle<'_> {
-    /// The place of the object that the unit was last noted to be in. Whether it still is there is another question.
-    pub(crate) fn noted_group(&self) -> Option<Self> {
+    /// Returns the handle of the group's object that last contained the unit. The object may have been removed.
+    pub(crate) fn recorded_group(&self) -> Option<Self> {
         let note = self.cache.get(&self.note(), self.pipeline.digests())?;
         let Self { pipeline, cache, .. } = *self;
         Some(Self { pipeline, cache, key: serde_json::from_slice(note.object()).ok()? })
     }
 
-    /// Notes where the unit is, for whoever looks for it without the others.
-    pub(crate) fn note_group(&self, group: &Self, observer: &dyn Observer) {
+    /// Records which group's object contains the unit, for later builds of other groups.
+    pub(crate) fn record_group(&self, group: &Self, observer: &dyn Observer) {
         let noted = serde_json::to_vec(&group.key).map_err(io::Error::from).and_then(|words| {
             let (file, inputs) = (Digest::of_bytes(&words), Inputs::default());
-            // What the group's object includes is in its own record.
+            // The included files are in the record of the group's object.
             let (symbols, shared, units, output) = (Vec::new(), Vec::new(), Vec::new(), String::new());
             self.cache.put(&Record { key: self.note(), file, inputs, symbols, shared, units, output }, &words)
         });
@@ -123,23 +122,23 @@ impl CacheHandle<'_> {
 }
 
 impl CacheHit {
-    /// The names that it defines.
+    /// The symbols that the object defines.
     pub(crate) fn symbols(&self) -> &[String] {
         &self.entry.record.symbols
     }
 
-    /// What the compiler said of the unit.
+    /// The compiler's output for the unit.
     #[cfg(not(loom))]
     pub(crate) fn output(&self) -> &str {
         &self.entry.record.output
     }
 
-    /// Its bytes.
+    /// The object's bytes.
     pub(crate) fn object(&self) -> &[u8] {
         self.entry.object()
     }
 
-    /// What is known of it, under another key.
+    /// Returns the object's record under another key.
     pub(crate) fn into_record(self, key: Digest) -> Record {
         Record { key, ..self.entry.record }
     }

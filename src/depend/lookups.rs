@@ -1,5 +1,5 @@
-//! Names that a compiler looks for before it finds a file: a file that gets one of these names would be read instead. Knows directories and
-//! names in `#include`; which files were read is told.
+//! Names that a compiler looks up before it finds a file: a new file of such a name would be read instead. Knows directories and names in
+//! `#include`; the caller passes the files that were read.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -9,36 +9,36 @@ use mjit_cc_platforms::SearchList;
 use super::text::Asked;
 use super::{FileDigests, TextFacts};
 
-/// Names and whether they led to a file.
+/// Names, and whether they existed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lookups {
     pub(super) absent: BTreeSet<PathBuf>,
     pub(super) present: BTreeSet<PathBuf>,
 }
 
-/// Where a compiler looks for included files.
+/// The compiler's search path for included files.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SearchPath {
     pub(crate) list: SearchList,
-    /// Where it looks for embedded files.
+    /// The search path for embedded files.
     pub(crate) embed: Vec<PathBuf>,
-    /// Names after `-include` and its like, which are looked for as if the working directory's files included them.
+    /// Names after `-include` and similar flags, which are looked up as if a file in the working directory included them.
     pub(crate) forced: Vec<String>,
 }
 
-/// A text that includes others, and its folder; a unit from memory has none.
+/// A text that includes others, and its folder; `None` for a unit from memory.
 pub(crate) struct Includer<'a> {
     pub(crate) facts: &'a TextFacts,
     pub(crate) dir: Option<&'a Path>,
 }
 
 impl Lookups {
-    /// Adds a name that must lead nowhere.
+    /// Adds a name that must not exist.
     pub(crate) fn absent(&mut self, path: PathBuf) {
         self.absent.insert(path);
     }
 
-    /// What a translation unit looked for that has read `inputs`. `unit` is its own text; its folder is searched as by `-iquote`.
+    /// Returns the lookups of a translation unit that has read `inputs`. `unit` is its text; its folder is searched as by `-iquote`.
     pub(crate) fn of(unit: &Includer<'_>, inputs: &[PathBuf], search: &SearchPath, digests: &FileDigests) -> Self {
         let mut finder = Finder { search, unit_dir: unit.dir, found: Self::default(), there: HashMap::new() };
         let names = finder.by_directory(inputs);
@@ -59,18 +59,18 @@ struct Finder<'a> {
     search: &'a SearchPath,
     unit_dir: Option<&'a Path>,
     found: Lookups,
-    /// Directories and whether they are there.
+    /// Directories, and whether they exist.
     there: HashMap<PathBuf, bool>,
 }
 
 impl Finder<'_> {
-    /// Directories for quoted names behind the includer's own.
+    /// Directories for quoted names, after the includer's own.
     fn quoted_dirs(&self) -> Vec<PathBuf> {
         self.unit_dir.map(Path::to_owned).into_iter().chain(self.search.list.quoted.iter().cloned()).collect()
     }
 
-    /// Files that were found in a directory of the search list would be found in an earlier one first. Gives the names that they may
-    /// have been asked for by.
+    /// Adds names in earlier directories for files that were found in a directory of the search list. Returns the names by which the
+    /// files may have been included.
     fn by_directory(&mut self, inputs: &[PathBuf]) -> BTreeSet<PathBuf> {
         let SearchList { angled, missing, .. } = &self.search.list;
         let before: Vec<PathBuf> = self.quoted_dirs().into_iter().chain(missing.iter().cloned()).collect();
@@ -104,7 +104,7 @@ impl Finder<'_> {
         }
     }
 
-    /// A name in quotes: first beside its includer.
+    /// Looks up a quoted name: first beside its includer.
     fn quoted(&mut self, name: &str, dir: Option<&Path>) {
         let own = dir.map(Path::to_owned);
         let SearchList { angled, missing, .. } = &self.search.list;
@@ -114,7 +114,7 @@ impl Finder<'_> {
         self.until_found(name, &dirs);
     }
 
-    /// Whether a file of this name is there decides, wherever it is: `__has_include_next` begins in the middle of the list.
+    /// Records whether a file of this name exists in any directory: `__has_include_next` starts in the middle of the list.
     fn asked(&mut self, Asked { name, is_quoted }: &Asked, dir: Option<&Path>) {
         let SearchList { angled, missing, .. } = &self.search.list;
         let own = dir.map(Path::to_owned).into_iter().chain(self.quoted_dirs()).filter(|_| *is_quoted);
@@ -136,7 +136,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Notes that a directory has no such name. Of a whole folder that is not there its own name is enough.
+    /// Records that a directory does not contain a name. For a missing folder, the folder's name is enough.
     fn nothing(&mut self, dir: &Path, name: &Path) {
         let mut path = dir.to_owned();
         if !self.is_there(&path) {
@@ -150,7 +150,7 @@ impl Finder<'_> {
                 return;
             }
         }
-        // It is there, and was not what was looked for: found beside an includer, or by #include_next.
+        // The file exists but was not used: another was found beside an includer, or by #include_next.
     }
 
     fn is_there(&mut self, path: &Path) -> bool {

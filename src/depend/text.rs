@@ -1,33 +1,33 @@
-//! What the text of a C file says about files that no list of dependencies has: assembler directives that read files, questions whether a
-//! file exists, names in `#include` and `#embed`. Reads text only; which files there are is not known here.
+//! Facts in the text of a C file about reads that no list of dependencies contains: assembler directives that read files, tests whether a
+//! file exists, names in `#include` and `#embed`. Reads text only, and does not know which files exist.
 //!
-//! Directives of the assembler may be put together from pieces. Where pieces could become one, the answer is that the text reads files.
+//! Directives of the assembler may be concatenated from pieces. If pieces could form such a directive, the text counts as reading files.
 
 use serde::{Deserialize, Serialize};
 
-/// What the texts of one translation unit have in common with files that are not listed.
+/// The facts of the texts of one translation unit about unlisted files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TextFacts {
-    /// An `asm` stands in it, or something is pasted, which may become one.
+    /// True if the text contains `asm`, or pastes tokens that may form it.
     asm: bool,
-    /// A word that makes the assembler read a file.
+    /// True for a word that makes the assembler read a file.
     directive: bool,
-    /// A string that ends with the first letters of such a word.
+    /// True for a string that ends with the first letters of such a word.
     piece: bool,
-    /// A string that ends with a dot, and a macro behind it, as in version numbers.
+    /// True for a string that ends with a dot before a macro, as in version numbers.
     dot: bool,
-    /// A word or a string that would make such a word of a dot before it.
+    /// True for a word or string that a dot before it would complete to such a word.
     behind_dot: bool,
-    /// A question for a file whose name is not written out, or stands in a macro that may be used anywhere.
+    /// True for a file test whose name is computed, or that a macro may use anywhere.
     pub(super) asks_unknown: bool,
-    /// An `#include` or `#embed` whose name is made by a macro.
+    /// True for an `#include` or `#embed` whose name a macro computes.
     #[serde(skip)]
     pub(super) computed: bool,
-    /// Names after `#include`, in quotes.
+    /// Quoted names after `#include`.
     #[serde(skip)]
     pub(super) quoted: Vec<String>,
-    /// Names that the text asks for, with `__has_include` and its kin, or embeds.
+    /// Names in `__has_include` and similar operators, and in `#embed`.
     #[serde(skip)]
     pub(super) asked: Vec<Asked>,
     /// Names after `#embed`.
@@ -35,55 +35,55 @@ pub(crate) struct TextFacts {
     pub(super) embedded: Vec<Asked>,
 }
 
-/// A name that a text asks for.
+/// A name that a text looks up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) name: String,
     pub(super) is_quoted: bool,
 }
 
-/// What the assembler reads files by. `.incbin` is rare enough to be looked for without its dot.
+/// Assembler directives that read files. `.incbin` is rare enough to be searched for without its dot.
 const DIRECTIVES: [&str; 2] = ["incbin", "include"];
 
-/// Assembler macros, which may put directives together.
+/// Assembler macro directives, which may construct other directives.
 const MACROS: [&str; 2] = [".macro", ".irp"];
 
 const QUESTIONS: [&str; 3] = ["__has_include", "__has_include_next", "__has_embed"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
+enum TextToken {
     Word(String),
     Text(Vec<u8>),
     Sign(u8),
-    /// A `#` that begins a line.
+    /// A `#` at the beginning of a line.
     Directive,
     LineEnd,
 }
 
-/// What pastes two words.
-const PASTE: Token = Token::Sign(0xff);
+/// The operator that pastes two tokens.
+const PASTE: TextToken = TextToken::Sign(0xff);
 
 impl TextFacts {
     pub(crate) fn of(text: &[u8]) -> Self {
         let mut facts = Self::default();
         let text = spliced(text);
-        // A trigraph may be the backslash of anything.
+        // A trigraph may be a backslash in any place.
         facts.piece |= text.windows(3).any(|three| three == b"??/");
         let tokens = tokens(&text);
         facts.words(&tokens);
         facts.strings(&tokens);
-        for line in tokens.split(|token| *token == Token::LineEnd) {
+        for line in tokens.split(|token| *token == TextToken::LineEnd) {
             facts.line(line);
         }
         facts
     }
 
-    /// What is said of a text that could not be read.
+    /// The facts for a text that could not be read.
     pub(crate) fn unknown() -> Self {
         Self { asks_unknown: true, ..Self::default() }
     }
 
-    /// Both as parts of one translation unit.
+    /// Adds the facts of another text of the same translation unit.
     pub(crate) fn join(&mut self, other: &Self) {
         self.asm |= other.asm;
         self.directive |= other.directive;
@@ -93,40 +93,40 @@ impl TextFacts {
         self.asks_unknown |= other.asks_unknown;
     }
 
-    /// Why the files that a translation unit with these texts reads cannot be known.
-    pub(crate) fn why_unknown(&self) -> Option<&'static str> {
+    /// Returns why the files that a translation unit with these texts reads cannot be known.
+    pub(crate) fn unknown_inputs_reason(&self) -> Option<&'static str> {
         if self.directive || (self.asm && (self.piece || (self.dot && self.behind_dot))) {
             return Some(
-                "its text, or a header's, may make the assembler read a file (.incbin, .include), which no compiler lists",
+                "the text of the unit or of a header may make the assembler read a file (.incbin, .include), which no compiler lists",
             );
         }
         self.why_asks_unknown()
     }
 
-    /// The same of questions alone.
+    /// Returns the same for file tests only.
     pub(crate) fn why_asks_unknown(&self) -> Option<&'static str> {
-        self.asks_unknown.then_some("its text, or a header's, asks with a macro whether a file exists")
+        self.asks_unknown.then_some("the text of the unit or of a header tests with a macro whether a file exists")
     }
 
-    fn words(&mut self, tokens: &[Token]) {
+    fn words(&mut self, tokens: &[TextToken]) {
         for (at, token) in tokens.iter().enumerate() {
             self.asm |= *token == PASTE;
-            let Token::Word(word) = token else { continue };
+            let TextToken::Word(word) = token else { continue };
             self.word(word);
-            // Shorter ones are names of variables everywhere; what would have to follow them is looked for in strings.
-            let is_verb = at.checked_sub(1).is_some_and(|before| tokens[before] == Token::Directive);
+            // Shorter prefixes are common variable names; their possible continuations are searched for in strings.
+            let is_verb = at.checked_sub(1).is_some_and(|before| tokens[before] == TextToken::Directive);
             let begins = DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
             self.behind_dot |= begins && word.len() > 2 && !is_verb;
             match (at.checked_sub(2).map(|at| &tokens[at..at + 2]), tokens.get(at + 1)) {
-                // What is pasted is one word.
-                (Some([Token::Word(first), paste]), _) if *paste == PASTE => self.word(&format!("{first}{word}")),
-                // An argument, which may become a piece of a string.
-                (Some([Token::Sign(b'(' | b','), Token::Sign(b'.')]), Some(Token::Sign(b')' | b','))) => {
+                // Pasted tokens are one word.
+                (Some([TextToken::Word(first), paste]), _) if *paste == PASTE => self.word(&format!("{first}{word}")),
+                // An argument, which may become part of a string.
+                (Some([TextToken::Sign(b'(' | b','), TextToken::Sign(b'.')]), Some(TextToken::Sign(b')' | b','))) => {
                     self.piece |= DIRECTIVES.iter().any(|directive| directive.starts_with(word.as_str()));
                 }
                 _ => {}
             }
-            let is_dotted = at.checked_sub(1).is_some_and(|before| tokens[before] == Token::Sign(b'.'));
+            let is_dotted = at.checked_sub(1).is_some_and(|before| tokens[before] == TextToken::Sign(b'.'));
             self.directive |= is_dotted && word.eq_ignore_ascii_case("include");
         }
     }
@@ -136,16 +136,16 @@ impl TextFacts {
         self.directive |= word.to_ascii_lowercase().contains("incbin");
     }
 
-    /// Strings, those that stand side by side as one.
-    fn strings(&mut self, tokens: &[Token]) {
+    /// Checks strings, with adjacent strings joined.
+    fn strings(&mut self, tokens: &[TextToken]) {
         let mut run: Option<Vec<u8>> = None;
-        for token in tokens.iter().chain([&Token::Sign(b';')]) {
+        for token in tokens.iter().chain([&TextToken::Sign(b';')]) {
             match token {
-                Token::Text(text) => run.get_or_insert_default().extend(text),
-                Token::LineEnd => {}
+                TextToken::Text(text) => run.get_or_insert_default().extend(text),
+                TextToken::LineEnd => {}
                 other => {
                     if let Some(text) = run.take() {
-                        self.string(&text, matches!(other, Token::Word(_) | Token::Sign(b'#')));
+                        self.string(&text, matches!(other, TextToken::Word(_) | TextToken::Sign(b'#')));
                     }
                 }
             }
@@ -167,15 +167,15 @@ impl TextFacts {
         }
     }
 
-    fn line(&mut self, line: &[Token]) {
+    fn line(&mut self, line: &[TextToken]) {
         let directive = match line {
-            [Token::Directive, Token::Word(word), ..] => word.as_str(),
+            [TextToken::Directive, TextToken::Word(word), ..] => word.as_str(),
             _ => "",
         };
         match directive {
             "include" | "include_next" | "import" => match &line[2..] {
-                [Token::Text(name), ..] => self.quoted.push(lossy(name)),
-                [Token::Sign(b'<'), ..] => {}
+                [TextToken::Text(name), ..] => self.quoted.push(lossy(name)),
+                [TextToken::Sign(b'<'), ..] => {}
                 _ => self.computed = true,
             },
             "embed" => match named(&line[2..]) {
@@ -185,14 +185,14 @@ impl TextFacts {
             _ => {}
         }
         for (at, token) in line.iter().enumerate() {
-            let Token::Word(word) = token else { continue };
+            let TextToken::Word(word) = token else { continue };
             if !QUESTIONS.contains(&word.as_str()) {
                 continue;
             }
             match line.get(at + 1) {
-                // Defining a name like it, and asking whether the compiler knows it.
+                // Defining a macro of the operator's name, and testing whether the compiler has the operator.
                 _ if directive == "define" && at == 2 => {}
-                Some(Token::Sign(b'(')) if directive != "define" => match named(&line[at + 2..]) {
+                Some(TextToken::Sign(b'(')) if directive != "define" => match named(&line[at + 2..]) {
                     Some(asked) => self.asked.push(asked),
                     None => self.asks_unknown = true,
                 },
@@ -203,17 +203,17 @@ impl TextFacts {
     }
 }
 
-/// The name at the beginning of these tokens, in quotes or angle brackets.
-fn named(tokens: &[Token]) -> Option<Asked> {
+/// Returns the name at the beginning of these tokens, in quotes or angle brackets.
+fn named(tokens: &[TextToken]) -> Option<Asked> {
     match tokens {
-        [Token::Text(name), ..] => Some(Asked { name: lossy(name), is_quoted: true }),
-        [Token::Sign(b'<'), rest @ ..] => {
-            let end = rest.iter().position(|token| *token == Token::Sign(b'>'))?;
+        [TextToken::Text(name), ..] => Some(Asked { name: lossy(name), is_quoted: true }),
+        [TextToken::Sign(b'<'), rest @ ..] => {
+            let end = rest.iter().position(|token| *token == TextToken::Sign(b'>'))?;
             let mut name = String::new();
             for token in &rest[..end] {
                 match token {
-                    Token::Word(word) => name.push_str(word),
-                    Token::Sign(sign) if *token != PASTE => name.push(char::from(*sign)),
+                    TextToken::Word(word) => name.push_str(word),
+                    TextToken::Sign(sign) if *token != PASTE => name.push(char::from(*sign)),
                     _ => return None,
                 }
             }
@@ -227,7 +227,7 @@ fn lossy(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-/// The text with lines that end in a backslash joined; gcc joins them also where white space follows.
+/// Joins lines that end in a backslash; gcc also joins them if white space follows the backslash.
 fn spliced(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
@@ -246,7 +246,7 @@ fn spliced(text: &[u8]) -> Vec<u8> {
     out
 }
 
-fn tokens(text: &[u8]) -> Vec<Token> {
+fn tokens(text: &[u8]) -> Vec<TextToken> {
     let mut tokens = Vec::new();
     let mut at = 0;
     let mut begins_line = true;
@@ -254,7 +254,7 @@ fn tokens(text: &[u8]) -> Vec<Token> {
         let rest = &text[at..];
         match byte {
             b'\n' => {
-                tokens.push(Token::LineEnd);
+                tokens.push(TextToken::LineEnd);
                 begins_line = true;
                 at += 1;
                 continue;
@@ -274,12 +274,12 @@ fn tokens(text: &[u8]) -> Vec<Token> {
             }
             b'"' => {
                 let (string, length) = string(rest);
-                tokens.push(Token::Text(string));
+                tokens.push(TextToken::Text(string));
                 at += length;
             }
             b'\'' => {
                 let (_, length) = string(rest);
-                tokens.push(Token::Sign(b'\''));
+                tokens.push(TextToken::Sign(b'\''));
                 at += length;
             }
             _ if rest.starts_with(b"##") => {
@@ -287,16 +287,16 @@ fn tokens(text: &[u8]) -> Vec<Token> {
                 at += 2;
             }
             b'#' if begins_line => {
-                tokens.push(Token::Directive);
+                tokens.push(TextToken::Directive);
                 at += 1;
             }
             _ if is_word(byte) => {
                 let length = rest.iter().take_while(|&&byte| is_word(byte)).count();
-                tokens.push(Token::Word(lossy(&rest[..length])));
+                tokens.push(TextToken::Word(lossy(&rest[..length])));
                 at += length;
             }
             _ => {
-                tokens.push(Token::Sign(byte));
+                tokens.push(TextToken::Sign(byte));
                 at += 1;
             }
         }
@@ -309,7 +309,7 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
 }
 
-/// A string's characters, and how long it is with its quotation marks. It ends with its line at the latest.
+/// Returns a string's characters, and its length with quotation marks. A string ends at the end of its line at the latest.
 fn string(text: &[u8]) -> (Vec<u8>, usize) {
     let quote = text[0];
     let mut characters = Vec::new();
@@ -332,7 +332,7 @@ fn string(text: &[u8]) -> (Vec<u8>, usize) {
     (characters, at)
 }
 
-/// The character behind a backslash, and how many bytes say so.
+/// Returns the character of an escape sequence, and the sequence's length in bytes.
 fn escape(text: &[u8]) -> (Option<u8>, usize) {
     let number = |from: usize, most: usize, radix: u32| {
         let digits = text[from..].iter().take(most).take_while(|byte| char::from(**byte).is_digit(radix)).count();
@@ -358,7 +358,7 @@ mod tests {
     use super::*;
 
     fn reads_files(text: &str) -> bool {
-        TextFacts::of(text.as_bytes()).why_unknown().is_some()
+        TextFacts::of(text.as_bytes()).unknown_inputs_reason().is_some()
     }
 
     #[test]
@@ -391,7 +391,7 @@ mod tests {
             for rest in ["#define LATER \"incl\" \"ude\"", "READ(include)", "READ(in) \"cbin\"", "READ(i) \"nclude\""] {
                 let mut facts = TextFacts::of(before.as_bytes());
                 facts.join(&TextFacts::of(rest.as_bytes()));
-                assert!(facts.why_unknown().is_some(), "{before} {rest}");
+                assert!(facts.unknown_inputs_reason().is_some(), "{before} {rest}");
             }
         }
     }

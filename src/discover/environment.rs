@@ -1,4 +1,4 @@
-//! What the process was told by its environment: the only reader of it.
+//! The environment variables of the process: the only reader.
 
 #![expect(clippy::disallowed_methods, reason = "the only reader of the environment")]
 
@@ -11,7 +11,7 @@ use mjit_cc_platforms::PackageManager;
 
 use crate::variables::Variables;
 
-/// What gcc (its manual, "Environment Variables"), clang, Apple's tools, cl and link read. Other values make other code.
+/// The variables that gcc (its manual, "Environment Variables"), clang, Apple's tools, cl and link read. Other values change the code.
 const COMPILER_VARIABLES: [&str; 18] = [
     "CPATH",
     "C_INCLUDE_PATH",
@@ -33,35 +33,35 @@ const COMPILER_VARIABLES: [&str; 18] = [
     "_LINK_",
 ];
 
-/// What the process was told by its environment.
+/// The environment of the process.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    /// All variables, which the processes of a worker or an engine get.
+    /// All variables, which the processes of a worker or an engine inherit.
     pub variables: Variables,
     /// `CC`.
     pub cc: Option<OsString>,
     /// `PATH`.
     pub path: Option<OsString>,
-    /// The working directory, which relative programs are relative to.
+    /// The working directory, the base of relative programs.
     pub dir: PathBuf,
-    /// Where temporary files may go, best first.
+    /// Directories for temporary files, best first.
     pub temp_dirs: Vec<PathBuf>,
-    /// The variables that compilers and linkers take directories and options from, where they are set.
+    /// The variables with directories and options for compilers and linkers, as far as they are set.
     pub compiler_variables: Vec<(&'static str, OsString)>,
     /// `MJIT_CC_CACHE`: `on`, `off` or a directory.
     pub cache: Option<OsString>,
     /// `MJIT_CC_CACHE_SIZE`, such as `5G`.
     pub cache_size: Option<OsString>,
-    /// Where a program of this user's keeps what it can make again, by the system's custom.
+    /// The user's directory for caches, by the system's convention.
     pub cache_home: Option<PathBuf>,
-    /// `MJIT_CC_LAUNCHER`, at most one.
+    /// `MJIT_CC_LAUNCHER`; one element or empty.
     pub launcher: Option<OsString>,
-    /// `CCACHE_SLOPPINESS`, to which this crate adds what a PCH takes.
+    /// `CCACHE_SLOPPINESS`, to which this crate adds the settings for a PCH.
     pub ccache_sloppiness: Option<OsString>,
 }
 
 impl Environment {
-    /// Reads the environment of this process, all of it on this thread: in a host, other threads may change it later.
+    /// Reads the environment of this process, completely and on this thread: in a host, other threads may change it later.
     #[must_use]
     pub fn read() -> Self {
         let variables = env::vars_os().collect();
@@ -69,7 +69,7 @@ impl Environment {
         Self { cache_home, ..Self::of(variables, &[env::temp_dir()], env::home_dir()) }
     }
 
-    /// Takes these variables for the environment, and does not read the environment of this process.
+    /// Uses these variables as the environment, and does not read the environment of this process.
     #[must_use]
     pub fn from_variables(variables: Variables) -> Self {
         let home = variables.get("HOME").map(PathBuf::from);
@@ -83,7 +83,7 @@ impl Environment {
         let mut temp_dirs: Vec<PathBuf> =
             ["TMPDIR", "TMP", "TEMP"].into_iter().filter_map(set).map(Into::into).collect();
         temp_dirs.extend_from_slice(usual);
-        // Where the one that is asked for will not do, or is mounted noexec, these often will. Missing ones do no harm.
+        // Often usable if the configured directory is not, or is mounted noexec. Missing directories do no harm.
         temp_dirs.extend(["/tmp", "/var/tmp"].map(PathBuf::from));
         temp_dirs.extend(set("XDG_RUNTIME_DIR").map(PathBuf::from));
         temp_dirs.extend(set("XDG_CACHE_HOME").map(PathBuf::from));
@@ -113,12 +113,12 @@ impl Environment {
         }
     }
 
-    /// All programs of this name, in the order of `PATH`; a name with a separator is a path.
+    /// Returns all programs of this name, in the order of `PATH`; a name with a separator is a path.
     pub fn programs(&self, name: &OsStr) -> impl Iterator<Item = PathBuf> {
         which::which_in_all(name, self.path.clone(), &self.dir).into_iter().flatten()
     }
 
-    /// The package manager that this machine has.
+    /// Returns the package manager of this machine.
     #[must_use]
     pub fn package_manager(&self) -> Option<PackageManager> {
         PackageManager::PROGRAMS

@@ -1,4 +1,4 @@
-//! Finding the launcher that somebody asked for. What launchers are, the platforms crate knows.
+//! Finds the launcher that the user requested. The platforms crate knows what each launcher can do.
 
 use std::ffi::{OsStr, OsString};
 
@@ -6,18 +6,18 @@ use mjit_cc_platforms::{Family, Launcher, Step, UserSettings};
 
 use super::Environment;
 
-/// No such launcher.
+/// Why a launcher cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LauncherError {
-    /// There are no words, or a quotation mark in them is not closed.
-    #[error("the launcher '{0}' is no command")]
+    /// The command is empty, or a quotation mark is not closed.
+    #[error("the launcher '{0}' is not a valid command: check the quotation marks")]
     NoCommand(String),
-    /// Its first word is no program.
-    #[error("the launcher {0} is not on PATH; install it, or leave out --launcher")]
+    /// The program does not exist.
+    #[error("the launcher {0} is not on PATH: install the launcher, or remove --launcher")]
     Missing(String),
 }
 
-/// A launcher that is there.
+/// A launcher whose program was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DetectedLauncher {
     launcher: Launcher,
@@ -25,16 +25,16 @@ pub struct DetectedLauncher {
 }
 
 impl DetectedLauncher {
-    /// Reads commands as a shell would, which stand one behind the other, and finds the first word on `PATH`.
+    /// Splits commands as a shell does; each launcher starts the next. Finds the first program on `PATH`.
     ///
     /// # Errors
-    /// [`LauncherError`].
+    /// [`LauncherError`] if a command is invalid or its program is missing.
     pub fn find(commands: &[OsString], environment: &Environment) -> Result<Self, LauncherError> {
         let shown = commands.join(OsStr::new(" ")).to_string_lossy().into_owned();
         let mut words = Vec::new();
         for command in commands {
             if environment.programs(command).next().is_some() {
-                // A path with spaces in it.
+                // A path that contains spaces.
                 words.push(command.clone());
                 continue;
             }
@@ -50,13 +50,13 @@ impl DetectedLauncher {
         Ok(Self { launcher, user: UserSettings { sloppiness: environment.ccache_sloppiness.clone(), temp_dir } })
     }
 
-    /// What it is.
+    /// Returns the launcher's description.
     #[must_use]
     pub fn launcher(&self) -> &Launcher {
         &self.launcher
     }
 
-    /// A step that compiles a unit, started by it.
+    /// Returns a step that compiles a unit through the launcher.
     pub(crate) fn before(&self, step: Step, family: Family) -> Step {
         self.launcher.before(step, family, &self.user)
     }

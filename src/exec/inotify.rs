@@ -1,5 +1,5 @@
-//! Waiting for something to change in a directory, or for a process's end, as Linux tells of both: inotify(7), `pidfd_open(2)`. Knows neither
-//! what is waited for nor who waits.
+//! Waits for a change in a directory, or for a process's end, by Linux's inotify(7) and `pidfd_open(2)`. Knows neither the purpose nor the
+//! caller.
 
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -12,17 +12,17 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::sleep;
 
-/// Whatever the system may have kept to itself is found out so soon.
+/// The maximum wait, in case the system reports nothing.
 const AT_MOST: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// Tells when a file in a directory was written or renamed. Best kept, and used by one thread at a time: the kernel takes its time to end one,
-/// and a user has a hundred or so.
+/// Reports when a file in a directory was written or renamed. Reuse it, from one thread at a time: the kernel takes long to close an
+/// inotify instance, and a user may have about a hundred.
 #[derive(Debug)]
 pub(crate) struct Watch(Option<OwnedFd>);
 
-/// A watch while a process runs.
+/// A directory watch together with a process.
 pub(super) struct Changes<'a> {
-    /// None where the system gave none of one of them.
+    /// `None` if the system lacks either descriptor.
     both: Option<(&'a OwnedFd, OwnedFd)>,
 }
 
@@ -44,11 +44,11 @@ impl Watch {
 }
 
 impl Changes<'_> {
-    /// Waits for a change since the last one, or the process's end, or a while.
+    /// Waits for the next change, the process's end, or the maximum wait.
     pub(super) fn wait(&self, waited: Duration) {
         let Some((inotify, end)) = &self.both else { return sleep::a_while(waited) };
         let mut both = [PollFd::new(inotify, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
-        // A signal, or a mistake: whoever waits looks again.
+        // After a signal or an error the caller checks again.
         let _ = poll(&mut both, Some(&AT_MOST));
         let mut buffer = [MaybeUninit::uninit(); 4096];
         while rustix::io::read(inotify, &mut buffer[..]).is_ok() {}

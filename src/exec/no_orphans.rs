@@ -1,6 +1,6 @@
-//! Where compilers end with their owner by themselves: Windows ends what is in the owner's jobs.
+//! For Windows, where compilers end with their owner: the system ends the processes in the owner's jobs.
 
-/// Nothing to do.
+/// Does nothing.
 #[derive(Default)]
 pub(super) struct Orphans;
 

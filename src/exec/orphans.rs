@@ -1,6 +1,6 @@
-//! Compilers whose owner was killed end with it: a shell reads a pipe that ends when the owner does, however that ends, and then ends the process
-//! groups that were running. Neither a death signal, which is tied to a thread and costs `posix_spawn`, nor a thread could do that. Knows
-//! groups by their numbers, and nothing of what they are for.
+//! Ends compilers whose owner was killed: a shell reads a pipe that ends when the owner ends for any reason, and then ends the process
+//! groups that were running. A death signal is tied to a thread and prevents `posix_spawn`; a thread would die with the owner. Knows
+//! groups by number, and not their purpose.
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::sync::{Mutex, lock, try_lock};
 
-/// Lines are `+ GROUP` and `- GROUP`. It outlives whatever ends its owner from a terminal.
+/// Input lines are `+ GROUP` and `- GROUP`. The shell ignores the signals with which a terminal ends its owner.
 const SCRIPT: &str = r#"trap '' HUP INT QUIT TERM PIPE; cd /
 all=' '
 while read -r sign group; do
@@ -21,95 +21,95 @@ while read -r sign group; do
 done
 for group in $all; do kill -KILL "-$group"; done"#;
 
-/// Ends what would be left. Shared by threads.
+/// The shell's state. Shared by threads.
 #[derive(Default)]
-pub(super) struct Orphans(Mutex<State>);
+pub(super) struct Orphans(Mutex<ShellState>);
 
 #[derive(Default)]
-enum State {
+enum ShellState {
     #[default]
     Idle,
-    /// What is to be written once it runs.
+    /// The lines to write once the shell runs.
     Starting(Vec<u8>),
-    Running(Keeper),
-    /// It could not be started, or died: then nothing is kept.
+    Running(ShellProcess),
+    /// The shell could not be started, or died: nothing is recorded.
     Off,
 }
 
-struct Keeper {
+struct ShellProcess {
     shell: Child,
     writer: PipeWriter,
-    /// Keeps a write to a shell that died an error, and not a SIGPIPE, which ends a host in C.
+    /// With an open reader, a write to a dead shell is an error and not a SIGPIPE, which ends a host written in C.
     _reader: PipeReader,
 }
 
 impl Orphans {
-    /// This group runs from now on.
+    /// Records that this group runs.
     pub(super) fn add(&self, group: u32) {
         let line = format!("+ {group}\n");
         {
             let mut state = lock(&self.0);
             match &mut *state {
-                State::Idle => *state = State::Starting(line.into_bytes()),
-                State::Starting(waiting) => return waiting.extend(line.into_bytes()),
-                State::Running(_) => return state.tell(line.as_bytes()),
-                State::Off => return,
+                ShellState::Idle => *state = ShellState::Starting(line.into_bytes()),
+                ShellState::Starting(waiting) => return waiting.extend(line.into_bytes()),
+                ShellState::Running(_) => return state.write(line.as_bytes()),
+                ShellState::Off => return,
             }
         }
-        let started = Keeper::start();
+        let started = ShellProcess::start();
         let mut state = lock(&self.0);
-        let next = started.map_or(State::Off, State::Running);
-        if let State::Starting(waiting) = std::mem::replace(&mut *state, next) {
-            state.tell(&waiting);
+        let next = started.map_or(ShellState::Off, ShellState::Running);
+        if let ShellState::Starting(waiting) = std::mem::replace(&mut *state, next) {
+            state.write(&waiting);
         }
     }
 
-    /// This group does not run any more, and its number is still its own.
+    /// Records that this group has ended. Call before the group's leader is reaped, so that the number still belongs to it.
     pub(super) fn remove(&self, group: u32) {
         let line = format!("- {group}\n");
         let mut state = lock(&self.0);
         match &mut *state {
-            State::Starting(waiting) => waiting.extend(line.into_bytes()),
-            State::Running(_) => state.tell(line.as_bytes()),
-            State::Idle | State::Off => {}
+            ShellState::Starting(waiting) => waiting.extend(line.into_bytes()),
+            ShellState::Running(_) => state.write(line.as_bytes()),
+            ShellState::Idle | ShellState::Off => {}
         }
     }
 
-    /// Nothing runs any more.
+    /// Ends the shell, when no process runs any more.
     pub(super) fn close(&self) {
-        let state = std::mem::replace(&mut *lock(&self.0), State::Off);
-        if let State::Running(Keeper { mut shell, writer, _reader }) = state {
+        let state = std::mem::replace(&mut *lock(&self.0), ShellState::Off);
+        if let ShellState::Running(ShellProcess { mut shell, writer, _reader }) = state {
             drop((writer, _reader));
-            // Another part of the process may have reaped it.
+            // Another part of the process may have reaped the shell.
             let _ = shell.wait();
         }
     }
 
-    /// In the child of a fork: the parent's shell must not wait for this process's end.
+    /// For the child of a fork: the parent's shell must not wait for the child's end.
     pub(super) fn leave(&self) {
         if let Some(mut state) = try_lock(&self.0) {
-            drop(std::mem::replace(&mut *state, State::Off));
+            drop(std::mem::replace(&mut *state, ShellState::Off));
         }
     }
 }
 
-impl State {
-    /// A group of which the shell does not hear would be ended when its number is another's: so it is all or nothing.
-    fn tell(&mut self, text: &[u8]) {
-        let Self::Running(keeper) = self else { return };
-        if keeper.writer.write_all(text).is_err() {
-            // Not reaped so far, so that the number is still the shell's.
-            let _ = keeper.shell.kill();
-            let _ = keeper.shell.try_wait();
+impl ShellState {
+    /// Writes to the shell. If a line cannot be written, the shell is ended: it would later end a group whose number was reused.
+    fn write(&mut self, text: &[u8]) {
+        let Self::Running(process) = self else { return };
+        if process.writer.write_all(text).is_err() {
+            // The shell is not reaped yet, so that the number is still the shell's.
+            let _ = process.shell.kill();
+            let _ = process.shell.try_wait();
             *self = Self::Off;
         }
     }
 }
 
-impl Keeper {
+impl ShellProcess {
     fn start() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        // A shell that was stopped must not stop this process.
+        // A stopped shell must not block this process.
         rustix::io::ioctl_fionbio(&writer, true)?;
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT]).env_clear().process_group(0);
@@ -138,7 +138,7 @@ mod tests {
             orphans.add(group);
         }
         orphans.remove(two);
-        // As the owner's death would.
+        // As if the owner died.
         orphans.close();
         assert!(!first.wait().unwrap().success() && !third.wait().unwrap().success());
         let group = Pid::from_raw(two.cast_signed()).unwrap();
@@ -152,13 +152,13 @@ mod tests {
         let orphans = Orphans::default();
         let (mut sleeper, group) = sleeper();
         orphans.add(group);
-        if let State::Running(keeper) = &mut *lock(&orphans.0) {
-            keeper.shell.kill().unwrap();
-            keeper.shell.wait().unwrap();
+        if let ShellState::Running(process) = &mut *lock(&orphans.0) {
+            process.shell.kill().unwrap();
+            process.shell.wait().unwrap();
         }
         let until = Instant::now() + Duration::from_secs(20);
         // Until the pipe is full.
-        while !matches!(*lock(&orphans.0), State::Off) {
+        while !matches!(*lock(&orphans.0), ShellState::Off) {
             assert!(Instant::now() < until);
             orphans.add(group);
             orphans.remove(group);

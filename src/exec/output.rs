@@ -1,4 +1,4 @@
-//! What a process writes on standard output and standard error: one file for both, of which so much is kept. Knows nothing of processes.
+//! The output of a process: one file for standard output and standard error, with a size limit. Knows nothing of processes.
 
 use std::fs::File;
 use std::io::{self, Seek};
@@ -7,28 +7,28 @@ use std::time::Duration;
 
 use super::system;
 
-/// How much is kept of what one process writes, where nothing else is said.
+/// The default limit of one process's output, in bytes.
 pub const DEFAULT_LIMIT: u64 = 1 << 20;
 
-/// Stands for no limit.
+/// No limit.
 pub const NO_LIMIT: u64 = u64::MAX;
 
-/// How much further than the limit a file in memory can grow: more than a process writes at once, so that a process which writes too much
-/// is seen to have done so.
+/// How much more than the limit, in bytes, a file in memory can hold: more than a process writes at once, so that an excess is always
+/// detected.
 const MARGIN: u64 = 16 << 20;
 
-/// How soon a process that writes to a file in memory is looked at again: the file itself refuses to grow.
+/// The interval between checks of a file in memory, which has a maximum size.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// And one that writes to a disk.
+/// The interval between checks of a file on disk.
 const LOOK_SOON: Duration = Duration::from_millis(50);
 
-/// The file, without a name. Not a pipe: no thread has to read it, and a stray grandchild that keeps the file open blocks no thread.
+/// The unnamed file. Not a pipe: no thread has to read it, and a stray grandchild that keeps the file open blocks no thread.
 #[derive(Debug)]
 pub(super) struct Output {
     file: File,
     limit: u64,
-    /// It had its size from the beginning, and the system lets nothing be written behind that.
+    /// True if the file has a fixed size, and the system refuses writes beyond it.
     is_fixed: bool,
 }
 
@@ -38,28 +38,29 @@ impl Output {
         Ok(Self { file, limit, is_fixed })
     }
 
-    /// The file for a process, which then writes where this one sees it.
+    /// Returns a handle for a process, which shares the file's offset.
     pub(super) fn for_process(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
-    /// How much was written. In a file of a fixed size the place tells, which all that write share; otherwise the size does. Windows asks for
-    /// a place by setting the place anew, and a process that writes meanwhile would write over its own words.
+    /// Returns the number of bytes written: for a file of fixed size the offset, which all writers share; otherwise the
+    /// file's size. Windows
+    /// can only query an offset by setting it, and a process that writes meanwhile would overwrite its own output.
     fn written(&self) -> io::Result<u64> {
         if self.is_fixed { (&self.file).stream_position() } else { Ok(self.file.metadata()?.len()) }
     }
 
-    /// True if more was written than is kept.
+    /// True if more than the limit was written.
     pub(super) fn is_over(&self) -> bool {
         self.limit != NO_LIMIT && self.written().is_ok_and(|written| written > self.limit)
     }
 
-    /// When to look again.
+    /// Returns the interval until the next check.
     pub(super) fn pause(&self) -> Option<Duration> {
         (self.limit != NO_LIMIT).then_some(if self.is_fixed { LOOK } else { LOOK_SOON })
     }
 
-    /// The beginning of what was written, and how much more there was.
+    /// Returns the beginning of the output, and the number of further bytes.
     pub(super) fn read(&self) -> io::Result<(Vec<u8>, u64)> {
         let written = self.written()?;
         let text = system::read_start(&self.file, written.min(self.limit))?;
@@ -67,12 +68,12 @@ impl Output {
     }
 }
 
-/// What stands where the rest was.
+/// Appends a line about the dropped rest.
 pub(super) fn cut_off(mut text: Vec<u8>, dropped: u64) -> Vec<u8> {
     if text.last().is_some_and(|&last| last != b'\n') {
         text.push(b'\n');
     }
-    text.extend(format!("\u{2026} {dropped} bytes more were dropped\n").into_bytes());
+    text.extend(format!("\u{2026} {dropped} further bytes were dropped\n").into_bytes());
     text
 }
 
@@ -99,7 +100,7 @@ mod tests {
         let (text, dropped) = output.read().unwrap();
         assert!(text == [b'a'; 1000] && dropped >= written, "{dropped}");
         let said = String::from_utf8(cut_off(text, dropped)).unwrap();
-        assert!(said.ends_with(&format!("aaa\n\u{2026} {dropped} bytes more were dropped\n")), "{said}");
+        assert!(said.ends_with(&format!("aaa\n\u{2026} {dropped} further bytes were dropped\n")), "{said}");
     }
 
     #[test]

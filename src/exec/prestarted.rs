@@ -1,4 +1,4 @@
-//! A process that was started before there was anything for it to read: how it is fed, and how it ends. Starts none itself.
+//! A process that was started before its input exists: how it gets its input, and how it ends. Starts no process.
 
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter};
@@ -7,12 +7,12 @@ use std::time::Instant;
 use super::running::Waits;
 use super::{ExecError, Finished, Started, Watch, system};
 
-/// A process that was started before there was anything for it to read. It ends with this, and when this process ends.
+/// A process that was started before its input exists. It ends when this value is dropped, and when this process ends.
 pub struct PrestartedProcess {
-    /// None once it was waited for.
+    /// `None` after the wait.
     started: Option<Started>,
-    /// None once all was written. With the other end, so that a process that died is an error to whoever writes, and not a SIGPIPE,
-    /// which ends a host in C.
+    /// `None` after the input was written. Includes the reader, so that a write to a dead process is an error and not a SIGPIPE, which
+    /// ends a host written in C.
     input: Option<(PipeReader, PipeWriter)>,
 }
 
@@ -27,10 +27,10 @@ impl PrestartedProcess {
         Self { started: Some(started), input: Some((reader, writer)) }
     }
 
-    /// Gives it what it waits for, all there will be, and until when it must be through.
+    /// Writes the whole input, and sets the deadline for the rest of the process's work.
     ///
     /// # Errors
-    /// What the system said; it may have ended meanwhile.
+    /// The system's error; the process may have ended meanwhile.
     pub fn feed(&mut self, text: &[u8], deadline: Option<Instant>) -> io::Result<()> {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         let started = self.started.as_mut().ok_or_else(gone)?;
@@ -41,17 +41,18 @@ impl PrestartedProcess {
         system::write_to_pipe(writer, text, || !started.process.has_ended())
     }
 
-    /// Its number in the system; none once it was waited for.
+    /// Returns the process id; `None` after the wait.
     pub(crate) fn process(&self) -> Option<u32> {
         self.started.as_ref().map(|started| started.process.id())
     }
 
-    /// Whether it ended, by its deadline or by itself.
+    /// True if the process has ended, by its deadline or otherwise.
     pub fn has_ended(&mut self) -> bool {
         self.started.as_mut().is_none_or(|started| started.process.has_ended())
     }
 
-    /// Waits until `is_done`, which may come true with any change in the watched directory, or the process's end: whether it is done.
+    /// Waits until `is_done` returns true or the process ends; `is_done` is called after each change in the watched directory. Returns the
+    /// last result of `is_done`.
     pub(crate) fn wait_until(&mut self, watch: &Watch, is_done: &dyn Fn() -> bool) -> bool {
         let Some(started) = &mut self.started else { return false };
         let _waits = Waits::new(started.processes.waiting.clone());
@@ -68,7 +69,7 @@ impl PrestartedProcess {
         }
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     ///
     /// # Errors
     /// As [`Executor::run`](super::Executor::run).
@@ -77,7 +78,7 @@ impl PrestartedProcess {
         self.started.take().map_or(Err(ExecError::Cancelled), Started::wait)
     }
 
-    /// In the child of a fork: the process is the parent's. What it reads ends with the parent all the same.
+    /// For the child of a fork: the process belongs to the parent, and its input still ends with the parent.
     pub(crate) fn abandon(mut self) {
         self.input = None;
         std::mem::forget(self.started.take());
@@ -88,7 +89,7 @@ impl Drop for PrestartedProcess {
     fn drop(&mut self) {
         if let Some(started) = self.started.take() {
             started.processes.end(started.id);
-            // Soon, and not always on a thread whose waiting interests anybody.
+            // Short, and maybe on a thread that the observer does not know.
             let _ = started.wait_telling(None);
         }
     }

@@ -1,4 +1,4 @@
-//! The processes that run, as whoever cancels them knows them, and the watchdog that ends what is overdue. Knows nothing of how they were
+//! The table of running processes, for cancellation, and the watchdog that ends overdue processes. Does not know how the processes were
 //! started.
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub(super) enum Ended {
     Cancelled,
 }
 
-/// Tells whoever wants to know that a thread waits.
+/// Tells the observer that a thread waits.
 pub(super) struct Waits(Option<Arc<dyn BlockingObserver>>);
 
 impl Waits {
@@ -42,7 +42,7 @@ impl Drop for Waits {
 
 /// The processes of one executor.
 pub(super) struct Processes {
-    /// Whose children they are. In a process that was forked from that one they are none, and are not ended.
+    /// The process that started the children. In a fork of that process they are not children, and are not ended.
     parent: u32,
     table: Mutex<Table>,
     changed: Condvar,
@@ -54,43 +54,43 @@ pub(super) struct Processes {
 #[derive(Debug, Default)]
 struct Table {
     cancelled: bool,
-    /// The executor is gone.
+    /// True if the executor was dropped.
     over: bool,
     watchdog: Option<JoinHandle<()>>,
-    /// Until when the watchdog sleeps; none where it waits to be told.
+    /// When the watchdog wakes; `None` if it waits for a notification.
     watchdog_sleeps: Option<Instant>,
     next_id: u64,
-    running: HashMap<u64, Running>,
+    running: HashMap<u64, RunningProcess>,
     clock: Clock,
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunningProcess {
     group: system::Group,
     deadline: Option<Instant>,
     timed_out: bool,
-    /// What it writes; none where it has written too much, and where it has nothing to do yet.
+    /// The process's output; `None` after it exceeded the limit, and while the process waits for its input.
     output: Option<Arc<Output>>,
-    /// For how long it could not run, by which its deadline came later.
+    /// The time for which the process was stopped, by which its deadline is extended.
     stopped: Duration,
 }
 
-/// Tells time in which processes could not run. A process that was stopped (Ctrl-Z, `SIGSTOP`) has that time back, and so has each where this process was
-/// stopped itself, which shows by a watchdog that wakes late.
+/// Measures time in which processes could not run. A process that was stopped (Ctrl-Z, `SIGSTOP`) gets the time back; if this process was
+/// stopped, which shows by a watchdog that wakes late, every process does.
 #[derive(Debug, Default)]
 struct Clock {
-    /// When the watchdog looked last, and when it is to look next.
+    /// The watchdog's last check, and its next scheduled check.
     looked: Option<Instant>,
     next: Option<Instant>,
 }
 
-/// The watchdog looks so often in the time that a process has, within these bounds: what it misses of a stop is at most one look.
+/// The number of checks within a process's time limit, within these bounds: an undetected stop is at most one interval long.
 const LOOKS: u32 = 16;
 const OFTEN: Duration = Duration::from_millis(25);
 const SELDOM: Duration = Duration::from_secs(5);
 
 impl Table {
-    /// Gives back the time in which processes could not run since the watchdog looked last.
+    /// Extends deadlines by the time in which processes could not run since the last check.
     fn give_back(&mut self, now: Instant) {
         let Clock { looked: Some(looked), next: Some(next) } = self.clock else { return };
         let late = now.saturating_duration_since(next);
@@ -118,7 +118,7 @@ impl Processes {
         lock(&self.table)
     }
 
-    /// From here on `cancel` and the watchdog know the process. A cancel that came in between ends it at once.
+    /// Adds a process, so that `cancel` and the watchdog know it. If `cancel` was called meanwhile, the process is ended at once.
     pub(super) fn register(
         self: &Arc<Self>,
         mut group: system::Group,
@@ -134,7 +134,7 @@ impl Processes {
         let id = table.next_id;
         table.next_id += 1;
         let wake = earlier(deadline, output.as_deref().and_then(next_look));
-        table.running.insert(id, Running { group, deadline, timed_out: false, output, stopped: Duration::ZERO });
+        table.running.insert(id, RunningProcess { group, deadline, timed_out: false, output, stopped: Duration::ZERO });
         self.watch_for(&mut table, wake);
         id
     }
@@ -143,16 +143,16 @@ impl Processes {
         let Some(wake) = wake else { return };
         if table.watchdog.is_none() {
             let shared = Arc::clone(self);
-            // Without a thread for it no limit is kept, which is better than not to compile.
+            // Without the thread no deadline is enforced, which is better than not compiling.
             table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
         }
-        // To be woken for each process would be its only work, and a switch of threads for each.
+        // Waking the thread for each process would cost a context switch per process.
         if table.watchdog_sleeps.is_none_or(|until| wake < until) {
             self.changed.notify_all();
         }
     }
 
-    /// Gives a process that has something to do from now on another deadline. Not one whose time was up.
+    /// Sets another deadline for a process that got its input. False if its time was up already.
     pub(super) fn rearm(self: &Arc<Self>, id: u64, deadline: Option<Instant>, output: &Arc<Output>) -> bool {
         let mut table = self.table();
         let Some(running) = table.running.get_mut(&id).filter(|running| !running.timed_out) else { return false };
@@ -171,7 +171,7 @@ impl Processes {
         }
     }
 
-    /// Ends all, and those that come too late for that.
+    /// Ends all processes, and those that are registered later.
     pub(super) fn cancel(&self) {
         if !self.are_ours() {
             return;
@@ -185,7 +185,7 @@ impl Processes {
         self.table().cancelled
     }
 
-    /// Ends the watchdog and what ends orphans, and waits for that.
+    /// Ends the watchdog and the orphan shell, and waits for both.
     pub(super) fn end_watchdog(&self) {
         if !self.are_ours() {
             return;
@@ -196,12 +196,12 @@ impl Processes {
             table.watchdog.take()
         };
         self.changed.notify_all();
-        // It cannot panic, and nobody is left to tell.
+        // The thread does not panic, and no caller could handle it.
         let _ = watchdog.map(JoinHandle::join);
         self.orphans.close();
     }
 
-    /// Waits for a process and takes it out of the table.
+    /// Waits for a process and removes it from the table.
     pub(super) fn wait(
         &self,
         id: u64,
@@ -211,7 +211,7 @@ impl Processes {
         let waits = Waits::new(waiting);
         let lent = self.reaper.as_ref().map(|reaper| catch(|| reaper.wait(process.id())).unwrap_or(Exit::Unknown));
         if lent.is_none() {
-            // Not reaped before it left the table: until then its id cannot belong to another process.
+            // The process is reaped after its removal: until then its id cannot belong to another process.
             process.wait_unreaped();
         }
         let stopped;
@@ -230,7 +230,7 @@ impl Processes {
             }
         };
         self.orphans.remove(process.id());
-        // After the table: a fork may take its time, and the process's id may be another's by then.
+        // After the removal: a fork may take long, and the process's id may be reused by then.
         drop(waits);
         let exit = match (lent, process.wait()) {
             (Some(exit), _) => exit,
@@ -242,7 +242,7 @@ impl Processes {
     }
 }
 
-/// How long the watchdog stays awake when nothing runs any more.
+/// How long the watchdog stays awake without a running process.
 const LINGER: Duration = Duration::from_millis(250);
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
@@ -253,10 +253,10 @@ fn next_look(output: &Output) -> Option<Instant> {
     output.pause().and_then(|pause| Instant::now().checked_add(pause))
 }
 
-/// Ends what is overdue, and what writes too much.
+/// Ends overdue processes, and processes whose output exceeds the limit.
 fn watch(shared: &Processes) {
     let mut table = shared.table();
-    // Looks once more after the last process has ended: where one comes after the other, none has to wake this thread.
+    // Checks once more after the last process has ended: with processes in sequence, none has to wake this thread.
     let mut looked = false;
     while !table.over {
         let now = Instant::now();
@@ -269,7 +269,7 @@ fn watch(shared: &Processes) {
             }
             look = earlier(look, running.output.as_deref().and_then(next_look));
             match running.deadline {
-                // While this process was stopped, the other one may have come to its end.
+                // While this process was stopped, the other process may have ended.
                 Some(deadline) if deadline <= now && running.group.has_ended() => running.deadline = None,
                 Some(deadline) if deadline <= now => {
                     running.timed_out = true;

@@ -1,13 +1,13 @@
-//! Sleeping between one look at something and the next. Knows nothing of what is looked at.
+//! Sleeps between two checks of a file. Knows nothing of the file.
 
 use std::thread;
 use std::time::Duration;
 
-/// How soon somebody who waits for a file looks for it again, at first and in the end.
+/// The first and the longest interval between checks.
 const FIRST_LOOK: Duration = Duration::from_micros(100);
 const LAST_LOOK: Duration = Duration::from_millis(2);
 
-/// Sleeps before somebody who has waited so long for a file looks for it again: it is found late by a thirtieth of the time it took.
+/// Sleeps a thirtieth of the time waited so far, within the bounds: the file is found late by at most that part.
 pub(super) fn a_while(waited: Duration) {
     thread::sleep((waited / 30).clamp(FIRST_LOOK, LAST_LOOK));
 }

@@ -1,4 +1,4 @@
-//! Process groups and exit statuses as POSIX has them.
+//! Process groups and exit statuses on POSIX systems.
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
@@ -17,19 +17,19 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use super::{Exit, Launch};
 use crate::variables::Variables;
 
-/// A process and all that it started, as long as nobody left for a group of its own.
+/// A process and everything that it started, except processes that changed their group.
 #[derive(Debug)]
 pub(super) struct Group(Option<Pid>);
 
 /// A process.
 pub(super) enum Process {
-    /// With this process's own environment.
+    /// Started with this process's environment.
     Own(Box<duct::Handle>),
-    /// With an environment that was given.
+    /// Started with an explicit environment.
     Given(Child),
 }
 
-/// Starts a process that leads a group. Not by a pre_exec hook, which would cost posix_spawn.
+/// Starts a process that leads a group. Without a pre_exec hook, which would prevent posix_spawn.
 pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
     let process = match launch.variables {
         Some(variables) => Process::Given(start_with(variables, launch)?),
@@ -61,8 +61,8 @@ fn start_own(launch: Launch<'_>) -> io::Result<duct::Handle> {
     command.start()
 }
 
-/// Starts a process with a given environment. The environment of this process is not read: another thread of the host may be changing
-/// it.
+/// Starts a process with an explicit environment. The environment of this process is not read, because another thread of the host may
+/// change it.
 fn start_with(variables: &Variables, launch: Launch<'_>) -> io::Result<Child> {
     let mut command = Command::new(launch.program);
     command.args(launch.args).process_group(0);
@@ -72,7 +72,7 @@ fn start_with(variables: &Variables, launch: Launch<'_>) -> io::Result<Child> {
     let mut tries = 0;
     loop {
         match command.spawn() {
-            // A fork of another thread's had the program open for writing for a moment (Go issue 22315).
+            // A fork of another thread had the program open for writing for a moment (Go issue 22315).
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES => {
                 tries += 1;
                 thread::sleep(BUSY_PAUSE);
@@ -82,15 +82,15 @@ fn start_with(variables: &Variables, launch: Launch<'_>) -> io::Result<Child> {
     }
 }
 
-/// How often a program that is still open for writing is tried again, and after how long.
+/// How often, and at which interval, a program that is open for writing is tried again.
 const BUSY_TRIES: u32 = 10;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
-/// A file without a name, in memory where that can be: to make and remove it in a directory takes ten times as long. True if it cannot
-/// grow beyond the size.
+/// Creates an unnamed file, in memory if possible: creating and removing a file in a directory takes ten times as long. The flag is true if
+/// the file cannot grow beyond the size.
 pub(super) fn unnamed_file(dir: &Path, size: Option<u64>) -> io::Result<(File, bool)> {
     #[cfg(target_os = "linux")]
-    if let Ok(memory) = crate::memfd::create("output", crate::memfd::Holds::Text) {
+    if let Ok(memory) = crate::memfd::create("output", crate::memfd::MemfdContent::Text) {
         let is_fixed = size.is_some_and(|size| may_be_so_large(size) && crate::memfd::fix(&memory, size).is_ok());
         return Ok((memory, is_fixed));
     }
@@ -98,13 +98,13 @@ pub(super) fn unnamed_file(dir: &Path, size: Option<u64>) -> io::Result<(File, b
     Ok((tempfile::tempfile_in(dir)?, false))
 }
 
-/// Whether this process may make a file of that size: to try ends a process that may not.
+/// True if this process may create a file of that size: trying would end a process that may not.
 #[cfg(target_os = "linux")]
 fn may_be_so_large(size: u64) -> bool {
     rustix::process::getrlimit(rustix::process::Resource::Fsize).current.is_none_or(|limit| size <= limit)
 }
 
-/// The first bytes of a file, wherever those who write to it are.
+/// Returns the first bytes of a file, independent of the shared offset.
 pub(super) fn read_start(file: &File, size: u64) -> io::Result<Vec<u8>> {
     let mut text = vec![0; usize::try_from(size).map_err(io::Error::other)?];
     let mut end = 0;
@@ -132,10 +132,10 @@ impl Process {
         }
     }
 
-    /// Whether it ended, without reaping it.
+    /// True if the process has ended. Does not reap it.
     pub(super) fn has_ended(&mut self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        // One that is not there any more was reaped by another.
+        // Another part of the process reaped a child that does not exist.
         self.pid().is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None) | Err(Errno::INTR)))
     }
 
@@ -157,22 +157,22 @@ impl Process {
 }
 
 impl Group {
-    /// True if the leader is stopped. Where it is not known, it is not.
+    /// True if the leader is stopped. False if unknown.
     pub(super) fn is_stopped(&self) -> bool {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         self.0.is_some_and(|leader| matches!(waitid(WaitId::Pid(leader), options), Ok(Some(_))))
     }
 
-    /// True if the leader came to its end and was not reaped.
+    /// True if the leader has ended and was not reaped.
     pub(super) fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         self.0.is_some_and(|leader| matches!(waitid(WaitId::Pid(leader), options), Ok(Some(_))))
     }
 
-    /// Ends the whole group. The leader must not have been reaped: its id could be another's by then.
+    /// Ends the whole group. The leader must not have been reaped: its id could be reused.
     pub(super) fn end(&mut self) {
         if let Some(leader) = self.0 {
-            // It may have ended by itself just now, which is as good.
+            // The group may have ended just now, which is fine.
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }
@@ -185,12 +185,12 @@ pub(super) fn exit(status: ExitStatus) -> Exit {
     }
 }
 
-/// Whether a wait failed because somebody else had reaped the child, or nobody ever has to (`SIGCHLD` ignored).
+/// True if a wait failed because another part of the process reaped the child, or because the system does (`SIGCHLD` ignored).
 pub(super) fn was_reaped_by_another(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::CHILD)
 }
 
-/// Writes all of it as long as somebody may read it.
+/// Writes the whole text while the process may still read it.
 pub(super) fn write_to_pipe(
     mut pipe: PipeWriter,
     mut text: &[u8],
@@ -208,5 +208,5 @@ pub(super) fn write_to_pipe(
     Ok(())
 }
 
-/// How long a compiler is given to read on: it takes what a pipe holds in a few microseconds.
+/// How long to wait for a compiler to read more: a compiler reads a full pipe in a few microseconds.
 const FULL_PIPE: Duration = Duration::from_micros(100);

@@ -1,4 +1,4 @@
-//! Waiting for something to change in a directory where the system is not asked to tell: by looking again.
+//! Waits for a change in a directory by polling, for systems without notifications here.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::sleep;
 #[derive(Debug)]
 pub(crate) struct Watch;
 
-/// Nothing, for a while.
+/// A wait without notifications.
 pub(super) struct Changes;
 
 impl Watch {
@@ -24,7 +24,7 @@ impl Watch {
 }
 
 impl Changes {
-    /// Waits longer, the longer was waited before.
+    /// Waits for an interval that grows with the time waited so far.
     #[expect(clippy::unused_self, reason = "elsewhere there is something to ask")]
     pub(super) fn wait(&self, waited: Duration) {
         sleep::a_while(waited);

@@ -1,4 +1,4 @@
-//! Processes, jobs and exit statuses as Windows has them.
+//! Processes, jobs and exit statuses on Windows.
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only place that starts processes")]
 
@@ -14,21 +14,21 @@ use win32job::{ExtendedLimitInfo, Job};
 
 use super::{Exit, Launch};
 
-/// A process and all that it started. Ends with this process, however that ends, until the last of [`Group`] is dropped.
+/// A process and everything that it started. Ends when this process ends for any reason, until the last [`Group`] is dropped.
 #[derive(Debug)]
 pub(super) struct Group(Option<Job>);
 
-/// It starts no thread before it is in its job.
+/// The process runs no thread before it is in its job.
 const CREATE_SUSPENDED: u32 = 0x4;
-/// Ctrl-C is for this process to hear: a compiler that ended by itself would look like one that failed.
+/// Only this process gets Ctrl-C: a compiler that reacts to it would look like a failed compiler.
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 
-/// A file without a name, which can grow.
+/// Creates an unnamed file, which can grow.
 pub(super) fn unnamed_file(dir: &Path, _size: Option<u64>) -> io::Result<(File, bool)> {
     Ok((tempfile::tempfile_in(dir)?, false))
 }
 
-/// The first bytes of a file.
+/// Returns the first bytes of a file.
 pub(super) fn read_start(mut file: &File, size: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.rewind()?;
@@ -39,8 +39,8 @@ pub(super) fn read_start(mut file: &File, size: u64) -> io::Result<Vec<u8>> {
 /// A process.
 pub(super) struct Process(Child);
 
-/// Starts a process in a job of its own. It is suspended until it is in the job, so that whatever it starts is in there too. Not by
-/// std alone, which starts no thread of a process suspended.
+/// Starts a process in its own job. The process is suspended until it is in the job, so that its children are in the job too. std
+/// alone cannot start a process suspended.
 pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
     let mut command = Command::new(launch.program);
     command.args(launch.args);
@@ -63,7 +63,7 @@ fn spawn(command: Command) -> io::Result<(Process, Group)> {
         spawned = Some(child);
         Ok(Box::new(Suspended(handle?)))
     });
-    // The job that JobObject made within ours was for being suspended and resumed; it does not end with us.
+    // The nested job of JobObject served to suspend and resume; it does not end with this process.
     match (resumed, spawned) {
         (Ok(_), Some(child)) => Ok((Process(child), Group(Some(job)))),
         (Err(error), Some(mut child)) => {
@@ -72,7 +72,7 @@ fn spawn(command: Command) -> io::Result<(Process, Group)> {
             Err(error)
         }
         (Err(error), None) => Err(error),
-        (Ok(_), None) => Err(io::Error::other("a process was resumed that was not started")),
+        (Ok(_), None) => Err(io::Error::other("a process was resumed before it was started")),
     }
 }
 
@@ -83,21 +83,21 @@ impl Group {
         false
     }
 
-    /// Not known here: a process that came to its end is out of the table a moment later.
+    /// Unknown here: a process that has ended leaves the table a moment later.
     #[expect(clippy::unused_self, reason = "as on Unix")]
     pub(super) fn has_ended(&self) -> bool {
         false
     }
 
-    /// Ends the process and what it started.
+    /// Ends the process and everything that it started.
     pub(super) fn end(&mut self) {
-        // Closing the job's only handle ends what is in it.
+        // Closing the job's only handle ends the processes in the job.
         self.0 = None;
     }
 }
 
 impl Drop for Group {
-    /// The process ended by itself. What it left running may serve others: the compilers of Visual Studio share one `mspdbsrv`.
+    /// The process ended by itself. Processes that it left running may serve others: the compilers of Visual Studio share one `mspdbsrv`.
     fn drop(&mut self) {
         if let Some(job) = &self.0 {
             let _ = job.set_extended_limit_info(&ExtendedLimitInfo::new());
@@ -105,7 +105,7 @@ impl Drop for Group {
     }
 }
 
-/// What [`JobObject`] resumes; the process itself stays with who waits for it.
+/// The handle that [`JobObject`] resumes; the waiting thread owns the process.
 #[derive(Debug)]
 struct Suspended(OwnedHandle);
 
@@ -126,7 +126,7 @@ impl ChildWrapper for Suspended {
         Some(self.0.as_handle())
     }
 
-    /// Called where the process cannot be put into the job; `spawn` ends it then.
+    /// Called if the process cannot be put into the job; `spawn` ends the process then.
     fn start_kill(&mut self) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -137,17 +137,17 @@ impl Process {
         self.0.id()
     }
 
-    /// Whether it ended.
+    /// True if the process has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.0.try_wait(), Ok(None))
     }
 
-    /// Waits for the end. Its id is not reused while this is there.
+    /// Waits for the end. The id is not reused while the handle exists.
     pub(super) fn wait_unreaped(&mut self) {
         let _ = self.0.wait();
     }
 
-    /// Waits for the end and says how it was.
+    /// Waits for the end and returns the exit status.
     pub(super) fn wait(&mut self) -> io::Result<ExitStatus> {
         self.0.wait()
     }
@@ -157,7 +157,7 @@ pub(super) fn exit(status: ExitStatus) -> Exit {
     Exit::Code(status.code().unwrap_or(-1))
 }
 
-/// Never: whoever holds a process's handle can ask for its exit code.
+/// Always false: an open handle gives the exit code.
 pub(super) fn was_reaped_by_another(_error: &std::io::Error) -> bool {
     false
 }
@@ -175,10 +175,10 @@ mod tests {
     use super::super::{ExecError, Executor, Finished, Invocation, ProcessExecutor};
     use super::*;
 
-    /// Where the processes of a test keep their files.
+    /// The directory in which the processes of a test keep their files.
     const DIR: &str = "MJIT_CC_TEST_DIR";
 
-    /// Not a test: what the tests run, which is this program. Starts a process that holds a lock until it is told to stop.
+    /// Not a test, but the program that the tests run. Starts a process that holds a lock until it is told to stop.
     #[test]
     #[ignore = "the tests run it as a process of their own"]
     fn parent() {
@@ -269,7 +269,7 @@ mod tests {
     }
 }
 
-/// Writes all of it. Whoever reads no more is an error.
+/// Writes the whole text. An error if the process reads no more.
 pub(super) fn write_to_pipe(mut pipe: PipeWriter, text: &[u8], _is_read: impl FnMut() -> bool) -> io::Result<()> {
     pipe.write_all(text)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::fault::c_string;
 use super::host::Context;
 use super::{Event, ObserveFn, SourceLocation};
-use crate::thread::where_it_may_end;
+use crate::thread::allow_thread_exit;
 use crate::worker::{self, WorkerEvent};
 
 pub const EVENT_SUCCESS: u32 = 1;
@@ -57,7 +57,7 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
         WorkerEvent::Success { location, took, source } => {
             Facts { kind: EVENT_SUCCESS, location: Some(location), took: *took, file: Some(source), ..facts }
         }
-        WorkerEvent::UnitError { location, took, source, .. } => {
+        WorkerEvent::Failure { location, took, source, .. } => {
             Facts { kind: EVENT_FAILURE, location: Some(location), took: *took, file: Some(source), ..facts }
         }
         WorkerEvent::Compacted { units, took, library } => {
@@ -153,5 +153,5 @@ pub(super) fn tell(observe: ObserveFn, ctx: Context, event: &WorkerEvent) {
         count,
     };
     // SAFETY: the host promised a function of this type; all that it is given outlives the call.
-    where_it_may_end(|| unsafe { observe(ctx.pointer(), &raw const event) });
+    allow_thread_exit(|| unsafe { observe(ctx.pointer(), &raw const event) });
 }

@@ -56,7 +56,7 @@ fn gone(name: &str) -> FfiError {
 /// Forks find the lists free, where anything follows forks.
 #[cfg(unix)]
 pub(super) fn follow_forks() {
-    use crate::at_fork::{Forks, Still, register};
+    use crate::at_fork::{ForkGuard, ForkParticipant, register};
     use std::sync::OnceLock;
 
     struct Lists;
@@ -66,8 +66,8 @@ pub(super) fn follow_forks() {
         _engines: crate::sync::Locked<'static, Vec<(usize, Arc<super::Engine>)>>,
     }
 
-    impl Forks for Lists {
-        fn hold(self: Arc<Self>) -> Option<Box<dyn Still>> {
+    impl ForkParticipant for Lists {
+        fn hold(self: Arc<Self>) -> Option<Box<dyn ForkGuard>> {
             Some(Box::new(HeldLists {
                 _workers: super::worker::WORKERS.hold(),
                 _engines: super::engine::ENGINES.hold(),
@@ -79,7 +79,7 @@ pub(super) fn follow_forks() {
         }
     }
 
-    impl Still for HeldLists {
+    impl ForkGuard for HeldLists {
         fn inherited(&mut self) {}
     }
 

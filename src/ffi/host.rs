@@ -7,7 +7,7 @@ use std::thread::{self, ThreadId};
 use super::fault::{self, FfiError, OK, Status, c_string, status};
 use super::memory::{handle, read, row, text};
 use super::{Code, Host, JobFn, Request, SourceLocation};
-use crate::thread::where_it_may_end;
+use crate::thread::allow_thread_exit;
 use crate::unwind::catch;
 use crate::worker::{self, AssumptionId, Generated, Inlined, NotRun, OwnerId};
 
@@ -85,7 +85,7 @@ impl worker::Host for Callbacks {
         let location = &raw mut sink;
         // SAFETY: the host promised a function of this type; all that it is given outlives the call. Should an exception come out of it, the
         // worker takes that for a panic.
-        let refused = where_it_may_end(|| unsafe { (self.generate)(self.ctx.0, &raw const asked, location) }) != 0;
+        let refused = allow_thread_exit(|| unsafe { (self.generate)(self.ctx.0, &raw const asked, location) }) != 0;
         let Sink { text, assumptions, inlined, failure, .. } = sink;
         if refused || failure.is_some() {
             return Err(failure.unwrap_or_else(|| "the host had no C text and did not say why".to_owned()));
@@ -97,7 +97,7 @@ impl worker::Host for Callbacks {
     fn published(&self, owner: OwnerId, address: NonNull<c_void>) {
         if let Some(published) = self.published {
             // SAFETY: as above.
-            where_it_may_end(|| unsafe { published(self.ctx.0, owner.0, address.as_ptr()) });
+            allow_thread_exit(|| unsafe { published(self.ctx.0, owner.0, address.as_ptr()) });
         }
     }
 
@@ -109,14 +109,14 @@ impl worker::Host for Callbacks {
         let mut asked: Vec<Code> =
             code.iter().map(|code| Code { owner: code.owner.0, address: code.address.as_ptr(), on_stack: 0 }).collect();
         // SAFETY: as above.
-        where_it_may_end(|| unsafe { scan(self.ctx.0, asked.as_mut_ptr(), asked.len()) });
+        allow_thread_exit(|| unsafe { scan(self.ctx.0, asked.as_mut_ptr(), asked.len()) });
         code.iter_mut().zip(asked).for_each(|(code, asked)| code.on_stack = asked.on_stack != 0);
     }
 
     fn vm_jobs_wait(&self) {
         if let Some(wait) = self.vm_jobs_wait {
             // SAFETY: as above.
-            where_it_may_end(|| unsafe { wait(self.ctx.0) });
+            allow_thread_exit(|| unsafe { wait(self.ctx.0) });
         }
     }
 }

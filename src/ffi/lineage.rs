@@ -63,7 +63,7 @@ pub(super) fn follow_forks(_: &Arc<Engine>) {}
 #[cfg(unix)]
 mod held {
     use super::{Arc, Engine, Ordering};
-    use crate::at_fork::{Forks, HeldShare, Still};
+    use crate::at_fork::{ForkGuard, ForkParticipant, HeldShare};
     use crate::sync::lock;
 
     struct HeldEngine<G> {
@@ -71,8 +71,8 @@ mod held {
         engine: Arc<Engine>,
     }
 
-    impl Forks for Engine {
-        fn hold(self: Arc<Self>) -> Option<Box<dyn Still>> {
+    impl ForkParticipant for Engine {
+        fn hold(self: Arc<Self>) -> Option<Box<dyn ForkGuard>> {
             if !self.lineage.is_here() && !self.lineage.is_heir() {
                 return None;
             }
@@ -84,7 +84,7 @@ mod held {
         }
     }
 
-    impl<G> Still for HeldEngine<G> {
+    impl<G> ForkGuard for HeldEngine<G> {
         fn inherited(&mut self) {
             self.engine.lineage.heir.store(std::process::id(), Ordering::Release);
         }

@@ -9,7 +9,7 @@ use super::host::Context;
 use super::memory::read;
 use super::{NotifyFn, Reaper, WaitFn};
 use crate::exec::{self, Exit};
-use crate::thread::where_it_may_end;
+use crate::thread::allow_thread_exit;
 
 #[derive(Debug)]
 struct Lent {
@@ -24,7 +24,7 @@ impl Lent {
     fn notify(&self, function: Option<NotifyFn>) {
         if let Some(function) = function {
             // SAFETY: the host promised a function of this type.
-            where_it_may_end(|| unsafe { function(self.ctx.pointer()) });
+            allow_thread_exit(|| unsafe { function(self.ctx.pointer()) });
         }
     }
 }
@@ -39,7 +39,7 @@ impl exec::Reaper for Lent {
         let pid = i64::from(pid);
         // SAFETY: as above; the status outlives the call.
         let wait = || unsafe { (self.wait)(self.ctx.pointer(), pid, &raw mut status) };
-        let reaped = where_it_may_end(wait);
+        let reaped = allow_thread_exit(wait);
         if reaped == pid { exit(status) } else { Exit::Unknown }
     }
 

@@ -1,39 +1,39 @@
-//! Bytes that are linked from or to. Knows nothing of what is in them.
+//! Byte buffers for inputs and outputs of a link. Does not know their content.
 
 use std::ops::{Deref, DerefMut};
 
 use memmap2::{Advice, MmapMut, MmapOptions};
 
-/// From here on memory comes in huge pages: tens of megabytes in small ones are as many thousand page faults.
+/// The size from which memory uses huge pages: tens of megabytes in small pages cause tens of thousands of page faults.
 const LARGE: usize = 4 << 20;
 
-/// Bytes, as many as were asked for.
+/// A byte buffer of fixed size.
 #[derive(Debug)]
-pub(crate) struct Buffer(Memory);
+pub(crate) struct Buffer(Storage);
 
 #[derive(Debug)]
-enum Memory {
+enum Storage {
     Small(Vec<u8>),
     Large(MmapMut),
 }
 
 impl Buffer {
-    /// All of them zero.
+    /// Creates a buffer of zeros.
     pub(crate) fn zeroed(size: usize) -> Self {
         if size >= LARGE
             && let Ok(map) = MmapOptions::new().len(size).map_anon()
         {
-            // Where the system has none (`madvise(2)`, `MADV_HUGEPAGE`), small ones do.
+            // Without huge pages (`madvise(2)`, `MADV_HUGEPAGE`) small pages are used.
             let _ = map.advise(Advice::HugePage);
-            return Self(Memory::Large(map));
+            return Self(Storage::Large(map));
         }
-        Self(Memory::Small(vec![0; size]))
+        Self(Storage::Small(vec![0; size]))
     }
 }
 
 impl From<Vec<u8>> for Buffer {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Memory::Small(bytes))
+        Self(Storage::Small(bytes))
     }
 }
 
@@ -42,8 +42,8 @@ impl Deref for Buffer {
 
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Memory::Small(bytes) => bytes,
-            Memory::Large(map) => map,
+            Storage::Small(bytes) => bytes,
+            Storage::Large(map) => map,
         }
     }
 }
@@ -51,8 +51,8 @@ impl Deref for Buffer {
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
-            Memory::Small(bytes) => bytes,
-            Memory::Large(map) => map,
+            Storage::Small(bytes) => bytes,
+            Storage::Large(map) => map,
         }
     }
 }

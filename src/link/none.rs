@@ -1,4 +1,4 @@
-//! Where there is no linker in this process: the feature is off, or wild does not know the system.
+//! The stand-in for builds without a linker in this process: the feature is off, or wild does not support the system.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use super::NotLinked;
 pub(crate) struct InProcess(());
 
 impl InProcess {
-    /// Whether there is one.
-    pub(crate) const IS_THERE: bool = false;
+    /// True if this build has a linker.
+    pub(crate) const IS_AVAILABLE: bool = false;
 
     pub(crate) fn link(
         &self,
@@ -21,12 +21,12 @@ impl InProcess {
         _threads: usize,
         _ask: impl FnOnce() -> Option<LinkLine>,
     ) -> Result<Vec<u8>, NotLinked> {
-        Err(NotLinked::Unserved("this build has no linker of its own"))
+        Err(NotLinked::Unserved("this build has no built-in linker"))
     }
 }
 
-/// Reads nothing: only a linker reads libraries so.
+/// Does nothing: only a linker parses libraries.
 pub(crate) fn read_library(_bytes: &[u8]) {}
 
-/// Nothing links on this thread.
+/// Does nothing: no link runs on this thread.
 pub(crate) fn on_this_thread() {}

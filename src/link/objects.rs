@@ -1,4 +1,4 @@
-//! Objects as a linker in this process wants them: in memory, and looked at for what wild does not serve. Links nothing.
+//! Reads objects into memory for the linker in this process, and refuses objects that wild does not support. Links nothing.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,32 +13,32 @@ use super::NotLinked;
 use super::buffer::Buffer;
 use super::sound;
 
-/// As an allocator would place them.
+/// The alignment of an allocator.
 const ALIGN: usize = 16;
 
-/// How the names begin that are in libgcc_s: objects want them where the compiler was told `-fexceptions`.
+/// Prefixes of symbols in libgcc_s, which objects use if the compiler was called with `-fexceptions`.
 const UNWINDER: [&str; 2] = ["_Unwind_", "__gcc_personality_"];
 
-/// One of several files that are in memory side by side.
+/// One of several files in one buffer.
 #[derive(Clone, Debug)]
 pub(super) struct Text {
     all: Arc<Buffer>,
     place: Range<usize>,
 }
 
-/// Objects as they are in memory, and what of them only other parts of a library can give.
+/// Objects in memory, with the symbols that other parts of the library must define.
 #[derive(Debug)]
 pub(super) struct Objects {
     pub(super) texts: Vec<Text>,
-    /// Names that an object leaves open, sorted.
+    /// Undefined symbols, sorted.
     open: Vec<String>,
-    /// Names that no other library may define, and that an object leaves open.
+    /// Undefined hidden symbols, which no other library may define.
     hidden: Vec<String>,
-    /// Names that an object leaves open and that need not be defined, once an object.
+    /// Undefined weak symbols, one list per object.
     weak: Vec<String>,
 }
 
-/// The names that one object leaves open.
+/// The undefined symbols of one object.
 #[derive(Default)]
 struct Open {
     all: Vec<String>,
@@ -58,7 +58,7 @@ impl Text {
 }
 
 impl Objects {
-    /// Reads objects, on the threads of rayon's that this is called on, and refuses those that mean more than an ELF linker knows.
+    /// Reads objects on the current rayon threads, and refuses objects that need more than an ELF linker.
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, NotLinked> {
         let texts = read_together(paths)?;
         let open: Vec<Open> = texts.par_iter().map(|text| look_at(text.bytes())).collect::<Result<_, NotLinked>>()?;
@@ -69,25 +69,26 @@ impl Objects {
             objects.weak.extend(open.weak);
         }
         if !objects.hidden.iter().all(|name| objects.defines(name)) {
-            // wild would make it null.
-            return Err(NotLinked::Unserved("a hidden symbol is not defined"));
+            // wild would set its address to null.
+            return Err(NotLinked::Unserved("no object defines a hidden symbol"));
         }
         objects.open.sort_unstable();
         objects.weak.sort_unstable();
         if objects.are_weak_and_not() {
-            // wild takes the last object's word, other linkers the strictest: a function that must be there would be null.
-            return Err(NotLinked::Unserved("a symbol must be defined for one object and need not for another"));
+            // wild uses the binding of the last object, other linkers the strictest: a required function would be null.
+            return Err(NotLinked::Unserved("a symbol is weak in one object and required in another"));
         }
         objects.open.dedup();
         Ok(objects)
     }
 
-    /// The names that other parts of a library, or the program that loads the library, have to define. Sorted.
+    /// Returns the symbols that other parts of the library, or the loading program, must define. Sorted.
     pub(super) fn open(&self) -> &[String] {
         &self.open
     }
 
-    /// True if a name that no object defines is weak in one object and not in another. An object has each open name once; the lists are sorted.
+    /// True if an undefined symbol is weak in one object and strong in another. Each object lists an undefined symbol
+    /// once; the lists are sorted.
     fn are_weak_and_not(&self) -> bool {
         self.weak.chunk_by(|one, next| one == next).any(|alike| {
             let from = self.open.partition_point(|name| *name < alike[0]);
@@ -104,7 +105,7 @@ impl Objects {
     }
 }
 
-/// Reads files, on the threads of rayon's that this is called on.
+/// Reads files on the current rayon threads.
 pub(super) fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
     let size = |path: &PathBuf| usize::try_from(fs::metadata(path)?.len()).map_err(io::Error::other);
     let sizes: Vec<usize> = paths.par_iter().map(size).collect::<io::Result<_>>()?;
@@ -123,7 +124,7 @@ pub(super) fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
         slots.push(&mut slot[..place.len()]);
         rest = behind;
     }
-    // One that got shorter meanwhile is an error.
+    // A file that became shorter is an error.
     slots.into_par_iter().zip(paths).try_for_each(|(slot, path)| File::open(path)?.read_exact(slot))?;
     let all = Arc::new(all);
     Ok(places.into_iter().map(|place| Text { all: Arc::clone(&all), place }).collect())
@@ -132,17 +133,17 @@ pub(super) fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
 fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
     let file = object::File::parse(text).map_err(|error| NotLinked::Refused(error.to_string()))?;
     if file.format() != object::BinaryFormat::Elf {
-        return Err(NotLinked::Unserved("an object is none of this system's"));
+        return Err(NotLinked::Unserved("an object is for another system"));
     }
     for section in file.sections() {
         let name = section.name().unwrap_or_default();
         if name.starts_with(".gnu.lto_") {
-            return Err(NotLinked::Unserved("an object holds what gcc's link-time optimiser wants"));
+            return Err(NotLinked::Unserved("an object contains data for gcc's link-time optimiser"));
         }
         let runs =
             matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.contains(elf::SHF_EXECINSTR));
         if name == ".note.GNU-stack" && runs {
-            return Err(NotLinked::Unserved("an object wants a stack that can be executed"));
+            return Err(NotLinked::Unserved("an object needs an executable stack"));
         }
     }
     sound::check(text).map_err(NotLinked::Unsound)?;
@@ -153,7 +154,7 @@ fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
             continue;
         }
         if UNWINDER.iter().any(|prefix| name.starts_with(prefix)) {
-            return Err(NotLinked::Unserved("an object wants the compiler's unwinder"));
+            return Err(NotLinked::Unserved("an object needs the compiler's unwinder"));
         }
         open.all.push(name.to_owned());
         if symbol.is_weak() {

@@ -1,7 +1,7 @@
-//! Linker scripts that stand in a library's place, as glibc's `libc.so` does: which files they name. Knows no more of the scripts' language than
-//! such scripts use (ld's manual, "Implicit Linker Scripts"), and opens no file.
+//! Parses linker scripts that replace a library, as glibc's `libc.so`: the files that they name. Supports the commands of such scripts only
+//! (ld's manual, "Implicit Linker Scripts"), and opens no file.
 
-/// The files that a script names unconditionally, as it names them; nothing where the text is no such script.
+/// Returns the files that a script names unconditionally; `None` if the text is no such script.
 pub(super) fn inputs(script: &str) -> Option<Vec<String>> {
     let script = without_comments(script)?;
     let spaced = script.replace('(', " ( ").replace(')', " ) ").replace(',', " ");
@@ -20,7 +20,7 @@ pub(super) fn inputs(script: &str) -> Option<Vec<String>> {
             _ => {}
         }
         command = word;
-        // The word before a parenthesis inside a list is a command, not a file.
+        // The word before a nested parenthesis is a command, not a file.
         if word == "(" && open.last() == Some(&"AS_NEEDED") {
             files.pop();
         }

@@ -1,4 +1,4 @@
-//! Looking after a library that wild made: what the system's loader is particular about. Knows 64-bit little-endian ELF.
+//! Corrects a library that wild made, for the system's loader. Knows 64-bit little-endian ELF.
 
 use object::LittleEndian;
 use object::elf::{self, FileHeader64, ProgramHeader64};
@@ -6,12 +6,12 @@ use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::NotLinked;
 
-/// Places of a program header's offset, in its own bytes.
+/// Byte offsets of fields in a program header.
 const OFFSET: usize = 8;
 
-/// wild 0.10 puts a segment with nothing in the file, a `.bss` by itself, where the file ends, and the loader refuses a segment whose place
-/// in the file and in memory differ within a page. Nothing is read of it: any place that agrees will do, and the first page is
-/// always there.
+/// wild 0.10 gives a segment without file content, such as a lone `.bss`, the file's end as its offset, and the loader refuses a segment
+/// whose offset and address differ modulo the page size. No byte of the segment is read: any congruent offset is correct, and the first
+/// page always exists.
 pub(super) fn align_empty(image: &mut [u8]) -> Result<(), NotLinked> {
     let damaged = |error: object::Error| NotLinked::Refused(error.to_string());
     let mut places = Vec::new();
@@ -27,13 +27,13 @@ pub(super) fn align_empty(image: &mut [u8]) -> Result<(), NotLinked> {
                 continue;
             }
             if segment.p_filesz(endian) != 0 {
-                return Err(NotLinked::Refused("wild placed a segment where no loader takes it".to_owned()));
+                return Err(NotLinked::Refused("wild gave a segment an offset that the loader refuses".to_owned()));
             }
             places.push((first + number * size_of::<ProgramHeader64<LittleEndian>>() + OFFSET, address % align));
         }
     }
     for (at, offset) in places {
-        let field = image.get_mut(at..at + 8).ok_or(NotLinked::Unserved("a header is not where it is said to be"))?;
+        let field = image.get_mut(at..at + 8).ok_or(NotLinked::Unserved("the library's program header is damaged"))?;
         field.copy_from_slice(&offset.to_le_bytes());
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! A small shared library in the place of a big one: the symbols of the C library whose version a linker has to say. Reads and makes 64-bit
-//! little-endian ELF, and links nothing.
+//! A small shared library that replaces the C library at a link: only the symbols whose version the linker has to write. Reads and writes
+//! 64-bit little-endian ELF, and links nothing.
 
 use std::collections::HashMap;
 
@@ -10,20 +10,20 @@ use object::read::elf::{Dyn, FileHeader, SectionHeader, Sym};
 
 const LE: LittleEndian = LittleEndian;
 
-/// The first version of a library that is not its own name: a reference without a version takes what has it, which in glibc is the oldest
-/// (`do_lookup_x` in its elf/dl-lookup.c).
+/// The first version index that is not the library's own name: a reference without a version is bound to the first definition, which in
+/// glibc is the oldest (`do_lookup_x` in its elf/dl-lookup.c).
 const OLDEST: u16 = 2;
 
-/// What stands for a library at a link.
+/// The replacement of a library at a link.
 #[derive(Debug)]
 pub(super) struct Stub {
-    /// A shared library with these names alone.
+    /// A shared library with only these symbols.
     pub(super) image: Vec<u8>,
-    /// The names for which a reference without a version is bound to something else than one with the current version. Sorted.
+    /// The symbols for which a reference without a version is bound to another definition than the current version. Sorted.
     pub(super) names: Vec<String>,
 }
 
-/// The tables of a library that matter.
+/// The parts of a library that are needed.
 struct Tables<'a> {
     header: &'a FileHeader64<LittleEndian>,
     strings: Section<'a>,
@@ -35,7 +35,7 @@ struct Tables<'a> {
 
 type Section<'a> = (SectionHeader64<LittleEndian>, &'a [u8]);
 
-/// One definition of a name.
+/// One definition of a symbol.
 #[derive(Clone, Copy)]
 struct Definition {
     index: usize,
@@ -44,7 +44,7 @@ struct Definition {
     value: u64,
 }
 
-/// Reads a library. Returns nothing where it has no versions that matter, or cannot be read.
+/// Reads a library. Returns `None` if no symbol needs a version, or the library cannot be parsed.
 pub(super) fn read(library: &[u8]) -> Option<Stub> {
     let tables = Tables::read(library)?;
     let symbols: &[Sym64<LittleEndian>] = object::pod::slice_from_all_bytes(tables.symbols.1).ok()?;
@@ -69,7 +69,7 @@ pub(super) fn read(library: &[u8]) -> Option<Stub> {
     (!chosen.is_empty()).then(|| Some(Stub { image: tables.image(symbols, versions, &chosen)?, names }))?
 }
 
-/// The current definition of a name, where a reference without a version is bound to another.
+/// Returns the index of the current definition of a symbol, if a reference without a version is bound to another definition.
 fn to_be_said(all: &[Definition]) -> Option<usize> {
     let current = all.iter().find(|one| !one.hidden)?;
     let oldest = all.iter().find(|one| one.version <= OLDEST)?;
@@ -96,14 +96,14 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// A library with some of the symbols.
+    /// Builds a library with some of the symbols.
     fn image(
         &self,
         symbols: &[Sym64<LittleEndian>],
         versions: &[Versym<LittleEndian>],
         chosen: &[usize],
     ) -> Option<Vec<u8>> {
-        // A linker reads the soname there, and nothing else that matters here.
+        // A linker reads the soname from the dynamic section, and needs no other entry.
         let tags: &[Dyn64<LittleEndian>] = object::pod::slice_from_all_bytes(self.dynamic.1).ok()?;
         let soname = tags.iter().find(|tag| tag.tag(LE) == elf::DT_SONAME)?;
         let dynamic = [bytes_of(soname), &[0; size_of::<Dyn64<LittleEndian>>()]].concat();
@@ -111,7 +111,7 @@ impl<'a> Tables<'a> {
         let mut numbers = vec![0; size_of::<u16>()];
         for &index in chosen {
             let mut symbol = *symbols.get(index)?;
-            // Any section that is there.
+            // Any existing section.
             symbol.st_shndx = U16::new(LE, elf::SymbolSection(1));
             table.extend(bytes_of(&symbol));
             numbers.extend(bytes_of(versions.get(index)?));
@@ -143,7 +143,7 @@ impl<'a> Tables<'a> {
         header.e_phnum = U16::new(LE, 0);
         header.e_shoff = U64::new(LE, image.len() as u64);
         header.e_shnum = U16::new(LE, 1 + u16::try_from(parts.len()).ok()?);
-        // The names of sections are all empty, as the first string of any table is.
+        // All section names are empty, as the first string of any string table.
         header.e_shstrndx = U16::new(LE, elf::SymbolSection(1));
         image.extend(headers);
         image.get_mut(..size_of::<FileHeader64<LittleEndian>>())?.copy_from_slice(bytes_of(&header));

@@ -1,5 +1,6 @@
-//! What the compiler's driver would add to a library's objects, as far as an object needs it: parts of the compiler's own library, the
-//! versions of the C library's symbols, and the functions that are in the C library's static part alone. Links nothing.
+//! The inputs that the compiler's driver adds to a library's objects, as far as an object needs them: the compiler's
+//! library, the versions of
+//! the C library's symbols, and the functions in the C library's static part. Links nothing.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,30 +12,30 @@ use super::{NotLinked, script, stub};
 use crate::files;
 use crate::machine::unless_at_fault;
 
-/// How a library begins that is no linker script.
+/// The first bytes of a library that is not a linker script.
 const ELF: &[u8] = b"\x7fELF";
 
-/// What there is to add.
+/// The possible additional inputs.
 #[derive(Debug, Default)]
 pub(super) struct System {
-    /// What the compiler calls by itself.
+    /// The library of functions that the compiler calls.
     compiler: Option<Archive>,
-    /// Stands for the C library, with the names whose version has to be said.
+    /// The replacement of the C library, with the symbols that need a version.
     library: Option<(Text, Vec<String>)>,
-    /// What only the static part of the C library defines.
+    /// The symbols that only the static part of the C library defines.
     statics: Option<Archive>,
     start: Vec<PathBuf>,
     end: Vec<PathBuf>,
 }
 
-/// An archive, and the names in it.
+/// An archive, and the symbols in it.
 #[derive(Debug)]
 struct Archive {
     path: PathBuf,
     names: Vec<String>,
 }
 
-/// What stands before and behind the objects of one library.
+/// The inputs before and after the objects of one library.
 #[derive(Debug, Default)]
 pub(super) struct Added {
     pub(super) before: Vec<Text>,
@@ -42,7 +43,7 @@ pub(super) struct Added {
 }
 
 impl System {
-    /// Reads what a compiler's link line names.
+    /// Reads the files of a compiler's link line.
     pub(super) fn read(line: &LinkLine) -> io::Result<Self> {
         let find = |name: &str| line.dirs.iter().map(|dir| dir.join(name)).find(|path| path.is_file());
         let named = line.archives.iter().find(|path| path.ends_with("libgcc.a")).cloned();
@@ -65,7 +66,7 @@ impl System {
         Ok(system)
     }
 
-    /// What a library with these open names wants.
+    /// Returns the inputs that a library with these undefined symbols needs.
     pub(super) fn wanted(&self, open: &[String]) -> Result<Added, NotLinked> {
         let mut added = Added::default();
         let reserved = |name: &str| name.starts_with("__");
@@ -76,7 +77,7 @@ impl System {
             added.behind.push(library.clone());
         }
         if let Some(archive) = self.statics.as_ref().filter(|archive| archive.has_any(open, |_| true)) {
-            // What these functions register is undone by the start-up files when the library is unloaded.
+            // The start-up files undo the registrations of these functions when the library is unloaded.
             added.before.extend(read_together(&self.start)?);
             added.behind.extend(read_together(std::slice::from_ref(&archive.path))?);
             added.behind.extend(read_together(&self.end)?);
@@ -86,7 +87,7 @@ impl System {
 }
 
 impl Archive {
-    /// Reads which names an archive defines, from its own table.
+    /// Reads the symbols of an archive from its symbol table.
     fn read(path: PathBuf) -> io::Result<Option<Self>> {
         Ok(unless_at_fault(files::read(&path))?.and_then(|bytes| Self::parse(path, &bytes)))
     }
@@ -111,7 +112,7 @@ fn any(open: &[String], sorted: &[String], counts: impl Fn(&str) -> bool) -> boo
     open.iter().any(|name| counts(name) && sorted.binary_search(name).is_ok())
 }
 
-/// The files that a library's name stands for: itself, or what is named in the linker script that it is.
+/// Returns the files of a library: the library itself, or the files that it names as a linker script.
 fn behind_script(path: &Path, line: &LinkLine) -> io::Result<Vec<PathBuf>> {
     let mut begin = [0; ELF.len()];
     let read = files::open(path).and_then(|mut file| file.read_exact(&mut begin));
@@ -123,7 +124,7 @@ fn behind_script(path: &Path, line: &LinkLine) -> io::Result<Vec<PathBuf>> {
     Ok(named.iter().filter_map(|file| place(file, path, line)).collect())
 }
 
-/// Where a file lies that a script names (ld's manual, "Commands Dealing with Files").
+/// Returns the path of a file that a script names (ld's manual, "Commands Dealing with Files").
 fn place(file: &str, script: &Path, line: &LinkLine) -> Option<PathBuf> {
     let sysroot = line.sysroot.as_deref();
     let within = |rest: &str| Some(sysroot?.join(rest.trim_start_matches('/')));

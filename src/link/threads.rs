@@ -1,5 +1,5 @@
-//! The threads that a linker in this process works on. In the caller's it would take part in whatever else that thread does with rayon, and
-//! rayon's global ones would belong to the host, and be gone in the child of a fork. Knows nothing of what is done on them.
+//! The thread pools of the linker in this process. On the caller's rayon threads the linker would take part in the caller's other work, and
+//! rayon's global threads would belong to the host, and not exist in the child of a fork. Does not know the work.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -11,18 +11,18 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::sync::lock;
 
 thread_local! {
-    /// Whether this thread may be a pool by itself for a while.
+    /// True if this thread may temporarily be a pool of one thread.
     static LINKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Threads that rest here between one piece of work and the next. Shared by threads, each of which gets its own.
+/// Idle thread pools. Shared by threads, each of which takes its own pool.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
     resting: Mutex<Vec<ThreadPool>>,
 }
 
 impl Threads {
-    /// Does something on so many threads. It must not panic.
+    /// Runs `work` on a pool with this number of threads. `work` must not panic.
     pub(super) fn install<T: Send + 'static>(
         &self,
         count: usize,
@@ -50,21 +50,21 @@ impl Threads {
         Ok(result)
     }
 
-    /// How many pools rest.
+    /// Returns the number of idle pools.
     #[cfg(test)]
     pub(super) fn resting(&self) -> usize {
         lock(&self.resting).len()
     }
 }
 
-/// Lets this thread, which is no other pool's, link by itself from now on. Elsewhere each link is handed over to a thread that rests, and
-/// waking that takes as long as a fifth of what there is to do for one object.
+/// Lets this thread, which belongs to no rayon pool, link without another thread from now on. Otherwise each link is handed to an idle
+/// thread, and waking the thread takes a fifth of the time of a link of one object.
 pub(crate) fn on_this_thread() {
     LINKS.set(true);
 }
 
-/// Does something on this thread, which is a pool of one for as long as that takes and not longer: below rayon's frames the host could
-/// not end the thread, since rayon ends the process for what unwinds through them. It must not panic.
+/// Runs `work` on this thread, which is a pool of one during the work only: with rayon's frames on its stack the host could not end the
+/// thread, since rayon ends the process if a forced unwind passes its frames. `work` must not panic.
 fn here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let mut this = None;
     let keep = |thread| {
@@ -81,13 +81,13 @@ fn here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Res
     let result = Arc::new(Mutex::new(None));
     let place = Arc::clone(&result);
     pool.spawn(move || *lock(&place) = Some(work()));
-    // The thread goes on when the work is done and its pool is gone.
+    // The thread continues after the work is done and the pool is dropped.
     drop(pool);
     this.run();
     lock(&result).take().ok_or_else(|| io::Error::other("rayon did not do it"))
 }
 
-/// A panic in what the linker does beside its work. Without a handler rayon ends the process; the linker finds out by what is missing.
+/// Ignores a panic in a background task of the linker. Without a handler rayon ends the process; the linker reports the missing result.
 fn forget(_panic: Box<dyn Any + Send>) {}
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
             let threads = Threads::default();
             let here = thread::current().id();
             let alone = threads.install(1, || thread::current().id()).unwrap();
-            // Not within rayon any more.
+            // Outside of rayon again.
             let again = threads.install(1, || thread::current().id()).unwrap();
             assert_eq!((again, rayon::current_thread_index()), (here, None));
             let both = threads.install(2, rayon::current_num_threads).unwrap();

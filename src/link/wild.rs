@@ -1,4 +1,4 @@
-//! wild, the linker, from memory to memory: it sees names that are no files'. Knows nothing of what is linked.
+//! Runs the linker wild from memory to memory; its input names refer to no files. Does not know the meaning of the objects.
 
 mod buffer;
 mod objects;
@@ -32,30 +32,30 @@ use threads::Threads;
 
 pub(crate) use threads::on_this_thread;
 
-/// So many objects are worth several threads: starting those takes longer than linking fifty.
+/// The number of objects for which several threads are used: starting threads takes longer than linking fifty objects.
 const MANY: usize = 250;
 
-/// How much larger a library can be than its objects: what a linker writes for a symbol or a relocation.
+/// The maximum ratio of a library's size to its objects' size: the linker writes data for symbols and relocations.
 const MAX_GROWTH: usize = 16;
 
-/// And how much is added to it: alignments.
+/// The maximum additional size, in bytes, for alignments.
 const MAX_ADDED: usize = 64 << 20;
 
 const LIBRARY: &str = "library.so";
 
-/// The linker of one pipeline: wild, with threads of its own. Shared by threads, each of which links by itself.
+/// The linker of one pipeline: wild, with a thread pool. Shared by threads, each of which links separately.
 #[derive(Default)]
 pub(crate) struct InProcess {
     threads: Threads,
-    known: Arc<Known>,
+    known: Arc<LinkCache>,
 }
 
-/// What the first links found out for those that come after.
+/// Results of earlier links, for later links.
 #[derive(Default)]
-struct Known {
+struct LinkCache {
     system: OnceLock<Option<System>>,
-    /// The words for one object, and what they mean: to find that out anew would be a tenth of such a link. The second is for an object with
-    /// one more input behind it, such as the C library's versions.
+    /// The arguments for one object, and their parsed form: parsing again would take a tenth of such a link. The second element is for an
+    /// object with one further input, such as the C library's versions.
     usual: [OnceLock<(Vec<String>, Args)>; 2],
 }
 
@@ -66,11 +66,11 @@ impl fmt::Debug for InProcess {
 }
 
 impl InProcess {
-    /// Whether there is one.
-    pub(crate) const IS_THERE: bool = true;
+    /// True if this build has a linker.
+    pub(crate) const IS_AVAILABLE: bool = true;
 
-    /// Links objects into a library, told by `words` what kind. `ask` asks the compiler how it links; it is asked once, and only when
-    /// an object leaves a name open.
+    /// Links objects into a library of the kind that `words` specifies. `ask` asks the compiler how it links; it is called at most once,
+    /// and only if an object has an open symbol.
     pub(crate) fn link(
         &self,
         words: &[&str],
@@ -88,22 +88,22 @@ impl InProcess {
         if let Some(library) = link()? {
             return Ok(library);
         }
-        // Asking runs a process, which neither a thread of rayon's nor a once-lock waits for: a fork would inherit the wait.
+        // Asking runs a process. Neither a rayon thread nor a once-lock may wait for a process: a fork would inherit the wait.
         let found = ask().map(|line| System::read(&line)).transpose()?;
         self.known.system.get_or_init(|| found);
-        link()?.ok_or_else(|| NotLinked::Refused("the compiler was not asked how it links".to_owned()))
+        link()?.ok_or_else(|| NotLinked::Refused("the compiler was not asked for its link command".to_owned()))
     }
 }
 
-impl Known {
-    /// Links on the threads of rayon's that this is called on. None where the compiler has to be asked first how it links.
+impl LinkCache {
+    /// Links on the current rayon threads. `None` if the compiler has to be asked first how it links.
     fn link(&self, words: &[String], objects: &[PathBuf]) -> Result<Option<Buffer>, NotLinked> {
         let objects = Objects::read(objects)?;
         let added = match (objects.open(), self.system.get()) {
             ([], _) => Added::default(),
             (_, None) => return Ok(None),
             (open, Some(Some(system))) => system.wanted(open)?,
-            (_, Some(None)) => return Err(NotLinked::Unserved("the compiler does not say how it links")),
+            (_, Some(None)) => return Err(NotLinked::Unserved("the compiler does not print its link command")),
         };
         self.run(words, objects.texts, added).map(Some)
     }
@@ -115,16 +115,16 @@ impl Known {
         let mut line: Vec<String> = std::iter::once("wild".to_owned()).chain(words.iter().cloned()).collect();
         line.extend(["-o".to_owned(), LIBRARY.to_owned()]);
         if usual.is_some() {
-            // Its compiler has merged its strings; to look for equal ones once more would be a tenth of our own time for a unit.
+            // The compiler has merged the strings of an object; merging again would take a tenth of the time for one unit.
             line.push("--no-string-merge".to_owned());
         }
         for (number, input) in added.before.into_iter().chain(objects).chain(added.behind).enumerate() {
-            // What a file is wild sees in it.
+            // wild opens an input by its name.
             let name = format!("{number}.o");
             files.insert(PathBuf::from(&name), input);
             line.push(name);
         }
-        let memory = Memory(Arc::new(Shared { files, library: Mutex::default() }));
+        let memory = MemoryFiles(Arc::new(SharedFiles { files, library: Mutex::default() }));
         let linker = Linker::with_file_system(memory.clone());
         match usual.and_then(OnceLock::get) {
             Some((known, args)) if *known == line => linker.run(args).map(drop).map_err(refused)?,
@@ -132,19 +132,19 @@ impl Known {
                 let args = understood(&line)?;
                 linker.run(&args).map(drop).map_err(refused)?;
                 if let Some(usual) = usual {
-                    // Another thread may have been quicker.
+                    // Another thread may have set the value first.
                     let _ = usual.set((line, args));
                 }
             }
         }
         let library = sync::lock(&memory.0.library).take();
-        let mut library = library.ok_or_else(|| NotLinked::Refused("it made no library".to_owned()))?;
+        let mut library = library.ok_or_else(|| NotLinked::Refused("wild made no library".to_owned()))?;
         segments::align_empty(&mut library)?;
         Ok(library)
     }
 }
 
-/// Reads bytes as a library, as a script in a library's place, and as an object that was not checked yet: for the tests of damaged ones.
+/// Parses bytes as a library, as a linker script, and as an unchecked object, for the tests with damaged files.
 pub(crate) fn read_library(bytes: &[u8]) {
     let _ = script::inputs(&String::from_utf8_lossy(bytes));
     let _ = stub::read(bytes);
@@ -155,7 +155,7 @@ pub(crate) fn read_library(bytes: &[u8]) {
 fn understood(line: &[String]) -> Result<Args, NotLinked> {
     let words = || line.iter().map(String::as_str);
     let mut args = Args::new(words).map_err(refused)?;
-    // It would print them; what matters is an error.
+    // wild would print warnings; only errors count.
     args.on_warning(Box::new(|_| ()));
     args.parse(words).map_err(refused)?;
     Ok(args)
@@ -166,10 +166,10 @@ fn refused(error: libwild::error::Error) -> NotLinked {
     NotLinked::Refused(error.to_string())
 }
 
-/// A fault of the linker's is no fault of whoever links.
+/// Turns a panic of the linker into an error.
 fn guarded<T>(link: impl FnOnce() -> Result<T, NotLinked>) -> Result<T, NotLinked> {
     catch_unwind(AssertUnwindSafe(link))
-        .unwrap_or_else(|panic| Err(NotLinked::Refused(format!("it panicked: {}", words_of(&*panic)))))
+        .unwrap_or_else(|panic| Err(NotLinked::Refused(format!("wild panicked: {}", words_of(&*panic)))))
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> String {
@@ -177,11 +177,11 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("no words").to_owned()
 }
 
-/// A file system that is none: the inputs, and the library once it is there.
+/// The file system that wild sees: the inputs, and the library after the link.
 #[derive(Clone)]
-struct Memory(Arc<Shared>);
+struct MemoryFiles(Arc<SharedFiles>);
 
-struct Shared {
+struct SharedFiles {
     files: HashMap<PathBuf, Text>,
     library: Mutex<Option<Buffer>>,
 }
@@ -194,7 +194,7 @@ impl InputFileData for Text {
 
 struct Output {
     bytes: Buffer,
-    memory: Memory,
+    memory: MemoryFiles,
 }
 
 impl OutputFileData for Output {
@@ -212,13 +212,13 @@ impl OutputFileData for Output {
     }
 }
 
-impl Memory {
+impl MemoryFiles {
     fn get(&self, path: &Path) -> io::Result<&Text> {
         self.0.files.get(path).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
-impl FileSystem for Memory {
+impl FileSystem for MemoryFiles {
     type Input = Text;
     type Output = Output;
 
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_linker_that_panics_is_one_that_refuses() {
         let linked: Result<(), _> = guarded(|| panic!("no {}", "way"));
-        assert!(matches!(linked, Err(NotLinked::Refused(text)) if text == "it panicked: no way"));
+        assert!(matches!(linked, Err(NotLinked::Refused(text)) if text == "wild panicked: no way"));
     }
 
     #[test]

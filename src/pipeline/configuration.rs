@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use mjit_cc_platforms::{SearchList, Step, hides_inputs, possible_files, processor, why_unknown};
+use mjit_cc_platforms::{SearchList, Step, hides_inputs, possible_files, processor, unknown_inputs_reason};
 
 use super::Pipeline;
 use crate::depend::{SearchPath, TextFacts};
@@ -71,7 +71,7 @@ pub(crate) struct Configuration {
     /// What the flags say as C text.
     pub(crate) facts: TextFacts,
     /// Why the files that the compiler reads cannot be known.
-    pub(crate) why_unknown: Option<&'static str>,
+    pub(crate) unknown_inputs_reason: Option<&'static str>,
 }
 
 const NOT_ASKED: &str = "the compiler could not be asked what it makes of its flags";
@@ -109,7 +109,7 @@ impl Configuration {
         words().chain(flags.defines.iter().filter_map(|word| word.to_str())).for_each(|word| {
             facts.join(&TextFacts::of(word.as_bytes()));
         });
-        let unknown = why_unknown(compiler, flags, &Path::is_file).or((!asked).then_some(NOT_ASKED));
+        let unknown = unknown_inputs_reason(compiler, flags, &Path::is_file).or((!asked).then_some(NOT_ASKED));
         let unknown = unknown.or((!readable).then_some(UNREADABLE));
         let library_dirs = link.iter().flatten().filter_map(|word| word.strip_prefix("-L"));
         Self {
@@ -121,7 +121,7 @@ impl Configuration {
             link_files: link_files.into_iter().collect(),
             library_dirs: library_dirs.map(PathBuf::from).collect(),
             facts,
-            why_unknown: unknown.or(hides_inputs(compiler.family, &answer).then_some(HIDDEN)),
+            unknown_inputs_reason: unknown.or(hides_inputs(compiler.family, &answer).then_some(HIDDEN)),
         }
     }
 }

@@ -124,7 +124,7 @@ impl Pipeline {
         let mut all = header.facts();
         all.join(&own);
         self.check_texts(&mut all, &files)?;
-        if let Some(why) = all.why_unknown() {
+        if let Some(why) = all.unknown_inputs_reason() {
             return Err(why);
         }
         let lookups =
@@ -165,7 +165,7 @@ impl Pipeline {
         files: impl IntoIterator<Item = &'p PathBuf>,
     ) -> Result<(), Unknown> {
         let configuration = self.configuration();
-        if let Some(why) = configuration.why_unknown {
+        if let Some(why) = configuration.unknown_inputs_reason {
             return Err(why);
         }
         all.join(&configuration.facts);
@@ -233,7 +233,7 @@ impl Pipeline {
         objects: &[PathBuf],
     ) -> Result<(Vec<PathBuf>, Lookups), Unknown> {
         let configuration = self.configuration();
-        if let Some(why) = configuration.why_unknown {
+        if let Some(why) = configuration.unknown_inputs_reason {
             return Err(why);
         }
         let temporary = self.scratch.path();

@@ -1,4 +1,4 @@
-//! Directories by path, where the system has no descriptors of directories, and a user's temporary directory is the user's own.
+//! Directories by path, for systems without directory descriptors, where each user has a private temporary directory.
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only remover of files")]
 
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use super::{LOCK, PREFIX};
 use crate::sync::{Mutex, lock};
 
-/// How long a directory is tried to be removed. Windows keeps files as long as they are open, and a process that was just ended
-/// still has its own for a moment.
+/// How long the removal of a directory is retried. Windows keeps files that are open, and a process that was just ended keeps its files
+/// open for a moment.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A directory.
@@ -25,23 +25,23 @@ impl Dir {
         Ok(Self(path.to_owned()))
     }
 
-    /// Removes what has a name in the directory with all it holds, if it is there.
+    /// Removes an entry of the directory with its content, if it exists.
     pub(crate) fn remove_all(&self, name: &OsStr) -> io::Result<()> {
         remove_dir(&self.0.join(name))
     }
 
-    /// Removes a file of the directory, if it is there.
+    /// Removes a file of the directory, if it exists.
     pub(crate) fn remove_file(&self, name: &OsStr) -> io::Result<()> {
         remove_file(&self.0.join(name))
     }
 
-    /// Opens a directory below.
+    /// Opens a subdirectory.
     pub(crate) fn below(&self, name: &OsStr) -> io::Result<Self> {
         Ok(Self(self.0.join(name)))
     }
 }
 
-/// A scratch directory with its lock, which lasts as long as this.
+/// A scratch directory with its lock, which is held until the value is dropped.
 #[derive(Debug)]
 pub(super) struct Locked {
     path: PathBuf,
@@ -49,14 +49,14 @@ pub(super) struct Locked {
 }
 
 impl Locked {
-    /// Makes one below an absolute path.
+    /// Creates a directory below an absolute path.
     pub(super) fn make(base: &Path) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base)?;
-        // Named only once it is locked: a file of this name that is not locked belongs to the dead.
+        // Renamed after it is locked: an unlocked file of the final name belongs to a dead process.
         let unnamed = dir.path().join("locking");
         let mut file = File::create(&unnamed)?;
         file.lock()?;
-        // A file system without any room lets files be made and not written.
+        // A full file system lets files be created but not written.
         file.write_all(&[b'\n'; 4096])?;
         fs::rename(unnamed, dir.path().join(LOCK))?;
         Ok(Self { path: dir.keep(), lock: Mutex::new(Some(file)) })
@@ -66,13 +66,13 @@ impl Locked {
         &self.path
     }
 
-    /// Removes a file of the directory, if it is there.
+    /// Removes a file of the directory, if it exists.
     pub(super) fn remove_file(&self, name: &OsStr) -> io::Result<()> {
         remove_file(&self.path.join(name))
     }
 
-    /// Removes the directory with all it holds. The lock's file goes last: where something stays because it is in use, the
-    /// directory must be known for one that can be swept.
+    /// Removes the directory with its content. The lock file is removed last: if a file that is in use remains, the next process must
+    /// recognise the directory as abandoned.
     pub(super) fn remove(&self) -> io::Result<()> {
         let began = Instant::now();
         while remove_contents(&self.path).is_err() && began.elapsed() < PATIENCE {
@@ -83,20 +83,20 @@ impl Locked {
 
     fn remove_now(&self) -> io::Result<()> {
         let result = remove_contents(&self.path);
-        // Windows does not remove a directory with an open file in it.
+        // Windows does not remove a directory that contains an open file.
         drop(lock(&self.lock).take());
         result?;
         remove_dir(&self.path)
     }
 
-    /// Leaves the directory for a person. Without a lock's file it looks like nothing of this tool's.
+    /// Keeps the directory for a user. Without a lock file it is not recognised as abandoned.
     pub(super) fn keep(&self) {
         drop(lock(&self.lock).take());
         let _ = fs::remove_file(self.path.join(LOCK));
     }
 }
 
-/// Removes what can be removed of a scratch directory, but for its lock.
+/// Removes the content of a scratch directory as far as possible, except the lock file.
 fn remove_contents(dir: &Path) -> io::Result<()> {
     let mut result = Ok(());
     for entry in fs::read_dir(dir)? {
@@ -111,7 +111,7 @@ fn remove_contents(dir: &Path) -> io::Result<()> {
     result
 }
 
-/// Removes our own directories that no process holds any more. A lock dies with its process, however that died.
+/// Removes directories of dead processes: a lock ends with its process, however the process ended.
 pub(super) fn sweep(base: &Path, own: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
@@ -127,14 +127,14 @@ pub(super) fn sweep(base: &Path, own: &Path) {
     }
 }
 
-/// The lock of a directory that no process holds any more.
+/// Returns the lock of a directory whose process is dead.
 fn abandoned(dir: &Path) -> Option<File> {
-    // Without a lock file it is being made, was kept on purpose, or is not this tool's.
+    // Without a lock file the directory is being created, was kept on purpose, or does not belong to this tool.
     let file = crate::files::open(&dir.join(LOCK)).ok()?;
     file.try_lock().is_ok().then_some(file)
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -142,7 +142,7 @@ pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a directory with all it holds, if it is there.
+/// Removes a directory with its content, if it exists.
 pub(super) fn remove_dir(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

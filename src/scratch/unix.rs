@@ -1,9 +1,10 @@
-//! Directories by descriptor: what is removed is removed from a directory that was opened without following a link, so that another user who
-//! exchanges a name on the way has nothing removed elsewhere. Knows no candidates and no purposes.
+//! Directories by descriptor: files are removed relative to a directory that was opened without following a link, so that another user who
+//! replaces a name meanwhile cannot redirect the removal. Knows no candidates and no purposes.
 //!
-//! The file of a scratch directory's lock is made and locked beside the directory, as `mjit-cc-NAME.lock`, and moves in as `lock` once the directory is
-//! there; it moves out again before the directory goes. So a process that is killed at any moment leaves a file that says by its missing lock
-//! that the rest belongs to the dead.
+//! The lock file of a scratch directory is created and locked beside the directory, as `mjit-cc-NAME.lock`, and moved into the directory as
+//! `lock` once the directory exists; it is moved out again before the directory is removed. So a process that is killed
+//! at any moment leaves
+//! an unlocked file, which shows that the rest is abandoned.
 
 #![expect(clippy::disallowed_methods, reason = "a part of the only remover of files")]
 
@@ -22,7 +23,7 @@ use rustix::path::Arg;
 
 use super::{LOCK, PREFIX};
 
-/// What the name of a lock has that lies beside its directory.
+/// The suffix of a lock file beside its directory.
 const BESIDE: &str = ".lock";
 
 /// How often another name is tried.
@@ -31,17 +32,17 @@ const TRIES: u32 = 100;
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
 const NO_LINK: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
-/// A directory that is open, wherever its name leads by now.
+/// An open directory, independent of its current name.
 #[derive(Debug)]
 pub(crate) struct Dir(OwnedFd);
 
 impl Dir {
-    /// Opens a directory by a path, links included.
+    /// Opens a directory by path, following links.
     fn follow(path: &Path) -> io::Result<Self> {
         Ok(Self(fs::open(path, DIRECTORY, Mode::empty())?))
     }
 
-    /// Opens a directory whose last name is no link.
+    /// Opens a directory whose last path component is no link.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(fs::open(path, DIRECTORY | NO_LINK, Mode::empty())?))
     }
@@ -54,13 +55,13 @@ impl Dir {
         fs::fstat(&self.0).is_ok_and(|found| found.st_uid == rustix::process::geteuid().as_raw())
     }
 
-    /// True if the directory is this user's and no other user may look or put anything there.
+    /// True if the directory belongs to this user and no other user has access.
     fn is_private(&self) -> bool {
         self.is_own()
             && fs::fstat(&self.0).is_ok_and(|found| Mode::from_raw_mode(found.st_mode).bits() & 0o777 == 0o700)
     }
 
-    /// Removes what can be removed of what is in the directory, but for the one name.
+    /// Removes the content of the directory as far as possible, except one name.
     fn remove_contents(&self, but: Option<&CStr>) -> io::Result<()> {
         let mut result = Ok(());
         for entry in fs::Dir::read_from(&self.0)? {
@@ -73,11 +74,11 @@ impl Dir {
         result
     }
 
-    /// Removes what has a name in the directory, if it is there; of a link the link.
+    /// Removes an entry of the directory, if it exists; a link is removed itself.
     fn remove_entry(&self, name: &CStr) -> io::Result<()> {
         match fs::unlinkat(&self.0, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => return Ok(()),
-            // What a directory gives: Linux, and what POSIX says.
+            // The errors for a directory: of Linux, and of POSIX.
             Err(Errno::ISDIR | Errno::PERM) => {}
             Err(error) => return Err(error.into()),
         }
@@ -95,12 +96,12 @@ impl Dir {
         Ok(())
     }
 
-    /// Removes what has a name in the directory with all it holds, if it is there.
+    /// Removes an entry of the directory with its content, if it exists.
     pub(crate) fn remove_all(&self, name: &OsStr) -> io::Result<()> {
         with_c_name(name, |name| self.remove_entry(name))
     }
 
-    /// Removes a file of the directory, if it is there.
+    /// Removes a file of the directory, if it exists.
     pub(crate) fn remove_file(&self, name: &OsStr) -> io::Result<()> {
         match fs::unlinkat(&self.0, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -108,7 +109,7 @@ impl Dir {
         }
     }
 
-    /// Opens a directory below.
+    /// Opens a subdirectory.
     pub(crate) fn below(&self, name: &OsStr) -> io::Result<Self> {
         with_c_name(name, |name| Self::open_in(&self.0, name))
     }
@@ -125,19 +126,19 @@ fn with_c_name<T>(name: &OsStr, act: impl FnOnce(&CStr) -> io::Result<T>) -> io:
     act(&name)
 }
 
-/// A scratch directory with its lock, which lasts as long as this.
+/// A scratch directory with its lock, which is held until the value is dropped.
 #[derive(Debug)]
 pub(super) struct Locked {
     path: PathBuf,
     name: String,
     base: Dir,
     dir: Dir,
-    /// Held as long as this.
+    /// Held until the value is dropped.
     _lock: File,
 }
 
 impl Locked {
-    /// Makes one below an absolute path.
+    /// Creates a directory below an absolute path.
     pub(super) fn make(path: &Path) -> io::Result<Self> {
         let base = Dir::follow(path)?;
         for _ in 0..TRIES {
@@ -149,7 +150,7 @@ impl Locked {
                 lock => File::from(lock?),
             };
             let made = match lock.try_lock() {
-                // Another process may just be sweeping a lock that it saw without its owner.
+                // Another process may be sweeping a lock that it saw before it was locked.
                 Err(TryLockError::WouldBlock) => continue,
                 Ok(()) if !is_named(&base, &beside, &lock) => continue,
                 Ok(()) => Self::make_locked(&name, &base, &beside, &mut lock),
@@ -166,9 +167,9 @@ impl Locked {
     }
 
     fn make_locked(name: &str, base: &Dir, beside: &str, lock: &mut File) -> io::Result<Dir> {
-        // A file system without any room lets files be made and not written.
+        // A full file system lets files be created but not written.
         lock.write_all(&[b'\n'; 4096])?;
-        // The names in it can be guessed; no other user may look or put anything there.
+        // File names in the directory can be guessed; no other user may read or create files in it.
         fs::mkdirat(base, name, Mode::RWXU)?;
         let made = Dir::open_in(base, name).and_then(|dir| {
             if !dir.is_private() {
@@ -187,13 +188,14 @@ impl Locked {
         &self.path
     }
 
-    /// Removes a file of the directory, if it is there.
+    /// Removes a file of the directory, if it exists.
     pub(super) fn remove_file(&self, name: &OsStr) -> io::Result<()> {
         self.dir.remove_file(name)
     }
 
-    /// Removes the directory with all it holds. Where something stays, the lock does too, so that the next process knows the directory for
-    /// one that can be swept.
+    /// Removes the directory with its content. If a file remains, the lock remains too, so that the next process
+    /// recognises the directory as
+    /// abandoned.
     pub(super) fn remove(&self) -> io::Result<()> {
         let beside = format!("{}{BESIDE}", self.name);
         self.dir.remove_contents(Some(LOCK_NAME))?;
@@ -205,7 +207,7 @@ impl Locked {
         Ok(())
     }
 
-    /// Leaves the directory for a person. Without a lock's file it looks like nothing of this tool's.
+    /// Keeps the directory for a user. Without a lock file it is not recognised as abandoned.
     pub(super) fn keep(&self) {
         let _ = fs::unlinkat(&self.dir, LOCK, AtFlags::empty());
     }
@@ -213,13 +215,13 @@ impl Locked {
 
 const LOCK_NAME: &CStr = c"lock";
 
-/// Sixteen digits, which no other run has.
+/// Returns sixteen digits that no other run uses.
 fn unused_name() -> String {
     let random = RandomState::new().hash_one((std::process::id(), SystemTime::now()));
     format!("{PREFIX}{random:016x}")
 }
 
-/// Removes this user's own directories that no process holds any more. A lock dies with its process, however that died.
+/// Removes this user's directories of dead processes: a lock ends with its process, however the process ended.
 pub(super) fn sweep(base: &Path, own: &Path) {
     let Ok(base) = Dir::follow(base) else { return };
     let Ok(entries) = fs::Dir::read_from(&base) else { return };
@@ -228,7 +230,7 @@ pub(super) fn sweep(base: &Path, own: &Path) {
         let text = name.to_string_lossy();
         let possible = matches!(entry.file_type(), FileType::Directory | FileType::RegularFile | FileType::Unknown);
         if possible && text.starts_with(PREFIX) && own.file_name() != Some(OsStr::from_bytes(name.to_bytes())) {
-            // What cannot be removed now goes another time.
+            // A failed removal is tried again another time.
             let _ = sweep_one(&base, name, &text);
         }
     }
@@ -237,7 +239,7 @@ pub(super) fn sweep(base: &Path, own: &Path) {
 fn sweep_one(base: &Dir, name: &CStr, text: &str) -> io::Result<()> {
     let digits = |rest: &str| rest.len() == 16 && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(dir_name) = text.strip_suffix(BESIDE) {
-        // Of a process that died before the lock was in the directory, or after it was out again.
+        // The process died before the lock was moved into the directory, or after it was moved out again.
         if !dir_name.strip_prefix(PREFIX).is_some_and(digits) {
             return Ok(());
         }
@@ -254,13 +256,13 @@ fn sweep_one(base: &Dir, name: &CStr, text: &str) -> io::Result<()> {
     if !dir.is_private() {
         return Ok(());
     }
-    // Without a lock's file it was kept on purpose, or is not this tool's.
+    // Without a lock file the directory was kept on purpose, or does not belong to this tool.
     let Some(lock) = abandoned(&dir, LOCK) else { return Ok(()) };
     let base = Dir(base.0.try_clone()?);
     Locked { path: PathBuf::new(), name: text.to_owned(), base, dir, _lock: lock }.remove()
 }
 
-/// The lock of what no process holds any more.
+/// Returns the lock of a directory whose process is dead.
 fn abandoned(dir: &Dir, name: &str) -> Option<File> {
     let lock = File::from(fs::openat(dir, name, OFlags::RDWR | NO_LINK, Mode::empty()).ok()?);
     let found = fs::fstat(&lock).ok()?;
@@ -269,13 +271,13 @@ fn abandoned(dir: &Dir, name: &str) -> Option<File> {
     (own && regular && lock.try_lock().is_ok() && is_named(dir, name, &lock)).then_some(lock)
 }
 
-/// Whether a file still has its name, now that it is locked.
+/// True if a file still has its name, now that it is locked.
 fn is_named(dir: &Dir, name: &str, file: &File) -> bool {
     let (named, open) = (fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW), fs::fstat(file));
     matches!((named, open), (Ok(named), Ok(open)) if (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino))
 }
 
-/// Removes a file, if it is there, from a directory that is no link.
+/// Removes a file, if it exists, from a directory that is no link.
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     match in_parent(path, |dir, name| dir.remove_file(name)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -283,7 +285,7 @@ pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a directory of this user's with all it holds, if it is there.
+/// Removes a directory of this user with its content, if it exists.
 pub(super) fn remove_dir(path: &Path) -> io::Result<()> {
     let removed = in_parent(path, |parent, name| {
         if let Ok(dir) = parent.below(name)

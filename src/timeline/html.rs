@@ -1,4 +1,4 @@
-//! A timeline as one HTML page. What is the same in every page stands in `page.*`; this puts the data in.
+//! A timeline as one HTML page: inserts the data into the constant parts, `page.*`.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,11 +11,11 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// What the script reads. Times are in microseconds; short names, since there may be thousands of rows.
+/// The script's input. Times are in microseconds; the names are short, since there may be thousands of rows.
 #[derive(Serialize)]
 struct Data<'a> {
     version: &'static str,
-    /// Since 1970, in milliseconds, as JavaScript counts.
+    /// In milliseconds since 1970, as in JavaScript.
     began: u64,
     took: u64,
     compiler: &'a str,
@@ -43,7 +43,7 @@ struct RowTurn {
     lane: usize,
     start: u64,
     end: u64,
-    /// Stage, beginning and end of each.
+    /// Stage, start and end of each.
     spans: Vec<(usize, u64, u64)>,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn page(timeline: &Timeline) -> String {
         rows: bars.iter().map(row).collect(),
     };
     let data = serde_json::to_string(&data).unwrap_or_default();
-    // In a script element only `<` can end it or begin a comment; in JSON it stands in strings alone.
+    // In a script element only `<` can end the element or begin a comment; in JSON `<` occurs in strings only.
     let data = data.replace('<', "\\u003c");
     let mut page = String::with_capacity(PAGE.len() + STYLE.len() + SCRIPT.len() + data.len());
     let mut rest = PAGE;

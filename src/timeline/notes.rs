@@ -1,12 +1,11 @@
-//! What a recorder keeps: work that is open on each thread, and work that is over. Threads are told apart by asking on which one this is
-//! called. Knows no events.
+//! The records of a recorder: open work on each thread, and finished work. The calling thread identifies the thread. Knows no events.
 
 use std::collections::{HashMap, VecDeque};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::recorder::Keep;
-use super::{Bar, Kind, Outcome, Span, Timeline, Turn};
+use super::{Bar, Outcome, Span, Timeline, Turn, WorkKind};
 use crate::event::Stage;
 use crate::report::{Status, UnitReport};
 
@@ -20,30 +19,30 @@ pub(super) struct Notes {
     open: HashMap<ThreadId, Vec<Open>>,
     closed: VecDeque<Bar>,
     dropped: u64,
-    /// Units whose turn is over and whose outcome is still to come, by their numbers among all bars.
+    /// Units that have left their thread and have no outcome yet, with their indices among all bars.
     unsettled: HashMap<String, VecDeque<u64>>,
 }
 
-/// Whose lane it is. A compaction lets units go first, and so has a lane of its own.
+/// The owner of a lane. A compaction runs beside units, and so has its own lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LaneOf {
     thread: ThreadId,
     compacts: bool,
 }
 
-/// A bar that is not over.
+/// A bar that has not ended.
 #[derive(Clone, Debug)]
 struct Open {
     bar: Bar,
     turn: Turn,
-    /// Stages that are not over, the innermost last.
+    /// Stages that have not ended, the innermost last.
     stages: Vec<Stage>,
-    /// Since when the innermost is to be counted.
+    /// The start of the innermost stage's uncounted time.
     since: Duration,
 }
 
 impl Open {
-    /// Counts what the innermost stage took until now.
+    /// Adds the innermost stage's time until now.
     fn count(&mut self, now: Duration) {
         let since = std::mem::replace(&mut self.since, now);
         if let Some(&stage) = self.stages.last().filter(|_| now > since) {
@@ -76,38 +75,38 @@ impl Notes {
         *self = Self { compiler, ..Self::new() };
     }
 
-    fn lane(&mut self, kind: Kind) -> usize {
-        let lane = LaneOf { thread: thread::current().id(), compacts: kind == Kind::Compaction };
+    fn lane(&mut self, kind: WorkKind) -> usize {
+        let lane = LaneOf { thread: thread::current().id(), compacts: kind == WorkKind::Compaction };
         self.lanes.iter().position(|other| *other == lane).unwrap_or_else(|| {
             self.lanes.push(lane);
             self.lanes.len() - 1
         })
     }
 
-    /// What is open on this thread, the innermost last.
+    /// Returns the open work of this thread, the innermost last.
     fn here(&mut self) -> &mut Vec<Open> {
         self.open.entry(thread::current().id()).or_default()
     }
 
-    pub(super) fn begin(&mut self, kind: Kind, name: String, queued: Option<Duration>) {
+    pub(super) fn begin(&mut self, kind: WorkKind, name: String, queued: Option<Duration>) {
         let now = self.began.elapsed();
         self.begin_at(kind, name, queued, now);
     }
 
-    fn begin_at(&mut self, kind: Kind, name: String, queued: Option<Duration>, start: Duration) {
+    fn begin_at(&mut self, kind: WorkKind, name: String, queued: Option<Duration>, start: Duration) {
         let turn = Turn { lane: self.lane(kind), start, end: start, stages: Vec::new() };
         let bar = Bar { kind, name, outcome: Outcome::Running, note: String::new(), queued, turn: None };
         self.here().push(Open { bar, turn, stages: Vec::new(), since: start });
     }
 
-    /// What began last on this thread ends.
+    /// Ends the innermost piece of work on this thread.
     pub(super) fn end_last(&mut self, outcome: Outcome, note: String) {
         if let Some(open) = self.here().pop() {
             self.close(open, outcome, note);
         }
     }
 
-    /// What began on this thread under this name ends. False where nothing did.
+    /// Ends the work of this name on this thread. False if there is none.
     pub(super) fn end(&mut self, name: &str, outcome: Outcome, note: String) -> bool {
         let here = self.here();
         let Some(at) = here.iter().rposition(|open| open.bar.name == name) else { return false };
@@ -137,10 +136,10 @@ impl Notes {
         }
     }
 
-    /// The compiler was found, which is the first thing that is done.
+    /// Records that the compiler was found, the first piece of work.
     pub(super) fn found(&mut self, family: String, compiler: String) {
         self.compiler = compiler;
-        self.begin_at(Kind::Discovery, family, None, Duration::ZERO);
+        self.begin_at(WorkKind::Discovery, family, None, Duration::ZERO);
         self.end_last(Outcome::Of(Status::Built), String::new());
     }
 
@@ -150,11 +149,11 @@ impl Notes {
 
     pub(super) fn header_reused(&mut self, file: &str, took: Duration) {
         let start = self.began.elapsed().saturating_sub(took);
-        self.begin_at(Kind::Header, file.to_owned(), None, start);
+        self.begin_at(WorkKind::Header, file.to_owned(), None, start);
         self.end_last(Outcome::Of(Status::Reused), String::new());
     }
 
-    /// A unit left its thread; what came of it is told later.
+    /// Records that a unit has left its thread; its outcome follows later.
     pub(super) fn compiled(&mut self, unit: &str) {
         if self.end(unit, Outcome::Of(Status::Built), String::new()) {
             let number = self.dropped + self.closed.len() as u64 - 1;
@@ -162,7 +161,7 @@ impl Notes {
         }
     }
 
-    /// What came of a unit, which may have left its thread before, or never had a turn.
+    /// Records the outcome of a unit, which may have left its thread before, or never started.
     pub(super) fn finished(&mut self, report: &UnitReport) {
         let outcome = Outcome::Of(report.status);
         let note = report.error.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -173,7 +172,7 @@ impl Notes {
             }
         } else if !self.end(&report.unit, outcome, note.clone()) {
             let name = report.unit.clone();
-            self.closed.push_back(Bar { kind: Kind::Unit, name, outcome, note, queued: None, turn: None });
+            self.closed.push_back(Bar { kind: WorkKind::Unit, name, outcome, note, queued: None, turn: None });
         }
     }
 
@@ -201,7 +200,7 @@ impl Notes {
     }
 }
 
-/// Numbered as they came, each kind by itself.
+/// Numbers the lanes of each kind in the order of their creation.
 fn lane_names(lanes: &[LaneOf]) -> Vec<String> {
     let mut counts = [0, 0];
     let name = |lane: &LaneOf| {
@@ -231,7 +230,7 @@ mod tests {
     #[test]
     fn a_stage_within_another_is_not_counted_twice() {
         let mut notes = Notes::new();
-        notes.begin(Kind::Unit, "u".into(), None);
+        notes.begin(WorkKind::Unit, "u".into(), None);
         for stage in [Stage::Compile, Stage::Wait] {
             notes.stage_began(stage);
             wait_a_moment();
@@ -261,7 +260,7 @@ mod tests {
             cached: false,
         };
         for unit in ["a", "b", "c"] {
-            notes.begin(Kind::Unit, unit.into(), None);
+            notes.begin(WorkKind::Unit, unit.into(), None);
             notes.compiled(unit);
         }
         notes.drop_oldest(Keep::Latest(2));
@@ -276,8 +275,8 @@ mod tests {
     #[test]
     fn a_compaction_has_a_lane_of_its_own_beside_its_thread_s() {
         let mut notes = Notes::new();
-        notes.begin(Kind::Compaction, "2 units".into(), None);
-        notes.begin(Kind::Unit, "u".into(), None);
+        notes.begin(WorkKind::Compaction, "2 units".into(), None);
+        notes.begin(WorkKind::Unit, "u".into(), None);
         notes.end_last(Outcome::Dropped, String::new());
         notes.end_last(Outcome::Dropped, String::new());
         let Timeline { lanes, bars, .. } = notes.timeline();

@@ -1,24 +1,23 @@
-//! Takes note of who does what and when: the one observer that a timeline comes from. What an event means for it is here,
-//! how it is kept in `notes`.
+//! The observer that records a timeline. Interprets events; `notes` stores the records.
 
 use std::time::Duration;
 
 use super::notes::Notes;
-use super::{Kind, Outcome, Timeline};
+use super::{Outcome, Timeline, WorkKind};
 use crate::event::{Event, Observer, Stage};
 use crate::report::Status;
 use crate::sync::{Locked, Mutex, lock};
 
-/// How much is kept.
+/// How many records to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Everything: for work whose end is known.
+    /// All records: for work with a known end.
     All,
-    /// So many bars, the latest: for a worker that may run for weeks.
+    /// This number of the latest bars: for a worker that may run for weeks.
     Latest(usize),
 }
 
-/// Takes notes. Shared by threads.
+/// Records a timeline. Shared by threads.
 #[derive(Debug)]
 pub struct Recorder {
     keep: Keep,
@@ -26,36 +25,36 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Time is counted from now.
+    /// Creates a recorder; times are relative to now.
     #[must_use]
     pub fn new(keep: Keep) -> Self {
         Self { keep, notes: Mutex::new(Notes::new()) }
     }
 
-    /// An observer that takes note and tells another one too.
+    /// Returns an observer that records, and passes events to another observer too.
     #[must_use]
     pub fn beside<'a>(&'a self, other: &'a dyn Observer) -> Recording<'a> {
         Recording { recorder: self, other }
     }
 
-    /// A piece of work begins on this thread.
-    pub(crate) fn begin(&self, kind: Kind, name: impl Into<String>, queued: Option<Duration>) {
+    /// Starts a piece of work on this thread.
+    pub(crate) fn begin(&self, kind: WorkKind, name: impl Into<String>, queued: Option<Duration>) {
         self.notes().begin(kind, name.into(), queued);
     }
 
-    /// What began last on this thread ends.
+    /// Ends the innermost piece of work on this thread.
     pub(crate) fn end(&self, outcome: Outcome, note: String) {
         let mut notes = self.notes();
         notes.end_last(outcome, note);
         notes.drop_oldest(self.keep);
     }
 
-    /// Forgets everything but the compiler, and counts from now. For the child of a fork: it has other threads.
+    /// Deletes all records except the compiler, and restarts the time. For the child of a fork, which has other threads.
     pub(crate) fn restart(&self) {
         self.notes().restart();
     }
 
-    /// What there is so far. What is not over ends now.
+    /// Returns the records so far. Work that continues ends now in them.
     #[must_use]
     pub fn timeline(&self) -> Timeline {
         self.notes().timeline()
@@ -74,7 +73,7 @@ impl Observer for Recorder {
                 notes.found(compiler.family.to_string(), compiler.to_string());
             }
             Event::PchStarted { header } => {
-                notes.begin(Kind::Header, header.to_string_lossy().into_owned(), None);
+                notes.begin(WorkKind::Header, header.to_string_lossy().into_owned(), None);
                 notes.stage_began(Stage::Compile);
             }
             Event::PchReady { file, reused: false, .. } => notes.header_ready(&file.to_string_lossy()),
@@ -82,11 +81,11 @@ impl Observer for Recorder {
             Event::PchFailed { header } => {
                 notes.end(&header.to_string_lossy(), Outcome::Of(Status::Failed), String::new());
             }
-            Event::UnitStarted { unit } => notes.begin(Kind::Unit, unit.to_owned(), None),
-            Event::UnitCompiled { unit } => notes.compiled(unit),
+            Event::UnitStarted { unit } => notes.begin(WorkKind::Unit, unit.to_owned(), None),
+            Event::UnitCompiled(compiled) => notes.compiled(compiled.unit),
             Event::UnitFinished { report } => notes.finished(report),
             Event::LinkStarted { library, .. } => {
-                notes.begin(Kind::Library, library.to_string_lossy().into_owned(), None);
+                notes.begin(WorkKind::Library, library.to_string_lossy().into_owned(), None);
             }
             Event::LinkFinished { library, reused } => {
                 let status = if reused { Status::Reused } else { Status::Built };
@@ -103,7 +102,7 @@ impl Observer for Recorder {
     }
 }
 
-/// Takes note, and tells another observer.
+/// Records events, and passes them to another observer.
 pub struct Recording<'a> {
     recorder: &'a Recorder,
     other: &'a dyn Observer,

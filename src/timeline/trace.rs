@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::{Bar, Timeline, Turn};
 
-/// One process is all there is to see.
+/// The process id in the trace, which shows one process.
 const PROCESS: u32 = 1;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Trace<'a> {
-    trace_events: Vec<Event<'a>>,
+    trace_events: Vec<TraceEvent<'a>>,
     display_time_unit: &'static str,
     other_data: OtherData<'a>,
 }
@@ -26,11 +26,11 @@ struct OtherData<'a> {
 
 #[derive(Serialize)]
 #[serde(tag = "ph")]
-enum Event<'a> {
-    /// Complete: begins at `ts` and takes `dur`, in microseconds. What lies within it on the same thread is its child.
+enum TraceEvent<'a> {
+    /// Complete: begins at `ts` and takes `dur`, in microseconds. Events within it on the same thread are its children.
     #[serde(rename = "X")]
     Complete { name: &'a str, cat: &'static str, pid: u32, tid: usize, ts: u64, dur: u64, args: Option<Args<'a>> },
-    /// Metadata: what a process or thread is called, where it stands.
+    /// Metadata: the name and the order of a process or thread.
     #[serde(rename = "M")]
     Metadata { name: &'static str, pid: u32, tid: usize, args: Named<'a> },
 }
@@ -53,7 +53,7 @@ struct Args<'a> {
 
 pub(super) fn events(timeline: &Timeline) -> String {
     let Timeline { compiler, lanes, bars, dropped, .. } = timeline;
-    let metadata = |name, tid, args| Event::Metadata { name, pid: PROCESS, tid, args };
+    let metadata = |name, tid, args| TraceEvent::Metadata { name, pid: PROCESS, tid, args };
     let mut trace_events = vec![metadata("process_name", 0, Named::Name { name: "mjit-cc" })];
     for (lane, name) in lanes.iter().enumerate() {
         trace_events.push(metadata("thread_name", lane, Named::Name { name }));
@@ -65,7 +65,7 @@ pub(super) fn events(timeline: &Timeline) -> String {
         let complete = |name, cat, start: &Duration, end: &Duration, args| {
             let ts = microseconds(*start);
             let dur = microseconds(*end).saturating_sub(ts);
-            Event::Complete { name, cat, pid: PROCESS, tid: *tid, ts, dur, args }
+            TraceEvent::Complete { name, cat, pid: PROCESS, tid: *tid, ts, dur, args }
         };
         let args = Args { outcome: outcome.name(), note, queued_us: queued.map(microseconds) };
         trace_events.push(complete(name, kind.name(), start, end, Some(args)));
@@ -75,11 +75,11 @@ pub(super) fn events(timeline: &Timeline) -> String {
     }
     let other_data = OtherData { version: env!("CARGO_PKG_VERSION"), compiler, dropped: *dropped };
     let trace = Trace { trace_events, display_time_unit: "ms", other_data };
-    // Numbers and text: there is nothing that JSON could not express.
+    // The data are numbers and text, which JSON can always express.
     serde_json::to_string(&trace).unwrap_or_default()
 }
 
-/// Whole ones: two ends of one moment stay one, so that nothing sticks out of what it is within.
+/// Rounds down, so that equal times stay equal and no event exceeds its parent.
 fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,12 +1,12 @@
-//! A frame that the unwinder finds on its way, with a personality of its own (Itanium C++ ABI, "Exception Handling", level II): it
-//! takes any exception but a forced unwinding. Knows the registers of x86-64.
+//! A stack frame with its own personality routine (Itanium C++ ABI, "Exception Handling", level II), which catches any exception except a
+//! forced unwind. Knows the registers of x86-64.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Caught;
 
-// The call comes back with zero, and by the landing with the exception, which is then in the same register.
+// The call returns zero, or arrives at the landing pad with the exception in the same register.
 std::arch::global_asm!(
     r#"
     .pushsection .text.mjitcc_guarded_call,"ax",@progbits
@@ -46,7 +46,7 @@ mjitcc_guarded_personality:
     personality = sym personality,
 );
 
-/// The head of every exception.
+/// The header of every exception.
 #[repr(C)]
 struct Exception {
     class: u64,
@@ -54,7 +54,7 @@ struct Exception {
 }
 
 unsafe extern "C-unwind" {
-    /// Calls the function with the word; null, or the exception that came out of it.
+    /// Calls the function with the argument. Returns null, or the exception that left the function.
     fn mjitcc_guarded_call(function: unsafe extern "C-unwind" fn(*mut c_void), word: *mut c_void) -> *mut Exception;
     fn _Unwind_RaiseException(exception: *mut Exception) -> c_int;
     fn _Unwind_DeleteException(exception: *mut Exception);
@@ -90,7 +90,8 @@ unsafe extern "C" fn personality(
     if actions & HANDLER_FRAME == 0 {
         return CONTINUE_UNWIND;
     }
-    // SAFETY: the context is the unwinder's, of the frame above; register 0 is rax, and the landing is inside that frame's function.
+    // SAFETY: the context comes from the unwinder, for the frame above; register 0 is rax, and the landing pad is
+    // inside that frame's function.
     unsafe {
         _Unwind_SetGR(context, 0, exception.expose_provenance());
         _Unwind_SetIP(context, (&raw const mjitcc_guarded_landing).addr());
@@ -98,14 +99,14 @@ unsafe extern "C" fn personality(
     INSTALL_CONTEXT
 }
 
-/// Something to do, and what came of it.
+/// A closure to call, and its result.
 struct Call<F, R> {
     work: Option<F>,
     result: Option<R>,
 }
 
 unsafe extern "C-unwind" fn run<F: FnOnce() -> R, R>(call: *mut c_void) {
-    // SAFETY: `catch` gives its own, and does not touch it meanwhile.
+    // SAFETY: `catch` passes a pointer to its own value, and does not use the value meanwhile.
     let call = unsafe { &mut *call.cast::<Call<F, R>>() };
     call.result = call.work.take().map(|work| work());
 }
@@ -113,47 +114,47 @@ unsafe extern "C-unwind" fn run<F: FnOnce() -> R, R>(call: *mut c_void) {
 pub(super) fn catch<F: FnOnce() -> R, R>(work: F) -> Result<R, Caught> {
     let mut call = Call { work: Some(work), result: None };
     let word = (&raw mut call).cast::<c_void>();
-    // SAFETY: the function is for this word, which outlives the call.
+    // SAFETY: the function expects this argument, which outlives the call.
     let exception = unsafe { mjitcc_guarded_call(run::<F, R>, word) };
     match call.result {
         Some(result) if exception.is_null() => Ok(result),
-        // SAFETY: it came from the unwinder just now.
+        // SAFETY: the pointer came from the unwinder just now.
         _ => Err(unsafe { take(exception) }),
     }
 }
 
-/// Ends an exception that was caught.
+/// Consumes a caught exception.
 unsafe fn take(exception: *mut Exception) -> Caught {
-    // SAFETY: the caller says that it is one.
+    // SAFETY: the caller guarantees that the pointer is valid.
     let class = unsafe { (*exception).class };
-    // Rust has the letters in the order of memory, C++ in that of the number.
+    // Rust stores the letters in memory order, C++ in the order of the number.
     if class.to_ne_bytes() == *b"MOZ\0RUST" {
-        // Only the standard library can take it apart, and that only where it catches it itself: so it is thrown once more.
-        // SAFETY: it was caught, and nobody else has it.
+        // Only the standard library can take a panic apart, and only if it catches it itself: so the panic is raised again.
+        // SAFETY: the exception was caught, and has no other owner.
         let rethrow = || unsafe { _Unwind_RaiseException(exception) };
         return Caught::Panic(match catch_unwind(AssertUnwindSafe(rethrow)) {
             Err(panic) => panic,
             Ok(_) => Box::new("it panicked"),
         });
     }
-    // The C++ library counts its exceptions, if it is there.
+    // The C++ library counts its exceptions, if it is loaded.
     let begin = class.to_be_bytes().ends_with(b"C++\0").then(|| find(c"__cxa_begin_catch")).flatten();
     match begin.zip(find(c"__cxa_end_catch")) {
-        // SAFETY: the C++ ABI has these functions, and the exception is one of C++.
+        // SAFETY: the C++ ABI defines these functions, and the exception is one of C++.
         Some((begin, end)) => unsafe {
             let begin: unsafe extern "C-unwind" fn(*mut Exception) -> *mut c_void = std::mem::transmute(begin);
             let end: unsafe extern "C-unwind" fn() = std::mem::transmute(end);
             begin(exception);
             end();
         },
-        // SAFETY: as above; it is how one language ends what another one threw.
+        // SAFETY: as above; this call is how one language deletes another's exception.
         None => unsafe { _Unwind_DeleteException(exception) },
     }
     Caught::Foreign
 }
 
-/// A function of the process.
+/// Looks up a function of the process.
 fn find(name: &CStr) -> Option<std::ptr::NonNull<c_void>> {
-    // SAFETY: a plain look-up by a C string.
+    // SAFETY: a lookup by a valid C string.
     std::ptr::NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr().cast::<c_char>()) })
 }

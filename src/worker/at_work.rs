@@ -6,7 +6,7 @@ use std::cell::Cell;
 use super::host::CodeError;
 use super::units::{Ticket, Work};
 use super::{Shared, State};
-use crate::unwind::thread_ends;
+use crate::unwind::is_thread_ending;
 
 /// A thread's life.
 pub(super) struct Life<'a> {
@@ -22,9 +22,9 @@ impl<'a> Life<'a> {
 
 impl Drop for Life<'_> {
     fn drop(&mut self) {
-        let left = self.shared.home.thread_ends();
+        let left = self.shared.home.is_thread_ending();
         let nothing_follows = left == 0 || (self.sets_up && self.shared.engine().is_none());
-        if thread_ends() && nothing_follows {
+        if is_thread_ending() && nothing_follows {
             self.shared.coordinator.with(|state| state.units.disable(&CodeError::ThreadEnded));
         }
     }
@@ -69,7 +69,7 @@ impl<'a> Busy<'a> {
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        if thread_ends() {
+        if is_thread_ending() {
             self.fails(&CodeError::ThreadEnded);
         }
         self.shared.coordinator.done();

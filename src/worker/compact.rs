@@ -8,14 +8,14 @@ use std::time::Instant;
 use mjit_cc_ctext::{self as ctext, Group, Member};
 
 use super::Shared;
-use super::engine::{Engine, Source};
 use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::Part;
 use crate::error::UnitError;
+use crate::jit::{Jit, Source};
 use crate::library::Library;
 use crate::report::Status;
-use crate::timeline::Kind;
+use crate::timeline::WorkKind;
 
 /// How many units become one translation unit. What they have in common is compiled once for all of them, but nobody can use any of it
 /// before all is compiled, and one process holds it all in memory.
@@ -70,9 +70,9 @@ impl<E: Into<UnitError>> From<E> for Stopped {
 
 impl Shared {
     /// Puts loaded units together. New ones go first all the same.
-    pub(super) fn compact(&self, engine: &Engine, parts: &[Part]) {
+    pub(super) fn compact(&self, engine: &Jit, parts: &[Part]) {
         let began = Instant::now();
-        let record = self.record(Kind::Compaction, format_args!("{} units", parts.len()), None);
+        let record = self.record(WorkKind::Compaction, format_args!("{} units", parts.len()), None);
         let id = self.coordinator.with(|state| state.units.new_id());
         let stem = engine.stem(id);
         let compacted = self.build_compacted(engine, &stem, parts);
@@ -108,7 +108,7 @@ impl Shared {
         }
     }
 
-    fn build_compacted(&self, engine: &Engine, stem: &str, parts: &[Part]) -> Result<Compacted, Stopped> {
+    fn build_compacted(&self, engine: &Jit, stem: &str, parts: &[Part]) -> Result<Compacted, Stopped> {
         let named: Vec<Named<'_>> = parts
             .iter()
             .map(|part| Named {
@@ -148,7 +148,7 @@ impl Shared {
     }
 
     /// Compiles units as one translation unit; those that cannot be merged, or all if that fails, one by one.
-    fn compile_together<'a>(&self, engine: &Engine, stem: &str, units: &'a [Named<'a>], compiled: &mut Compiled<'a>) {
+    fn compile_together<'a>(&self, engine: &Jit, stem: &str, units: &'a [Named<'a>], compiled: &mut Compiled<'a>) {
         let members: Vec<Member<'_>> = units.iter().map(Named::member).collect();
         let Group { text, units: merged, left_out, .. } = engine.merge(&members, self);
         let members: Vec<usize> = merged.iter().map(|unit| unit.index).collect();
@@ -172,7 +172,7 @@ impl Shared {
 
     fn compile_one<'a>(
         &self,
-        engine: &Engine,
+        engine: &Jit,
         stem: &str,
         source: &Source<'_>,
         members: &[usize],
@@ -200,7 +200,7 @@ impl Shared {
     }
 
     /// Units that wait do not wait for a compaction.
-    fn go_first(&self, engine: &Engine) {
+    fn go_first(&self, engine: &Jit) {
         while let Some(work) = self.coordinator.take_more(|state| state.units.next_unit()) {
             self.serve_one(engine, work);
         }

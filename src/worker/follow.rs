@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::coordinator::Held;
 use super::{Shared, State, Worker};
-use crate::at_fork::{self, Forks, HeldShare, Still};
+use crate::at_fork::{self, ForkGuard, ForkParticipant, HeldShare};
 use crate::sync::{Locked, lock};
 
 /// How long a fork waits for a worker's threads. They run for a moment at a time, but for what the host does in a callback, which may wait
@@ -42,15 +42,15 @@ struct HeldWorker<'a> {
 }
 
 type Others<'a> =
-    (Locked<'a, ()>, Locked<'a, Arc<crate::exec::ProcessExecutor>>, Locked<'a, Option<Arc<super::engine::Engine>>>);
+    (Locked<'a, ()>, Locked<'a, Arc<crate::exec::ProcessExecutor>>, Locked<'a, Option<Arc<crate::jit::Jit>>>);
 
 struct StillWorker {
     worker: HeldShare<Shared, HeldWorker<'static>>,
     shared: Arc<Shared>,
 }
 
-impl Forks for Shared {
-    fn hold(self: Arc<Self>) -> Option<Box<dyn Still>> {
+impl ForkParticipant for Shared {
+    fn hold(self: Arc<Self>) -> Option<Box<dyn ForkGuard>> {
         let process = std::process::id();
         let lost = !self.home.is_of(process) && !self.home.may_move_to(process);
         if lost || self.home.is_announced_here() || SERVES.try_with(Cell::get) == Ok(Arc::as_ptr(&self).addr()) {
@@ -67,7 +67,7 @@ impl Forks for Shared {
     }
 }
 
-impl Still for StillWorker {
+impl ForkGuard for StillWorker {
     fn inherited(&mut self) {
         let HeldWorker { held, others: (_, executor, engine) } = self.worker.guard();
         held.forget_threads();

@@ -66,7 +66,7 @@ impl Home {
     }
 
     /// Says how many are left.
-    pub(super) fn thread_ends(&self) -> usize {
+    pub(super) fn is_thread_ending(&self) -> usize {
         self.threads.fetch_sub(1, Ordering::Relaxed) - 1
     }
 }

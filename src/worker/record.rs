@@ -9,7 +9,7 @@ use super::{CodeError, Shared, WorkerEvent};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::report::Status;
-use crate::timeline::{self, Keep, Kind, Outcome, Recorder};
+use crate::timeline::{self, Keep, Outcome, Recorder, WorkKind};
 
 /// How much is kept, so that a worker that runs for weeks needs no more memory for it than one that runs for a minute: some megabytes.
 const MOST_BARS: usize = 10_000;
@@ -67,7 +67,7 @@ impl Record {
 
 impl Shared {
     /// Something begins on this thread; it ends when what this gives is dropped.
-    pub(super) fn record(&self, kind: Kind, name: impl ToString, queued: Option<Duration>) -> Recorded<'_> {
+    pub(super) fn record(&self, kind: WorkKind, name: impl ToString, queued: Option<Duration>) -> Recorded<'_> {
         let recorder = self.record.as_ref().map(|record| &record.recorder);
         if let Some(recorder) = recorder {
             recorder.begin(kind, name.to_string(), queued);

@@ -301,7 +301,7 @@ fn a_cache_stays_below_its_size() {
     assert!((4096..=20 * 1024).contains(&stats["bytes"].as_u64().unwrap()), "{stats}");
     assert_eq!(stats["dir"], project.cache.path().to_str().unwrap());
     let mut command = project.place.tool(&["compile", "b.c", "--max-size", "big"]);
-    assert!(text(&run(&mut command, 2).stderr).contains("'big' is no size"));
+    assert!(text(&run(&mut command, 2).stderr).contains("'big' is not a size"));
 }
 
 /// A compiler that is a script before gcc, and answers for itself what its processor is: `CPU`.

@@ -118,7 +118,10 @@ fn a_directory_of_another_user_is_not_swept() {
 fn refuses_cache(place: &Place, words: &str) {
     let output = soon(&mut compile(place, &["--cache", "c"]), 0);
     let said = text(&output.stderr);
-    assert!(said.contains("warning: no object cache: ") && said.contains(words) && said.contains("/c"), "{said}");
+    assert!(
+        said.contains("warning: the object cache is not used: ") && said.contains(words) && said.contains("/c"),
+        "{said}"
+    );
     assert!(
         !fs::read_dir(place.join("c/v1"))
             .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().len() == 2))
@@ -141,7 +144,7 @@ fn a_cache_that_others_may_write_to_is_refused() {
             fs::create_dir_all(place.join("c/v1/compilers")).unwrap();
             ["c", "c/v1", "c/v1/compilers"].iter().for_each(|part| set_mode(&place.join(part), 0o700));
             set_mode(&place.join(part), bits);
-            refuses_cache(&place, "may be written to by other users");
+            refuses_cache(&place, "is writable by other users");
         }
     }
 }
@@ -201,7 +204,7 @@ fn an_output_directory_whose_records_others_may_write_is_refused() {
         place.good(&["compile", "--cc", "gcc", "u.c"]);
         set_mode(&place.join("out"), 0o755);
         set_mode(&place.join("out/.mjit-cc"), bits);
-        refused(&place, "may be written to by other users");
+        refused(&place, "is writable by other users");
     }
     let place = place();
     fs::create_dir_all(place.join("victim/tmp")).unwrap();

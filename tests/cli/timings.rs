@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use mjitcc::event::Stage;
 use mjitcc::report::Status;
-use mjitcc::timeline::{Bar, Kind, Outcome, Span, Timeline, Turn};
+use mjitcc::timeline::{Bar, Outcome, Span, Timeline, Turn, WorkKind};
 use serde_json::Value;
 
 use crate::compile::{BROKEN, Place, unit};
@@ -224,7 +224,7 @@ fn of_units(count: u64) -> Timeline {
             Span { stage: Stage::Link, start: end - at(2), end },
         ];
         Bar {
-            kind: Kind::Unit,
+            kind: WorkKind::Unit,
             name: format!("units/u{number}.c"),
             outcome: Outcome::Of(Status::Built),
             note: String::new(),

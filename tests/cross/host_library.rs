@@ -44,16 +44,16 @@ fn only_an_import_library_for_the_target_will_do() {
     assert!(said.contains("the host's import library ") && said.contains("missing.a cannot be read"), "{said}");
     let said = refused(&place, &target, &program);
     assert!(
-        said.contains("host.exe is the program itself: its import library is made with it by -Wl,--out-implib"),
+        said.contains("host.exe is the program itself, not its import library: create one by linking the program with -Wl,--out-implib"),
         "{said}"
     );
     let said = refused(&place, &target, &path("host.c"));
-    assert!(said.contains("host.c is no import library"), "{said}");
+    assert!(said.contains("host.c is not an import library"), "{said}");
 
     run(Command::new(MINGW).args(["-c", "host.c", "-o", "host.o"]).current_dir(place.join("")), 0);
     run(Command::new("x86_64-w64-mingw32-ar").args(["rc", "static.a", "host.o"]).current_dir(place.join("")), 0);
     let said = refused(&place, &target, &path("static.a"));
-    assert!(said.contains("static.a imports nothing: a static library is named by --ldflag"), "{said}");
+    assert!(said.contains("static.a contains no imports: pass a static library with --ldflag"), "{said}");
 
     // Microsoft's form, for another processor.
     let clang = ["--target=aarch64-pc-windows-msvc", "-c", "arm.c", "-o", "arm.obj"];

@@ -52,8 +52,8 @@ fn damaged_objects_end_no_process_that_links_them() {
     if linking::is_child() {
         return;
     }
-    if !ObjectLinker::IS_THERE {
-        return support::skip("this build has no linker of its own");
+    if !ObjectLinker::IS_AVAILABLE {
+        return support::skip("this build has no built-in linker");
     }
     let dir = tempfile::tempdir().unwrap();
     // The short run is the same each time: what a long one finds is not for everybody's next change to fail at.
@@ -91,7 +91,7 @@ fn damaged_objects_end_no_process_that_links_them() {
 #[test]
 fn every_object_that_a_compiler_makes_is_linked_in_this_process() {
     need!("gcc");
-    if linking::is_child() || !ObjectLinker::IS_THERE {
+    if linking::is_child() || !ObjectLinker::IS_AVAILABLE {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

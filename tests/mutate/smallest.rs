@@ -61,7 +61,7 @@ fn link(dir: &Path, bytes: &[u8]) -> Result<usize, String> {
 #[test]
 fn one_field_is_enough_to_be_refused() {
     need!("gcc");
-    if linking::is_child() || !ObjectLinker::IS_THERE {
+    if linking::is_child() || !ObjectLinker::IS_AVAILABLE {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

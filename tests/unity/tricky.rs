@@ -407,7 +407,7 @@ fn what_others_define_keeps_its_name() {
     );
     let other = "extern long labs(long number);\nENTRY { return labs(-x); }";
     let reason = refused(&["extern long labs(long);\nENTRY { return labs(-x); }", other]);
-    assert_eq!(reason, Reason::DeclaredOtherwise("labs".to_owned()));
+    assert_eq!(reason, Reason::ConflictingDeclaration("labs".to_owned()));
 }
 
 #[test]
@@ -417,7 +417,7 @@ fn units_that_are_left_out() {
         ("#pragma pack(1)\nENTRY { return x; }", Reason::Pragma { line: 1 }),
         ("_Pragma(\"pack(1)\") ENTRY { return x; }", Reason::Pragma { line: 1 }),
         ("__asm__(\".globl nothing\");\nENTRY { return x; }", Reason::Asm { line: 1 }),
-        ("ENTRY { return x + __COUNTER__; }", Reason::Place { line: 1, name: "__COUNTER__".to_owned() }),
+        ("ENTRY { return x + __COUNTER__; }", Reason::SourcePosition { line: 1, name: "__COUNTER__".to_owned() }),
         ("\nint64_t old(n) int64_t n; { return n; }\nENTRY { return old(x); }", Reason::NotUnderstood { line: 2 }),
         ("static const int64_t n = 1;\n#include <stdint.h>\nENTRY { return x; }", Reason::LateInclude { line: 2 }),
         ("#line 0\nENTRY { return x; }", Reason::Directive { line: 1, name: "line".to_owned() }),

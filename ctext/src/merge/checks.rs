@@ -1,10 +1,10 @@
-//! Whether any single word of a unit forbids that the unit is merged. Knows nothing of what names will be called.
+//! Checks each token of a unit for a reason against merging. Does not know the names in the merged text.
 
 use std::collections::{HashMap, HashSet};
 
-use super::Before;
+use super::EarlierUnits;
 use super::unit::{Piece, Unit};
-use crate::lexer::{Kind, Token};
+use crate::lexer::{Token, TokenKind};
 use crate::reason::{Owner, Reason};
 use crate::scan::Usage;
 use crate::surroundings::Surroundings;
@@ -16,13 +16,13 @@ fn lossy(name: &[u8]) -> String {
 }
 
 impl Unit<'_, '_> {
-    /// Looks at every word. `owners` tells which unit defines a symbol for others, `index` which this one is.
+    /// Checks every token. `owners` maps an external symbol to the unit that defines it; `index` is this unit's number.
     pub(super) fn check(
         &self,
         index: usize,
         surroundings: &Surroundings,
         owners: &HashMap<&[u8], usize>,
-        before: &Before,
+        before: &EarlierUnits,
     ) -> Result<(), Reason> {
         self.names_are_free(surroundings)?;
         for external in &self.externals {
@@ -36,7 +36,7 @@ impl Unit<'_, '_> {
                 return Err(Reason::NameTaken { name: lossy(external), owner: Owner::Header });
             }
         }
-        // Grows from piece to piece: what stands before a declaration does not see the declaration.
+        // Grows with the pieces, because a declaration is visible only after it.
         let mut declared: HashSet<&[u8]> = HashSet::new();
         let mut seen_tags: HashSet<&[u8]> = HashSet::new();
         for piece in &self.pieces {
@@ -51,7 +51,7 @@ impl Unit<'_, '_> {
                 };
                 let line = token.line as usize;
                 match word {
-                    Word::Place => return Err(Reason::Place { line, name: lossy(&token.text) }),
+                    Word::SourcePosition => return Err(Reason::SourcePosition { line, name: lossy(&token.text) }),
                     Word::FunctionName if is_private => return Err(Reason::FunctionName { line }),
                     Word::Asm => self.assembler(at)?,
                     _ if !word.is_name() => {}
@@ -71,13 +71,13 @@ impl Unit<'_, '_> {
         Ok(())
     }
 
-    /// `#` and its like are left where an expansion went wrong.
+    /// A `#` that is left means that the expansion failed.
     fn punctuation(&self, token: &Token<'_>) -> Result<(), Reason> {
-        let is_odd = token.kind == Kind::Rest || token.is("#") || token.is("##");
+        let is_odd = token.kind == TokenKind::Rest || token.is("#") || token.is("##");
         if is_odd { Err(Reason::NotUnderstood { line: token.line as usize }) } else { Ok(()) }
     }
 
-    /// A tag that nothing at file scope declares before has the scope of its block or its parameters.
+    /// A tag without an earlier declaration at file scope has the scope of its block or its parameters.
     fn tag(&self, at: usize, piece: &Piece<'_>, surroundings: &Surroundings) -> Result<(), Reason> {
         let name = self.text.name(at);
         let is_known = surroundings.declares_tag(name) || self.privates.get(name).is_some_and(|private| private.is_tag);
@@ -95,7 +95,7 @@ impl Unit<'_, '_> {
         is_first: bool,
         surroundings: &Surroundings,
         owners: &HashMap<&[u8], usize>,
-        before: &Before,
+        before: &EarlierUnits,
         declared: &HashSet<&[u8]>,
     ) -> Result<(), Reason> {
         let (name, usage, line) = (self.text.name(at), self.usages[at], self.text.line(at));
@@ -108,7 +108,7 @@ impl Unit<'_, '_> {
             if is_unclear {
                 return Err(Reason::SeveralMeanings { line, name: lossy(name) });
             }
-            // In a merged text, an earlier unit may bring the definition.
+            // In the merged text an earlier unit may contain the definition.
             if !is_other && private.names.iter().all(|&defined| defined > at) {
                 return Err(Reason::Undeclared { line, name: lossy(name) });
             }
@@ -122,7 +122,7 @@ impl Unit<'_, '_> {
         if owners.contains_key(name) {
             return Err(Reason::OtherEntry(lossy(name)));
         }
-        // Of what the unit has a copy of, only a prototype without a function is left here: there is nothing to share.
+        // Copied definitions are excluded: only a prototype without a definition is left for them, and such a prototype shares nothing.
         if surroundings.shows_sharing(&self.text, at) && !self.copied.contains(name) {
             let why = surroundings.why_shown(name);
             return Err(Reason::HeaderState { line, name: lossy(name), why });
@@ -137,7 +137,7 @@ impl Unit<'_, '_> {
         Ok(())
     }
 
-    /// True if the name stands behind a type, as a declared name does.
+    /// True if the name follows a type, as a declared name does.
     fn is_declarator(&self, at: usize) -> bool {
         let Some(before) = at.checked_sub(1) else { return true };
         match self.text.word(before) {
@@ -147,40 +147,40 @@ impl Unit<'_, '_> {
         }
     }
 
-    /// Assembler may speak of symbols under names that they will not have, or define some.
+    /// Refuses assembler code that may use symbols under names that change, or may define symbols.
     fn assembler(&self, at: usize) -> Result<(), Reason> {
         let reason = || Reason::Asm { line: self.text.line(at) };
         let open = (at + 1..self.text.tokens.len()).find(|&at| self.text.is(at, "(")).ok_or_else(reason)?;
         let close = self.text.close(open).ok_or_else(reason)?;
         let mut template: Vec<u8> = Vec::new();
-        for at in (open..close).filter(|&at| self.text.tokens[at].kind == Kind::Text) {
+        for at in (open..close).filter(|&at| self.text.tokens[at].kind == TokenKind::Text) {
             let token = &self.text.tokens[at];
             if !token.text.starts_with(b"\"") {
                 return Err(reason());
             }
-            // Neighbors are one string, and may be one word.
-            if self.text.tokens[at - 1].kind != Kind::Text {
+            // Adjacent strings are concatenated, and could form one name.
+            if self.text.tokens[at - 1].kind != TokenKind::Text {
                 template.push(b'\n');
             }
             template.extend_from_slice(&token.text[1..token.text.len() - 1]);
         }
-        // What a string may hide, but for the usual line feeds and tabs.
+        // Escapes other than line feeds and tabs could hide a name.
         let escapes = template.windows(2).any(|two| two[0] == b'\\' && !matches!(two[1], b'n' | b't' | b'\\' | b'"'));
         let plain: Vec<u8> = String::from_utf8_lossy(&template).replace("\\n", "\n").replace("\\t", " ").into_bytes();
         let mut words = plain.split(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'$' | b'.'));
         let speaks = words.any(|word| {
             self.privates.contains_key(word) || word.strip_prefix(b".").is_some_and(|rest| !rest.is_empty())
         });
-        // A label, though not of assembler's own numbered kind.
+        // A label, except the assembler's numbered local labels.
         let labels = plain.windows(2).any(|two| two[1] == b':' && (two[0].is_ascii_alphabetic() || two[0] == b'_'));
         if speaks || labels || escapes { Err(reason()) } else { Ok(()) }
     }
 
-    /// True if each use of a private name could not tell its address from another's.
+    /// True if no use of a private name can distinguish its address from another's.
     pub(super) fn is_used_plainly(&self, name: &[u8], uses: &[usize]) -> bool {
         let private = &self.privates[name];
         let Some(local) = private.local else { return true };
-        // What nothing uses, compilers warn of.
+        // Compilers warn about unused private names.
         let is_used = uses.iter().any(|at| !private.pieces.iter().any(|&piece| self.pieces[piece].tokens.contains(at)));
         is_used
             && matches!(local, Local::Function | Local::Scalar | Local::Array)
@@ -188,7 +188,7 @@ impl Unit<'_, '_> {
     }
 }
 
-/// Names that compilers declare by themselves.
+/// True for names that compilers declare implicitly.
 fn is_compilers(name: &[u8]) -> bool {
     ["__builtin_", "__sync_", "__atomic_", "__c11_"].iter().any(|prefix| name.starts_with(prefix.as_bytes()))
 }

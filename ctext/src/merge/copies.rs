@@ -1,5 +1,5 @@
-//! Copies of the header's static functions and variables for units that could tell that another unit uses the same: alone, each unit has
-//! its own. A copy stands before the unit's text and is the unit's from then on.
+//! Copies of the header's static functions and variables, for units that could detect that another unit uses the same definition: compiled
+//! alone, each unit has its own. A copy precedes the unit's text and belongs to the unit.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,17 +9,18 @@ use crate::reason::Reason;
 use crate::scan::Text;
 use crate::surroundings::Surroundings;
 
-/// A unit's tokens, behind the copies that the unit needs.
+/// A unit's tokens, after the copies that the unit needs.
 pub(super) struct WithCopies<'t> {
     pub(super) tokens: Vec<Token<'t>>,
-    /// The files of the unit's `#line` directives.
+    /// The file names in the unit's `#line` directives.
     pub(super) files: Vec<Vec<u8>>,
-    /// The names of the header's that are copied.
+    /// The header's names that are copied.
     pub(super) copied: HashSet<Box<[u8]>>,
 }
 
-/// Finds what a unit must have of its own, and puts copies before its tokens. What cannot be copied is refused when the words of the unit
-/// are looked at.
+/// Finds the definitions that a unit must own, and puts copies before its tokens. A definition that cannot be copied is
+/// refused later, by the
+/// check of the unit's tokens.
 pub(super) fn with_copies<'t>(
     unit: Preprocessed<'t>,
     surroundings: &'t Surroundings,
@@ -48,7 +49,7 @@ pub(super) fn with_copies<'t>(
     Ok(WithCopies { tokens: all, files, copied })
 }
 
-/// The items that some code must have of its own.
+/// Returns the items that the code must own.
 fn needs(tokens: &[Token<'_>], surroundings: &Surroundings) -> Result<Vec<usize>, Reason> {
     let text = Text::new(tokens)?;
     let is_member = |at: usize| at.checked_sub(1).is_some_and(|before| text.is(before, ".") || text.is(before, "->"));

@@ -1,38 +1,39 @@
-//! What becomes of one unit in a merged text: what its names will be called, and which pieces an earlier unit has already.
+//! The plan for one unit in a merged text: the new names of its private names, and the pieces that an earlier unit already contains.
 
 use std::collections::HashMap;
 
-use super::Before;
+use super::EarlierUnits;
 use super::unit::Unit;
 use crate::identity::{Fields, Identity};
 use crate::reason::Reason;
 use crate::surroundings::Surroundings;
 
-/// What is to be written of a unit.
-pub(super) struct Plan<'s> {
-    /// The unit's private names, and what each will be called.
+/// The parts of a unit to write.
+pub(super) struct UnitPlan<'s> {
+    /// The unit's private names and their new names.
     pub(super) names: HashMap<&'s [u8], String>,
-    /// For each piece, false where an earlier unit has the piece.
+    /// For each piece, false if an earlier unit contains the same piece.
     pub(super) is_written: Vec<bool>,
-    /// The shared definitions that the unit brings.
+    /// The shareable definitions that the unit writes.
     pub(super) shared: Vec<Identity>,
-    /// How many bytes are left to earlier units.
+    /// The size in bytes of the omitted pieces.
     pub(super) saved: usize,
-    /// How the unit declares what others define.
+    /// The unit's declarations of names that other units define.
     pub(super) declared: Vec<(Vec<u8>, Identity)>,
 }
 
-/// Checks a unit against what stands around it. `index` is the unit's number in `owners`, which tells who defines a symbol for others.
+/// Checks a unit against the header and the earlier units. `index` is the unit's number in `owners`, which maps an external symbol to the
+/// unit that defines it.
 pub(super) fn plan<'s>(
     unit: &Unit<'s, '_>,
     index: usize,
     surroundings: &Surroundings,
     owners: &HashMap<&[u8], usize>,
-    before: &Before,
-) -> Result<Plan<'s>, Reason> {
+    before: &EarlierUnits,
+) -> Result<UnitPlan<'s>, Reason> {
     unit.check(index, surroundings, owners, before)?;
     let sharing = unit.sharing();
-    // All pieces of a name are in one set, so that the first one's identity is the name's.
+    // All pieces of a name are in one set, so that the first piece's identity is the name's identity.
     let hash_of = |name: &[u8]| -> Identity {
         sharing.identities[unit.privates[name].pieces[0]].unwrap_or_else(|| {
             let mut hash = Fields::new(b"own");
@@ -54,11 +55,11 @@ pub(super) fn plan<'s>(
             let is_same = match before.declared.get(*name) {
                 _ if surroundings.declares(name) => surroundings.has_declaration(name, hash),
                 Some(other) => *other == identity,
-                // Two declarations in one unit count as one only if the two are the same.
+                // Two declarations in one unit must be identical.
                 None => declared.iter().all(|(other, hash): &(Vec<u8>, Identity)| other != name || *hash == identity),
             };
             if !is_same {
-                return Err(Reason::DeclaredOtherwise(String::from_utf8_lossy(name).into_owned()));
+                return Err(Reason::ConflictingDeclaration(String::from_utf8_lossy(name).into_owned()));
             }
             declared.push((name.to_vec(), identity));
         }
@@ -68,7 +69,7 @@ pub(super) fn plan<'s>(
         (name, format!("{}__{}", String::from_utf8_lossy(name), &hash[..20]))
     };
     let names = unit.privates.keys().map(|&key| name(key)).collect();
-    let mut plan = Plan { names, is_written: Vec::new(), shared: Vec::new(), saved: 0, declared };
+    let mut plan = UnitPlan { names, is_written: Vec::new(), shared: Vec::new(), saved: 0, declared };
     for (piece, identity) in unit.pieces.iter().zip(&sharing.identities) {
         let is_there = identity.is_some_and(|identity| before.shared.contains(&identity));
         plan.is_written.push(!is_there);

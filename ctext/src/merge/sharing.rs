@@ -1,4 +1,4 @@
-//! Which pieces of a unit may be those of another: hashes of a piece with all that it depends on.
+//! Decides which pieces of a unit another unit may share: hashes of a piece with everything that the piece depends on.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,11 +6,11 @@ use super::unit::Unit;
 use crate::identity::{Fields, Identity};
 use crate::scc::components;
 
-/// What each piece of a unit depends on.
+/// The dependencies of each piece of a unit.
 pub(super) struct Sharing<'s> {
     /// The private names that each piece mentions.
     pub(super) mentions: Vec<BTreeSet<&'s [u8]>>,
-    /// The identity of each piece; none where the piece is the unit's alone.
+    /// The identity of each piece; `None` if the piece cannot be shared.
     pub(super) identities: Vec<Option<Identity>>,
 }
 
@@ -45,7 +45,7 @@ impl<'s> Unit<'s, '_> {
                 piece.may_be_shared && !piece.privates.is_empty() && piece.privates.iter().all(plain)
             })
             .collect();
-        // Pieces that define or declare one name belong together.
+        // Pieces that define or declare the same name belong together.
         let edges: Vec<Vec<usize>> = mentions
             .iter()
             .zip(&self.pieces)
@@ -72,7 +72,7 @@ impl<'s> Unit<'s, '_> {
                         None => is_whole = false,
                     }
                 }
-                // How the unit declares what others define.
+                // The unit's declarations of names that other units define.
                 for (name, hash_of) in foreign[index].iter().filter_map(|name| declared.get_key_value(name)) {
                     hash.field(name);
                     hash.field(*hash_of);

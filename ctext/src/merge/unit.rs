@@ -1,4 +1,4 @@
-//! One unit's file scope: its pieces, what each defines and declares. Knows nothing of other units.
+//! One unit's file scope: its pieces, with the names that each piece defines and declares. Knows nothing of other units.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -10,33 +10,33 @@ use crate::surroundings::{Surroundings, declaration_hash};
 use crate::uses::Local;
 use crate::words::{AttributeKind, Word, attribute};
 
-/// A declaration or a function of the file scope.
+/// A declaration or a function definition at file scope.
 #[derive(Debug, Default)]
 pub(super) struct Piece<'s> {
     pub(super) tokens: Range<usize>,
-    /// Names that the piece defines or declares for the unit alone.
+    /// Private names that the piece defines or declares.
     pub(super) privates: Vec<&'s [u8]>,
-    /// Names that others define, and a hash of how the piece declares each.
+    /// Names that other units define, and a hash of the piece's declaration of each.
     pub(super) declares: Vec<(&'s [u8], [u8; 32])>,
-    /// False if the piece must not be shared with other units, whatever its uses.
+    /// False if the piece cannot be shared with other units, independent of its uses.
     pub(super) may_be_shared: bool,
 }
 
-/// A name that the unit defines for itself.
+/// A name that is private to the unit.
 #[derive(Debug, Default)]
 pub(super) struct Private {
     /// The pieces that define or declare the name.
     pub(super) pieces: Vec<usize>,
     pub(super) is_ordinary: bool,
     pub(super) is_tag: bool,
-    /// What the name's address could be told from; none for a type.
+    /// The kind of object whose address could be compared; `None` for a type.
     pub(super) local: Option<Local>,
     /// The tokens that define or declare the name.
     pub(super) names: Vec<usize>,
 }
 
 impl Private {
-    /// True if a use means this name.
+    /// True if a use refers to this name.
     pub(super) fn is_meant(&self, usage: Usage) -> bool {
         match usage {
             Usage::Ordinary => self.is_ordinary,
@@ -46,20 +46,20 @@ impl Private {
     }
 }
 
-/// What is found out about a unit by itself.
+/// The result of analysing one unit.
 pub(super) struct Unit<'s, 't> {
     pub(super) text: Text<'s, 't>,
     pub(super) usages: Vec<Usage>,
     pub(super) pieces: Vec<Piece<'s>>,
     pub(super) privates: HashMap<&'s [u8], Private>,
-    /// The symbols that the unit defines for others.
+    /// The external symbols that the unit defines.
     pub(super) externals: Vec<&'s [u8]>,
-    /// Names of the header's that the unit has copies of.
+    /// The header's names that the unit has copies of.
     pub(super) copied: &'s HashSet<Box<[u8]>>,
 }
 
 impl<'s, 't> Unit<'s, 't> {
-    /// `copied` are names of the header's that the tokens define anew.
+    /// Analyses a unit. `copied` are the header's names that the tokens define again.
     pub(super) fn scan(
         tokens: &'s [Token<'t>],
         copied: &'s HashSet<Box<[u8]>>,
@@ -122,10 +122,10 @@ impl<'s, 't> Unit<'s, 't> {
         Ok(unit)
     }
 
-    /// Checks that the unit defines the symbols that are asked for, and no others.
+    /// Checks that the unit defines exactly the requested external symbols.
     pub(super) fn has_entries(self, entries: Option<&[String]>) -> Result<Self, Reason> {
         let Some(entries) = entries else {
-            // A unit without any symbol has nothing that anything could call; the compiler alone is to say so.
+            // A unit without external symbols has no function to call; it is compiled alone.
             return if self.externals.is_empty() { Err(Reason::NoEntry(String::new())) } else { Ok(self) };
         };
         if let Some(entry) = entries.iter().find(|entry| !self.externals.contains(&entry.as_bytes())) {
@@ -142,7 +142,7 @@ impl<'s, 't> Unit<'s, 't> {
         self.privates.entry(name).or_default()
     }
 
-    /// Finds the names that an item defines.
+    /// Records the names that an item defines.
     fn define(&mut self, item: &Item, tokens: &'s [Token<'t>]) -> Result<(), Reason> {
         let line = self.text.line(item.tokens.start);
         for &at in &item.attributes {
@@ -207,7 +207,7 @@ impl<'s, 't> Unit<'s, 't> {
         Ok(())
     }
 
-    /// Makes a piece of an item, now that all names are known.
+    /// Makes a piece of an item, after all names are recorded.
     fn piece(&mut self, item: &Item, tokens: &'s [Token<'t>]) -> Result<(), Reason> {
         let mut piece =
             Piece { tokens: item.tokens.clone(), may_be_shared: !item.tokens.is_empty(), ..Piece::default() };
@@ -215,9 +215,9 @@ impl<'s, 't> Unit<'s, 't> {
             let Some(at) = declarator.name else { continue };
             let name: &'s [u8] = &tokens[at].text;
             if let Some(private) = self.privates.get_mut(name).filter(|private| private.is_ordinary) {
-                // `extern` of a name that the unit has for itself: which of the two is meant, the compiler is to say.
+                // `extern` for a private name of the unit: only the compiler can decide which definition is meant.
                 if item.is_extern && !item.is_static {
-                    return Err(Reason::DeclaredOtherwise(String::from_utf8_lossy(name).into_owned()));
+                    return Err(Reason::ConflictingDeclaration(String::from_utf8_lossy(name).into_owned()));
                 }
                 private.names.push(at);
                 piece.privates.push(name);
@@ -235,16 +235,16 @@ impl<'s, 't> Unit<'s, 't> {
             piece.may_be_shared &= body.clone().all(|at| !self.keeps_body_apart(at));
         }
         for initializer in item.declarators.iter().filter_map(|declarator| declarator.initializer.clone()) {
-            // A compound literal is a variable.
+            // A compound literal is an object with an address.
             piece.may_be_shared &= initializer.clone().all(|at| !(self.text.is(at, ")") && self.text.is(at + 1, "{")));
         }
-        // The name of the file differs from unit to unit.
+        // The file name differs between units.
         piece.may_be_shared &= !item.tokens.clone().any(|at| tokens[at].is_word("__FILE__"));
         self.pieces.push(piece);
         Ok(())
     }
 
-    /// True for a word of a body that gives the function state or an address of its own.
+    /// True for a token of a body that gives the function state or a unique address.
     fn keeps_body_apart(&self, at: usize) -> bool {
         match self.text.word(at) {
             Some(Word::Static | Word::Extern | Word::ThreadLocal | Word::Asm | Word::FunctionName) => true,
@@ -253,7 +253,7 @@ impl<'s, 't> Unit<'s, 't> {
                 // The address of a label.
                 let operand = at.checked_sub(1).is_some_and(|before| {
                     self.text.is_name(before)
-                        || self.text.tokens[before].kind != crate::lexer::Kind::Punct
+                        || self.text.tokens[before].kind != crate::lexer::TokenKind::Punct
                             && self.text.word(before).is_none()
                         || self.text.is(before, ")")
                         || self.text.is(before, "]")
@@ -263,7 +263,7 @@ impl<'s, 't> Unit<'s, 't> {
         }
     }
 
-    /// Says of each name which pieces define or declare the name.
+    /// Records for each name the pieces that define or declare the name.
     fn pieces_of_names(&mut self) {
         for private in self.privates.values_mut() {
             for &at in &private.names {
@@ -283,7 +283,7 @@ impl<'s, 't> Unit<'s, 't> {
         self.pieces.iter_mut().for_each(|piece| piece.privates.sort_unstable());
     }
 
-    /// Says no to private names that belong to others already.
+    /// Fails if a private name is already used by the header or the compiler.
     pub(super) fn names_are_free(&self, surroundings: &Surroundings) -> Result<(), Reason> {
         let mut names: Vec<&&[u8]> = self.privates.keys().collect();
         names.sort_unstable();

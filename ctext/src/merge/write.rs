@@ -1,16 +1,16 @@
-//! Writes a unit without its macros and with its names changed. Each token keeps its line, and its column where there is room.
+//! Writes a unit without macros and with new names. Each token keeps its line, and its column if there is room.
 
 use std::collections::HashSet;
 
-use super::plan::Plan;
+use super::plan::UnitPlan;
 use super::unit::Unit;
-use crate::lexer::{Kind, Token};
+use crate::lexer::{Token, TokenKind};
 use crate::surroundings::Surroundings;
 
-/// More empty lines than this become a line directive.
+/// A longer run of empty lines becomes a line directive.
 const MOST_EMPTY_LINES: u32 = 16;
 
-pub(super) fn write(out: &mut Vec<u8>, files: &Files<'_>, unit: &Unit<'_, '_>, plan: &Plan<'_>) {
+pub(super) fn write(out: &mut Vec<u8>, files: &Files<'_>, unit: &Unit<'_, '_>, plan: &UnitPlan<'_>) {
     let mut writer = Writer { out, files, file: 0, line: 0, start: 0, last: None };
     let mut pieces = unit.pieces.iter().zip(&plan.is_written).peekable();
     for (at, token) in unit.text.tokens.iter().enumerate() {
@@ -23,28 +23,29 @@ pub(super) fn write(out: &mut Vec<u8>, files: &Files<'_>, unit: &Unit<'_, '_>, p
             continue;
         }
         let renamed = plan.names.get(&*token.text).filter(|_| {
-            token.kind == Kind::Word && unit.privates.get(&*token.text).is_some_and(|own| own.is_meant(unit.usages[at]))
+            token.kind == TokenKind::Word
+                && unit.privates.get(&*token.text).is_some_and(|own| own.is_meant(unit.usages[at]))
         });
         writer.token(token, renamed.map_or(&token.text, |name| name.as_bytes()));
     }
     writer.out.push(b'\n');
 }
 
-/// Undefines the header's macros that a unit's tokens would be taken for: the tokens are expanded, and are not to be expanded again.
+/// Undefines the header's macros that a unit's tokens would invoke: the tokens are already expanded.
 pub(super) fn undefine(
     out: &mut Vec<u8>,
     unit: &Unit<'_, '_>,
     surroundings: &Surroundings,
     undefined: &mut HashSet<Vec<u8>>,
 ) {
-    for token in unit.text.tokens.iter().filter(|token| token.kind == Kind::Word) {
+    for token in unit.text.tokens.iter().filter(|token| token.kind == TokenKind::Word) {
         if surroundings.macros.has(&token.text) && undefined.insert(token.text.to_vec()) {
             out.extend_from_slice(&[b"#undef ", &*token.text, b"\n"].concat());
         }
     }
 }
 
-/// What the files are called that a unit's lines are of.
+/// The file names of a unit's lines.
 pub(super) struct Files<'f> {
     unit: Vec<u8>,
     others: &'f [Vec<u8>],
@@ -55,7 +56,7 @@ impl<'f> Files<'f> {
         Self { unit: format!("\"{}\"", mjit_cc_platforms::quote::c_string(unit)).into_bytes(), others }
     }
 
-    /// The line that makes a compiler take the next line for this one.
+    /// Returns the directive that gives the next line this number and file.
     pub(super) fn directive(&self, line: u32, file: u16) -> Vec<u8> {
         let name = usize::from(file).checked_sub(1).and_then(|at| self.others.get(at)).unwrap_or(&self.unit);
         [b"#line ", line.to_string().as_bytes(), b" ", name, b"\n"].concat()
@@ -68,7 +69,7 @@ struct Writer<'w> {
     file: u16,
     /// 0 before the first token.
     line: u32,
-    /// Where the present line begins.
+    /// The offset of the current line.
     start: usize,
     last: Option<u8>,
 }
@@ -106,7 +107,7 @@ impl Writer<'_> {
     }
 }
 
-/// True if two tokens without white space between them could be read as others.
+/// True if two tokens without white space between them could be read as other tokens.
 fn may_join(last: u8, text: &[u8]) -> bool {
     let Some(&first) = text.first() else { return false };
     let is_word =

@@ -1,30 +1,30 @@
-//! Declarations inside of functions that speak of things outside: `extern` variables, prototypes, nested functions.
+//! Declarations inside functions that refer to outside definitions: `extern` variables, prototypes, nested functions.
 
 use std::ops::Range;
 
 use super::Text;
 use super::declaration::{Scope, Types};
-use crate::lexer::Kind;
+use crate::lexer::TokenKind;
 use crate::words::Word;
 
-/// What the blocks of a function declare.
+/// The result of searching a function's blocks for declarations.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BlockDeclarations {
-    /// Nothing that others define.
+    /// No declaration of an external name.
     Local,
-    /// Something that others may define, at this token.
+    /// A declaration that may be of an external name, at this token.
     External(usize),
-    /// What this token begins is not understood.
+    /// Text that is not understood, at this token.
     Unclear(usize),
 }
 
-/// Looks for declarations of external functions and variables in a function's body.
+/// Searches a function's body for declarations of external functions and variables.
 pub(crate) fn block_declarations(text: &Text<'_, '_>, body: Range<usize>, types: Types<'_>) -> BlockDeclarations {
-    // Of a name that is a type at file scope and something else here, `name (x);` is a call.
+    // For a name that is a type at file scope and something else in the block, `name (x);` is a call.
     for at in body.clone() {
         match text.word(at) {
             Some(Word::Extern) => return BlockDeclarations::External(at),
-            // `__extension__` may also stand before an expression or an assertion.
+            // `__extension__` may also precede an expression or an assertion.
             Some(Word::Specifier) if begins_statement(text, at) && !declares(text, at + 1, types) => {}
             Some(word) if begins_statement(text, at) => {
                 let begins = match word {
@@ -63,7 +63,7 @@ pub(crate) fn block_declarations(text: &Text<'_, '_>, body: Range<usize>, types:
     BlockDeclarations::Local
 }
 
-/// True if a word that begins a declaration stands here.
+/// True if the token begins a declaration.
 fn declares(text: &Text<'_, '_>, at: usize, types: Types<'_>) -> bool {
     match text.word(at) {
         Some(Word::Name) => types(text.name(at)).is_some(),
@@ -72,11 +72,11 @@ fn declares(text: &Text<'_, '_>, at: usize, types: Types<'_>) -> bool {
     }
 }
 
-/// True behind `;`, a brace, a label, or the parentheses of `if` and its like.
+/// True after `;`, a brace, a label, or the parentheses of `if` and similar statements.
 fn begins_statement(text: &Text<'_, '_>, at: usize) -> bool {
     let Some(before) = at.checked_sub(1) else { return false };
     match &*text.tokens[before].text {
-        _ if text.tokens[before].kind != Kind::Punct => false,
+        _ if text.tokens[before].kind != TokenKind::Punct => false,
         b";" | b"}" => true,
         b"{" => !is_initializer(text, before),
         b":" => !is_conditional_or_designator(text, before),
@@ -85,7 +85,7 @@ fn begins_statement(text: &Text<'_, '_>, at: usize) -> bool {
     }
 }
 
-/// True for the `:` of `a ? b : c` and of a bit-field: what follows is an expression. A label's `:` stands behind a name alone.
+/// True for the `:` of `a ? b : c` and of a bit-field, which precedes an expression. A label's `:` follows a single name.
 fn is_conditional_or_designator(text: &Text<'_, '_>, colon: usize) -> bool {
     let mut at = colon;
     while let Some(before) = at.checked_sub(1) {
@@ -100,16 +100,16 @@ fn is_conditional_or_designator(text: &Text<'_, '_>, colon: usize) -> bool {
     false
 }
 
-/// True for the `)` of `if (…)`, `for (…)`, `while (…)`, `switch (…)`: what follows is a statement.
+/// True for the `)` of `if (…)`, `for (…)`, `while (…)`, `switch (…)`, which precedes a statement.
 fn is_condition(text: &Text<'_, '_>, close: usize) -> bool {
     let keyword = text.open(close).and_then(|open| open.checked_sub(1));
     keyword.is_some_and(|at| text.word(at).is_some() && matches!(text.name(at), b"if" | b"for" | b"while" | b"switch"))
 }
 
-/// True for a brace that opens an initializer, an enum or a compound literal and no block.
+/// True for a brace that opens an initializer, an enum or a compound literal, and not a block.
 fn is_initializer(text: &Text<'_, '_>, open: usize) -> bool {
     let mut at = open;
-    // Braces within an initializer's braces.
+    // Nested initializers.
     while let Some(before) = at.checked_sub(1) {
         if !text.is(before, "{") {
             return ["=", ",", "]"].iter().any(|token| text.is(before, token));
@@ -119,7 +119,7 @@ fn is_initializer(text: &Text<'_, '_>, open: usize) -> bool {
     false
 }
 
-/// True if a type's name at a statement's beginning is used as a value here, as a local variable of the name would be.
+/// True if a type's name at the beginning of a statement is used as a value, as for a local variable of the same name.
 fn is_value(text: &Text<'_, '_>, at: usize) -> bool {
     ["=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "++", "--", "->", ".", "[", ";", ","]
         .iter()

@@ -1,11 +1,12 @@
-//! A whole declaration: specifiers, declarators, initializers, a function's body. Knows nothing of what a declaration means to others.
+//! Parses a whole declaration: specifiers, declarators, initializers, a function's body. Does not know what a declaration means for
+//! other units.
 
 use std::ops::Range;
 
 use super::{Declarator, Text};
 use crate::words::Word;
 
-/// A declaration or a function of the file scope, by its tokens.
+/// A declaration or a function definition at file scope, as token ranges.
 #[derive(Debug, Default)]
 pub(crate) struct Item {
     pub(crate) tokens: Range<usize>,
@@ -16,24 +17,24 @@ pub(crate) struct Item {
     pub(crate) is_const: bool,
     pub(crate) is_volatile: bool,
     pub(crate) is_thread_local: bool,
-    /// True if the specifiers name a function's type.
+    /// True if the specifiers name a function type.
     pub(crate) is_function_type: bool,
     /// True if the type is one of the language's arithmetic types.
     pub(crate) is_arithmetic: bool,
-    /// The specifiers and what else stands before the first declarator.
+    /// The specifiers, and everything else before the first declarator.
     pub(crate) specifiers: Range<usize>,
     pub(crate) declarators: Vec<Declarator>,
-    /// A function's braces and what is between them.
+    /// A function's braces and their content.
     pub(crate) body: Option<Range<usize>>,
     /// The names of attributes, without their arguments.
     pub(crate) attributes: Vec<usize>,
 }
 
 impl Item {
-    /// The names that a typedef defines, and what each stands for.
+    /// Returns the names that a typedef defines, with the kind of each type.
     pub(crate) fn type_names(&self) -> impl Iterator<Item = (usize, TypeName)> {
         self.declarators.iter().filter_map(|declarator| {
-            // A volatile type, or one that an attribute changes, is not as plain as its words.
+            // A volatile type, or a type with an attribute, does not count as plain.
             let is_plain = declarator.const_pointer.is_none() && declarator.dimensions == 0;
             let is_arithmetic = self.is_arithmetic && is_plain && !self.is_volatile && self.attributes.is_empty();
             let kind = match declarator.is_function {
@@ -50,16 +51,16 @@ impl Item {
 #[derive(Debug)]
 pub(crate) struct Aggregate {
     pub(crate) tag: Option<usize>,
-    /// What is between the braces, if there are some.
+    /// The content of the braces, if any.
     pub(crate) body: Option<Range<usize>>,
     pub(crate) is_enum: bool,
 }
 
-/// The declaration cannot be understood; where.
+/// The index of the token at which a declaration is not understood.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ParseError(pub(crate) usize);
 
-/// Where a declaration stands.
+/// The scope of a declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     File,
@@ -67,21 +68,21 @@ pub(crate) enum Scope {
     Block,
 }
 
-/// What a typedef name stands for.
+/// The kind of type that a typedef name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TypeName {
-    /// A function's type: `type name;` declares a function.
+    /// A function type: `type name;` declares a function.
     Function,
     /// One of the language's arithmetic types.
     Arithmetic,
     Other,
 }
 
-/// Tells typedef names from others.
+/// Looks up typedef names.
 pub(crate) type Types<'f> = &'f dyn Fn(&[u8]) -> Option<TypeName>;
 
 impl Text<'_, '_> {
-    /// The declaration that begins here.
+    /// Parses the declaration that begins here.
     pub(crate) fn item(&self, start: usize, scope: Scope, types: Types<'_>) -> Result<Item, ParseError> {
         let mut item = Item::default();
         let mut at = self.specifiers(start, &mut item, types)?;
@@ -126,7 +127,7 @@ impl Text<'_, '_> {
         }
     }
 
-    /// Reads specifiers. Returns the place of the first declarator.
+    /// Parses specifiers. Returns the index of the first declarator.
     fn specifiers(&self, start: usize, item: &mut Item, types: Types<'_>) -> Result<usize, ParseError> {
         let mut at = start;
         let mut has_type = false;
@@ -151,7 +152,7 @@ impl Text<'_, '_> {
                 Word::Type => {
                     item.is_arithmetic = !has_type || item.is_arithmetic;
                     has_type = true;
-                    // `__auto_type` may be anything.
+                    // `__auto_type` may be any type.
                     item.is_arithmetic &= self.name(at) != b"__auto_type" && self.name(at) != b"__builtin_va_list";
                 }
                 Word::Attribute => {
@@ -190,7 +191,7 @@ impl Text<'_, '_> {
         }
     }
 
-    /// The struct, union or enum whose keyword stands here, and what stands behind it.
+    /// Parses the struct, union or enum whose keyword is here. Returns the aggregate and the index after it.
     pub(crate) fn aggregate(&self, at: usize, attributes: &mut Vec<usize>) -> Result<(Aggregate, usize), ParseError> {
         let is_enum = self.word(at) == Some(Word::Enum);
         let mut at = self.attributes(at + 1, attributes)?;
@@ -204,13 +205,13 @@ impl Text<'_, '_> {
             body = Some(at + 1..end - 1);
             at = self.attributes(end, attributes)?;
         } else if tag.is_none() || (is_enum && self.is(at, ":")) {
-            // `enum name : type {` is C23's.
+            // `enum name : type {` belongs to C23.
             return Err(ParseError(at));
         }
         Ok((Aggregate { tag, body, is_enum }, at))
     }
 
-    /// Past an initializer or a width.
+    /// Returns the index after an initializer or a width.
     fn expression(&self, mut at: usize) -> usize {
         while at < self.tokens.len() && !self.is(at, ",") && !self.is(at, ";") {
             at = self.past(at);
@@ -218,7 +219,7 @@ impl Text<'_, '_> {
         at
     }
 
-    /// The names of an enum's constants.
+    /// Returns the names of an enum's constants.
     pub(crate) fn enumerators(&self, body: Range<usize>) -> Result<Vec<usize>, ParseError> {
         let mut names = Vec::new();
         let mut at = body.start;
@@ -235,7 +236,7 @@ impl Text<'_, '_> {
         Ok(names)
     }
 
-    /// Past the attributes that stand here.
+    /// Returns the index after the attributes here.
     pub(crate) fn attributes(&self, mut at: usize, found: &mut Vec<usize>) -> Result<usize, ParseError> {
         while self.word(at) == Some(Word::Attribute) || self.is_bracket_attribute(at) {
             at = self.attribute(at, found)?;
@@ -243,12 +244,12 @@ impl Text<'_, '_> {
         Ok(at)
     }
 
-    /// True for `[[…]]`, of C23.
+    /// True for C23's `[[…]]`.
     pub(crate) fn is_bracket_attribute(&self, at: usize) -> bool {
         self.is(at, "[") && self.is(at + 1, "[")
     }
 
-    /// Past one `__attribute__((…))`, `[[…]]`, `__declspec(…)` or `_Alignas(…)`.
+    /// Returns the index after one `__attribute__((…))`, `[[…]]`, `__declspec(…)` or `_Alignas(…)`.
     pub(crate) fn attribute(&self, at: usize, found: &mut Vec<usize>) -> Result<usize, ParseError> {
         let open = if self.is(at, "[") { at } else { at + 1 };
         let close = self.close(open).ok_or(ParseError(at))?;
@@ -262,8 +263,8 @@ impl Text<'_, '_> {
                 inside += 1;
                 continue;
             }
-            // `gnu::` says whose attribute follows.
-            if self.tokens[inside].kind == crate::lexer::Kind::Word && !self.is(inside + 1, "::") {
+            // `gnu::` is the namespace of the attribute that follows.
+            if self.tokens[inside].kind == crate::lexer::TokenKind::Word && !self.is(inside + 1, "::") {
                 found.push(inside);
             }
             inside = self.past(inside);

@@ -1,4 +1,4 @@
-//! One declared name with what belongs to it: `*name[3]`, `(*name)(int)`, and the attributes behind it.
+//! Parses one declarator: `*name[3]`, `(*name)(int)`, with the attributes after it.
 
 use std::ops::Range;
 
@@ -6,23 +6,23 @@ use super::Text;
 use super::declaration::ParseError;
 use crate::words::Word;
 
-/// How deeply declarators may nest: here a stack has to bear the depth.
+/// The nesting limit of declarators, which bounds the parser's stack.
 const DEEPEST: usize = 64;
 
 /// A declared name.
 #[derive(Debug)]
 pub(crate) struct Declarator {
-    /// None for an unnamed bit-field.
+    /// `None` for an unnamed bit-field.
     pub(crate) name: Option<usize>,
-    /// All tokens of the declarator, with its initializer.
+    /// All tokens of the declarator, including its initializer.
     pub(crate) part: Range<usize>,
     pub(crate) is_function: bool,
-    /// How many brackets follow the name.
+    /// The number of array brackets after the name.
     pub(crate) dimensions: usize,
-    /// For a pointer, true if the pointer itself is constant; none for something else.
+    /// For a pointer, true if the pointer itself is constant; `None` for other types.
     pub(crate) const_pointer: Option<bool>,
     pub(crate) initializer: Option<Range<usize>>,
-    /// True if an `asm` label gives another symbol name.
+    /// True if an `asm` label sets another symbol name.
     pub(crate) has_label: bool,
 }
 
@@ -100,7 +100,7 @@ impl Text<'_, '_> {
         Ok(found)
     }
 
-    /// Past a label and attributes behind a declarator.
+    /// Returns the index after a label and attributes that follow a declarator.
     pub(crate) fn behind_declarator(
         &self,
         declarator: &mut Declarator,

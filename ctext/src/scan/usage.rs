@@ -1,24 +1,24 @@
-//! How each word is used: as a name of the file scope, a tag, a member. What cannot be told is said to be unclear.
+//! Classifies each identifier's use: as a name at file scope, a tag, a member. Uncertain uses are `Unclear`.
 
 use super::Text;
 use super::declaration::{Scope, Types};
 use crate::words::Word;
 
-/// How a word is used, as far as that decides what the word can mean.
+/// The use of an identifier, which limits what the identifier can mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Usage {
     Ordinary,
-    /// Behind `struct`, `union` or `enum`.
+    /// After `struct`, `union` or `enum`.
     Tag,
-    /// Of a struct: never a name of the file scope.
+    /// A member of a struct: never a name at file scope.
     Member,
     /// The name of an attribute.
     Attribute,
-    /// One of these, and which is not known.
+    /// One of the others; which one is unknown.
     Unclear,
 }
 
-/// How each token is used.
+/// Returns the use of each token.
 pub(crate) fn usages(text: &Text<'_, '_>, types: Types<'_>) -> Vec<Usage> {
     let mut usages: Vec<Usage> = (0..text.tokens.len()).map(|at| by_neighbors(text, at)).collect();
     for at in 0..text.tokens.len() {

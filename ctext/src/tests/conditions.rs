@@ -68,7 +68,7 @@ fn conditions_are_decided_as_compilers_decide() {
         let condition = expression(&mut random, 3);
         let one = format!("#if {condition}\nyes{number}\n#else\nno{number}\n#endif\n");
         let alone = format!("{DEFINITIONS}{one}");
-        // One that a compiler refuses would end the whole text.
+        // A condition that a compiler refuses would end the whole text.
         if expanded(&alone).is_ok() && expanded_by("gcc", &alone).is_some() {
             decided += 1;
             let _ = write!(text, "{one}");
@@ -113,7 +113,7 @@ fn what_only_a_compiler_can_decide() {
         let text = format!("\n#if {condition}\n#endif\n");
         assert_eq!(expanded(&text), Err(Reason::Condition { line: 2 }), "{condition}");
     }
-    // What does not count need not be understood.
+    // Skipped text need not be understood.
     assert_eq!(
         expanded("#if 0\n#if 1 +\n#elif x y\n#endif\n#pragma a\n#elif 1\nyes\n#else\nno\n#endif").unwrap(),
         ["yes"]

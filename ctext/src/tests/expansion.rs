@@ -7,7 +7,7 @@ use super::{Random, compilers, expanded, expanded_by};
 const SEEDS: u64 = 40;
 const LINES: usize = 12;
 
-/// Words of a macro's body. `x`, `y` and `z` are parameters where the macro has such.
+/// Tokens of a macro's body. `x`, `y` and `z` are parameters if the macro has parameters of these names.
 const BODY: [&str; 25] = [
     "x",
     "y",
@@ -71,7 +71,7 @@ fn parenthesized(text: &str) -> bool {
     }) && depth == 0
 }
 
-/// Macros of few names, which mention each other, and lines that use the macros.
+/// Returns macros of few names that mention each other, and lines that use the macros.
 fn soup(random: &mut Random) -> (String, Vec<String>) {
     let mut definitions = String::new();
     for (name, parameters) in
@@ -97,7 +97,7 @@ fn soup(random: &mut Random) -> (String, Vec<String>) {
             if place > 0 {
                 text.push_str(random.pick(&[" ", " ", "", " ## ", "##"]));
             }
-            // Two words without white space between them are one.
+            // Two identifiers without white space between them would be one.
             if text.ends_with(|last: char| last.is_alphanumeric() || last == '_') && !text.ends_with('#') {
                 text.push(' ');
             }
@@ -150,7 +150,7 @@ fn what_is_expanded_is_what_compilers_expand() {
     assert!(compilers.is_empty() || agreed > refused, "{agreed} agreed, {refused} refused");
 }
 
-/// Texts whose expansion is known by heart.
+/// Texts whose expansion is known.
 #[test]
 fn the_ways_of_the_standard() {
     for (text, words) in [

@@ -1,4 +1,4 @@
-//! What may be read in more than one way, and the plain texts beside each.
+//! Texts that compilers may read in more than one way, and a similar unambiguous text for each.
 
 use super::{expanded, words};
 use crate::lexer::lex;
@@ -68,7 +68,7 @@ fn directives_in_their_ways() {
     ] {
         match expanded(text) {
             Ok(words) => assert_eq!(words.join(" "), tokens, "{text:?}"),
-            // A quote without its other end is refused even where it does not count.
+            // An unterminated quote is refused even in skipped text.
             Err(reason) => assert!(tokens.is_empty(), "{text:?}: {reason}"),
         }
     }

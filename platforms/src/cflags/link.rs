@@ -1,17 +1,17 @@
-//! Flags of gcc and clang that mean something when libraries are linked: then the compiler's driver has to link. Knows no linker.
+//! Flags of gcc and clang that affect a link: with such a flag the compiler's driver has to link. Knows no linker.
 
 use std::ffi::OsString;
 
 use super::{Flag, TAKES_VALUE, flags, language, text};
 
-/// True if a driver that links may do something about one of these words. What is not known to mean code, diagnostics or the
-/// preprocessor alone, may.
+/// True if a driver may act on one of these flags when it links. A flag counts unless it is known to affect code generation,
+/// diagnostics or the preprocessor only.
 pub(crate) fn concern_link(words: &[OsString]) -> bool {
     flags(words).any(concerns_link)
 }
 
 fn concerns_link(flag: Flag<'_>) -> bool {
-    /// Of `-f…`: code of other files, and libraries that the code calls.
+    /// `-f…` flags that affect code of other files, or add libraries that the code calls.
     const OF_F: [&str; 31] = [
         "-fcf-protection",
         "-fcs-profile",
@@ -45,10 +45,10 @@ fn concerns_link(flag: Flag<'_>) -> bool {
         "-fwhole-program",
         "-fxray",
     ];
-    /// Of `-f…` too: what begins with one of the above and means code alone.
+    /// `-f…` flags that begin with a prefix above and affect code generation only.
     const OF_F_CODE: [&str; 4] =
         ["-fopenmp-simd", "-fprofile-partial-training", "-fprofile-reorder-functions", "-fsanitize-recover"];
-    /// Of `-m…`: the kind of the library, and start-up files.
+    /// `-m…` flags that choose the kind of the library or its start-up files.
     const OF_M: [&str; 19] = [
         "-m16",
         "-m31",
@@ -70,7 +70,7 @@ fn concerns_link(flag: Flag<'_>) -> bool {
         "-mwindows",
         "-mx32",
     ];
-    /// Words that go to the preprocessor or the assembler, or choose what the compiler says.
+    /// Flags for the preprocessor or the assembler, and flags that choose diagnostics.
     const HARMLESS: [&str; 36] = [
         "-D",
         "-I",
@@ -110,7 +110,7 @@ fn concerns_link(flag: Flag<'_>) -> bool {
         "--param",
     ];
     if language(flag).is_some() {
-        // Of units, which are C; others are refused.
+        // The language of units, which is C; other languages are refused.
         return false;
     }
     let word = text(flag);
@@ -124,7 +124,7 @@ fn concerns_link(flag: Flag<'_>) -> bool {
     if word.starts_with("-m") {
         return begins(&OF_M) || word == "-m";
     }
-    // A flag whose value is missing: the driver says so.
+    // A flag whose value is missing: the driver reports the error.
     let cut_short = flag.len() == 1 && TAKES_VALUE.contains(&word);
     cut_short || word.starts_with("-gz") || !begins(&HARMLESS)
 }

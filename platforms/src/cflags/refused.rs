@@ -1,19 +1,20 @@
-//! Flags of gcc, clang and tcc with which no library comes of a unit, and why. Knows no plan.
+//! Flags with which gcc, clang and tcc make no library from a unit, and why. Knows no plan.
 
 use std::ffi::OsString;
 
 use super::{Flag, flags, language, text};
 
-/// Why the compiler would make no object, or another thing than a library, if it were given these words.
+/// Returns the first flag with which the compiler would make no object, or something else than a library, and why.
 pub(crate) fn refused(words: &[OsString]) -> Option<(String, &'static str)> {
     let why = flags(words).find_map(|flag| Some((flag, why_refused(flag)?)));
     why.map(|(flag, why)| (flag.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "), why))
 }
 
 fn why_refused(flag: Flag<'_>) -> Option<&'static str> {
-    const NO_OBJECT: &str = "the compiler would make no object; -n prints the commands, to be changed and run by hand";
-    const OWN: &str = "mjit-cc says itself what the compiler makes and where; --out-dir and --compact choose";
-    const PRINTS: &str = "the compiler would print something instead of compiling: ask the compiler itself";
+    const NO_OBJECT: &str =
+        "the compiler would make no object; to run a changed command by hand, print the commands with -n";
+    const OWN: &str = "mjit-cc chooses the compiler's output and its path; use --out-dir and --compact";
+    const PRINTS: &str = "the compiler would print information and compile nothing; run the compiler itself";
     const STOPS: [&str; 20] = [
         "-E",
         "-M",
@@ -64,21 +65,21 @@ fn why_refused(flag: Flag<'_>) -> Option<&'static str> {
     }
     match language(flag) {
         None | Some("c") => {}
-        Some(_) => return Some("units are C that was not preprocessed yet"),
+        Some(_) => return Some("units must be C that is not preprocessed yet"),
     }
     match text {
-        "-fpreprocessed" => Some("units would not be preprocessed, so that they would not see the header"),
-        "-fdirectives-only" => Some("macros of units would not be expanded"),
-        "-r" | "-pie" | "-static-pie" => Some("what comes of a link so is no library that can be loaded"),
-        "-" => Some("is no flag: the compiler would read its standard input"),
+        "-fpreprocessed" => Some("units would not be preprocessed and could not use the header"),
+        "-fdirectives-only" => Some("the units' macros would not be expanded"),
+        "-r" | "-pie" | "-static-pie" => Some("the linker would make no loadable library"),
+        "-" => Some("it is not a flag, and the compiler would read its standard input"),
         _ if !text.starts_with('-') && SOURCES.iter().any(|suffix| text.ends_with(suffix)) => {
-            Some("is no flag but a file: units are named by themselves, what stands before them with --header")
+            Some("it is a file, not a flag: pass units as arguments, and the header with --header")
         }
         _ => None,
     }
 }
 
-/// True for `-o` and `-oFILE`. clang's flags for Objective-C begin so too.
+/// True for `-o` and `-oFILE`. clang's Objective-C flags also begin with `-o`.
 fn is_output(text: &str) -> bool {
     text.starts_with("-o") && !text.starts_with("-objc")
 }

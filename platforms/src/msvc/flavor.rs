@@ -1,4 +1,4 @@
-//! What sets clang-cl apart from cl: here, and nowhere else. Does not know the jobs.
+//! The differences between clang-cl and cl, all in this file. Does not know the jobs.
 
 use std::path::PathBuf;
 
@@ -8,18 +8,18 @@ use crate::job::{Flags, Pch};
 use crate::link::Linker;
 use crate::plan::TextFile;
 
-/// Who speaks cl's language.
+/// The compilers with cl's command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClFlavor {
     Cl,
     ClangCl,
 }
 
-/// How a header becomes a PCH.
+/// The input of a PCH build.
 pub(crate) struct PchSource {
-    /// The words that name what is compiled, and say that a PCH comes of it.
+    /// The arguments that name the source and request a PCH.
     pub(crate) words: Args,
-    /// The file to write for it, if any.
+    /// The source to write, if any.
     pub(crate) write: Option<TextFile>,
 }
 
@@ -28,11 +28,11 @@ impl ClFlavor {
         if compiler.family == Family::ClangCl { Self::ClangCl } else { Self::Cl }
     }
 
-    /// Words for every link.
+    /// Flags for every link.
     pub(crate) fn link(self) -> &'static [&'static str] {
         match self {
             Self::Cl => &[],
-            // Or it would call link.exe, which only Windows has.
+            // Otherwise clang-cl would call link.exe, which only Windows has.
             Self::ClangCl => &["-fuse-ld=lld"],
         }
     }
@@ -48,17 +48,17 @@ impl ClFlavor {
     pub(crate) fn pch_source(self, flags: &Flags, pch: &Pch) -> PchSource {
         let mut words = Args::default();
         match self {
-            // A PCH is made while a source is compiled; this one has nothing of its own. -FI and -Yc with the same words mark
-            // the header's end as the PCH's, without an #include in the source.
+            // cl makes a PCH while it compiles a source; this source is empty. -FI and -Yc with the same name end the PCH after the
+            // header, without an #include in the source.
             Self::Cl => {
                 let path: PathBuf = pch.file.with_extension("pch.c");
                 words.joined("-Yc", &pch.header).joined("-FI", &pch.header).joined("-Tc", path_word(&path));
                 PchSource { words, write: Some(TextFile { path, text: "/* the header, precompiled */\n".to_owned() }) }
             }
-            // clang's PCH names its source and wants it at every use: the header itself, which stays where it is.
+            // clang's PCH names its source and needs it at every use: the header itself, which is not deleted.
             Self::ClangCl => {
                 if flags.warnings {
-                    // It reads it once more, for the object, where its guard is of no use, and would warn of that.
+                    // clang-cl reads the header a second time, for the object, ignores its include guard, and would warn about that.
                     words.push_all(["-w"]);
                 }
                 words.push_all(["-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));

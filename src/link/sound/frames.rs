@@ -1,37 +1,37 @@
-//! `.eh_frame`: what unwinders read (LSB, "Exception Frames"). Each piece inside the section, each function's description behind the
-//! common part that it names, and about one function.
+//! Checks `.eh_frame`, which unwinders read (LSB, "Exception Frames"): every entry lies inside the section, and every frame description
+//! follows the common entry that it refers to, and describes one function.
 
 use object::elf;
 use object::read::elf::SectionHeader;
 
-use super::{LE, Object, Section, Why, relocations, word};
+use super::{Flaw, LE, Object, Section, relocations, word};
 
-/// Where a description says which function it is about.
+/// The offset of the function's address in a frame description.
 const BEGIN: usize = 8;
 
-/// What is before the addresses of a description, and the addresses.
+/// The size of the fields before the addresses, and of the addresses.
 const SMALLEST: usize = 16;
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
+pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     let mut seen = false;
     for (index, section) in object.sections.iter().enumerate().skip(1) {
         let is_frames = object.name(section) == b".eh_frame";
         if !is_frames {
             if section.sh_type(LE) == elf::SHT_X86_64_UNWIND {
-                return Err("what unwinders read has another name");
+                return Err("an unwind section has another name than .eh_frame");
             }
             continue;
         }
         if std::mem::replace(&mut seen, true) || !section.sh_flags(LE).contains(elf::SHF_ALLOC) {
-            return Err("it has what unwinders read twice, or not as it should be");
+            return Err("there are two .eh_frame sections, or one has wrong flags");
         }
         check_frames(object, index, section)?;
     }
     Ok(())
 }
 
-fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<(), Why> {
-    const CUT: Why = "what unwinders read is not whole";
+fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<(), Flaw> {
+    const CUT: Flaw = ".eh_frame is malformed";
     let bytes = object.bytes(section);
     let rela = object
         .sections
@@ -40,14 +40,14 @@ fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<
     let list = rela.map_or(Ok(&[][..]), |rela| relocations::list(object, rela))?;
     let mut places = list.iter().map(|one| (one.r_offset.get(LE), one)).peekable();
     if !list.is_sorted_by_key(|one| one.r_offset.get(LE)) {
-        return Err("the relocations of what unwinders read are in no order");
+        return Err("the relocations of .eh_frame are not sorted");
     }
     let mut commons = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
         let size = word(bytes, at).and_then(|size| usize::try_from(size).ok()).ok_or(CUT)?;
         if size == 0 {
-            // The end, where anything is behind it.
+            // The terminator, if no byte follows it.
             return if at + 4 == bytes.len() { Ok(()) } else { Err(CUT) };
         }
         let end = (at + 4).checked_add(size).filter(|&end| end <= bytes.len() && size >= 8).ok_or(CUT)?;
@@ -58,7 +58,7 @@ fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<
         {
             let place = usize::try_from(place).unwrap_or_default();
             if place < at + BEGIN || place + 4 > end {
-                return Err("what unwinders read is relocated where it cannot be");
+                return Err("a relocation of .eh_frame has an invalid offset");
             }
             if place == at + BEGIN {
                 about = usize::try_from(relocation.r_sym(LE, false)).ok().and_then(|index| object.symbols.get(index));
@@ -71,7 +71,7 @@ fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<
             let is_one = commons.binary_search(&common).is_ok() && size >= SMALLEST - 4;
             let code = about.and_then(|symbol| object.section_of(symbol).filter(|_| symbol.st_type() != elf::STT_TLS));
             if !is_one || code.is_none_or(|code| !code.sh_flags(LE).contains(elf::SHF_ALLOC)) {
-                return Err("what unwinders read is about nothing");
+                return Err("an entry of .eh_frame has no function");
             }
         }
         at = end;

@@ -1,5 +1,5 @@
-//! What sections with the usual names are. A linker puts sections of one name together, whatever their headers say of them: one without
-//! bytes among others that have some leaves no room for either.
+//! Checks that sections with well-known names have the usual types and flags. A linker joins sections of one name, regardless of their
+//! headers: a section without bytes among sections with bytes has no valid layout.
 
 use object::elf::{self, SectionType};
 use object::read::elf::SectionHeader;
@@ -11,7 +11,7 @@ const W: u64 = elf::SHF_WRITE.0;
 const X: u64 = elf::SHF_EXECINSTR.0;
 const T: u64 = elf::SHF_TLS.0;
 
-/// How names begin, of which kind such sections are, and with which of the flags above. The first that fits counts.
+/// Name prefixes, with the section type and the flags above. The first match counts.
 const USUAL: [(&str, SectionType, u64); 16] = [
     (".text", elf::SHT_PROGBITS, A | X),
     (".init_array", elf::SHT_INIT_ARRAY, A | W),
@@ -31,11 +31,11 @@ const USUAL: [(&str, SectionType, u64); 16] = [
     (".eh_frame", elf::SHT_PROGBITS, A),
 ];
 
-/// What only a linker makes, or what none of this project's compilers uses.
+/// Sections that only a linker writes, or that no compiler of this project uses.
 const STRANGE: [&str; 10] =
     [".dyn", ".gnu", ".got", ".plt", ".interp", ".hash", ".rela.dyn", ".rela.plt", ".sframe", ".relr"];
 
-/// Whether a section is what its name says.
+/// True if a section has the type and the flags of its name.
 pub(super) fn fits(name: &[u8], section: &Section) -> bool {
     let (kind, flags) = (section.sh_type(LE), section.sh_flags(LE).0);
     let begins = |prefix: &str| name.starts_with(prefix.as_bytes());
@@ -54,7 +54,7 @@ pub(super) fn fits(name: &[u8], section: &Section) -> bool {
                 && is_alone
                 && (*prefix != ".comment" || is_merged)
         }
-        // Named by the unit itself.
+        // The unit chose the name.
         None => kind != elf::SHT_NOBITS && flags & T == 0 && !is_merged,
     }
 }

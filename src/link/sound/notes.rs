@@ -1,14 +1,14 @@
-//! Notes: whole, and properties in them too.
+//! Checks notes: they are complete, and so are the properties inside them.
 
 use object::elf;
 use object::read::elf::SectionHeader;
 
-use super::{LE, Object, Section, Why, word};
+use super::{Flaw, LE, Object, Section, word};
 
-/// Of the notes of all objects a linker makes one.
+/// The linker merges these notes of all objects into one note.
 const PROPERTIES: &[u8] = b".note.gnu.property";
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
+pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     for section in object.sections.iter().skip(1) {
         let is_properties = object.name(section) == PROPERTIES;
         if section.sh_type(LE) != elf::SHT_NOTE && !is_properties {
@@ -20,7 +20,7 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
             are_whole(object, section)
         };
         if !is_whole {
-            return Err("a note is cut off");
+            return Err("a note is truncated");
         }
     }
     Ok(())
@@ -40,13 +40,13 @@ fn are_whole(object: &Object<'_>, section: &Section) -> bool {
     }
 }
 
-/// One note called GNU with a list of properties (the Linux extensions of the gABI, "Program Property").
+/// True for one note with the name GNU and a list of properties (the Linux extensions of the gABI, "Program Property").
 fn properties(bytes: &[u8]) -> bool {
     let head = (word(bytes, 0), word(bytes, 4), word(bytes, 8), bytes.get(12..16));
     let (Some(4), Some(size), Some(5), Some(b"GNU\0")) = head else { return false };
     let Some(mut rest) = bytes.get(16..).filter(|rest| usize::try_from(size) == Ok(rest.len())) else { return false };
     while !rest.is_empty() {
-        // All that are known are a word, and what fills up to eight bytes.
+        // All known properties are one word, padded to eight bytes.
         if word(rest, 4) != Some(4) || rest.len() < 16 {
             return false;
         }

@@ -1,4 +1,4 @@
-//! Relocations: of kinds that compilers use, in the sections that they change, about symbols that are there.
+//! Checks relocations: types that compilers use, offsets inside the relocated section, existing symbols.
 
 use object::LittleEndian;
 use object::elf::{self, Rela64};
@@ -6,27 +6,27 @@ use object::read::elf::SectionHeader;
 
 use std::ops::Not;
 
-use super::{LE, Object, Section, Why};
+use super::{Flaw, LE, Object, Section};
 
-/// What is added to a symbol's address is the distance within one thing.
+/// The addend is the distance from the symbol within one object.
 const MAX_ADDEND: u64 = 1 << 31;
 
-/// How many bytes of a section a relocation needs before its place, and from there on.
+/// The number of bytes that a relocation needs before and after its offset.
 struct Reach {
     before: u64,
     behind: u64,
 }
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
+pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     let mut relocated = vec![false; object.sections.len()];
     for section in object.sections.iter().filter(|section| section.sh_type(LE) == elf::SHT_RELA) {
         let target = usize::try_from(section.sh_info(LE)).unwrap_or_default();
-        let place = object.section(target).ok_or("relocations belong to no section")?;
+        let place = object.section(target).ok_or("the section of a relocation table does not exist")?;
         if std::mem::replace(&mut relocated[target], true) {
-            return Err("a section has two lists of relocations");
+            return Err("a section has two relocation tables");
         }
         if place.sh_flags(LE).contains(elf::SHF_MERGE) {
-            return Err("a section that is merged is relocated");
+            return Err("a mergeable section has relocations");
         }
         for relocation in list(object, section)? {
             check_one(object, place, relocation)?;
@@ -35,38 +35,38 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
     Ok(())
 }
 
-pub(super) fn list<'a>(object: &Object<'a>, section: &'a Section) -> Result<&'a [Rela64<LittleEndian>], Why> {
-    section.data_as_array(LE, object.data).map_err(|_| "relocations are not inside it")
+pub(super) fn list<'a>(object: &Object<'a>, section: &'a Section) -> Result<&'a [Rela64<LittleEndian>], Flaw> {
+    section.data_as_array(LE, object.data).map_err(|_| "a relocation table is outside the file")
 }
 
-fn check_one(object: &Object<'_>, place: &Section, relocation: &Rela64<LittleEndian>) -> Result<(), Why> {
+fn check_one(object: &Object<'_>, place: &Section, relocation: &Rela64<LittleEndian>) -> Result<(), Flaw> {
     let kind = relocation.r_type(LE, false).0;
     let reach = match object.machine {
         elf::EM_X86_64 => x86_64(kind),
         _ => aarch64(kind, relocation.r_offset.get(LE)),
     };
-    let reach = reach.ok_or("it has a relocation of an unknown kind")?;
+    let reach = reach.ok_or("a relocation has an unknown type")?;
     let at = relocation.r_offset.get(LE);
     let end = at.checked_add(reach.behind);
     if at < reach.before || end.is_none_or(|end| end > place.sh_size(LE)) {
-        return Err("a relocation is not inside its section");
+        return Err("a relocation is outside its section");
     }
     let index = usize::try_from(relocation.r_sym(LE, false)).unwrap_or(usize::MAX);
-    let symbol = object.symbols.get(index).ok_or("a relocation is about a symbol that is not there")?;
+    let symbol = object.symbols.get(index).ok_or("the symbol of a relocation does not exist")?;
     let addend = relocation.r_addend.get(LE);
     if addend.unsigned_abs() > MAX_ADDEND {
-        return Err("a relocation adds too much");
+        return Err("a relocation's addend is too large");
     }
     if symbol.st_type() == elf::STT_FILE {
-        return Err("a relocation is about a file");
+        return Err("a relocation refers to a file symbol");
     }
     let about = object.section_of(symbol);
-    // wild looks for the string at that offset, and before the first one looks for ever.
+    // wild searches for the string at that offset, and does not terminate for an offset before the first string.
     let is_merged = about.filter(|about| about.sh_flags(LE).contains(elf::SHF_MERGE));
     if let Some(merged) = is_merged.filter(|_| symbol.st_type() == elf::STT_SECTION)
         && u64::try_from(addend).is_ok_and(|offset| offset < merged.sh_size(LE)).not()
     {
-        return Err("a relocation is about a string that is not there");
+        return Err("a relocation refers to a string outside its section");
     }
     let is_about_code = about.is_none_or(|about| {
         matches!(
@@ -80,20 +80,20 @@ fn check_one(object: &Object<'_>, place: &Section, relocation: &Rela64<LittleEnd
         )
     });
     if !is_about_code {
-        return Err("a relocation is about a section that is not loaded");
+        return Err("a relocation refers to a section that is not loaded");
     }
     let thread_local = about.is_some_and(|about| about.sh_flags(LE).contains(elf::SHF_TLS))
         || about.is_none() && symbol.st_type() == elf::STT_TLS;
-    // An undefined symbol need not say what it is.
+    // An undefined symbol need not have a type.
     let is_open = about.is_none() && symbol.st_type() == elf::STT_NOTYPE;
     if place.sh_flags(LE).contains(elf::SHF_ALLOC) && !is_open && thread_local != is_thread_local(object.machine, kind)
     {
-        return Err("a relocation takes a variable of a thread for another, or the reverse");
+        return Err("a relocation and its symbol disagree about thread-local storage");
     }
     Ok(())
 }
 
-/// Those that are about a thread's variables. What says nothing of a symbol is about anything.
+/// True for relocations of thread-local variables. Relocations without a symbol type match any symbol.
 fn is_thread_local(machine: elf::Machine, kind: u32) -> bool {
     match machine {
         elf::EM_X86_64 => matches!(kind, 16..=23 | 34..=36),
@@ -101,7 +101,7 @@ fn is_thread_local(machine: elf::Machine, kind: u32) -> bool {
     }
 }
 
-/// The x86-64 supplement, "Relocation". Relaxing looks at the instruction around.
+/// The x86-64 supplement, "Relocation". Relaxation reads the instruction around the offset.
 fn x86_64(kind: u32) -> Option<Reach> {
     let (before, behind) = match kind {
         0 => (0, 0),                              // NONE

@@ -1,22 +1,22 @@
-//! Sections: inside the file, of a kind that compilers make, with sizes, alignments and links that can be.
+//! Checks sections: they lie inside the file, have a type that compilers write, and plausible sizes, alignments and links.
 
 use std::ops::Range;
 
 use object::elf::{self, SectionFlags, SectionType};
 use object::read::elf::SectionHeader;
 
-use super::{LE, Object, Section, Why, names};
+use super::{Flaw, LE, Object, Section, names};
 
-/// Larger ones gcc does not take either, where the system has pages of 4 KiB and no option says otherwise.
+/// The limit of gcc for systems with pages of 4 KiB and default options.
 const MAX_ALIGN: u64 = 1 << 20;
 
-/// What a library may take in memory, where the objects say so and not the file.
+/// The limit, in bytes, for zero-initialised memory, which takes no space in the file.
 const MAX_ZEROS: u64 = 1 << 30;
 
-/// What may be in one entry of a section that is merged: two of the widest vectors.
+/// The limit for one entry of a mergeable section: two of the widest vectors.
 const MAX_ENTRY: u64 = 128;
 
-/// What assemblers write (ELF, "Sections"; the x86-64 supplement; "LLVM Extensions").
+/// The types that assemblers write (ELF, "Sections"; the x86-64 supplement; "LLVM Extensions").
 const KINDS: [SectionType; 14] = [
     elf::SHT_NULL,
     elf::SHT_PROGBITS,
@@ -34,7 +34,7 @@ const KINDS: [SectionType; 14] = [
     SectionType(0x7000_0003), // SHT_AARCH64_ATTRIBUTES
 ];
 
-/// Not `SHF_COMPRESSED`: such a section says itself how much memory it wants.
+/// Without `SHF_COMPRESSED`: such a section states the size of the memory to allocate.
 const FLAGS: [SectionFlags; 11] = [
     elf::SHF_WRITE,
     elf::SHF_ALLOC,
@@ -49,7 +49,7 @@ const FLAGS: [SectionFlags; 11] = [
     elf::SHF_EXCLUDE,
 ];
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
+pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     let mut places = Vec::with_capacity(object.sections.len());
     let mut zeros = 0_u64;
     for section in object.sections.iter().skip(1) {
@@ -64,18 +64,18 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Why> {
         }
     }
     if zeros > MAX_ZEROS {
-        return Err("it wants too much memory");
+        return Err("the sections need too much memory");
     }
     check_places(places)
 }
 
-fn check_kind(object: &Object<'_>, section: &Section) -> Result<(), Why> {
+fn check_kind(object: &Object<'_>, section: &Section) -> Result<(), Flaw> {
     let (kind, flags) = (section.sh_type(LE), section.sh_flags(LE).0);
     if !KINDS.contains(&kind) {
-        return Err("it has a section of an unknown kind");
+        return Err("a section has an unknown type");
     }
     if flags & !FLAGS.iter().fold(0, |all, flag| all | flag.0) != 0 {
-        return Err("it has a section with unknown flags");
+        return Err("a section has unknown flags");
     }
     let has = |flag: SectionFlags| flags & flag.0 != 0;
     let holds_code = matches!(kind, elf::SHT_PROGBITS | elf::SHT_NOBITS);
@@ -90,18 +90,18 @@ fn check_kind(object: &Object<'_>, section: &Section) -> Result<(), Why> {
         || has(elf::SHF_MERGE) && (has(elf::SHF_WRITE) || has(elf::SHF_EXECINSTR) || has(elf::SHF_TLS))
         || has(elf::SHF_STRINGS) && !has(elf::SHF_MERGE)
     {
-        return Err("it has a section whose flags and kind are at odds");
+        return Err("a section's flags do not fit its type");
     }
-    let name = object.table.section_name(LE, section).map_err(|_| "a section's name is not inside it")?;
-    if names::fits(name, section) { Ok(()) } else { Err("a section is not what its name says") }
+    let name = object.table.section_name(LE, section).map_err(|_| "a section's name is outside the file")?;
+    if names::fits(name, section) { Ok(()) } else { Err("a section's type or flags do not fit its name") }
 }
 
-fn check_size(object: &Object<'_>, section: &Section) -> Result<(), Why> {
+fn check_size(object: &Object<'_>, section: &Section) -> Result<(), Flaw> {
     let kind = section.sh_type(LE);
     let (size, entry, align) = (section.sh_size(LE), section.sh_entsize(LE), section.sh_addralign(LE));
-    let bytes = section.data(LE, object.data).map_err(|_| "a section is not inside it")?;
+    let bytes = section.data(LE, object.data).map_err(|_| "a section is outside the file")?;
     if align > MAX_ALIGN || align != 0 && !align.is_power_of_two() {
-        return Err("a section's alignment cannot be");
+        return Err("a section's alignment is invalid");
     }
     let entry_wanted = match kind {
         elf::SHT_SYMTAB | elf::SHT_RELA => 24,
@@ -109,28 +109,28 @@ fn check_size(object: &Object<'_>, section: &Section) -> Result<(), Why> {
         elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY => 8,
         _ => 1,
     };
-    // Compilers do not always say how large an entry of an array is.
+    // Compilers do not always write the entry size of an array.
     let is_table = matches!(kind, elf::SHT_SYMTAB | elf::SHT_RELA | elf::SHT_GROUP);
     if size % entry_wanted != 0 || is_table && entry != entry_wanted {
-        return Err("a section's size cannot be");
+        return Err("a section's size is invalid");
     }
     if kind == elf::SHT_STRTAB && bytes.last().is_some_and(|&last| last != 0) {
-        return Err("a table of strings does not end");
+        return Err("a string table is not terminated");
     }
     let flags = section.sh_flags(LE);
     if flags.contains(elf::SHF_MERGE) {
         if entry == 0 || entry > MAX_ENTRY || size % entry != 0 {
-            return Err("a section that is merged has entries that cannot be");
+            return Err("a mergeable section has an invalid entry size");
         }
         let last = usize::try_from(entry).ok().and_then(|entry| bytes.len().checked_sub(entry));
         if flags.contains(elf::SHF_STRINGS) && last.is_some_and(|last| bytes[last..].iter().any(|&byte| byte != 0)) {
-            return Err("a section of strings does not end");
+            return Err("a section of strings is not terminated");
         }
     }
     Ok(())
 }
 
-fn check_links(object: &Object<'_>, section: &Section) -> Result<(), Why> {
+fn check_links(object: &Object<'_>, section: &Section) -> Result<(), Flaw> {
     let at = |index: u32| usize::try_from(index).ok().and_then(|index| object.kind(index));
     let (link, info) = (at(section.sh_link(LE)), section.sh_info(LE));
     let is_fine = match section.sh_type(LE) {
@@ -153,13 +153,13 @@ fn check_links(object: &Object<'_>, section: &Section) -> Result<(), Why> {
         _ if section.sh_flags(LE).contains(elf::SHF_LINK_ORDER) => link.is_some() || section.sh_link(LE) == 0,
         _ => true,
     };
-    if is_fine { Ok(()) } else { Err("a section belongs to one that cannot be") }
+    if is_fine { Ok(()) } else { Err("a section has an invalid link to another section") }
 }
 
-/// Two sections in one place are two readings of the same bytes, of which each may be sound where both together are not.
-fn check_places(mut places: Vec<Range<u64>>) -> Result<(), Why> {
+/// Refuses overlapping sections: each of the two may be valid where both together are not.
+fn check_places(mut places: Vec<Range<u64>>) -> Result<(), Flaw> {
     places.retain(|place| !place.is_empty());
     places.sort_unstable_by_key(|place| place.start);
     let overlap = places.windows(2).any(|two| two[0].end > two[1].start);
-    if overlap { Err("two sections are in one place") } else { Ok(()) }
+    if overlap { Err("two sections overlap") } else { Ok(()) }
 }

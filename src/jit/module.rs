@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Engine;
+use super::Jit;
 use crate::cached::CacheHandle;
 use crate::error::UnitError;
 use crate::event::{Event, Observer};
@@ -20,7 +20,7 @@ struct Compiled {
     output: String,
 }
 
-impl Engine {
+impl Jit {
     /// Returns the loaded code of a unit, and the compiler's own lines.
     pub(crate) fn module(
         &self,
@@ -59,7 +59,7 @@ impl Engine {
         let (ran, object) = self.compile_unit(stem, unit, 1, observer)?;
         let output = ran.text.clone();
         if let Some(shelf) = &shelf {
-            shelf.put_made(ran, &object, observer);
+            shelf.put_new(ran, &object, observer);
         }
         let defined = symbols::defined_by_object(&object, &self.pipeline.toolchain().compiler().target)?;
         Ok(Compiled { object, symbols: defined.names, output })
