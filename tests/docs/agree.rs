@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
-use mjitcc::admission::Memory;
+use mjitcc::admission::MemoryLimit;
 use mjitcc::cache::{DEFAULT_MAX_SIZE, Size};
 use mjitcc::exec::DEFAULT_LIMIT;
 use mjitcc::platforms::OptLevel;
+use mjitcc::setup::DEFAULT_TIMEOUT;
 
 use crate::markdown::{rows, section, split_code};
 use crate::support::{mjit_cc, need, text};
@@ -40,11 +42,11 @@ const C: &str = "docs/src/guide/c.md";
 #[test]
 fn sizes_are_the_same_everywhere() {
     let mib = |bytes: u64| bytes >> 20;
-    let memory = mib(Memory::DEFAULT);
+    let memory = mib(MemoryLimit::DEFAULT);
     none(&unsaid(
         "memory to leave free",
         &[
-            ("help", format!("as {memory}M, the default")),
+            ("help", format!("[default: {memory}Mi]")),
             (HEADER, format!("on Linux; 0: {memory} MiB;")),
             (BATCH, format!("only if {memory} MiB of memory are free")),
             (RUST, format!("{memory} MiB for each compiler beside another one")),
@@ -54,7 +56,7 @@ fn sizes_are_the_same_everywhere() {
     none(&unsaid(
         "output limit",
         &[
-            ("help", format!("[default: {limit}M]")),
+            ("help", format!("[default: {limit}Mi]")),
             (HEADER, format!("its unit fails; 0: {limit} MiB;")),
             (BATCH, format!("{limit} MiB of a compiler's messages")),
             (RUST, format!("{limit} MiB of a compiler's messages")),
@@ -72,34 +74,32 @@ fn sizes_are_the_same_everywhere() {
     assert_eq!(unsaid("x", &[(HEADER, "0: 17 GiB".to_owned())]).len(), 1);
 }
 
-/// What a size means to the option for the cache, and to the two others.
+/// What a size means to the option for the cache, and to an option that has a limit.
 #[test]
 fn units_of_sizes_are_what_the_book_says() {
     need!("gcc");
     let Size(decimal) = "5G".parse().unwrap();
     let Size(binary) = "5Gi".parse().unwrap();
     assert_eq!((decimal, binary), (5_000_000_000, 5 << 30));
-    let page = source(BATCH);
-    assert!(page.contains(
-        "Sizes for the cache (`--max-size`) are decimal, `5G` is 5,000,000,000 bytes, and `5Gi` is 2^30 times 5."
-    ));
+    let said = "`5G` is 5,000,000,000 bytes, and `5Gi` is 5 times 2^30.";
+    assert!(source(BATCH).contains(said), "{said}");
     let dir = tempfile::tempdir().unwrap();
-    let unit = dir.path().join("u.c");
-    fs::write(&unit, format!("#error {}\n", "x".repeat(40_000))).unwrap();
-    let output = mjit_cc().current_dir(&dir).args(["compile", "u.c", "--output-limit", "16K"]).output().unwrap();
-    let said = text(&output.stderr);
-    assert!(said.contains("wrote more than 16.0 KiB of messages"), "{said}");
-    assert!(page.contains("Sizes for `--memfree` and `--output-limit` are powers of 1024."));
+    fs::write(dir.path().join("u.c"), format!("#error {}\n", "x".repeat(40_000))).unwrap();
+    for (limit, shown) in [("16k", "15.6 KiB"), ("16Ki", "16.0 KiB")] {
+        let output = mjit_cc().current_dir(&dir).args(["compile", "u.c", "--output-limit", limit]).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("wrote more than {shown} of messages")), "{limit}: {said}");
+    }
 }
 
 #[test]
 fn times_threads_and_levels_are_the_same_everywhere() {
+    assert_eq!(DEFAULT_TIMEOUT, Duration::from_secs(60));
     none(&unsaid(
         "a minute for a unit",
         &[
             (HEADER, "how long making one unit may take; 0: a minute;".to_owned()),
-            ("src/worker/options.rs", "timeout: Some(Duration::from_secs(60)),".to_owned()),
-            ("src/engine/builder.rs", "timeout: Some(Duration::from_secs(60)),".to_owned()),
+            ("src/setup.rs", "timeout: Some(DEFAULT_TIMEOUT),".to_owned()),
             (RUST, "a minute for the processes of one text".to_owned()),
         ],
     ));
@@ -124,7 +124,7 @@ fn times_threads_and_levels_are_the_same_everywhere() {
     none(&unsaid(
         "optimisation",
         &[
-            ("help", "by default 3, with -g 0".to_owned()),
+            ("help", "[default: 3, or 0 with -g]".to_owned()),
             (HEADER, "MJITCC_OPTIMIZE_DEFAULT = 0, /* -O3 */".to_owned()),
             (HEADER, "MJITCC_OPTIMIZE_O2 = 3,".to_owned()),
             (C, "`optimize = 3` is `MJITCC_OPTIMIZE_O2`".to_owned()),
@@ -171,7 +171,7 @@ fn snake(name: &str) -> String {
 }
 
 /// The names of public methods of a builder, which give it back.
-fn methods(file: &str) -> BTreeSet<String> {
+fn setters(file: &str) -> BTreeSet<String> {
     let text = read(file);
     let after = text.split("    pub fn ").skip(1).filter(|rest| rest.contains("(mut self"));
     let names = after.filter(|rest| rest.split_once(')').is_some_and(|(head, _)| head.contains("(mut self")));
@@ -216,10 +216,11 @@ fn every_option_has_a_row_and_every_row_names_options_that_exist() {
     });
     let options: BTreeSet<String> = named.filter(|name| !matches!(name.as_str(), "--help" | "--version")).collect();
     assert_eq!(column(2), options, "mjit-cc compile");
+    let common = setters("src/setup.rs");
     let with_flags =
-        |methods: BTreeSet<String>| methods.into_iter().chain(flags.iter().cloned()).collect::<BTreeSet<_>>();
-    assert_eq!(column(3), with_flags(methods("src/engine/builder.rs")), "Engine::builder");
-    let mut worker = with_flags(methods("src/worker/options.rs"));
+        |own: BTreeSet<String>| own.into_iter().chain(flags.iter().chain(&common).cloned()).collect::<BTreeSet<_>>();
+    assert_eq!(column(3), with_flags(setters("src/engine/builder.rs")), "Engine::builder");
+    let mut worker = with_flags(setters("src/worker/options.rs"));
     worker.insert("start".to_owned());
     assert_eq!(column(4), worker, "Worker::builder");
     assert_eq!(column(5), fields("mjitcc_worker_options"), "mjitcc_worker_options");
