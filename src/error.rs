@@ -7,14 +7,14 @@ use std::time::Duration;
 use mjit_cc_platforms::{Diagnostic, PlanError, Runtime, hints};
 
 use crate::discover::{DiscoverError, LauncherError};
-use crate::exec::Exit;
-use crate::imports::ImportLibraryError;
-use crate::library::LoadError;
+pub use crate::exec::Exit;
+pub use crate::imports::ImportLibraryError;
+pub use crate::library::LoadError;
 use crate::machine;
-use crate::scratch::ScratchError;
+pub use crate::scratch::ScratchError;
 use crate::settings::{CacheSettingError, Size};
-use crate::symbols::SymbolsError;
-use crate::unit::UnitReadError;
+pub use crate::symbols::SymbolsError;
+pub use crate::unit::UnitReadError;
 
 /// The hint for a file that cannot be written because a directory has its name.
 pub const DIRECTORY_IN_THE_WAY: &str = "a directory has the name of this file: remove the directory";

@@ -68,6 +68,7 @@ mod tiers;
 mod units;
 mod worker_thread;
 
+pub use crate::exec::Reaper;
 pub use crate::jit::Tiers;
 pub use fork::Fork;
 pub use host::{AssumptionId, Code, CodeError, Generated, Host, Inlined, OwnerId, Request, SourceLocation, Switches};

@@ -142,6 +142,22 @@ fn every_dependency_builds_with_the_stated_rust() {
     }
 }
 
+/// A newcomer reads the crate's first page at a glance: what is not for embedders is `#[doc(hidden)]`.
+#[test]
+fn the_crate_shows_few_items() {
+    let source = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let mut shown = Vec::new();
+    let mut is_hidden = false;
+    for line in source.lines() {
+        if let Some(item) = line.strip_prefix("pub ").filter(|_| !is_hidden) {
+            let names = item.split_once('{').map_or(item, |(_, list)| list);
+            shown.extend(names.split(',').map(|name| name.trim_matches([' ', '}', ';']).to_owned()));
+        }
+        is_hidden = line == "#[doc(hidden)]" || (is_hidden && line.starts_with("#["));
+    }
+    assert!(shown.len() <= 15 && shown.len() > 10, "{}: {shown:?}", shown.len());
+}
+
 /// The text of every Rust file below some folders.
 fn sources(folders: &[&str]) -> String {
     let mut text = String::new();

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use mjitcc::discover::{DiscoverError, LauncherError};
-use mjitcc::{DIRECTORY_IN_THE_WAY, Error};
+use mjitcc::error::{DIRECTORY_IN_THE_WAY, Error};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
