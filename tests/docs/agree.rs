@@ -39,37 +39,40 @@ const BATCH: &str = "docs/src/guide/batch.md";
 const RUST: &str = "docs/src/guide/rust.md";
 const C: &str = "docs/src/guide/c.md";
 
+/// What zero means in a field of `mjitcc_worker_options`, by the comment behind the field.
+fn zero_means(field: &str) -> String {
+    let header = read(HEADER);
+    let options = header.split_once("typedef struct mjitcc_worker_options {").unwrap().1;
+    let comment = options.split_once(&format!(" {field};")).unwrap().1.split_once("*/").unwrap().0;
+    let comment = flat(comment);
+    let (_, meaning) = comment.rsplit_once("0: ").unwrap_or_else(|| panic!("{field}: {comment}"));
+    meaning.split(';').next().unwrap().trim().to_owned()
+}
+
 #[test]
 fn sizes_are_the_same_everywhere() {
-    let mib = |bytes: u64| bytes >> 20;
-    let memory = mib(MemoryLimit::DEFAULT);
+    let sizes = ["memfree", "output_limit", "cache_size"].map(zero_means);
+    let (memory, limit, cache) = (MemoryLimit::DEFAULT >> 20, DEFAULT_LIMIT >> 20, DEFAULT_MAX_SIZE >> 30);
+    assert_eq!(sizes, [format!("{memory} MiB"), format!("{limit} MiB"), format!("{cache} GiB")]);
     none(&unsaid(
         "memory to leave free",
         &[
             ("help", format!("[default: {memory}Mi]")),
-            (HEADER, format!("on Linux; 0: {memory} MiB;")),
             (BATCH, format!("only if {memory} MiB of memory are free")),
             (RUST, format!("{memory} MiB for each compiler beside another one")),
         ],
     ));
-    let limit = mib(DEFAULT_LIMIT);
     none(&unsaid(
         "output limit",
         &[
             ("help", format!("[default: {limit}Mi]")),
-            (HEADER, format!("its unit fails; 0: {limit} MiB;")),
             (BATCH, format!("{limit} MiB of a compiler's messages")),
             (RUST, format!("{limit} MiB of a compiler's messages")),
         ],
     ));
-    let cache = DEFAULT_MAX_SIZE >> 30;
     none(&unsaid(
         "size of the cache",
-        &[
-            ("help", format!("else {cache}Gi")),
-            (HEADER, format!("0: {cache} GiB")),
-            (BATCH, format!("has at most {cache} GiB")),
-        ],
+        &[("help", format!("else {cache}Gi")), (BATCH, format!("has at most {cache} GiB"))],
     ));
     assert_eq!(unsaid("x", &[(HEADER, "0: 17 GiB".to_owned())]).len(), 1);
 }
@@ -95,10 +98,11 @@ fn units_of_sizes_are_what_the_book_says() {
 #[test]
 fn times_threads_and_levels_are_the_same_everywhere() {
     assert_eq!(DEFAULT_TIMEOUT, Duration::from_secs(60));
+    assert!(["a minute", "60000"].contains(&zero_means("timeout_ms").as_str()));
+    assert_eq!(zero_means("max_cache_size"), "10000");
     none(&unsaid(
         "a minute for a unit",
         &[
-            (HEADER, "how long making one unit may take; 0: a minute;".to_owned()),
             ("src/setup.rs", "timeout: Some(DEFAULT_TIMEOUT),".to_owned()),
             (RUST, "a minute for the processes of one text".to_owned()),
         ],
@@ -106,28 +110,22 @@ fn times_threads_and_levels_are_the_same_everywhere() {
     none(&unsaid(
         "threads",
         &[
-            (HEADER, "how many units are made at once; 0: one".to_owned()),
-            (C, "0 means one thread".to_owned()),
+            (C, format!("0 means {}", zero_means("threads"))),
             ("src/worker/options.rs", "const MOST_THREADS: usize = 4;".to_owned()),
             ("src/worker/options.rs", "(processors - 1).min(MOST_THREADS)".to_owned()),
             (C, "one thread less than there are processors, at least one and at most four".to_owned()),
         ],
     ));
-    none(&unsaid(
-        "loaded units",
-        &[
-            (HEADER, "how many units may be loaded at once; 0: 10000".to_owned()),
-            ("src/worker/options.rs", "max_cache_size: 10_000,".to_owned()),
-        ],
-    ));
+    none(&unsaid("loaded units", &[("src/worker/options.rs", "max_cache_size: 10_000,".to_owned())]));
     assert_eq!(OptLevel::default(), OptLevel::O3);
+    let header = read(HEADER);
+    let o2 = header.split_once("MJITCC_OPTIMIZE_O2 = ").unwrap().1.split(',').next().unwrap();
     none(&unsaid(
         "optimisation",
         &[
             ("help", "[default: 3, or 0 with -g]".to_owned()),
             (HEADER, "MJITCC_OPTIMIZE_DEFAULT = 0, /* -O3 */".to_owned()),
-            (HEADER, "MJITCC_OPTIMIZE_O2 = 3,".to_owned()),
-            (C, "`optimize = 3` is `MJITCC_OPTIMIZE_O2`".to_owned()),
+            (C, format!("`MJITCC_OPTIMIZE_O2` is {o2}")),
             (BATCH, "`-O3` is the default, and `-O0` with `-g`".to_owned()),
             ("README.md", "**`-O3` is the default** (`-O0` with `-g`).".to_owned()),
         ],
