@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::header::UnitHeader;
 use crate::pch;
-use crate::pipeline::{Pipeline, UnitPaths};
+use crate::pipeline::{Merging, Pipeline, UnitPaths};
 use crate::report::Report;
 use crate::store::{Layout, Store};
 
@@ -87,7 +87,7 @@ impl Batch {
             header,
             role,
             stems,
-            surroundings: group::AllSurroundings::default(),
+            merging: Merging::default(),
             used: std::sync::Mutex::default(),
             stop: std::sync::OnceLock::new(),
             link_hindered: std::sync::atomic::AtomicBool::new(false),

@@ -1,7 +1,6 @@
 //! C text to loaded code: a compiler, a private directory, a header that is ready. What the front door, the worker and the C engine share;
 //! knows neither lists of units nor slots.
 
-use std::collections::HashMap;
 use std::fs;
 use std::num::NonZero;
 use std::ops::Deref;
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
+use mjit_cc_ctext::{Group, Member};
 use mjit_cc_platforms::Role;
 
 use crate::discover::Environment;
@@ -20,11 +19,10 @@ use crate::files;
 use crate::header::UnitHeader;
 use crate::library::Library;
 use crate::perf::PerfMap;
-use crate::pipeline::{CompileRequest, LinkRequest, Pipeline, StepOutput};
+use crate::pipeline::{CompileRequest, Includes, LinkRequest, Merging, Pipeline, StepOutput};
 use crate::scratch::{Purpose, Scratch};
 use crate::setup::BuildOptions;
 use crate::standby::Standby;
-use crate::sync::{self, Mutex};
 use crate::unit::Unit;
 
 mod cached;
@@ -38,15 +36,12 @@ pub(crate) use cached::CachedUnit;
 pub use first_tier::Tiers;
 use group_library::GroupLibraries;
 
-/// How many times as long as one unit a translation unit of many may take.
-const MOST_PATIENCE: u32 = 4;
-
 /// Ready to make code.
 pub(crate) struct Jit {
     pipeline: Arc<Pipeline>,
     header: UnitHeader,
     /// A child of a fork has the same.
-    surroundings: Arc<AllSurroundings>,
+    merging: Arc<Merging>,
     /// The one of the first tier.
     quick: Option<Box<Jit>>,
     /// Those that make units' first code; what takes longer can wait for a compiler too.
@@ -59,9 +54,6 @@ pub(crate) struct Jit {
     /// Where units are compiled together at all.
     group_libraries: Option<GroupLibraries>,
 }
-
-/// What stands before units, by the `#include` lines that the units begin with, or why no units can be merged there.
-type AllSurroundings = Mutex<HashMap<Vec<u8>, Arc<Result<Surroundings, Reason>>>>;
 
 /// What a compiler's code is for: how files and entry symbols are called, and what may be done with several units.
 #[derive(Clone, Debug)]
@@ -101,7 +93,7 @@ pub(crate) struct Source<'a> {
     pub(crate) name: String,
     pub(crate) text: &'a [u8],
     /// How many units are in it.
-    pub(crate) units: u32,
+    pub(crate) units: usize,
 }
 
 /// What the child of a fork needs of its parent, made before the fork: afterwards the parent may remove it at any time.
@@ -128,7 +120,7 @@ impl Jit {
         let mut jit = Self::of_parts(pipeline, header, options, build.save_temps);
         if merges && build.header.is_some() {
             // While the header is what it was a moment ago.
-            jit.surroundings(b"", observer);
+            jit.merging.surroundings(&jit.pipeline, &jit.header, &Includes::default(), observer);
         }
         jit.quick = jit.first_tier(tiers, build, environment, executor).map(Box::new);
         if jit.quick.is_some() {
@@ -143,7 +135,7 @@ impl Jit {
         Self {
             pipeline: Arc::new(pipeline),
             header,
-            surroundings: Arc::default(),
+            merging: Arc::default(),
             quick: None,
             standby: Standby::new(standby),
             prefix,
@@ -159,7 +151,7 @@ impl Jit {
         Self {
             pipeline,
             header,
-            surroundings: Arc::default(),
+            merging: Arc::default(),
             quick: None,
             standby: Standby::new(self.standby.wanted()),
             prefix: self.prefix.clone(),
@@ -210,25 +202,10 @@ impl Jit {
         self.beside(Arc::clone(&self.pipeline), header)
     }
 
-    /// What stands before units that begin with these `#include` lines. Found out once each, without a lock over the compiler's process:
-    /// two threads may both find out.
-    pub(crate) fn surroundings(&self, includes: &[u8], observer: &dyn Observer) -> Arc<Result<Surroundings, Reason>> {
-        let known = || sync::lock(&self.surroundings);
-        if let Some(found) = known().get(includes) {
-            return Arc::clone(found);
-        }
-        let found = Arc::new(self.pipeline.surroundings(&self.header, includes, None, observer));
-        known().insert(includes.to_owned(), Arc::clone(&found));
-        found
-    }
-
     /// Merges units that begin with the same `#include` lines.
     pub(crate) fn merge(&self, members: &[Member<'_>], observer: &dyn Observer) -> Group {
-        let includes = ctext::leading_includes(members.first().map_or(b"", |member| member.text));
-        match &*self.surroundings(&includes, observer) {
-            Ok(surroundings) => ctext::merge(members, surroundings, &includes),
-            Err(reason) => Group::none_of(members.len(), reason),
-        }
+        let includes = Includes::of_text(members.first().map_or(b"", |member| member.text));
+        self.merging.merge(&self.pipeline, &self.header, &includes, members, observer)
     }
 
     /// What this process calls the files of a unit.
@@ -306,18 +283,13 @@ impl Jit {
         &self,
         stem: &str,
         unit: &Unit,
-        units: u32,
+        units: usize,
         observer: &dyn Observer,
     ) -> Result<(StepOutput, PathBuf), UnitError> {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
-        // What many units are in may take longer than one, and not so long that a compiler that hangs stops everything.
-        let patience = units.clamp(1, MOST_PATIENCE);
-        let deadline = pipeline
-            .timeout
-            .and_then(|limit| limit.checked_mul(patience))
-            .and_then(|limit| Instant::now().checked_add(limit));
+        let deadline = pipeline.deadline_of(units);
         if let Some(compiled) = self.compile_ahead(unit, deadline, observer)? {
             return Ok(compiled);
         }
@@ -438,7 +410,7 @@ impl Jit {
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
         let pipeline = self.pipeline.in_child(executor, scratch);
         Self {
-            surroundings: Arc::clone(&self.surroundings),
+            merging: Arc::clone(&self.merging),
             quick,
             perf: self.perf.as_ref().map(|_| Arc::default()),
             group_libraries: self.group_libraries.as_ref().map(|_| GroupLibraries::default()),

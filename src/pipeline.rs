@@ -29,6 +29,7 @@ mod embed;
 mod inputs;
 mod keys;
 mod link;
+mod merging;
 mod run;
 mod surroundings;
 
@@ -37,6 +38,7 @@ pub(crate) use configuration::{Configuration, read_answer};
 pub(crate) use embed::beside_dir as embedded;
 pub(crate) use inputs::DependencyTracking;
 pub(crate) use link::LinkRequest;
+pub(crate) use merging::{Includes, Merging};
 
 /// A compiler, its flags, and the means to run it. Threads share a pipeline.
 pub struct Pipeline {

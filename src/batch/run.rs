@@ -9,13 +9,13 @@ use std::thread;
 
 use mjit_cc_platforms::Role;
 
-use super::group::{self, AllSurroundings, Grouped, Task};
+use super::group::{self, Grouped, Task};
 use super::make::{CompiledUnit, Source};
 use super::{Batch, COMPACT_STEM, library_name};
 use crate::error::{Error, UnitError};
 use crate::event::{Compiled, Event, Observer};
 use crate::header::UnitHeader;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Merging, Pipeline};
 use crate::report::{self, Report, UnitReport};
 use crate::store::{Record, Store};
 
@@ -47,7 +47,7 @@ pub(super) struct Run<'a> {
     pub(super) header: UnitHeader,
     pub(super) role: Role,
     pub(super) stems: Vec<String>,
-    pub(super) surroundings: AllSurroundings,
+    pub(super) merging: Merging,
     /// The objects that this run has a use for, without their suffixes, which their records share.
     pub(super) used: Mutex<HashSet<PathBuf>>,
     /// Why no further unit is started.

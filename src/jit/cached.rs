@@ -117,7 +117,7 @@ impl Jit {
         &self,
         stem: &str,
         kept: &CachedUnit<'_>,
-        units: u32,
+        units: usize,
         observer: &dyn Observer,
     ) -> Result<(NonNull<c_void>, Arc<Library>), UnitError> {
         let CachedUnit { unit, entry, shelf } = kept;

@@ -153,11 +153,8 @@ impl Shared {
         let Group { text, units: merged, left_out, .. } = engine.merge(&members, self);
         let members: Vec<usize> = merged.iter().map(|unit| unit.index).collect();
         let mut alone: Vec<usize> = left_out.iter().map(|unit| unit.index).collect();
-        let source = Source {
-            name: engine.source(stem).to_string_lossy().into_owned(),
-            text: &text,
-            units: u32::try_from(members.len()).unwrap_or(u32::MAX),
-        };
+        let source =
+            Source { name: engine.source(stem).to_string_lossy().into_owned(), text: &text, units: members.len() };
         // One is merged with nothing.
         if members.len() < 2 || !self.compile_one(engine, stem, &source, &members, units, compiled) {
             alone.extend(&members);

@@ -193,8 +193,7 @@ impl Shared {
         let stem = engine.stem(self.coordinator.with(|state| state.units.new_id()));
         let name = engine.source(&stem);
         self.tell(&WorkerEvent::GroupStarted { units: units.len(), source: name.clone() });
-        let count = u32::try_from(units.len()).unwrap_or(u32::MAX);
-        let source = Source { name: name.to_string_lossy().into_owned(), text, units: count };
+        let source = Source { name: name.to_string_lossy().into_owned(), text, units: units.len() };
         let kept: Option<Vec<&CachedUnit<'_>>> = units.iter().map(|one| one.kept.as_ref()).collect();
         let library = match kept {
             Some(kept) => engine.make_group(&stem, &source, &kept, self)?,
