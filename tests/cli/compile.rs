@@ -728,7 +728,8 @@ fn help_alone_is_enough() {
     }
     let help = place.good(&["compile", "--help"]);
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    let [memory, limit] = [mjitcc::admission::MemoryLimit::DEFAULT, mjitcc::exec::DEFAULT_LIMIT].map(|bytes| bytes >> 20);
+    let [memory, limit] =
+        [mjitcc::admission::MemoryLimit::DEFAULT, mjitcc::exec::DEFAULT_LIMIT].map(|bytes| bytes >> 20);
     let cache = mjitcc::cache::DEFAULT_MAX_SIZE >> 30;
     for default in [
         format!(

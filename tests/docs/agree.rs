@@ -113,7 +113,10 @@ fn times_threads_and_levels_are_the_same_everywhere() {
             (C, format!("0 means {}", zero_means("threads"))),
             ("src/worker/options.rs", "const MOST_THREADS: usize = 4;".to_owned()),
             ("src/worker/options.rs", "(processors - 1).min(MOST_THREADS)".to_owned()),
-            (C, "one thread less than there are processors, at least one and at most four".to_owned()),
+            (
+                "docs/src/options.md",
+                "one thread less than there are processors, at least one and at most four".to_owned(),
+            ),
         ],
     ));
     none(&unsaid("loaded units", &[("src/worker/options.rs", "max_cache_size: 10_000,".to_owned())]));
