@@ -12,7 +12,7 @@ ln -s "$tool" "$work/bin/mjit-cc"
 cp -r "$root/fixtures/units" "$root/fixtures/vm.h" "$root/fixtures/bad/undeclared.c" "$work/"
 cd "$work"
 export PATH="$work/bin:$PATH"
-unset CC MJIT_CC_CACHE MJIT_CC_LAUNCHER
+unset CC CFLAGS CPPFLAGS LDFLAGS MJIT_CC_CACHE MJIT_CC_LAUNCHER
 
 # Each line of the picture: a command behind "$ ", or what the command printed.
 {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use mjitcc::admission::MemoryLimit;
 use mjitcc::cache::{DEFAULT_MAX_SIZE, Size};
 use mjitcc::exec::DEFAULT_LIMIT;
 use mjitcc::platforms::OptLevel;
+use mjitcc::setup::DEFAULT_TIMEOUT;
 
 use crate::markdown::{rows, section, split_code};
 use crate::support::{mjit_cc, need, text};
@@ -37,68 +39,70 @@ const BATCH: &str = "docs/src/guide/batch.md";
 const RUST: &str = "docs/src/guide/rust.md";
 const C: &str = "docs/src/guide/c.md";
 
+/// What zero means in a field of `mjitcc_worker_options`, by the comment behind the field.
+fn zero_means(field: &str) -> String {
+    let header = read(HEADER);
+    let options = header.split_once("typedef struct mjitcc_worker_options {").unwrap().1;
+    let comment = options.split_once(&format!(" {field};")).unwrap().1.split_once("*/").unwrap().0;
+    let comment = flat(comment);
+    let (_, meaning) = comment.rsplit_once("0: ").unwrap_or_else(|| panic!("{field}: {comment}"));
+    meaning.split(';').next().unwrap().trim().to_owned()
+}
+
 #[test]
 fn sizes_are_the_same_everywhere() {
-    let mib = |bytes: u64| bytes >> 20;
-    let memory = mib(MemoryLimit::DEFAULT);
+    let sizes = ["memfree", "output_limit", "cache_size"].map(zero_means);
+    let (memory, limit, cache) = (MemoryLimit::DEFAULT >> 20, DEFAULT_LIMIT >> 20, DEFAULT_MAX_SIZE >> 30);
+    assert_eq!(sizes, [format!("{memory} MiB"), format!("{limit} MiB"), format!("{cache} GiB")]);
     none(&unsaid(
         "memory to leave free",
         &[
-            ("help", format!("as {memory}M, the default")),
-            (HEADER, format!("on Linux; 0: {memory} MiB;")),
+            ("help", format!("[default: {memory}Mi]")),
             (BATCH, format!("only if {memory} MiB of memory are free")),
             (RUST, format!("{memory} MiB for each compiler beside another one")),
         ],
     ));
-    let limit = mib(DEFAULT_LIMIT);
     none(&unsaid(
         "output limit",
         &[
-            ("help", format!("[default: {limit}M]")),
-            (HEADER, format!("its unit fails; 0: {limit} MiB;")),
+            ("help", format!("[default: {limit}Mi]")),
             (BATCH, format!("{limit} MiB of a compiler's messages")),
             (RUST, format!("{limit} MiB of a compiler's messages")),
         ],
     ));
-    let cache = DEFAULT_MAX_SIZE >> 30;
     none(&unsaid(
         "size of the cache",
-        &[
-            ("help", format!("else {cache}Gi")),
-            (HEADER, format!("0: {cache} GiB")),
-            (BATCH, format!("has at most {cache} GiB")),
-        ],
+        &[("help", format!("else {cache}Gi")), (BATCH, format!("has at most {cache} GiB"))],
     ));
     assert_eq!(unsaid("x", &[(HEADER, "0: 17 GiB".to_owned())]).len(), 1);
 }
 
-/// What a size means to the option for the cache, and to the two others.
+/// What a size means to the option for the cache, and to an option that has a limit.
 #[test]
 fn units_of_sizes_are_what_the_book_says() {
     need!("gcc");
     let Size(decimal) = "5G".parse().unwrap();
     let Size(binary) = "5Gi".parse().unwrap();
     assert_eq!((decimal, binary), (5_000_000_000, 5 << 30));
-    let page = source(BATCH);
-    assert!(page.contains(
-        "Sizes for the cache (`--max-size`) are decimal, `5G` is 5,000,000,000 bytes, and `5Gi` is 2^30 times 5."
-    ));
+    let said = "`5G` is 5,000,000,000 bytes, and `5Gi` is 5 times 2^30.";
+    assert!(source(BATCH).contains(said), "{said}");
     let dir = tempfile::tempdir().unwrap();
-    let unit = dir.path().join("u.c");
-    fs::write(&unit, format!("#error {}\n", "x".repeat(40_000))).unwrap();
-    let output = mjit_cc().current_dir(&dir).args(["compile", "u.c", "--output-limit", "16K"]).output().unwrap();
-    let said = text(&output.stderr);
-    assert!(said.contains("wrote more than 16.0 KiB of messages"), "{said}");
-    assert!(page.contains("Sizes for `--memfree` and `--output-limit` are powers of 1024."));
+    fs::write(dir.path().join("u.c"), format!("#error {}\n", "x".repeat(40_000))).unwrap();
+    for (limit, shown) in [("16k", "15.6 KiB"), ("16Ki", "16.0 KiB")] {
+        let output = mjit_cc().current_dir(&dir).args(["compile", "u.c", "--output-limit", limit]).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("wrote more than {shown} of messages")), "{limit}: {said}");
+    }
 }
 
 #[test]
 fn times_threads_and_levels_are_the_same_everywhere() {
+    assert_eq!(DEFAULT_TIMEOUT, Duration::from_secs(60));
+    assert!(["a minute", "60000"].contains(&zero_means("timeout_ms").as_str()));
+    assert_eq!(zero_means("max_cache_size"), "10000");
     none(&unsaid(
         "a minute for a unit",
         &[
-            (HEADER, "how long making one unit may take; 0: a minute;".to_owned()),
-            ("src/setup.rs", "DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);".to_owned()),
             ("src/setup.rs", "timeout: Some(DEFAULT_TIMEOUT),".to_owned()),
             (RUST, "a minute for the processes of one text".to_owned()),
         ],
@@ -106,28 +110,25 @@ fn times_threads_and_levels_are_the_same_everywhere() {
     none(&unsaid(
         "threads",
         &[
-            (HEADER, "how many units are made at once; 0: one".to_owned()),
-            (C, "0 means one thread".to_owned()),
+            (C, format!("0 means {}", zero_means("threads"))),
             ("src/worker/options.rs", "const MOST_THREADS: usize = 4;".to_owned()),
             ("src/worker/options.rs", "(processors - 1).min(MOST_THREADS)".to_owned()),
-            (C, "one thread less than there are processors, at least one and at most four".to_owned()),
+            (
+                "docs/src/options.md",
+                "one thread less than there are processors, at least one and at most four".to_owned(),
+            ),
         ],
     ));
-    none(&unsaid(
-        "loaded units",
-        &[
-            (HEADER, "how many units may be loaded at once; 0: 10000".to_owned()),
-            ("src/worker/options.rs", "max_cache_size: 10_000,".to_owned()),
-        ],
-    ));
+    none(&unsaid("loaded units", &[("src/worker/options.rs", "max_cache_size: 10_000,".to_owned())]));
     assert_eq!(OptLevel::default(), OptLevel::O3);
+    let header = read(HEADER);
+    let o2 = header.split_once("MJITCC_OPTIMIZE_O2 = ").unwrap().1.split(',').next().unwrap();
     none(&unsaid(
         "optimisation",
         &[
-            ("help", "by default 3, with -g 0".to_owned()),
+            ("help", "[default: 3, or 0 with -g]".to_owned()),
             (HEADER, "MJITCC_OPTIMIZE_DEFAULT = 0, /* -O3 */".to_owned()),
-            (HEADER, "MJITCC_OPTIMIZE_O2 = 3,".to_owned()),
-            (C, "`optimize = 3` is `MJITCC_OPTIMIZE_O2`".to_owned()),
+            (C, format!("`MJITCC_OPTIMIZE_O2` is {o2}")),
             (BATCH, "`-O3` is the default, and `-O0` with `-g`".to_owned()),
             ("README.md", "**`-O3` is the default** (`-O0` with `-g`).".to_owned()),
         ],
@@ -171,7 +172,7 @@ fn snake(name: &str) -> String {
 }
 
 /// The names of public methods of a builder, which give it back.
-fn methods(file: &str) -> BTreeSet<String> {
+fn setters(file: &str) -> BTreeSet<String> {
     let text = read(file);
     let after = text.split("    pub fn ").skip(1).filter(|rest| rest.contains("(mut self"));
     let names = after.filter(|rest| rest.split_once(')').is_some_and(|(head, _)| head.contains("(mut self")));
@@ -216,11 +217,11 @@ fn every_option_has_a_row_and_every_row_names_options_that_exist() {
     });
     let options: BTreeSet<String> = named.filter(|name| !matches!(name.as_str(), "--help" | "--version")).collect();
     assert_eq!(column(2), options, "mjit-cc compile");
+    let common = setters("src/setup.rs");
     let with_flags =
-        |methods: BTreeSet<String>| methods.into_iter().chain(flags.iter().cloned()).collect::<BTreeSet<_>>();
-    let builder = |file: &str| with_flags(methods(file).into_iter().chain(methods("src/setup.rs")).collect());
-    assert_eq!(column(3), builder("src/engine/builder.rs"), "Engine::builder");
-    let mut worker = builder("src/worker/options.rs");
+        |own: BTreeSet<String>| own.into_iter().chain(flags.iter().chain(&common).cloned()).collect::<BTreeSet<_>>();
+    assert_eq!(column(3), with_flags(setters("src/engine/builder.rs")), "Engine::builder");
+    let mut worker = with_flags(setters("src/worker/options.rs"));
     worker.insert("start".to_owned());
     assert_eq!(column(4), worker, "Worker::builder");
     assert_eq!(column(5), fields("mjitcc_worker_options"), "mjitcc_worker_options");

@@ -1,9 +1,10 @@
-//! Code in the texts: Rust is compiled by `cargo test --doc`, C here.
+//! Code in the texts: Rust is compiled and run by `cargo test --doc`, C here.
 
 use std::process::Command;
 
+use crate::c;
 use crate::markdown::blocks;
-use crate::support::{need, text};
+use crate::support::{need, run, text};
 use crate::{none, pages, read, root};
 
 /// What a fence may say. A block without a word would be taken for Rust by rustdoc.
@@ -68,6 +69,28 @@ fn every_whole_program_of_c_compiles() {
     none(&wrong);
     assert!(count >= 3, "{count} programs");
     assert!(syntax("#include \"mjitcc.h\"\nint main(void) { return mjitcc_no_such(); }\n").contains("mjitcc_no_such"));
+}
+
+/// Builds and runs a program with the shared C library; returns what the program prints.
+fn printed(program: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, binary) = (dir.path().join("example.c"), dir.path().join("example"));
+    std::fs::write(&file, program).unwrap();
+    let mut gcc = Command::new("gcc");
+    gcc.arg("-I").arg(root().join("include")).arg(file).arg("-o").arg(&binary);
+    run(gcc.args(c::link_args(c::Linking::Shared)), 0);
+    c::output(&mut c::command(&binary, dir.path()))
+}
+
+#[test]
+fn every_whole_program_of_c_runs() {
+    need!("gcc");
+    for (name, page) in pages() {
+        let programs = blocks(&page).into_iter().filter(|block| block.info == "c" && block.text.contains("int main("));
+        for block in programs {
+            assert_eq!(printed(&block.text), "2\n", "{name}:{}", block.line);
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The texts agree with each other and with the code: links, pages, examples, commands, defaults, messages. What is wrong is listed as
 //! a whole, so that one run tells all. The texts are the same on every system, so that the systems where these tests run are enough.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "the walls are the product's")]
 #![allow(unreachable_pub, reason = "modules of a test binary share what they like")]
 
@@ -9,6 +9,9 @@
 mod support;
 
 mod agree;
+#[allow(dead_code, reason = "the programs of the C library's own tests are built in more ways")]
+#[path = "../capi/c.rs"]
+mod c;
 mod commands;
 mod examples;
 mod links;

@@ -161,6 +161,29 @@ fn the_floors_of_the_architecture_page_are_the_tested_ones() {
     assert_eq!(above, 0);
 }
 
+/// What the crate's first page shows: `pub` items without `#[doc(hidden)]`.
+fn shown_items(library: &str) -> BTreeSet<&str> {
+    let mut shown = BTreeSet::new();
+    let mut is_hidden = false;
+    for line in library.lines() {
+        if let Some(item) = line.strip_prefix("pub ").filter(|_| !is_hidden) {
+            let names = item.split_once('{').map_or(item, |(_, list)| list);
+            let names = names.split([',', '}', ';']).filter_map(|name| name.split_whitespace().last());
+            shown.extend(names);
+        }
+        is_hidden = line == "#[doc(hidden)]" || (is_hidden && line.starts_with("#["));
+    }
+    shown
+}
+
+#[test]
+fn the_rust_guide_says_what_each_public_item_is() {
+    let (page, library) = (read("docs/src/guide/rust.md"), read("src/lib.rs"));
+    let table = rows(section(&page, "## What is where in the crate"));
+    let named: BTreeSet<&str> = table.iter().flat_map(|row| split_code(row[0]).0).collect();
+    assert_eq!(named, shown_items(&library));
+}
+
 #[test]
 fn the_glossary_is_short_and_sorted() {
     let page = read("docs/src/glossary.md");
