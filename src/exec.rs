@@ -154,7 +154,7 @@ pub trait Executor: Send + Sync {
     fn prestart(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError>;
 
     /// Runs `wait`, which waits for something other than a process, and tells the [`BlockingObserver`] about it.
-    fn rest(&self, wait: &mut dyn FnMut()) {
+    fn wait_otherwise(&self, wait: &mut dyn FnMut()) {
         wait();
     }
 
@@ -204,7 +204,7 @@ pub struct ProcessExecutor {
 
 impl Default for ProcessExecutor {
     fn default() -> Self {
-        Self::within(None, None)
+        Self::for_host(None, None)
     }
 }
 
@@ -220,8 +220,8 @@ impl Drop for ProcessExecutor {
 impl ProcessExecutor {
     /// Creates an executor for a host that waits for children itself, or forks.
     #[must_use]
-    pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
-        let processes = Arc::new(Processes::within(reaper, waiting));
+    pub fn for_host(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
+        let processes = Arc::new(Processes::for_host(reaper, waiting));
         Self { processes, variables: None, output_limit: DEFAULT_LIMIT, abandoned: AtomicBool::new(false) }
     }
 
@@ -386,7 +386,7 @@ impl Executor for ProcessExecutor {
         Ok(PrestartedProcess::new(started, reader, writer))
     }
 
-    fn rest(&self, wait: &mut dyn FnMut()) {
+    fn wait_otherwise(&self, wait: &mut dyn FnMut()) {
         sync::assert_none_held();
         let _waits = Waits::new(self.processes.waiting.clone());
         wait();

@@ -91,7 +91,7 @@ pub(crate) fn temporary(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
 
 /// True if a name still refers to an open file.
 #[cfg(unix)]
-pub(crate) fn leads_to(path: &Path, file: &File) -> bool {
+pub(crate) fn refers_to(path: &Path, file: &File) -> bool {
     use std::os::unix::fs::MetadataExt;
     let (named, open) = (fs::symlink_metadata(path), file.metadata());
     matches!((named, open), (Ok(named), Ok(open)) if (named.dev(), named.ino()) == (open.dev(), open.ino()))
@@ -99,7 +99,7 @@ pub(crate) fn leads_to(path: &Path, file: &File) -> bool {
 
 /// An open file keeps its name on this system.
 #[cfg(not(unix))]
-pub(crate) fn leads_to(path: &Path, _file: &File) -> bool {
+pub(crate) fn refers_to(path: &Path, _file: &File) -> bool {
     path.exists()
 }
 

@@ -286,9 +286,9 @@ impl Pipeline {
     }
 
     /// Whether a precompiled header gets to where units are compiled.
-    pub(crate) fn carries_pch(&self) -> bool {
+    pub(crate) fn supports_pch(&self) -> bool {
         let family = self.toolchain().compiler().family;
-        self.launcher.as_ref().is_none_or(|found| found.launcher().carries_pch(family))
+        self.launcher.as_ref().is_none_or(|found| found.launcher().supports_pch(family))
     }
 
     /// A plan for a unit's object as it is run.

@@ -357,8 +357,8 @@ impl Worker {
         if drain {
             let drained = |state: &State, status: Status| status.paused || (status.idle && !state.units.has_work());
             // Hotness changes without anybody being told, and with it whether there is room to be made.
-            let a_while = || Some(Instant::now() + Duration::from_millis(100));
-            while self.wait_running_jobs(a_while(), drained) == Waited::TooLong {}
+            let sleep_before_check = || Some(Instant::now() + Duration::from_millis(100));
+            while self.wait_running_jobs(sleep_before_check(), drained) == Waited::TooLong {}
         }
         self.shared.coordinator.pause().is_ok()
     }
@@ -495,7 +495,7 @@ impl Shared {
     /// BlockingObserver for a compiler must not hold up a fork.
     fn renew_executor(&self) {
         let waiting: Arc<dyn BlockingObserver> = Arc::<Coordinator<State>>::clone(&self.coordinator);
-        let executor = ProcessExecutor::within(self.options.reaper.clone(), Some(waiting))
+        let executor = ProcessExecutor::for_host(self.options.reaper.clone(), Some(waiting))
             .with_output_limit(self.options.output_limit.unwrap_or(NO_LIMIT));
         *lock(&self.executor) = Arc::new(executor.with_variables(self.environment.variables.clone()));
     }

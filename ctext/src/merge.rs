@@ -108,7 +108,7 @@ pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8
     for (index, tokens) in tokens.iter().enumerate() {
         let Some(tokens) = tokens else { continue };
         match Unit::scan(&tokens.tokens, &tokens.copied, surroundings)
-            .and_then(|unit| unit.has_entries(members[index].entries))
+            .and_then(|unit| unit.check_entries(members[index].entries))
         {
             Ok(unit) => units.push((index, unit)),
             Err(reason) => group.left_out.push(LeftOut { index, reason }),

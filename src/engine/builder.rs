@@ -173,7 +173,7 @@ impl EngineBuilder {
         let observer = self.observer;
         let environment = self.environment.unwrap_or_else(Environment::read);
         let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code)?;
-        let executor = ProcessExecutor::within(self.reaper.clone(), None)
+        let executor = ProcessExecutor::for_host(self.reaper.clone(), None)
             .with_variables(environment.variables.clone())
             .with_output_limit(self.output_limit.unwrap_or(NO_LIMIT));
         let executor = Arc::new(executor);

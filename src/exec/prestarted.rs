@@ -56,7 +56,7 @@ impl PrestartedProcess {
     pub(crate) fn wait_until(&mut self, watch: &Watch, is_done: &dyn Fn() -> bool) -> bool {
         let Some(started) = &mut self.started else { return false };
         let _waits = Waits::new(started.processes.waiting.clone());
-        let changes = watch.with(started.process.id());
+        let changes = watch.with_process(started.process.id());
         let began = Instant::now();
         loop {
             changes.wait(began.elapsed());

@@ -91,7 +91,7 @@ const SELDOM: Duration = Duration::from_secs(5);
 
 impl Table {
     /// Extends deadlines by the time in which processes could not run since the last check.
-    fn give_back(&mut self, now: Instant) {
+    fn extend_deadlines(&mut self, now: Instant) {
         let Clock { looked: Some(looked), next: Some(next) } = self.clock else { return };
         let late = now.saturating_duration_since(next);
         let since = now.saturating_duration_since(looked);
@@ -105,12 +105,12 @@ impl Table {
 }
 
 impl Processes {
-    pub(super) fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
+    pub(super) fn for_host(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
         let (table, changed) = (Mutex::default(), Condvar::default());
         Self { parent: std::process::id(), table, changed, orphans: Orphans::default(), reaper, waiting }
     }
 
-    fn are_ours(&self) -> bool {
+    fn is_parent(&self) -> bool {
         self.parent == std::process::id()
     }
 
@@ -163,7 +163,7 @@ impl Processes {
     }
 
     pub(super) fn end(&self, id: u64) {
-        if !self.are_ours() {
+        if !self.is_parent() {
             return;
         }
         if let Some(running) = self.table().running.get_mut(&id) {
@@ -173,7 +173,7 @@ impl Processes {
 
     /// Ends all processes, and those that are registered later.
     pub(super) fn cancel(&self) {
-        if !self.are_ours() {
+        if !self.is_parent() {
             return;
         }
         let mut table = self.table();
@@ -187,7 +187,7 @@ impl Processes {
 
     /// Ends the watchdog and the orphan shell, and waits for both.
     pub(super) fn end_watchdog(&self) {
-        if !self.are_ours() {
+        if !self.is_parent() {
             return;
         }
         let watchdog = {
@@ -217,7 +217,7 @@ impl Processes {
         let stopped;
         let ended = {
             let mut table = self.table();
-            table.give_back(Instant::now());
+            table.extend_deadlines(Instant::now());
             let running = table.running.remove(&id);
             stopped = running.as_ref().map_or(Duration::ZERO, |running| running.stopped);
             let timed_out = running.is_some_and(|running| running.timed_out);
@@ -260,7 +260,7 @@ fn watch(shared: &Processes) {
     let mut looked = false;
     while !table.over {
         let now = Instant::now();
-        table.give_back(now);
+        table.extend_deadlines(now);
         let (mut next, mut look): (Option<Instant>, Option<Instant>) = (None, None);
         for running in table.running.values_mut() {
             if let Some(output) = running.output.take_if(|output| output.is_over()) {

@@ -100,7 +100,7 @@ impl Engine {
         let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code).map_err(failed)?;
         let variables = environment.variables.clone();
         let output_limit = output_limit.unwrap_or(NO_LIMIT);
-        let executor = ProcessExecutor::within(reaper.clone(), None).with_variables(variables.clone());
+        let executor = ProcessExecutor::for_host(reaper.clone(), None).with_variables(variables.clone());
         let executor = Arc::new(executor.with_output_limit(output_limit));
         let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
         let compiler = finder.find(&spec).map_err(failed)?;
@@ -224,7 +224,7 @@ impl Engine {
     /// Leaves everything on disk to the parent, and goes on in a directory of its own. Says whether the PCH is there too.
     fn go_on_here(&self) -> Result<bool, FfiError> {
         let state = self.state();
-        let executor = ProcessExecutor::within(self.reaper.clone(), None).with_variables(self.variables.clone());
+        let executor = ProcessExecutor::for_host(self.reaper.clone(), None).with_variables(self.variables.clone());
         let executor = Arc::new(executor.with_output_limit(self.output_limit));
         let snapshot = state.parts.snapshot();
         let inherited = snapshot.is_some();

@@ -24,7 +24,7 @@ pub(super) fn write(out: &mut Vec<u8>, files: &Files<'_>, unit: &Unit<'_, '_>, p
         }
         let renamed = plan.names.get(&*token.text).filter(|_| {
             token.kind == TokenKind::Word
-                && unit.privates.get(&*token.text).is_some_and(|own| own.is_meant(unit.usages[at]))
+                && unit.privates.get(&*token.text).is_some_and(|own| own.matches_usage(unit.usages[at]))
         });
         writer.token(token, renamed.map_or(&token.text, |name| name.as_bytes()));
     }

@@ -75,7 +75,7 @@ impl Engine {
         let entries: Vec<String> = members.iter().map(|kept| kept.entry.clone()).collect();
         let unit = Unit::from_text(&source.name, source.text)?;
         let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;
-        let company = CacheHandle::of_all("", members.iter().map(|kept| &kept.shelf));
+        let company = CacheHandle::for_group("", members.iter().map(|kept| &kept.shelf));
         if let Some(company) = &company {
             company.put_new(ran, &object, observer);
         }
