@@ -17,7 +17,7 @@ pub use memory::MemoryLimit;
 /// notification. A blocking read would not end on Ctrl-C.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a new compiler is assumed not to have allocated most of its memory.
+/// How long after its start a compiler is assumed not to have allocated most of its memory.
 const GROWTH: Duration = Duration::from_secs(1);
 
 /// The right to run one more process, until it is dropped.
@@ -55,7 +55,7 @@ struct RunningCompiler {
 }
 
 /// The right to run one compiler, until it is dropped.
-#[must_use = "the compiler may run as long as this lives"]
+#[must_use = "the compiler may run until the permit is dropped"]
 pub(crate) struct Permit<'a> {
     admission: &'a Admission,
     number: u64,
@@ -74,8 +74,8 @@ impl Admission {
         Self::new(self.tokens.clone(), self.memory.clone())
     }
 
-    /// Waits until one more compiler may run; `None` if the work is cancelled first. Hold no lock and no token while a permit is held,
-    /// because other threads may wait for them.
+    /// Waits until one more compiler may run; `None` if the work is cancelled first. Take no other resource that threads
+    /// wait for while the permit is held.
     pub(crate) fn enter(&self, executor: &dyn Executor, observer: &dyn Observer) -> Option<Permit<'_>> {
         if let Some(number) = self.try_enter() {
             return Some(Permit { admission: self, number, waited: Duration::ZERO });

@@ -51,7 +51,7 @@ pub(crate) use watch::Watch;
 use crate::sync;
 use crate::unwind::{catch, is_thread_ending};
 use output::{Output, cut_off};
-use running::{Ended, Processes, Waits};
+use running::{Ended, Processes, WaitGuard};
 
 /// The system that runs the compilers.
 pub(crate) const HOST: Host = if cfg!(windows) { Host::Windows } else { Host::Unix };
@@ -388,7 +388,7 @@ impl Executor for ProcessExecutor {
 
     fn wait_otherwise(&self, wait: &mut dyn FnMut()) {
         sync::assert_none_held();
-        let _waits = Waits::new(self.processes.waiting.clone());
+        let _waits = WaitGuard::new(self.processes.waiting.clone());
         wait();
     }
 

@@ -107,7 +107,7 @@ const KEEPS: [&str; 2] = ["-save-temps", "--save-temps"];
 
 /// The step that the flags are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum StepKind {
     /// Compile a unit.
     Code,
     /// Build a PCH.
@@ -135,10 +135,10 @@ pub(crate) fn flags(arguments: &[OsString]) -> impl Iterator<Item = Flag<'_>> {
 }
 
 /// Returns the flags for a step.
-pub(crate) fn step_flags(arguments: &[OsString], purpose: Purpose) -> Vec<OsString> {
+pub(crate) fn step_flags(arguments: &[OsString], step_kind: StepKind) -> Vec<OsString> {
     let lto = flags(arguments).any(|flag| text(flag).starts_with("-flto"));
     let mut given = Vec::new();
-    if purpose == (Purpose::Pch { macros_as_includes: true }) {
+    if step_kind == (StepKind::Pch { macros_as_includes: true }) {
         // First: compilers read -imacros files before -include files, in any order of the flags.
         given.extend(macro_files(arguments).into_iter().flat_map(|file| ["-include".into(), file.to_owned()]));
     }
@@ -146,15 +146,15 @@ pub(crate) fn step_flags(arguments: &[OsString], purpose: Purpose) -> Vec<OsStri
         let text = text(flag);
         let is_form = FORMS.iter().any(|form| text.starts_with(form));
         let is_include = is_named(text, &INCLUDES) || text.starts_with("-include") && !text.starts_with("-include-pch");
-        let stands_before = match purpose {
-            Purpose::Code | Purpose::Pch { macros_as_includes: false } => false,
-            Purpose::Pch { macros_as_includes: true } => macro_file(flag).is_some(),
-            Purpose::BehindPch | Purpose::Link => is_include || macro_file(flag).is_some(),
+        let stands_before = match step_kind {
+            StepKind::Code | StepKind::Pch { macros_as_includes: false } => false,
+            StepKind::Pch { macros_as_includes: true } => macro_file(flag).is_some(),
+            StepKind::BehindPch | StepKind::Link => is_include || macro_file(flag).is_some(),
         };
-        let minds_math = purpose == Purpose::Link && !lto && FAST_MATH.contains(&text);
+        let minds_math = step_kind == StepKind::Link && !lto && FAST_MATH.contains(&text);
         // Units are C by their suffix. With this flag a link would read objects as C.
         let is_c = language(flag) == Some("c");
-        let makes_pch = matches!(purpose, Purpose::Pch { .. });
+        let makes_pch = matches!(step_kind, StepKind::Pch { .. });
         let is_kept = makes_pch && KEEPS.iter().any(|keeps| text.starts_with(keeps));
         if !is_form && !is_kept && !stands_before && !minds_math && !is_c {
             given.extend_from_slice(flag);
@@ -208,34 +208,34 @@ mod tests {
         arguments.iter().map(Into::into).collect()
     }
 
-    fn left(arguments: &[&str], purpose: Purpose) -> Vec<String> {
-        step_flags(&owned(arguments), purpose).iter().map(|argument| argument.to_str().unwrap().to_owned()).collect()
+    fn left(arguments: &[&str], step_kind: StepKind) -> Vec<String> {
+        step_flags(&owned(arguments), step_kind).iter().map(|argument| argument.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
     fn what_stands_before_the_header_is_in_its_pch_already() {
         let arguments =
             ["-DX", "-include", "config.h", "-imacros", "m.h", "-includefile.h", "--include=a.h", "-include-pch", "p"];
-        assert_eq!(left(&arguments, Purpose::Code), arguments);
-        assert_eq!(left(&arguments, Purpose::BehindPch), ["-DX", "-include-pch", "p"]);
+        assert_eq!(left(&arguments, StepKind::Code), arguments);
+        assert_eq!(left(&arguments, StepKind::BehindPch), ["-DX", "-include-pch", "p"]);
         let arguments = ["-include", "a.h", "-imacros", "m.h", "-imacrosn.h", "--imacros=o.h"];
-        assert_eq!(left(&arguments, Purpose::Pch { macros_as_includes: false }), arguments);
+        assert_eq!(left(&arguments, StepKind::Pch { macros_as_includes: false }), arguments);
         let first = ["-include", "m.h", "-include", "n.h", "-include", "o.h", "-include", "a.h"];
-        assert_eq!(left(&arguments, Purpose::Pch { macros_as_includes: true }), first);
-        assert_eq!(left(&["-D", "-include", "-w"], Purpose::Link), ["-D", "-include", "-w"]);
+        assert_eq!(left(&arguments, StepKind::Pch { macros_as_includes: true }), first);
+        assert_eq!(left(&["-D", "-include", "-w"], StepKind::Link), ["-D", "-include", "-w"]);
     }
 
     #[test]
     fn the_language_is_not_said_again_and_the_form_of_diagnostics_is_the_one_that_is_read() {
         let arguments =
             ["-x", "c", "-xc", "-fdiagnostics-format=json", "-fmessage-length=20", "-fdiagnostics-color=always"];
-        assert_eq!(left(&arguments, Purpose::Code), ["-fdiagnostics-color=always"]);
+        assert_eq!(left(&arguments, StepKind::Code), ["-fdiagnostics-color=always"]);
     }
 
     #[test]
     fn a_link_does_not_change_how_the_host_computes() {
-        assert_eq!(left(&["-ffast-math", "-Ofast", "-O2"], Purpose::Link), ["-O2"]);
-        assert_eq!(left(&["-ffast-math", "-flto"], Purpose::Link), ["-ffast-math", "-flto"]);
-        assert_eq!(left(&["-ffast-math"], Purpose::Code), ["-ffast-math"]);
+        assert_eq!(left(&["-ffast-math", "-Ofast", "-O2"], StepKind::Link), ["-O2"]);
+        assert_eq!(left(&["-ffast-math", "-flto"], StepKind::Link), ["-ffast-math", "-flto"]);
+        assert_eq!(left(&["-ffast-math"], StepKind::Code), ["-ffast-math"]);
     }
 }

@@ -142,7 +142,7 @@ impl<D: Dialect> Gnu<D> {
     }
 
     /// Optimisation, debug and user flags: the same in every step, without flags that have no meaning in the step.
-    fn common(&self, flags: &Flags, step: cflags::Purpose) -> Args {
+    fn common(&self, flags: &Flags, step: cflags::StepKind) -> Args {
         let mut args = Args::default();
         args.push_all([flags.optimize.flag()]);
         if flags.debug {
@@ -162,7 +162,7 @@ impl<D: Dialect> Gnu<D> {
     }
 
     /// Flags that must be the same for a PCH and its units.
-    fn code(&self, flags: &Flags, step: cflags::Purpose) -> Args {
+    fn code(&self, flags: &Flags, step: cflags::StepKind) -> Args {
         let mut args = self.common(flags, step);
         if !flags.warnings {
             args.push_all(["-w"]);
@@ -182,7 +182,7 @@ impl<D: Dialect> Gnu<D> {
             return Err(self.unsupported("precompile a header", "compile the header with each unit as text"));
         }
         let macros_as_includes = self.dialect.includes_macro_files();
-        let mut args = self.code(flags, cflags::Purpose::Pch { macros_as_includes });
+        let mut args = self.code(flags, cflags::StepKind::Pch { macros_as_includes });
         args.push_all(self.dialect.pch_build()).push_all(["-MD"]).flag("-MF", depfile);
         // -x c-header and not -emit-pch, which clang 19's driver refuses.
         args.push_all(["-x", "c-header"]).path(&pch.header).flag("-o", &pch.file);
@@ -217,8 +217,8 @@ impl<D: Dialect> Gnu<D> {
             args.push_all(self.dialect.quote_dir(&path_argument(dir)));
         }
         let step = match header {
-            Header::Pch(_) => cflags::Purpose::BehindPch,
-            Header::None | Header::Text(_) => cflags::Purpose::Code,
+            Header::Pch(_) => cflags::StepKind::BehindPch,
+            Header::None | Header::Text(_) => cflags::StepKind::Code,
         };
         args.push_all(self.code(flags, step));
         match header {
@@ -250,7 +250,7 @@ impl<D: Dialect> Gnu<D> {
             args.push_all(self.dialect.quote_dir(&path_argument(dir)));
         }
         // GCC manual, "Preprocessor Options": -dD keeps the definitions, the predefined ones too.
-        args.push_all(self.code(flags, cflags::Purpose::Code)).push_all(["-E", "-dD"]);
+        args.push_all(self.code(flags, cflags::StepKind::Code)).push_all(["-E", "-dD"]);
         let header = match header {
             Header::None => None,
             Header::Text(path) => Some(path),
@@ -264,7 +264,7 @@ impl<D: Dialect> Gnu<D> {
     }
 
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
-        self.linked(self.common(flags, cflags::Purpose::Link), flags, inputs, library)
+        self.linked(self.common(flags, cflags::StepKind::Link), flags, inputs, library)
     }
 
     fn linked(&self, mut args: Args, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
@@ -419,7 +419,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         (self.compiler.target.os == Os::Linux && self.dialect.supports_linkers()).then(|| {
             let mut args = Args::default();
             // The user's flags may choose among several systems.
-            args.push_all(cflags::step_flags(&dependencies::without(&flags.cflags), cflags::Purpose::Link));
+            args.push_all(cflags::step_flags(&dependencies::without(&flags.cflags), cflags::StepKind::Link));
             args.push_all(["-shared", "-fPIC", "-###", link_line::OBJECTS]);
             self.step(args)
         })
@@ -445,7 +445,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
 
     fn ask_search_list(&self, flags: &Flags) -> Option<Step> {
         self.dialect.has_dry_run().then(|| {
-            let mut args = self.code(flags, cflags::Purpose::Code);
+            let mut args = self.code(flags, cflags::StepKind::Code);
             args.push_all(["-v", "-E", "-x", "c", "-"]);
             self.step(args)
         })

@@ -67,7 +67,7 @@ pub(crate) fn temporary(shard: &Path) -> io::Result<tempfile::NamedTempFile> {
     loop {
         let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(shard)?;
         match file.as_file().try_lock() {
-            // Another process removed the file as abandoned before it was locked.
+            // Another process found the file unlocked, and locked it to remove it.
             Err(TryLockError::WouldBlock) => {}
             Ok(()) if !files::refers_to(file.path(), file.as_file()) => {}
             // A file system without locks gives no information.

@@ -40,22 +40,23 @@ impl Lookups {
 
     /// Returns the lookups of a translation unit that has read `inputs`. `unit` is its text; its folder is searched as by `-iquote`.
     pub(crate) fn of(unit: &Includer<'_>, inputs: &[PathBuf], search: &SearchPath, digests: &FileDigests) -> Self {
-        let mut finder = Finder { search, unit_dir: unit.dir, found: Self::default(), existing: HashMap::new() };
-        let names = finder.add_by_directory(inputs);
-        finder.add_text(unit, &names);
+        let mut collector =
+            LookupCollector { search, unit_dir: unit.dir, found: Self::default(), existing: HashMap::new() };
+        let names = collector.add_by_directory(inputs);
+        collector.add_text(unit, &names);
         for path in inputs {
             if let Some(facts) = digests.text(path) {
-                finder.add_text(&Includer { facts: &facts, dir: path.parent() }, &names);
+                collector.add_text(&Includer { facts: &facts, dir: path.parent() }, &names);
             }
         }
         for name in &search.forced {
-            finder.add_quoted(name, Some(Path::new("")));
+            collector.add_quoted(name, Some(Path::new("")));
         }
-        finder.found
+        collector.found
     }
 }
 
-struct Finder<'a> {
+struct LookupCollector<'a> {
     search: &'a SearchPath,
     unit_dir: Option<&'a Path>,
     found: Lookups,
@@ -63,7 +64,7 @@ struct Finder<'a> {
     existing: HashMap<PathBuf, bool>,
 }
 
-impl Finder<'_> {
+impl LookupCollector<'_> {
     /// Directories for quoted names, after the includer's own.
     fn quoted_dirs(&self) -> Vec<PathBuf> {
         self.unit_dir.map(Path::to_owned).into_iter().chain(self.search.list.quoted.iter().cloned()).collect()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::LinkLine;
 
-use super::objects::{Text, read_all};
+use super::objects::{FileBytes, read_all};
 use super::{NotLinked, script, stub};
 use crate::files;
 use crate::machine::unless_at_fault;
@@ -21,7 +21,7 @@ pub(super) struct System {
     /// The library of functions that the compiler calls.
     compiler: Option<Archive>,
     /// The replacement of the C library, with the symbols that need a version.
-    library: Option<(Text, Vec<String>)>,
+    library: Option<(FileBytes, Vec<String>)>,
     /// The symbols that only the static part of the C library defines.
     statics: Option<Archive>,
     start: Vec<PathBuf>,
@@ -38,8 +38,8 @@ struct Archive {
 /// The inputs before and after the objects of one library.
 #[derive(Debug, Default)]
 pub(super) struct Added {
-    pub(super) before: Vec<Text>,
-    pub(super) behind: Vec<Text>,
+    pub(super) before: Vec<FileBytes>,
+    pub(super) behind: Vec<FileBytes>,
 }
 
 impl System {
@@ -60,7 +60,7 @@ impl System {
                 }
             } else if system.library.is_none() {
                 let stub = unless_at_fault(files::read(&path))?.and_then(|bytes| stub::read(&bytes));
-                system.library = stub.map(|stub| (Text::new(stub.image), stub.names));
+                system.library = stub.map(|stub| (FileBytes::new(stub.image), stub.names));
             }
         }
         Ok(system)

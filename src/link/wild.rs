@@ -26,7 +26,7 @@ use mjit_cc_platforms::LinkLine;
 use super::NotLinked;
 use crate::sync;
 use buffer::Buffer;
-use objects::{Objects, Text};
+use objects::{FileBytes, Objects};
 use system::{Added, System};
 use threads::Threads;
 
@@ -108,7 +108,7 @@ impl LinkCache {
         self.run(arguments, objects.texts, added).map(Some)
     }
 
-    fn run(&self, arguments: &[String], objects: Vec<Text>, added: Added) -> Result<Buffer, NotLinked> {
+    fn run(&self, arguments: &[String], objects: Vec<FileBytes>, added: Added) -> Result<Buffer, NotLinked> {
         let usual =
             (objects.len() == 1 && added.before.is_empty()).then(|| self.usual.get(added.behind.len())).flatten();
         let mut files = HashMap::new();
@@ -182,22 +182,22 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 struct MemoryFiles(Arc<SharedFiles>);
 
 struct SharedFiles {
-    files: HashMap<PathBuf, Text>,
+    files: HashMap<PathBuf, FileBytes>,
     library: Mutex<Option<Buffer>>,
 }
 
-impl InputFileData for Text {
+impl InputFileData for FileBytes {
     fn bytes(&self) -> &[u8] {
         self.bytes()
     }
 }
 
-struct Output {
+struct MemoryOutput {
     bytes: Buffer,
     memory: MemoryFiles,
 }
 
-impl OutputFileData for Output {
+impl OutputFileData for MemoryOutput {
     fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -213,16 +213,16 @@ impl OutputFileData for Output {
 }
 
 impl MemoryFiles {
-    fn get(&self, path: &Path) -> io::Result<&Text> {
+    fn get(&self, path: &Path) -> io::Result<&FileBytes> {
         self.0.files.get(path).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
 impl FileSystem for MemoryFiles {
-    type Input = Text;
-    type Output = Output;
+    type Input = FileBytes;
+    type Output = MemoryOutput;
 
-    fn open_input(&self, path: &Path, _prepopulate_maps: bool) -> Result<(Text, Option<Arc<File>>)> {
+    fn open_input(&self, path: &Path, _prepopulate_maps: bool) -> Result<(FileBytes, Option<Arc<File>>)> {
         Ok((self.get(path)?.clone(), None))
     }
 
@@ -242,13 +242,13 @@ impl FileSystem for MemoryFiles {
         Err(io::Error::from(io::ErrorKind::Unsupported).into())
     }
 
-    fn create_output(&self, _path: Arc<Path>, options: OutputOptions) -> Result<Output> {
+    fn create_output(&self, _path: Arc<Path>, options: OutputOptions) -> Result<MemoryOutput> {
         let size = usize::try_from(options.size).map_err(io::Error::other)?;
         let inputs: usize = self.0.files.values().map(|text| text.bytes().len()).sum();
         if size > inputs.saturating_mul(MAX_GROWTH).saturating_add(MAX_ADDED) {
             return Err(io::Error::other(format!("{inputs} bytes of objects would make a library of {size}")).into());
         }
-        Ok(Output { bytes: Buffer::zeroed(size), memory: self.clone() })
+        Ok(MemoryOutput { bytes: Buffer::zeroed(size), memory: self.clone() })
     }
 
     fn write_auxiliary(&self, _path: &Path, _bytes: &[u8]) -> Result {
