@@ -34,8 +34,8 @@ const PRINTING: [(&str, &str); 9] = [
     ("--assemble", STOPS),
 ];
 
-const LISTS: &str = "remove the flag: the compiler would list files and make no object";
-const STOPS: &str = "remove the flag: the compiler would stop before it makes an object";
+const LISTS: &str = "remove the flag, because the compiler would list files and make no object";
+const STOPS: &str = "remove the flag, because the compiler would stop before it makes an object";
 
 /// Flags whose value is the next argument, so that the next argument is no flag.
 const TAKES_NEXT: [&str; 34] = [

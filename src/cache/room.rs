@@ -93,7 +93,7 @@ pub(super) fn on_disk(bytes: u64) -> u64 {
 
 pub(super) fn stats(dir: &Path) -> io::Result<Stats> {
     let mut stats = Stats::default();
-    each(dir, |kept| {
+    for_each_entry(dir, |kept| {
         match kept.kind {
             EntryKind::Object => stats.entries += 1,
             EntryKind::Header => stats.headers += 1,
@@ -121,7 +121,7 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     }
     let mut all = Vec::new();
     let mut total = 0;
-    each(dir, |kept| {
+    for_each_entry(dir, |kept| {
         if kept.kind == EntryKind::Unfinished {
             remove_unfinished(&kept.path);
             return;
@@ -175,7 +175,7 @@ fn remove_header(dir: &Path) -> bool {
 
 /// Removes unfinished files.
 pub(super) fn sweep(dir: &Path) -> io::Result<()> {
-    each(dir, |kept| {
+    for_each_entry(dir, |kept| {
         if kept.kind == EntryKind::Unfinished {
             remove_unfinished(&kept.path);
         }
@@ -190,7 +190,7 @@ fn remove_unfinished(path: &Path) {
 }
 
 /// Calls `see` for every entry and every precompiled header. Files that disappear meanwhile are skipped.
-fn each(dir: &Path, mut see: impl FnMut(CacheEntry)) -> io::Result<()> {
+fn for_each_entry(dir: &Path, mut see: impl FnMut(CacheEntry)) -> io::Result<()> {
     let parts = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         parts => parts?,

@@ -73,7 +73,7 @@ impl System {
         if let Some(archive) = self.compiler.as_ref().filter(|archive| archive.has_any(open, reserved)) {
             added.behind.extend(read_all(std::slice::from_ref(&archive.path))?);
         }
-        if let Some((library, _)) = self.library.as_ref().filter(|(_, names)| any(open, names, |_| true)) {
+        if let Some((library, _)) = self.library.as_ref().filter(|(_, names)| contains_any(open, names, |_| true)) {
             added.behind.push(library.clone());
         }
         if let Some(archive) = self.statics.as_ref().filter(|archive| archive.has_any(open, |_| true)) {
@@ -104,11 +104,11 @@ impl Archive {
     }
 
     fn has_any(&self, open: &[String], counts: impl Fn(&str) -> bool) -> bool {
-        any(open, &self.names, counts)
+        contains_any(open, &self.names, counts)
     }
 }
 
-fn any(open: &[String], sorted: &[String], counts: impl Fn(&str) -> bool) -> bool {
+fn contains_any(open: &[String], sorted: &[String], counts: impl Fn(&str) -> bool) -> bool {
     open.iter().any(|name| counts(name) && sorted.binary_search(name).is_ok())
 }
 

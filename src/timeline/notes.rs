@@ -84,7 +84,7 @@ impl Notes {
     }
 
     /// Returns the open work of this thread, the innermost last.
-    fn here(&mut self) -> &mut Vec<Open> {
+    fn open_here(&mut self) -> &mut Vec<Open> {
         self.open.entry(thread::current().id()).or_default()
     }
 
@@ -96,19 +96,19 @@ impl Notes {
     fn begin_at(&mut self, kind: WorkKind, name: String, queued: Option<Duration>, start: Duration) {
         let turn = Turn { lane: self.lane(kind), start, end: start, stages: Vec::new() };
         let bar = Bar { kind, name, outcome: Outcome::Running, note: String::new(), queued, turn: None };
-        self.here().push(Open { bar, turn, stages: Vec::new(), since: start });
+        self.open_here().push(Open { bar, turn, stages: Vec::new(), since: start });
     }
 
     /// Ends the innermost piece of work on this thread.
     pub(super) fn end_last(&mut self, outcome: Outcome, note: String) {
-        if let Some(open) = self.here().pop() {
+        if let Some(open) = self.open_here().pop() {
             self.close(open, outcome, note);
         }
     }
 
     /// Ends the work of this name on this thread. False if there is none.
     pub(super) fn end(&mut self, name: &str, outcome: Outcome, note: String) -> bool {
-        let here = self.here();
+        let here = self.open_here();
         let Some(at) = here.iter().rposition(|open| open.bar.name == name) else { return false };
         let open = here.remove(at);
         self.close(open, outcome, note);
@@ -122,7 +122,7 @@ impl Notes {
 
     pub(super) fn stage_began(&mut self, stage: Stage) {
         let now = self.began.elapsed();
-        if let Some(open) = self.here().last_mut() {
+        if let Some(open) = self.open_here().last_mut() {
             open.count(now);
             open.stages.push(stage);
         }
@@ -130,7 +130,7 @@ impl Notes {
 
     pub(super) fn stage_ended(&mut self, stage: Stage) {
         let now = self.began.elapsed();
-        if let Some(open) = self.here().last_mut().filter(|open| open.stages.last() == Some(&stage)) {
+        if let Some(open) = self.open_here().last_mut().filter(|open| open.stages.last() == Some(&stage)) {
             open.count(now);
             open.stages.pop();
         }
