@@ -283,7 +283,7 @@ impl ProcessExecutor {
         let (program, variables) = (&step.program, self.variables.as_ref());
         let waits_for_input = input.is_some();
         let launch = Launch { program, args, variables, env, input, output: output.for_process().map_err(failed)? };
-        let entered = self.processes.reaper.clone().map(Entered::new);
+        let entered = self.processes.reaper.clone().map(ReaperGuard::new);
         let (process, group) =
             system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
         let id =
@@ -310,7 +310,7 @@ struct Started {
     program: PathBuf,
     output_limit: u64,
     output: Arc<Output>,
-    _entered: Option<Entered>,
+    _entered: Option<ReaperGuard>,
     _response: Option<tempfile::TempPath>,
 }
 
@@ -351,9 +351,9 @@ struct Launch<'a> {
 }
 
 /// Calls `leave` when it is dropped.
-struct Entered(Arc<dyn Reaper>);
+struct ReaperGuard(Arc<dyn Reaper>);
 
-impl Entered {
+impl ReaperGuard {
     fn new(reaper: Arc<dyn Reaper>) -> Self {
         let entered = Self(reaper);
         let _ = catch(|| entered.0.enter());
@@ -361,7 +361,7 @@ impl Entered {
     }
 }
 
-impl Drop for Entered {
+impl Drop for ReaperGuard {
     fn drop(&mut self) {
         // A thread that the host is ending must not call the host.
         if !is_thread_ending() {

@@ -66,7 +66,7 @@ struct Table {
 
 #[derive(Debug)]
 struct RunningProcess {
-    group: system::Group,
+    group: system::ProcessGroup,
     deadline: Option<Instant>,
     timed_out: bool,
     /// The process's output; `None` after it exceeded the limit, and while the process waits for its input.
@@ -121,7 +121,7 @@ impl Processes {
     /// Adds a process, so that `cancel` and the watchdog know it. If `cancel` was called meanwhile, the process is ended at once.
     pub(super) fn register(
         self: &Arc<Self>,
-        mut group: system::Group,
+        mut group: system::ProcessGroup,
         leader: u32,
         deadline: Option<Instant>,
         output: Option<Arc<Output>>,

@@ -9,7 +9,7 @@ use super::{CodeError, Shared, WorkerEvent};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::report::Status;
-use crate::timeline::{self, Keep, Outcome, Recorder, WorkKind};
+use crate::timeline::{self, Keep, Recorder, WorkKind, WorkOutcome};
 
 /// How much is kept, so that a worker that runs for weeks needs no more memory for it than one that runs for a minute: some megabytes.
 const MOST_BARS: usize = 10_000;
@@ -27,7 +27,7 @@ pub(super) struct Record {
 #[must_use = "the work ends when this is dropped"]
 pub(super) struct Recorded<'a> {
     recorder: Option<&'a Recorder>,
-    outcome: Outcome,
+    outcome: WorkOutcome,
     note: String,
 }
 
@@ -72,7 +72,7 @@ impl Shared {
         if let Some(recorder) = recorder {
             recorder.begin(kind, name.to_string(), queued);
         }
-        Recorded { recorder, outcome: Outcome::Dropped, note: String::new() }
+        Recorded { recorder, outcome: WorkOutcome::Dropped, note: String::new() }
     }
 
     /// Writes what was recorded. A host that stops has more to do than to look after that: what goes wrong is a warning.
@@ -86,12 +86,12 @@ impl Shared {
 impl Recorded<'_> {
     /// What came of it.
     pub(super) fn ends(mut self, status: Status) {
-        self.outcome = Outcome::Of(status);
+        self.outcome = WorkOutcome::Of(status);
     }
 
     /// Nothing came of it.
     pub(super) fn fails(mut self, why: &impl ToString) {
-        self.outcome = Outcome::Of(Status::Failed);
+        self.outcome = WorkOutcome::Of(Status::Failed);
         self.note = self.recorder.map(|_| why.to_string()).unwrap_or_default();
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::EarlierUnits;
-use super::unit::{Piece, Unit};
+use super::unit::{Piece, UnitScope};
 use crate::lexer::{Token, TokenKind};
 use crate::reason::{Owner, Reason};
 use crate::scan::Usage;
@@ -15,7 +15,7 @@ fn lossy(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-impl Unit<'_, '_> {
+impl UnitScope<'_, '_> {
     /// Checks every token. `owners` maps an external symbol to the unit that defines it; `index` is this unit's number.
     pub(super) fn check(
         &self,

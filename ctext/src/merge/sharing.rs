@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::unit::Unit;
+use super::unit::UnitScope;
 use crate::identity::{Fields, Identity};
 use crate::scc::components;
 
@@ -14,7 +14,7 @@ pub(super) struct Sharing<'s> {
     pub(super) identities: Vec<Option<Identity>>,
 }
 
-impl<'s> Unit<'s, '_> {
+impl<'s> UnitScope<'s, '_> {
     pub(super) fn sharing(&self) -> Sharing<'s> {
         let mut mentions: Vec<BTreeSet<&'s [u8]>> = Vec::with_capacity(self.pieces.len());
         let mut uses: HashMap<&'s [u8], Vec<usize>> = HashMap::new();

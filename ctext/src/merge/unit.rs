@@ -47,7 +47,7 @@ impl Private {
 }
 
 /// The result of analysing one unit.
-pub(super) struct Unit<'s, 't> {
+pub(super) struct UnitScope<'s, 't> {
     pub(super) text: Text<'s, 't>,
     pub(super) usages: Vec<Usage>,
     pub(super) pieces: Vec<Piece<'s>>,
@@ -58,7 +58,7 @@ pub(super) struct Unit<'s, 't> {
     pub(super) copied: &'s HashSet<Box<[u8]>>,
 }
 
-impl<'s, 't> Unit<'s, 't> {
+impl<'s, 't> UnitScope<'s, 't> {
     /// Analyses a unit. `copied` are the header's names that the tokens define again.
     pub(super) fn scan(
         tokens: &'s [Token<'t>],
