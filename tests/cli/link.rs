@@ -70,7 +70,10 @@ fn what_the_linker_inside_the_tool_does_not_serve_goes_to_the_driver() {
     let fake = Fake::of("gcc");
     let mut command = place.tool(&["compile", "u.c", "-v", "-O0"]);
     let said = text(&run(fake.behind(&mut command).args(["--linker", "auto"]), 0).stderr);
-    assert!(said.contains("linked by the compiler's driver instead of wild: an object wants a stack"), "{said}");
+    assert!(
+        said.contains("linked by the compiler's driver instead of wild: an object needs an executable stack"),
+        "{said}"
+    );
     assert_eq!(fake.runs().counts(), (0, 1, 1));
     // Words that only the driver understands: not worth a word.
     let mut command = place.tool(&["compile", "u.c", "-v", "-O0", "--ldflag=-lm"]);
