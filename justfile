@@ -105,6 +105,23 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+# The book as HTML, in target/book, after the checks of its links, examples and numbers. `cargo install mdbook` installs what makes HTML.
+docs:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo test --test docs
+    cargo test --doc
+    if command -v mdbook >/dev/null; then
+        mdbook build docs --dest-dir "$PWD/target/book"
+    else
+        echo "the book was checked and not built: cargo install mdbook"
+    fi
+
+# The picture of a terminal in README and the book, with what the tool prints now.
+demo:
+    cargo build --release
+    docs/demo.sh target/release/mjit-cc
+
 # Which compilers are here.
 toolchains:
     cargo run --quiet -- doctor

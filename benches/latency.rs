@@ -30,7 +30,7 @@ fn main() {
 
     let spec = CompilerSpec { cc: Some(compiler.into_os_string()), ..CompilerSpec::default() };
     // The compiler is slow with a unit of its own name.
-    let worker = Worker::builder().spec(spec).standby(Standby::Off).unity(Unity::Off).start(Arc::new(Vm));
+    let worker = Worker::builder().compiler_spec(spec).standby(Standby::Off).unity(Unity::Off).start(Arc::new(Vm));
     let location = || SourceLocation { label: "Object#method".to_owned(), path: "lib/program.rb".to_owned(), line: 1 };
     let first = worker.submit(OwnerId(0), location(), Arc::new(AtomicU64::new(u64::MAX)));
     // By then the compiler has the first unit.

@@ -10,9 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use mjitcc::discover::CompilerSpec;
-use mjitcc::worker::{
-    Compaction, Generated, Host, OwnerId, Request, SlotState, SourceLocation, Unity, Worker, WorkerHeader,
-};
+use mjitcc::worker::{Compaction, Generated, Host, OwnerId, Request, SlotState, SourceLocation, Unity, Worker};
 
 /// Gives the fixtures' units in turn, under other names.
 struct Vm(Vec<(String, String)>);
@@ -32,8 +30,8 @@ fn main() {
     println!("| | first 10 | hottest 100 |\n|---|---|---|");
     for (name, unity) in [("one by one", Unity::Off), ("together", Unity::Auto), ("together, 8 at most", at_most(8))] {
         let worker = Worker::builder()
-            .spec(CompilerSpec { cc: Some("gcc".into()), ..CompilerSpec::default() })
-            .header(WorkerHeader::File(fixtures.join("vm.h")))
+            .compiler_spec(CompilerSpec { cc: Some("gcc".into()), ..CompilerSpec::default() })
+            .header(fixtures.join("vm.h"))
             .compaction(Compaction::Never)
             .unity(unity)
             .start(Arc::new(Vm(units(&fixtures))));

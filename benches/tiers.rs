@@ -34,7 +34,8 @@ fn main() {
     let count = if short { 3 } else { 100 };
     let dir = tempfile::tempdir().expect("a temporary directory");
     let spec = CompilerSpec { cc: Some("gcc".into()), ..CompilerSpec::default() };
-    let worker = Worker::builder().spec(spec).tiers(Tiers::Quickest).compaction(Compaction::Never).start(Arc::new(Vm));
+    let worker =
+        Worker::builder().compiler_spec(spec).tiers(Tiers::Quickest).compaction(Compaction::Never).start(Arc::new(Vm));
     let mut next = 0;
     let mut submit = || {
         next += 1;

@@ -229,6 +229,24 @@ enum {
     MJITCC_EVENT_CACHE_UNUSABLE = 28     /* the object cache does not serve, units are compiled all the same: file (its directory) */
 };
 
+/* How bad a diagnostic is. */
+enum {
+    MJITCC_SEVERITY_NOTE = 0,    /* belongs to the diagnostic before it */
+    MJITCC_SEVERITY_WARNING = 1, /* the code was made all the same */
+    MJITCC_SEVERITY_ERROR = 2    /* no code was made */
+};
+
+/* A diagnostic of a compiler or linker. The strings are valid until the function that is told returns. */
+typedef struct mjitcc_diagnostic {
+    uint32_t size; /* the library's */
+    uint32_t severity;
+    uint32_t line;    /* from 1; 0: not known */
+    uint32_t column;  /* from 1, in bytes; 0: not known */
+    const char *file; /* as the compiler names the file; may be empty */
+    const char *text; /* without place and severity */
+    const char *unit; /* the name of the unit */
+} mjitcc_diagnostic;
+
 typedef struct mjitcc_event {
     uint32_t size;  /* the library's */
     uint32_t kind;  /* MJITCC_EVENT_*; there may be new ones */
@@ -465,6 +483,16 @@ mjitcc_status mjitcc_worker_is_enabled(const mjitcc_worker *worker);
  */
 mjitcc_status mjitcc_worker_pause(mjitcc_worker *worker, int32_t drain);
 
+/*
+ * Waits until the worker has nothing left to do, timeout_ms at most (MJITCC_NO_TIMEOUT: no limit). MJITCC_NO if the time is over, or the worker is
+ * paused or finished. Runs the jobs for the VM's thread: call it there if the host has such jobs. Not between mjitcc_worker_enter_gc and
+ * mjitcc_worker_leave_gc.
+ */
+mjitcc_status mjitcc_worker_wait(mjitcc_worker *worker, uint64_t timeout_ms);
+
+/* Waits until the slot's unit has code or will have none, and returns the slot's state (MJITCC_SLOT_*). Otherwise as mjitcc_worker_wait. */
+mjitcc_status mjitcc_worker_wait_slot(mjitcc_worker *worker, const mjitcc_slot *slot, uint64_t timeout_ms);
+
 /* Goes on. MJITCC_NO when it was not paused. */
 mjitcc_status mjitcc_worker_resume(mjitcc_worker *worker);
 
@@ -554,6 +582,10 @@ uint64_t *mjitcc_slot_calls(const mjitcc_slot *slot);
  * the slot does not say failed.
  */
 size_t mjitcc_slot_failure(const mjitcc_slot *slot, char *buffer, size_t room);
+
+/* Tells each diagnostic of the compiler about a failed unit, on the calling thread; none for another failure. unit in these is empty. */
+mjitcc_status mjitcc_slot_diagnostics(const mjitcc_slot *slot,
+                                      void (*each)(void *ctx, const mjitcc_diagnostic *diagnostic), void *ctx);
 
 /* Keeps code loaded while a caller is inside. */
 typedef struct mjitcc_guard {
@@ -647,10 +679,19 @@ typedef struct mjitcc_engine_options {
     const char *const *hash_files; /* as in mjitcc_worker_options: with other contents of them a PCH that stays is built again */
     const char *const *hash_env;
     uint64_t output_limit;
+    const char *cache;  /* for mjitcc_engine_compile and mjitcc_engine_object; mjitcc_engine_build always compiles */
+    uint64_t cache_size;
+    const char *launcher;
+    uint64_t memfree;
+    uint32_t linker;
+    uint32_t standby; /* how many compilers wait for a unit with the header loaded; 0: none */
+    /* Takes the place of printing, but for mjitcc_engine_log; on the thread on which the event happens. Must not call mjitcc functions. */
+    void (*observe)(void *ctx, const mjitcc_event *event);
+    void *observe_ctx;
 } mjitcc_engine_options;
 
 #define MJITCC_ENGINE_OPTIONS_INIT { sizeof(mjitcc_engine_options), MJITCC_ABI, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, NULL, NULL, NULL, NULL, 0 }
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, 0, 0, 0, NULL, NULL }
 
 /* A compiler, a private directory, a header: what a worker of the host's own needs. Given back with mjitcc_engine_finish. */
 typedef struct mjitcc_engine mjitcc_engine;
@@ -685,6 +726,33 @@ size_t mjitcc_engine_pch_file(const mjitcc_engine *engine, char *buffer, size_t 
  */
 mjitcc_status mjitcc_engine_build(mjitcc_engine *engine, uint64_t id, const char *text, size_t length,
                                   const char *const *exports, mjitcc_built *built);
+
+/* A unit of C. Begin with MJITCC_UNIT_INIT. */
+typedef struct mjitcc_unit {
+    uint32_t size;
+    uint32_t reserved;
+    const char *name; /* in diagnostics, in __FILE__ and in debug information; NULL: unit.c */
+    const char *text; /* length bytes of C; need not end with a NUL */
+    size_t length;
+    /* Is told each diagnostic of the compiler, on the calling thread, before the function returns. Must not call mjitcc functions. May be NULL. */
+    void (*diagnostic)(void *ctx, const mjitcc_diagnostic *diagnostic);
+    void *ctx;
+} mjitcc_unit;
+
+#define MJITCC_UNIT_INIT { sizeof(mjitcc_unit), 0, NULL, NULL, 0, NULL, NULL }
+
+/*
+ * Compiles a unit and loads the code, on this thread; with a cache, takes the unit's object from there if it is there. Each symbol that the text
+ * defines for others can be looked up. MJITCC_FAILED with the compiler's words.
+ */
+mjitcc_status mjitcc_engine_compile(mjitcc_engine *engine, const mjitcc_unit *unit, mjitcc_built *built);
+
+/*
+ * Compiles a unit to an object file in memory, for a host that links or loads the code elsewhere, such as in another process. object gets the
+ * file's bytes, on the calling thread; they are valid until object returns. Must not call mjitcc functions.
+ */
+mjitcc_status mjitcc_engine_object(mjitcc_engine *engine, const mjitcc_unit *unit,
+                                   void (*object)(void *ctx, const void *bytes, size_t length), void *ctx);
 
 /* Looks a symbol up in a library that this engine loaded. MJITCC_FAILED if it is not there. */
 mjitcc_status mjitcc_engine_symbol(const mjitcc_engine *engine, void *library, const char *name, void **address);

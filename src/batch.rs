@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::{Header, Pch, Plan, PlanError, Role};
 
+#[cfg(not(loom))]
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::header::UnitHeader;
 use crate::pch;
-use crate::pipeline::{Pipeline, UnitPaths};
+use crate::pipeline::{Merging, Pipeline, UnitPaths};
 use crate::report::Report;
 use crate::store::{Layout, Store};
 
@@ -85,12 +87,25 @@ impl Batch {
             header,
             role,
             stems,
-            surroundings: group::AllSurroundings::default(),
+            merging: Merging::default(),
             used: std::sync::Mutex::default(),
             stop: std::sync::OnceLock::new(),
             link_hindered: std::sync::atomic::AtomicBool::new(false),
         };
         run.build()
+    }
+
+    /// As [`run`](Self::run) with an engine's compiler, flags, cache, bounds and observer. [`header`](Self::header) takes the place of the
+    /// engine's.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`Error::OtherProcess`] in the child of a fork.
+    #[cfg(not(loom))]
+    pub fn build(&self, engine: &Engine) -> Result<Report, Error> {
+        if !engine.is_here() {
+            return Err(Error::OtherProcess);
+        }
+        self.run(engine.pipeline(), engine.observer())
     }
 
     fn prepare_header(&self, pipeline: &Pipeline, store: &Store, observer: &dyn Observer) -> Result<UnitHeader, Error> {

@@ -1,4 +1,4 @@
-//! The front door: C text to functions, on the caller's thread. Knows neither files of units ([`Batch`]) nor a host that
+//! The front door: C text to functions, on the caller's thread. Knows neither files of units ([`batch`](crate::batch)) nor a host that
 //! goes on meanwhile ([`worker`](crate::worker)).
 
 use std::path::PathBuf;
@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mjit_cc_platforms::Compiler;
 
-use crate::batch::Batch;
 use crate::error::{Error, UnitError};
 use crate::event::Observer;
+use crate::jit::Jit;
 use crate::pipeline::Pipeline;
-use crate::report::Report;
 use crate::unit::Unit;
-use crate::worker::PartsEngine;
 
 mod builder;
 mod module;
@@ -43,7 +41,7 @@ pub struct Engine {
 }
 
 struct Shared {
-    parts: PartsEngine,
+    jit: Jit,
     observer: Box<dyn Observer + Send + Sync>,
     /// The number of the next unit, for the names of temporary files.
     next: AtomicU64,
@@ -54,9 +52,9 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         if self.process == std::process::id() {
-            self.parts.close();
+            self.jit.close();
         } else {
-            self.parts.disown();
+            self.jit.disown();
         }
     }
 }
@@ -91,10 +89,10 @@ impl Engine {
     pub fn compile_as(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Module, UnitError> {
         let shared = self.here()?;
         let unit = Unit::from_text(name, text.as_ref())?;
-        let made = shared.parts.module(&shared.stem(), &unit, &*shared.observer);
-        shared.parts.stand_by(&*shared.observer);
+        let made = shared.jit.module(&shared.stem(), &unit, &*shared.observer);
+        shared.jit.stand_by(&*shared.observer);
         let (library, output) = made?;
-        let diagnostics = shared.parts.pipeline().toolchain().diagnostics(output.as_bytes());
+        let diagnostics = shared.jit.pipeline().toolchain().diagnostics(output.as_bytes());
         Ok(Module::new(library, diagnostics, Arc::clone(shared)))
     }
 
@@ -105,17 +103,8 @@ impl Engine {
     pub fn object(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Object, UnitError> {
         let shared = self.here()?;
         let unit = Unit::from_text(name, text.as_ref())?;
-        let (bytes, symbols) = shared.parts.object_in_memory(&shared.stem(), &unit, &*shared.observer)?;
+        let (bytes, symbols) = shared.jit.object_in_memory(&shared.stem(), &unit, &*shared.observer)?;
         Ok(Object { bytes, symbols })
-    }
-
-    /// Builds libraries of files with this engine's compiler, flags, cache and limits. [`Batch::header`] takes the place of the engine's.
-    ///
-    /// # Errors
-    /// [`Error`] if the work as a whole cannot go on; what is wrong with a unit is in the report.
-    pub fn run(&self, batch: &Batch) -> Result<Report, Error> {
-        let shared = self.here().map_err(|_| Error::OtherProcess)?;
-        batch.run(shared.parts.pipeline(), &*shared.observer)
     }
 
     /// The compiler.
@@ -130,23 +119,28 @@ impl Engine {
         self.pipeline().scratch.path().to_owned()
     }
 
-    fn pipeline(&self) -> &Pipeline {
-        self.shared.parts.pipeline()
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        self.shared.jit.pipeline()
+    }
+
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.shared.observer
+    }
+
+    /// True in the process that opened the engine.
+    pub(crate) fn is_here(&self) -> bool {
+        self.shared.process == std::process::id()
     }
 
     /// The engine's parts, in the process that has opened the engine.
     fn here(&self) -> Result<&Arc<Shared>, UnitError> {
-        if self.shared.process == std::process::id() {
-            Ok(&self.shared)
-        } else {
-            Err(UnitError::Other(Box::new(Error::OtherProcess)))
-        }
+        if self.is_here() { Ok(&self.shared) } else { Err(UnitError::Other(Box::new(Error::OtherProcess))) }
     }
 }
 
 impl Shared {
     fn stem(&self) -> String {
-        self.parts.stem(self.next.fetch_add(1, Ordering::Relaxed))
+        self.jit.stem(self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
 

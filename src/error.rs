@@ -1,4 +1,4 @@
-//! What can go wrong, for callers to match: with one unit ([`UnitError`]), or with the whole work ([`Error`]).
+//! The errors of the crate, for callers to match: of one unit ([`UnitError`]), or of the whole run ([`Error`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,100 +7,100 @@ use std::time::Duration;
 use mjit_cc_platforms::{Diagnostic, PlanError, Runtime, hints};
 
 use crate::discover::{DiscoverError, LauncherError};
-use crate::exec::Exit;
-use crate::imports::ImportLibraryError;
-use crate::library::LoadError;
+pub use crate::exec::Exit;
+pub use crate::imports::ImportLibraryError;
+pub use crate::library::LoadError;
 use crate::machine;
-use crate::scratch::ScratchError;
+pub use crate::scratch::ScratchError;
 use crate::settings::{CacheSettingError, Size};
-use crate::symbols::SymbolsError;
-use crate::unit::UnitReadError;
+pub use crate::symbols::SymbolsError;
+pub use crate::unit::UnitReadError;
 
-/// What to do where a file cannot be written because a directory has its name.
-pub const DIRECTORY_IN_THE_WAY: &str = "a directory is in the place of that file: remove the directory";
+/// The hint for a file that cannot be written because a directory has its name.
+pub const DIRECTORY_IN_THE_WAY: &str = "a directory has the name of this file: remove the directory";
 
-/// The work as a whole cannot be done.
+/// An error that ends the whole run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no compiler.
+    /// No working compiler was found.
     #[error(transparent)]
     Discover(#[from] DiscoverError),
-    /// There is no such launcher.
+    /// The launcher was not found.
     #[error(transparent)]
     Launcher(#[from] LauncherError),
-    /// What is said of the object cache makes no sense.
+    /// The settings of the object cache are wrong.
     #[error(transparent)]
     CacheSetting(#[from] CacheSettingError),
-    /// There is no place for temporary files.
+    /// No directory for temporary files can be used.
     #[error(transparent)]
     Scratch(#[from] ScratchError),
-    /// The header does not compile, as text either.
+    /// The header does not compile, also not as text.
     #[error("the header {} does not compile: {failure}", header.display())]
     Header {
         /// The header.
         header: PathBuf,
-        /// Why.
+        /// The cause.
         failure: Box<UnitError>,
-        /// What the user could do.
+        /// A hint for the user.
         hint: Option<&'static str>,
     },
     /// A file cannot be read, written, locked or renamed.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried, in one word or two.
+        /// What was tried: a verb, such as "read".
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A thread of the worker's cannot be started.
+    /// A thread of the worker cannot be started.
     #[error("cannot start a thread: {0}")]
     NoThread(#[source] io::Error),
-    /// A file given as a PCH is not one that this crate built.
-    #[error("{} was not built by mjit-cc build-pch, or the record beside it is damaged, so that it is not known what the PCH was made of; name its header instead", .0.display())]
+    /// A file that was given as a PCH was not built by this crate.
+    #[error("{} was not built by mjit-cc build-pch, or the record of the PCH is damaged: give the header instead of the PCH", .0.display())]
     UnknownPch(PathBuf),
-    /// A PCH is wanted under a name that its compiler would not find it by.
-    #[error("{}: a PCH of this compiler is called *.{suffix}", path.display())]
+    /// The compiler would not find a PCH of this name.
+    #[error("{}: this compiler finds a PCH only if its name ends with .{suffix}", path.display())]
     PchName {
         /// The name.
         path: PathBuf,
-        /// What it must end with.
+        /// The required suffix.
         suffix: &'static str,
     },
-    /// A header or a PCH that was named cannot be read.
+    /// A header or PCH that the caller named cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The compiler cannot do it.
+    /// The compiler does not support what was requested.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// What was named as the host's import library is none.
+    /// The file that was given as the import library of the host is no import library.
     #[error(transparent)]
     ImportLibrary(#[from] ImportLibraryError),
-    /// The compiler went away during the work.
+    /// The compiler can no longer be started.
     #[error("cannot start {}: {source}", program.display())]
     CompilerGone {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// An engine was called in a process that has not opened the engine.
-    #[error("the engine belongs to the process that this one was forked from: open another engine here")]
+    #[error("the engine belongs to the process that this process was forked from: open an engine in this process")]
     OtherProcess,
-    /// The work was interrupted.
+    /// The run was interrupted.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl From<Error> for UnitError {
-    /// For the few errors that an output directory gives while a unit is put into it.
+    /// Converts the errors that can occur while a unit is written to the output directory.
     fn from(error: Error) -> Self {
         match error {
             Error::File { action, path, source } => Self::File { action, path, source },
@@ -113,13 +113,13 @@ impl From<Error> for UnitError {
 }
 
 impl Error {
-    /// For `map_err`: something done to a file failed.
+    /// For `map_err`: an operation on a file failed.
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, path, source }
     }
 
-    /// True if the machine is in the way, and no unit and no compiler is at fault.
+    /// True if the system caused the error, and neither a unit nor a compiler is wrong.
     #[must_use]
     pub fn is_of_machine(&self) -> bool {
         match self {
@@ -131,7 +131,7 @@ impl Error {
         }
     }
 
-    /// What the user could do, where that does not follow from the words.
+    /// Returns a hint for the user, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -145,19 +145,19 @@ impl Error {
         }
     }
 
-    /// For `map_err`: a file that the user named is not there, or not to be read.
+    /// For `map_err`: a file that the user named does not exist or cannot be read.
     pub(crate) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Unreadable { path, source }
     }
 }
 
-/// What a process was started for.
+/// The purpose of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// To compile.
+    /// Compiling.
     Compile,
-    /// To link.
+    /// Linking.
     Link,
 }
 
@@ -170,66 +170,66 @@ impl Phase {
     }
 }
 
-/// One unit (or header, or library) could not be made.
+/// Why a unit, a header or a library could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnitError {
-    /// The file is no unit.
+    /// The file cannot be read as a unit.
     #[error(transparent)]
     Read(#[from] UnitReadError),
-    /// The compiler cannot do it.
+    /// The compiler does not support what was requested.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The compiler or linker refused it.
+    /// The compiler or linker reported errors.
     #[error("the {} failed ({exit})", phase.program())]
     Refused {
-        /// Which of them.
+        /// Which program.
         phase: Phase,
-        /// How it ended.
+        /// How the process ended.
         exit: Exit,
-        /// Its own lines.
+        /// The output of the program.
         output: String,
-        /// The same as data.
+        /// The output as data.
         diagnostics: Vec<Diagnostic>,
     },
-    /// The compiler or linker itself broke.
+    /// The compiler or linker crashed.
     #[error("the {} crashed ({exit})", phase.program())]
     Crashed {
-        /// Which of them.
+        /// Which program.
         phase: Phase,
-        /// How it ended.
+        /// How the process ended.
         exit: Exit,
-        /// Its own lines.
+        /// The output of the program.
         output: String,
     },
-    /// The compiler or linker succeeded and left nothing.
-    #[error("the {} succeeded and left no {}", phase.program(), path.display())]
+    /// The compiler or linker succeeded but wrote no file.
+    #[error("the {} succeeded but did not write {}", phase.program(), path.display())]
     NoOutput {
-        /// Which of them.
+        /// Which program.
         phase: Phase,
-        /// What should be there.
+        /// The missing file.
         path: PathBuf,
-        /// Its own lines.
+        /// The output of the program.
         output: String,
     },
-    /// It was not done in time.
-    #[error("the {} was not done after {} s and was ended", phase.program(), limit.as_secs_f64())]
+    /// The time limit was reached.
+    #[error("the {} exceeded the time limit of {} s and was ended", phase.program(), limit.as_secs_f64())]
     TimedOut {
-        /// Which of them.
+        /// Which program.
         phase: Phase,
-        /// The time it had.
+        /// The time limit.
         limit: Duration,
-        /// What it had said.
+        /// Its output until then.
         output: String,
     },
-    /// It had too much to say.
+    /// The compiler or linker wrote too many messages.
     #[error("the {} wrote more than {} of messages and was ended", phase.program(), Size(*limit))]
     Flooded {
-        /// Which of them.
+        /// Which program.
         phase: Phase,
-        /// How many bytes are kept.
+        /// The limit in bytes.
         limit: u64,
-        /// The beginning of what it said.
+        /// The beginning of its output.
         output: String,
     },
     /// The compiler could not be started.
@@ -237,31 +237,31 @@ pub enum UnitError {
     NotStarted {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A file cannot be read, written or renamed.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried, in one word or two.
+        /// What was tried: a verb, such as "read".
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The compiler succeeded and left no whole object.
+    /// The compiler succeeded but wrote a damaged object.
     #[error(transparent)]
     Symbols(#[from] SymbolsError),
-    /// The library was made and cannot be loaded.
+    /// The library was linked but cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The library was made and calls a run-time library that it does not bring.
-    #[error("its library calls {symbol} of {}, which the compiler does not link by itself", runtime.name)]
+    /// The library was linked but calls a run-time library that the compiler does not link.
+    #[error("its library calls {symbol} of {}, which the compiler does not link by default", runtime.name)]
     NoRuntime {
-        /// A function that the library leaves open.
+        /// An undefined function of the library.
         symbol: String,
-        /// Whose function that is.
+        /// The run-time library that defines the function.
         runtime: &'static Runtime,
     },
     /// Another unit of the same library defines the same symbol.
@@ -269,40 +269,40 @@ pub enum UnitError {
     DuplicateSymbol {
         /// The symbol.
         symbol: String,
-        /// The unit that came first.
+        /// The unit that was named first.
         other: String,
     },
-    /// It compiled, but the library that it belongs to was not made.
+    /// The unit compiled, but its library was not linked because another unit failed.
     #[error("compiled, but not linked because another unit failed")]
     NotLinked,
-    /// It compiled, but the linker refused the library that it belongs to; its words are told once.
+    /// The unit compiled, but linking its library failed. The linker's output is reported once.
     #[error("compiled, but its library could not be linked")]
     LinkFailed,
-    /// The compiler went away before its turn came.
-    #[error("not compiled because the compiler went away")]
+    /// The compiler can no longer be started.
+    #[error("not compiled because the compiler can no longer be started")]
     NoCompiler,
-    /// What it stands behind is not there.
-    #[error("not compiled because its header could not be made ready")]
+    /// The header could not be prepared.
+    #[error("not compiled because the header could not be prepared")]
     NoHeader,
-    /// Its turn never came.
+    /// Another unit failed first.
     #[error("not compiled because another unit failed")]
     Skipped,
     /// The work was interrupted.
     #[error("interrupted")]
     Interrupted,
-    /// Something that concerns more than this unit.
+    /// An error that concerns more than this unit.
     #[error(transparent)]
     Other(Box<Error>),
 }
 
 impl UnitError {
-    /// For `map_err`: something done to a file failed.
+    /// For `map_err`: an operation on a file failed.
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, path, source }
     }
 
-    /// The compiler's own lines, as it wrote them.
+    /// Returns the output of the compiler or linker.
     #[must_use]
     pub fn output(&self) -> &str {
         match self {
@@ -315,7 +315,7 @@ impl UnitError {
         }
     }
 
-    /// Changes the names that the compiler used into the user's.
+    /// Replaces the file names in the output by the names that the user knows.
     pub(crate) fn rewrite_output(&mut self, rewrite: impl Fn(&str) -> String) {
         match self {
             Self::Refused { output, diagnostics, .. } => {
@@ -332,7 +332,7 @@ impl UnitError {
         }
     }
 
-    /// True if the machine is in the way (a full disk, too many open files, a device that fails), and no unit is at fault.
+    /// True if the system caused the error (a full disk, too many open files, a failing device), and the unit is not wrong.
     #[must_use]
     pub fn is_of_machine(&self) -> bool {
         match self {
@@ -347,14 +347,16 @@ impl UnitError {
         }
     }
 
-    /// What the user could do, where that does not follow from the words.
+    /// Returns a hint for the user, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::File { path, .. } if path.is_dir() => Some(DIRECTORY_IN_THE_WAY),
             Self::File { source, .. } | Self::NotStarted { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its directory"),
-                io::ErrorKind::NotFound => Some("it was there when this run began: was it removed or updated?"),
+                io::ErrorKind::NotFound => {
+                    Some("the file existed when this run began: check whether it was removed or updated")
+                }
                 _ => machine::hint(source),
             },
             Self::Symbols(SymbolsError::Io { source, .. }) | Self::Read(UnitReadError::Unreadable(source)) => {
@@ -364,20 +366,22 @@ impl UnitError {
                 Some(hints::FILE_SIZE)
             }
             Self::Other(error) => error.hint(),
-            Self::Refused { output, .. } if output.trim().is_empty() => Some("it said nothing; -vv shows the command"),
+            Self::Refused { output, .. } if output.trim().is_empty() => {
+                Some("the program printed no message; -vv shows the command")
+            }
             Self::Refused { output, .. } => hints::for_output(output),
             Self::Crashed { exit: Exit::Signal(9), .. } => {
-                Some("it was killed: perhaps memory ran out; try a smaller -j")
+                Some("the process was killed, perhaps because memory ran out: try a smaller -j")
             }
             Self::Crashed { .. } => {
                 Some("try a lower -O, or another compiler with --cc; --save-temps keeps the source")
             }
-            Self::NoOutput { .. } => Some("does a flag keep it from that? -vv shows the command"),
-            Self::TimedOut { .. } => Some("give it more time with --timeout, or less to do with a lower -O"),
-            Self::Flooded { .. } => Some("its first messages say most; --output-limit keeps more of them"),
+            Self::NoOutput { .. } => Some("check whether a flag prevents the output; -vv shows the command"),
+            Self::TimedOut { .. } => Some("set a longer --timeout, or a lower -O"),
+            Self::Flooded { .. } => Some("fix the first messages, or raise the limit with --output-limit"),
             Self::NoRuntime { runtime, .. } => Some(runtime.help),
-            Self::DuplicateSymbol { .. } => Some("rename one of them, or build without --compact"),
-            Self::NotLinked | Self::Skipped => Some("use -k to build the others all the same"),
+            Self::DuplicateSymbol { .. } => Some("rename one of the symbols, or build without --compact"),
+            Self::NotLinked | Self::Skipped => Some("use -k to build the other units regardless"),
             _ => None,
         }
     }

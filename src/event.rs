@@ -1,5 +1,4 @@
-//! What happens, as data, for whoever watches: the command line prints it, a host logs it. Events flow one way; nothing that
-//! an observer does changes the work.
+//! Events of the work, as data for an [`Observer`]: the command line prints them, a host logs them. An observer cannot change the work.
 
 use std::io;
 use std::path::Path;
@@ -8,32 +7,32 @@ use std::time::Duration;
 use mjit_cc_platforms::{Compiler, Diagnostic, Step};
 
 use crate::error::UnitError;
-use crate::report::UnitReport;
+use crate::report::{Status, UnitReport};
 
-/// One thing that happened.
+/// An event.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Temporary files go into a directory.
+    /// The directory for temporary files was made.
     ScratchMade {
-        /// Which.
+        /// The directory.
         path: &'a Path,
     },
     /// A compiler was chosen.
     CompilerChosen {
-        /// Which.
+        /// The compiler.
         compiler: &'a Compiler,
     },
-    /// Another process holds what this one needs; it goes on when that is through.
+    /// This process waits for a lock that another process holds.
     Waiting {
-        /// The file that is locked.
+        /// The locked file.
         path: &'a Path,
-        /// Told a second time, after five seconds.
+        /// True for the second event about the same wait, which comes after five seconds.
         long: bool,
     },
     /// A process is about to start.
     Running {
-        /// Its command.
+        /// The command.
         step: &'a Step,
     },
     /// A PCH is about to be built.
@@ -41,140 +40,151 @@ pub enum Event<'a> {
         /// The header.
         header: &'a Path,
     },
-    /// A PCH is there and was proven to be used.
+    /// A PCH exists, and a compilation proved that the compiler uses the PCH.
     PchReady {
         /// The precompiled file.
         file: &'a Path,
-        /// Whether it was there before.
+        /// True if the PCH of an earlier run is up to date.
         reused: bool,
-        /// How long that took.
+        /// How long building or checking took.
         took: Duration,
     },
-    /// A PCH could not be built; where that is so because the header will not do as one, its text is tried next.
+    /// A PCH could not be built. If the cause is that the header does not work as a PCH, units include its text instead.
     PchFailed {
         /// The header.
         header: &'a Path,
     },
-    /// Something the user should know, and could mend.
+    /// A problem that the user can fix.
     Warning {
         /// One sentence.
         text: &'a str,
     },
-    /// A unit's object is taken from the cache.
+    /// The object of a unit was taken from the object cache.
     CacheHit {
         /// The unit's name.
         unit: &'a str,
     },
-    /// The object cache cannot be used as it should be, now and perhaps later too; everything is compiled all the same. Told
-    /// once a cause.
+    /// The object cache cannot be read or written. Units are compiled regardless. Reported once per cause.
     CacheUnusable {
-        /// Its directory.
+        /// The directory of the cache.
         dir: &'a Path,
-        /// What the system said.
+        /// The error of the system.
         error: &'a io::Error,
     },
-    /// A unit is compiled alone although units are merged.
+    /// A unit is compiled alone although merging is on.
     NotMerged {
         /// The unit's name.
         unit: &'a str,
-        /// Why.
+        /// The reason.
         why: &'a str,
     },
-    /// It is not known what something was made of, so that the next run makes it again.
+    /// The inputs of a unit or header cannot be determined, so the next run builds it again.
     InputsUnknown {
-        /// A unit's name, or a header.
+        /// The name of the unit or header.
         what: &'a str,
-        /// Why.
+        /// The reason.
         why: &'a str,
     },
     /// Units are about to be compiled.
     BatchStarted {
-        /// How many.
+        /// The number of units.
         units: usize,
     },
-    /// A unit's turn came.
+    /// A thread begins to build a unit.
     UnitStarted {
-        /// Its name.
+        /// The unit's name.
         unit: &'a str,
     },
-    /// A compiler's output about a unit.
+    /// A compiler or linker printed messages about a unit.
     UnitOutput {
         /// The unit's name.
         unit: &'a str,
-        /// The same as data.
+        /// The messages as data.
         diagnostics: &'a [Diagnostic],
-        /// The compiler's own lines.
+        /// The messages as the compiler printed them.
         text: &'a str,
     },
-    /// A unit went through the compiler, or need not; with one library for all, that is not made yet.
-    UnitCompiled {
-        /// The unit's name.
-        unit: &'a str,
-    },
-    /// A unit is through, well or badly.
+    /// A unit is compiled or up to date. One library of all units is not linked yet.
+    UnitCompiled(Compiled<'a>),
+    /// A unit is finished, with or without success.
     UnitFinished {
-        /// What became of it.
+        /// The result.
         report: &'a UnitReport,
     },
-    /// The linker inside this process did not serve, so that the driver's links.
+    /// The linker inside this process could not link, so the compiler's driver links.
     LinkerFallback {
-        /// Why.
+        /// The reason.
         why: &'a str,
     },
     /// The library of all units could not be linked.
     LinkFailed {
         /// The library.
         library: &'a Path,
-        /// Why.
+        /// The cause.
         failure: &'a UnitError,
     },
     /// Objects are about to be linked into one library.
     LinkStarted {
         /// The library.
         library: &'a Path,
-        /// How many objects.
+        /// The number of objects.
         objects: usize,
     },
-    /// The library of all units is there.
+    /// The library of all units is linked or up to date.
     LinkFinished {
         /// The library.
         library: &'a Path,
-        /// Whether it was there before.
+        /// True if the library of an earlier run is up to date.
         reused: bool,
     },
-    /// A stage of the work begins. Told, and ended, on the thread that does it; one may begin and end within another.
+    /// A stage begins. Begin and end are reported on the thread that works. Stages may be nested.
     StageBegan {
-        /// Which.
+        /// The stage.
         stage: Stage,
     },
-    /// The stage that began last on this thread ends, well or badly.
+    /// The stage that began last on this thread ends, with or without success.
     StageEnded {
-        /// Which.
+        /// The stage.
         stage: Stage,
     },
 }
 
-/// What a thread that makes something is at. What is left of its time is this crate's own: reading, hashing, renaming.
+/// A unit that is compiled or up to date.
+#[derive(Clone, Copy, Debug)]
+pub struct Compiled<'a> {
+    /// The unit's name.
+    pub unit: &'a str,
+    /// [`Status::Built`] or [`Status::Reused`].
+    pub status: Status,
+    /// True if the object came from the object cache.
+    pub cached: bool,
+    /// How long compiling took, and linking if the unit has a library of its own.
+    pub took: Duration,
+    /// The library of the unit; `None` if all units go into one library.
+    pub library: Option<&'a str>,
+}
+
+/// What a thread does. The remaining time of a thread goes into reading, hashing and renaming files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Stage {
-    /// It waits until one more compiler may run.
+    /// Waits until a further compiler may run.
     Wait,
     /// The host generates C text.
     Generate,
-    /// A compiler works; where it does both in one step, a linker too.
+    /// A compiler runs; also a linker if the compiler links in the same step.
     Compile,
-    /// A linker works.
+    /// A linker runs.
     Link,
-    /// The system's loader works.
+    /// The loader of the system loads a library.
     Load,
 }
 
 impl Stage {
-    /// Every one, in the order in which they come.
+    /// All stages, in the order in which they happen.
     pub const ALL: [Self; 5] = [Self::Wait, Self::Generate, Self::Compile, Self::Link, Self::Load];
 
-    /// A word for it.
+    /// Returns the name of the stage.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -186,14 +196,14 @@ impl Stage {
         }
     }
 
-    /// Tells that it begins, and when what this returns is dropped, that it ended.
+    /// Reports the begin of the stage, and its end when the returned value is dropped.
     pub(crate) fn on<'a>(self, observer: &'a dyn Observer) -> InStage<'a> {
         observer.event(&Event::StageBegan { stage: self });
         InStage { stage: self, observer }
     }
 }
 
-/// A stage that is not over.
+/// A stage that has begun and not ended.
 #[must_use = "the stage ends when this is dropped"]
 pub(crate) struct InStage<'a> {
     stage: Stage,
@@ -206,9 +216,9 @@ impl Drop for InStage<'_> {
     }
 }
 
-/// Watches. Called from several threads at once, and never while a lock of this crate is held.
+/// Receives events. Called from several threads at once, and never with a lock of this crate held.
 pub trait Observer: Sync {
-    /// Takes note of an event. The work goes on when this returns.
+    /// Handles an event. The thread continues its work when this returns.
     fn event(&self, event: &Event<'_>);
 }
 

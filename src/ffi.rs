@@ -14,10 +14,10 @@ mod lineage;
 mod memory;
 mod parts;
 mod reaper;
-mod resources;
 mod slot;
 mod turns;
 mod types;
+mod unit;
 mod worker;
 
 pub use engine::*;
@@ -26,9 +26,9 @@ pub use fault::*;
 pub use fork::*;
 pub use host::*;
 pub use parts::*;
-pub use resources::*;
 pub use slot::*;
 pub use types::*;
+pub use unit::*;
 pub use worker::*;
 
 /// `MJITCC_ABI`: changes when something that was compiled against the header would not work any more.

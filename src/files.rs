@@ -89,18 +89,22 @@ pub(crate) fn temporary(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::NamedTempFile::new_in(dir)
 }
 
-/// True if a name still refers to an open file.
+/// True if a name still refers to an open file. A caller tries again otherwise, so that a system that does not answer is an error.
 #[cfg(unix)]
-pub(crate) fn refers_to(path: &Path, file: &File) -> bool {
+pub(crate) fn refers_to(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    let (named, open) = (fs::symlink_metadata(path), file.metadata());
-    matches!((named, open), (Ok(named), Ok(open)) if (named.dev(), named.ino()) == (open.dev(), open.ino()))
+    let open = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// An open file keeps its name on this system.
 #[cfg(not(unix))]
-pub(crate) fn refers_to(path: &Path, _file: &File) -> bool {
-    path.exists()
+pub(crate) fn refers_to(path: &Path, _file: &File) -> io::Result<bool> {
+    path.try_exists()
 }
 
 fn regular(options: &mut OpenOptions, path: &Path, links: Links) -> io::Result<File> {

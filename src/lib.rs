@@ -18,10 +18,15 @@
 //! header ready, [`pipeline`] runs the plans that the [`platforms`] crate makes, and [`library`] loads the result. Events tell an
 //! [`Observer`](event::Observer) what happens.
 
+/// The examples of the README and of the book, which `cargo test --doc` compiles and runs.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../platforms/README.md")]
+#[doc = include_str!("../docs/src/guide/rust.md")]
+#[doc = include_str!("../docs/src/guide/vm.md")]
+struct Examples;
 
+#[doc(hidden)]
 pub mod admission;
 #[cfg(all(unix, not(loom)))]
 mod at_fork;
@@ -32,15 +37,21 @@ mod depend;
 pub mod discover;
 #[cfg(not(loom))]
 mod engine;
-mod error;
+pub mod error;
 pub mod event;
+#[doc(hidden)]
 pub mod exec;
 #[cfg(all(feature = "capi", not(loom)))]
+#[doc(hidden)]
 pub mod ffi;
 mod files;
 mod header;
+#[doc(hidden)]
 pub mod imports;
+mod jit;
+#[doc(hidden)]
 pub mod key;
+#[doc(hidden)]
 pub mod library;
 mod link;
 mod lock;
@@ -50,21 +61,30 @@ mod maps;
 #[cfg(target_os = "linux")]
 mod memfd;
 mod own;
+#[doc(hidden)]
 pub mod pch;
 mod perf;
+#[doc(hidden)]
 pub mod pipeline;
 pub mod report;
 mod response;
+#[doc(hidden)]
 pub mod scratch;
 mod sealed;
 mod settings;
+#[doc(hidden)]
+pub mod setup;
 mod standby;
 mod store;
+#[doc(hidden)]
 pub mod symbols;
 mod sync;
 mod thread;
+#[doc(hidden)]
 pub mod timeline;
+#[doc(hidden)]
 pub mod unit;
+#[doc(hidden)]
 pub use mjit_cc_ctext as ctext;
 #[doc(hidden)]
 pub mod untrusted;
@@ -74,6 +94,5 @@ pub mod worker;
 
 #[cfg(not(loom))]
 pub use engine::{Engine, EngineBuilder, Function, Module, Object};
-pub use error::{DIRECTORY_IN_THE_WAY, Error, Phase, UnitError};
+pub use error::{Error, UnitError};
 pub use mjit_cc_platforms as platforms;
-pub use pipeline::Watched;

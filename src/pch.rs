@@ -216,7 +216,7 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
             Err(error) => return as_it_is(pipeline, pch, &key, &path, began, observer)?.ok_or(Unready::Fatal(error)),
         };
         lock::exclusive(&record_file.0, &path, &*pipeline.executor, observer)?;
-        if !files::refers_to(&path, &record_file.0) {
+        if !files::refers_to(&path, &record_file.0).map_err(Error::file("read", &path))? {
             // Another process has put a new record there.
             continue;
         }
@@ -233,7 +233,8 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
         lock::release(&record_file.0, &path)?;
         lock::shared(&record_file.0, &path, &*pipeline.executor, observer)?;
         let same = record::read(&mut record_file.0).filter(|now| Some(now) == record.as_ref());
-        if let Some(record) = same.filter(|_| files::refers_to(&path, &record_file.0)) {
+        let is_same_file = files::refers_to(&path, &record_file.0).map_err(Error::file("read", &path))?;
+        if let Some(record) = same.filter(|_| is_same_file) {
             let (content, portable) = (record.content(), portable(pipeline, pch, &record));
             let (pch, facts, took) = (pch.clone(), record.facts, began.elapsed());
             return Ok(ReadyPch { pch, content, portable, facts, reused: !built, took, _record: Some(record_file) });
@@ -255,7 +256,7 @@ fn as_it_is(
         let file = Unlocking(file);
         lock::shared(&file.0, path, &*pipeline.executor, observer)?;
         // A link to a record is followed where nothing is written.
-        if files::refers_to(path, &file.0) || path.is_symlink() {
+        if files::refers_to(path, &file.0).map_err(Error::file("read", path))? || path.is_symlink() {
             break file;
         }
     };

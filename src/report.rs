@@ -1,5 +1,5 @@
-//! What became of each unit: the contents of `units.json`, which programs read without asking anyone. Its form is a promise;
-//! fields may be added, and `VERSION` counts what would break a reader.
+//! The result of each unit: the contents of `units.json`. The format is stable: fields may be added, and `VERSION` counts changes that
+//! would break a reader.
 
 use std::time::Duration;
 
@@ -7,51 +7,51 @@ use serde::{Serialize, Serializer};
 
 use crate::error::UnitError;
 
-/// The form's version.
+/// The version of the format.
 pub const VERSION: u32 = 1;
 
-/// All units of a batch, in the order in which they were named.
+/// The results of a batch, in the order of its units.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// [`VERSION`].
     pub version: u32,
     /// The units.
     pub units: Vec<UnitReport>,
-    /// Whether the machine was in the way of the library of all units.
+    /// True if the system (not a unit) prevented the link of the library of all units.
     #[serde(skip)]
     pub(crate) link_hindered: bool,
 }
 
 impl Report {
-    /// True if the machine was in the way of something (a full disk, too many open files, a device that fails), so that no unit need be at fault.
+    /// True if an error was caused by the system (a full disk, too many open files, a failing device), so that no unit need be wrong.
     #[must_use]
     pub fn was_hindered(&self) -> bool {
         self.link_hindered || self.units.iter().filter_map(|unit| unit.error.as_ref()).any(UnitError::is_of_machine)
     }
 }
 
-/// One unit.
+/// The result of a unit.
 #[derive(Debug, Serialize)]
 pub struct UnitReport {
-    /// The file, as it was named.
+    /// The file name as given.
     pub unit: String,
-    /// What became of it.
+    /// The kind of result.
     pub status: Status,
-    /// Whether it was reused from the object cache, and not from the output directory.
+    /// True if the unit was reused from the object cache, not from the output directory.
     pub cached: bool,
-    /// The library that holds it, relative to the directory of `units.json`; none where there is none.
+    /// The library of the unit, relative to the directory of `units.json`; `None` after a failure.
     pub library: Option<String>,
-    /// The names that it defines for others, sorted.
+    /// The symbols that can be looked up in the library, sorted.
     pub symbols: Vec<String>,
-    /// How long it took.
+    /// The times of compiling and linking.
     pub timings: Timings,
-    /// Why there is no library.
+    /// The failure, if there is no library.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "words")]
     pub error: Option<UnitError>,
 }
 
 impl UnitReport {
-    /// Of a unit that is in no library.
+    /// The result of a unit that failed.
     pub(super) fn failed(unit: String, failure: UnitError) -> Self {
         Self {
             unit,
@@ -65,27 +65,27 @@ impl UnitReport {
     }
 }
 
-/// What became of a unit.
+/// The kind of result of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
-    /// It was compiled now.
+    /// Compiled in this run.
     Built,
-    /// It had been compiled from the same source, header and flags before.
+    /// Compiled earlier from the same source, header and flags.
     Reused,
-    /// It could not be compiled or linked.
+    /// Compiling or linking failed.
     Failed,
-    /// It was not done in time.
+    /// The time limit was reached.
     TimedOut,
-    /// Its turn never came, or its library was not linked, because another unit failed.
+    /// Not compiled or not linked because another unit failed.
     Skipped,
-    /// The work was interrupted first.
+    /// The run was interrupted.
     Interrupted,
 }
 
 impl Status {
-    /// Whether there is a library to load.
+    /// True if the unit has a library.
     #[must_use]
     pub fn is_good(self) -> bool {
         matches!(self, Self::Built | Self::Reused)
@@ -103,13 +103,13 @@ impl From<&UnitError> for Status {
     }
 }
 
-/// How long a unit took, in milliseconds of wall time. What was reused took none.
+/// How long a unit took, in milliseconds of wall time; 0 for a reused unit.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Timings {
-    /// Compiling; with linking where the compiler does both in one step.
+    /// Compiling; includes linking if the compiler does both in one step.
     #[serde(rename = "compile_ms", serialize_with = "milliseconds")]
     pub compile: Duration,
-    /// Linking; a library of many units is linked once, and each shows the whole time.
+    /// Linking. A library of many units is linked once, and each of its units has the whole time.
     #[serde(rename = "link_ms", serialize_with = "milliseconds")]
     pub link: Duration,
 }

@@ -40,7 +40,8 @@ use std::time::{Duration, Instant};
 
 use crate::discover::Environment;
 use crate::event::{Event, Observer};
-use crate::exec::{BlockingObserver, Executor as _, NO_LIMIT, ProcessExecutor};
+use crate::exec::{BlockingObserver, Executor as _, ProcessExecutor};
+use crate::jit::Jit;
 use crate::library::Library;
 use crate::link;
 use crate::sync::{Mutex, lock};
@@ -49,9 +50,7 @@ use crate::unwind::{catch, is_thread_ending};
 
 mod at_work;
 mod compact;
-mod content;
 mod coordinator;
-mod engine;
 #[cfg(all(unix, not(loom)))]
 mod follow;
 mod fork;
@@ -69,26 +68,31 @@ mod tiers;
 mod units;
 mod worker_thread;
 
-#[cfg(not(loom))]
-pub(crate) use engine::Engine as PartsEngine;
-#[cfg(all(feature = "capi", not(loom)))]
-pub(crate) use engine::Source as PartsSource;
+pub use crate::exec::Reaper;
+pub use crate::jit::Tiers;
 pub use fork::Fork;
 pub use host::{AssumptionId, Code, CodeError, Generated, Host, Inlined, OwnerId, Request, SourceLocation, Switches};
 pub use jobs::NotRun;
 pub use log::WorkerEvent;
-pub use options::{Builder, Compaction, Standby, Tiers, Unity, Unloading, WorkerHeader, WorkerObserver};
+pub use options::{Builder, Compaction, Standby, Unity, Unloading, WorkerObserver};
 pub use slot::{Entered, Slot, SlotState};
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};
 
 use coordinator::{Coordinator, Status, Waited};
-use engine::Engine;
 use home::Home;
 use jobs::{Job, Jobs};
 use options::Options;
 use record::Record;
 use units::{Rules, Units};
+
+/// How often a thread that waits for an idle worker looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A limit past the end of time is none.
+fn until(limit: Option<Duration>) -> Option<Instant> {
+    limit.and_then(|limit| Instant::now().checked_add(limit))
+}
 
 /// How long a submission waits for its unit, where hosts wait.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -110,7 +114,7 @@ struct Shared {
     record: Option<Record>,
     executor: Mutex<Arc<ProcessExecutor>>,
     /// None before it is set up, and for good where that failed or the worker was finished.
-    engine: Mutex<Option<Arc<Engine>>>,
+    engine: Mutex<Option<Arc<Jit>>>,
     home: Home,
 }
 
@@ -136,7 +140,7 @@ impl Worker {
             together: options.together(),
             threads: options.threads.get(),
         };
-        let environment = options.environment.take().unwrap_or_else(Environment::read);
+        let environment = options.build.environment.take().unwrap_or_else(Environment::read);
         let coordinator = Arc::new(Coordinator::new(State { units: Units::new(rules), jobs: Jobs::default() }));
         let shared = Shared {
             coordinator,
@@ -222,6 +226,38 @@ impl Worker {
             self.wait_if_wanted(slot);
         }
         recompiles
+    }
+
+    /// Waits until a slot's unit is published or will have no code, and returns the slot's state then; until the worker is paused or finished,
+    /// or the limit is over, if that is sooner. `None` sets no limit. Runs the jobs for the VM's thread meanwhile: call the function on
+    /// that thread if the host has such jobs. Not between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc).
+    pub fn wait_for(&self, slot: &Slot, limit: Option<Duration>) -> SlotState {
+        if self.is_here() {
+            let is_through = |_: &State, status: Status| status.paused || slot.state() != SlotState::NotReady;
+            self.wait_running_jobs(until(limit), is_through);
+        }
+        slot.state()
+    }
+
+    /// Waits until the worker has nothing left to do: each unit is compiled that there is room for. True if so; false if the worker is
+    /// paused or finished, or the limit is over. Otherwise as [`wait_for`](Self::wait_for).
+    pub fn wait_idle(&self, limit: Option<Duration>) -> bool {
+        if !self.is_here() {
+            return false;
+        }
+        let until = until(limit);
+        loop {
+            // Hotness changes without a wake-up, and with hotness whether there is room to be made.
+            let a_while = Instant::now() + LOOK_AGAIN;
+            let sooner = until.map_or(a_while, |until| until.min(a_while));
+            let is_idle = |state: &State, status: Status| status.paused || (status.idle && !state.units.has_work());
+            match self.wait_running_jobs(Some(sooner), is_idle) {
+                Waited::Until(()) => return !self.shared.coordinator.is_paused(),
+                Waited::Stopped => return false,
+                Waited::TooLong if until.is_some_and(|until| until <= Instant::now()) => return false,
+                Waited::TooLong => {}
+            }
+        }
     }
 
     fn wait_if_wanted(&self, slot: &Slot) {
@@ -355,10 +391,7 @@ impl Worker {
             return false;
         }
         if drain {
-            let drained = |state: &State, status: Status| status.paused || (status.idle && !state.units.has_work());
-            // Hotness changes without anybody being told, and with it whether there is room to be made.
-            let sleep_before_check = || Some(Instant::now() + Duration::from_millis(100));
-            while self.wait_running_jobs(sleep_before_check(), drained) == Waited::TooLong {}
+            self.wait_idle(None);
         }
         self.shared.coordinator.pause().is_ok()
     }
@@ -451,16 +484,8 @@ impl Observer for Shared {
         if let Some(record) = &self.record {
             record.event(event);
         }
-        match *event {
-            Event::PchStarted { .. } => self.tell(&WorkerEvent::PchStart),
-            Event::Running { step } => self.tell(&WorkerEvent::Process(step.to_string())),
-            Event::CacheHit { unit } => self.tell(&WorkerEvent::CacheHit(unit.to_owned())),
-            Event::CacheUnusable { dir, error } => {
-                self.tell(&WorkerEvent::CacheUnusable { dir: dir.to_owned(), why: error.to_string() });
-            }
-            Event::LinkerFallback { why } => self.tell(&WorkerEvent::LinkerFallback(why.to_owned())),
-            Event::Warning { text } => self.tell(&WorkerEvent::Warning(text.to_owned())),
-            _ => {}
+        if let Some(event) = WorkerEvent::of(event) {
+            self.tell(&event);
         }
     }
 }
@@ -492,15 +517,13 @@ impl Shared {
         Arc::clone(&lock(&self.executor))
     }
 
-    /// BlockingObserver for a compiler must not hold up a fork.
+    /// A thread that waits for a compiler must not hold up a fork.
     fn renew_executor(&self) {
         let waiting: Arc<dyn BlockingObserver> = Arc::<Coordinator<State>>::clone(&self.coordinator);
-        let executor = ProcessExecutor::for_host(self.options.reaper.clone(), Some(waiting))
-            .with_output_limit(self.options.output_limit.unwrap_or(NO_LIMIT));
-        *lock(&self.executor) = Arc::new(executor.with_variables(self.environment.variables.clone()));
+        *lock(&self.executor) = Arc::new(self.options.build.executor(&self.environment.variables, Some(waiting)));
     }
 
-    fn set_engine(&self, engine: Option<Arc<Engine>>) {
+    fn set_engine(&self, engine: Option<Arc<Jit>>) {
         let old = std::mem::replace(&mut *lock(&self.engine), engine);
         drop(old);
         // Whoever waits for it finds it under this lock.

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use mjitcc::discover::CompilerSpec;
 use mjitcc::platforms::Flags;
-use mjitcc::worker::{
-    Builder, Compaction, Generated, Host, OwnerId, Request, Slot, SlotState, SourceLocation, Worker, WorkerHeader,
-};
+use mjitcc::worker::{Builder, Compaction, Generated, Host, OwnerId, Request, Slot, SlotState, SourceLocation, Worker};
 
 use super::Work;
 use super::generated;
@@ -34,8 +32,8 @@ impl Host for Texts {
 /// A worker that does what it does as soon as it can.
 pub fn builder(cc: &str, header: &Path) -> Builder {
     Worker::builder()
-        .spec(CompilerSpec { cc: Some(cc.into()), ..CompilerSpec::default() })
-        .header(WorkerHeader::File(header.to_owned()))
+        .compiler_spec(CompilerSpec { cc: Some(cc.into()), ..CompilerSpec::default() })
+        .header(header.to_owned())
         .compaction(Compaction::Never)
 }
 

@@ -16,7 +16,6 @@ use mjitcc::discover::CompilerSpec;
 use mjitcc::worker::Fork;
 use mjitcc::worker::{
     AssumptionId, Code, Entered, Generated, Host, OwnerId, Request, Slot, SlotState, SourceLocation, Switches, Worker,
-    WorkerHeader,
 };
 
 use crate::bytecode::Program;
@@ -97,8 +96,8 @@ impl Jit {
         let papers = Papers { globals: vec![Known::default(); program.globals.len()], ..Papers::default() };
         let desk = Arc::new(Desk { program: Arc::clone(program), papers: Mutex::new(papers) });
         let worker = Worker::builder()
-            .spec(CompilerSpec { cc: options.cc.clone().map(Into::into), ..CompilerSpec::default() })
-            .header(WorkerHeader::File(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/vm/vm.h")))
+            .compiler_spec(CompilerSpec { cc: options.cc.clone().map(Into::into), ..CompilerSpec::default() })
+            .header(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/vm/vm.h"))
             .threads(options.threads)
             .max_cache_size(options.max_cache_size)
             .wait(options.wait)

@@ -4,10 +4,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
-use mjit_cc_ctext::{self as ctext, Group, Member, Merged, Reason, Surroundings};
+use mjit_cc_ctext::{Group, Member, Merged};
 use mjit_cc_platforms::Role;
 
 use super::make::{CompiledUnit, Source, record};
@@ -17,12 +16,11 @@ use crate::cached::CacheHandle;
 use crate::error::UnitError;
 use crate::event::Event;
 use crate::key::{Digest, KeyBuilder};
-use crate::pipeline::UnitPaths;
+use crate::pipeline::{CompileRequest, Includes, UnitPaths};
 use crate::report::Timings;
 use crate::scratch;
 use crate::store::Record;
 use crate::symbols::{self, Defined};
-use crate::sync::{self, Mutex};
 use crate::unit::Unit;
 
 /// Whether units are compiled several at a time, so that what they have in common is compiled once. A merged unit means what the unit
@@ -72,33 +70,6 @@ pub(super) struct Grouped {
     unit: Unit,
     includes: Includes,
 }
-
-/// What a unit includes at its top: units are merged only behind the same files.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Includes {
-    /// The lines, as [`ctext::leading_includes`] gives the lines.
-    lines: Vec<u8>,
-    /// The unit's directory, where the lines mean other files elsewhere.
-    dir: Option<PathBuf>,
-}
-
-impl Includes {
-    fn of(unit: &Unit) -> Self {
-        let lines = ctext::leading_includes(unit.text());
-        // Other files are looked for beside the unit.
-        let is_anywhere = |line: &[u8]| {
-            let name = line.iter().position(|byte| b"<\"".contains(byte)).map_or(&b""[..], |at| &line[at..]);
-            name.starts_with(b"<") || name.starts_with(b"\"/")
-        };
-        let is_anywhere = lines.split_inclusive(|&byte| byte == b'\n').all(is_anywhere);
-        let dir = if is_anywhere { None } else { unit.dir().map(Path::to_owned) };
-        Self { lines, dir }
-    }
-}
-
-/// What stands before units, by what the units include; found out once each.
-#[derive(Default)]
-pub(super) struct AllSurroundings(Mutex<HashMap<Includes, Arc<Result<Surroundings, Reason>>>>);
 
 /// Puts units into groups: those that include the same files.
 pub(super) fn tasks(units: &[PathBuf], unity: Unity, alone: &HashSet<PathBuf>) -> Vec<Task> {
@@ -296,11 +267,12 @@ impl Run<'_> {
         let unit = Unit::from_text(group_name(group), merged.text)?.beside(group[0].0.unit.dir());
         let target = &pipeline.toolchain().compiler().target;
         let staged = self.group_paths(group);
-        // Many may take longer than one, and not so long that a compiler that hangs stops everything.
-        let patience = u32::try_from(merged.units.len()).unwrap_or(u32::MAX).min(4);
-        let limit = pipeline.timeout.and_then(|limit| limit.checked_mul(patience));
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let ran = match pipeline.compile(&unit, header, Role::Object, &staged, deadline, self.observer) {
+        let deadline = pipeline.deadline_of(merged.units.len());
+        let ran = match pipeline.compile(
+            CompileRequest { unit: &unit, header, role: Role::Object, paths: &staged },
+            deadline,
+            self.observer,
+        ) {
             Ok(ran) => ran,
             Err(UnitError::Refused { output, .. }) => {
                 return Ok(Compiled::Blamed(named_in(&output, group, &merged.units)));
@@ -339,21 +311,8 @@ impl Run<'_> {
             .iter()
             .map(|(one, _)| Member { name: one.unit.name(), entries: None, text: one.unit.text() })
             .collect();
-        let includes = &group[0].0.includes;
-        match &*self.surroundings(includes) {
-            Ok(surroundings) => ctext::merge(&members, surroundings, &includes.lines),
-            Err(reason) => Group::none_of(members.len(), reason),
-        }
-    }
-
-    /// What stands before units that include the same. Two threads may both find out: no lock is held over the compiler's process.
-    fn surroundings(&self, includes: &Includes) -> Arc<Result<Surroundings, Reason>> {
-        if let Some(found) = sync::lock(&self.surroundings.0).get(includes) {
-            return Arc::clone(found);
-        }
-        let dir = includes.dir.as_deref();
-        let found = self.pipeline.surroundings(&self.header, &includes.lines, dir, &|_: &Event<'_>| {});
-        Arc::clone(sync::lock(&self.surroundings.0).entry(includes.clone()).or_insert_with(|| Arc::new(found)))
+        let silent = |_: &Event<'_>| {};
+        self.merging.merge(self.pipeline, &self.header, &group[0].0.includes, &members, &silent)
     }
 }
 

@@ -16,8 +16,8 @@ use crate::depend::Inputs;
 use crate::error::UnitError;
 use crate::event::Event;
 use crate::key::Digest;
-use crate::pipeline::{StepOutput, UnitPaths};
-use crate::report::Timings;
+use crate::pipeline::{CompileRequest, LinkRequest, StepOutput, UnitPaths};
+use crate::report::{Status, Timings};
 use crate::store::Record;
 use crate::symbols::{self, Defined};
 use crate::unit::Unit;
@@ -53,6 +53,10 @@ pub(super) struct Linked {
 }
 
 impl CompiledUnit {
+    pub(super) fn status(&self) -> Status {
+        if self.origin == Source::Compiler { Status::Built } else { Status::Reused }
+    }
+
     pub(super) fn join(&mut self, library: &str, linked: &Linked) {
         self.record.symbols.retain(|symbol| linked.exported.binary_search(symbol).is_ok());
         self.timings.link = linked.took.unwrap_or_default();
@@ -193,7 +197,11 @@ impl Run<'_> {
         deadline: Option<Instant>,
     ) -> Result<(StepOutput, Duration), UnitError> {
         let began = Instant::now();
-        let ran = self.pipeline.compile(unit, &self.header, role, staged, deadline, self.observer)?;
+        let ran = self.pipeline.compile(
+            CompileRequest { unit, header: &self.header, role, paths: staged },
+            deadline,
+            self.observer,
+        )?;
         let took = began.elapsed().saturating_sub(ran.waited);
         Ok((ran, took))
     }
@@ -227,7 +235,12 @@ impl Run<'_> {
             return Ok(Linked { exported: record.symbols, took: None });
         }
         let began = Instant::now();
-        let ran = pipeline.link(&objects, staged, header, &symbols, threads, deadline, self.observer)?;
+        let ran = pipeline.link(
+            LinkRequest { objects: &objects, library: staged, header, exports: &symbols },
+            threads,
+            deadline,
+            self.observer,
+        )?;
         let waited = ran.waited;
         self.tell_output(name, &ran.text);
         let exported = symbols::exported_by_library(staged, &pipeline.toolchain().compiler().target)?;

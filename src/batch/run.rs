@@ -9,14 +9,14 @@ use std::thread;
 
 use mjit_cc_platforms::Role;
 
-use super::group::{self, AllSurroundings, Grouped, Task};
+use super::group::{self, Grouped, Task};
 use super::make::{CompiledUnit, Source};
 use super::{Batch, COMPACT_STEM, library_name};
 use crate::error::{Error, UnitError};
-use crate::event::{Event, Observer};
+use crate::event::{Compiled, Event, Observer};
 use crate::header::UnitHeader;
-use crate::pipeline::Pipeline;
-use crate::report::{self, Report, Status, UnitReport};
+use crate::pipeline::{Merging, Pipeline};
+use crate::report::{self, Report, UnitReport};
 use crate::store::{Record, Store};
 
 const REPORT_NAME: &str = "units.json";
@@ -47,7 +47,7 @@ pub(super) struct Run<'a> {
     pub(super) header: UnitHeader,
     pub(super) role: Role,
     pub(super) stems: Vec<String>,
-    pub(super) surroundings: AllSurroundings,
+    pub(super) merging: Merging,
     /// The objects that this run has a use for, without their suffixes, which their records share.
     pub(super) used: Mutex<HashSet<PathBuf>>,
     /// Why no further unit is started.
@@ -172,7 +172,13 @@ impl Run<'_> {
         let name = self.name(number);
         match made {
             Ok(made) => {
-                self.observer.event(&Event::UnitCompiled { unit: &name });
+                self.observer.event(&Event::UnitCompiled(Compiled {
+                    unit: &name,
+                    status: made.status(),
+                    cached: made.origin == Source::Cache,
+                    took: made.timings.compile + made.timings.link,
+                    library: made.library.as_deref(),
+                }));
                 if self.batch.compact { Turn::Compiled(made) } else { Turn::Over(self.report(number, Ok(made))) }
             }
             Err(failure) => {
@@ -303,13 +309,13 @@ impl Run<'_> {
     fn report(&self, number: usize, made: Result<CompiledUnit, UnitError>) -> UnitReport {
         let unit = self.name(number);
         let report = match made {
-            Ok(CompiledUnit { record, origin, timings, library, .. }) => UnitReport {
+            Ok(made) => UnitReport {
                 unit,
-                status: if origin == Source::Compiler { Status::Built } else { Status::Reused },
-                cached: origin == Source::Cache,
-                library,
-                symbols: record.symbols,
-                timings,
+                status: made.status(),
+                cached: made.origin == Source::Cache,
+                library: made.library,
+                symbols: made.record.symbols,
+                timings: made.timings,
                 error: None,
             },
             Err(failure) => UnitReport::failed(unit, failure),

@@ -69,7 +69,7 @@ pub(crate) fn temporary(shard: &Path) -> io::Result<tempfile::NamedTempFile> {
         match file.as_file().try_lock() {
             // Another process found the file unlocked, and locked it to remove it.
             Err(TryLockError::WouldBlock) => {}
-            Ok(()) if !files::refers_to(file.path(), file.as_file()) => {}
+            Ok(()) if !files::refers_to(file.path(), file.as_file())? => {}
             // A file system without locks gives no information.
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
         }
@@ -160,7 +160,7 @@ fn remove_header(dir: &Path) -> bool {
         return scratch::remove_dir(dir).is_ok();
     };
     let lock = files::open(&record);
-    if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err() || !files::refers_to(&record, lock)) {
+    if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err() || !files::refers_to(&record, lock).unwrap_or(false)) {
         return false;
     }
     let header = record.with_extension("");

@@ -73,16 +73,22 @@ struct RunningProcess {
     output: Option<Arc<Output>>,
     /// The time for which the process was stopped, by which its deadline is extended.
     stopped: Duration,
+    /// How much longer the process may be stopped while this process runs: a process that stops itself must not run for ever.
+    may_stop: Duration,
 }
 
 /// Measures time in which processes could not run. A process that was stopped (Ctrl-Z, `SIGSTOP`) gets the time back; if this process was
-/// stopped, which shows by a watchdog that wakes late, every process does.
+/// stopped, which shows by a watchdog that wakes late, every process does. A process that is stopped alone gets back [`PATIENCE`] times its limit
+/// at most.
 #[derive(Debug, Default)]
 struct Clock {
     /// The watchdog's last check, and its next scheduled check.
     last_check: Option<Instant>,
     next: Option<Instant>,
 }
+
+/// How many times its limit a process may be stopped alone.
+const PATIENCE: u32 = 2;
 
 /// The number of checks within a process's time limit, within these bounds: an undetected stop is at most one interval long.
 const CHECKS: u32 = 16;
@@ -96,7 +102,13 @@ impl Table {
         let late = now.saturating_duration_since(next);
         let since = now.saturating_duration_since(last_check);
         for running in self.running.values_mut() {
-            let lost = if running.group.is_stopped() { since } else { late };
+            let alone = if running.group.is_stopped() {
+                since.saturating_sub(late).min(running.may_stop)
+            } else {
+                Duration::ZERO
+            };
+            running.may_stop -= alone;
+            let lost = late + alone;
             running.stopped += lost;
             running.deadline = running.deadline.and_then(|deadline| deadline.checked_add(lost));
         }
@@ -134,7 +146,9 @@ impl Processes {
         let id = table.next_id;
         table.next_id += 1;
         let wake = earlier(deadline, output.as_deref().and_then(next_check));
-        table.running.insert(id, RunningProcess { group, deadline, timed_out: false, output, stopped: Duration::ZERO });
+        let limit = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let (stopped, may_stop) = (Duration::ZERO, limit.saturating_mul(PATIENCE));
+        table.running.insert(id, RunningProcess { group, deadline, timed_out: false, output, stopped, may_stop });
         self.watch_for(&mut table, wake);
         id
     }

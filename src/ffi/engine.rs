@@ -5,27 +5,32 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+use mjit_cc_platforms::Diagnostic;
 
 use super::fault::{FfiError, OK, Status, status, yes};
 use super::handles::{self, Handles};
+use super::host::Context;
 use super::lineage::Lineage;
 use super::memory::{bytes, path, read, row, spelled, text, wanted, word, words, write};
 use super::turns::Turns;
 use super::worker::{Compiling, compiling, same_abi};
-use super::{Built, EngineOptions, lineage, reaper};
-use crate::discover::{Finder, Variables};
+use super::{Built, EngineOptions, ObserveFn, event, lineage, reaper};
+use crate::discover::Variables;
 use crate::error::UnitError;
 use crate::event::{Event, Observer};
-use crate::exec::{self, Executor, NO_LIMIT, ProcessExecutor};
+use crate::exec::{self, Executor, ProcessExecutor};
 use crate::header::UnitHeader;
+use crate::jit::{Jit, JitOptions, Source};
 use crate::library::Library;
 use crate::pch;
-use crate::pipeline::Pipeline;
-use crate::pipeline::Watched;
 use crate::scratch::{Purpose, Scratch};
+use crate::setup::BuildOptions;
 use crate::sync::{Locked, Mutex, lock, try_lock};
-use crate::worker::{PartsEngine, PartsSource};
+use crate::unit::Unit;
+use crate::worker::WorkerEvent;
 
 /// The engines that C holds.
 pub(super) static ENGINES: Handles<Engine> = Handles::new();
@@ -35,34 +40,32 @@ pub struct Engine {
     pub(super) lineage: Lineage,
     pub(super) turns: Turns,
     pub(super) state: Mutex<Arc<State>>,
+    build: BuildOptions,
     variables: Variables,
-    output_limit: u64,
     log: Log,
-    header: Option<PathBuf>,
     pch: Option<PathBuf>,
-    prefix: String,
     entry_prefix: String,
-    save_temps: bool,
-    reaper: Option<Arc<dyn exec::Reaper>>,
+    /// The number of the next unit that has no number of the host's, counted from the other end.
+    next: AtomicU64,
     /// What was loaded and not closed here, as numbers.
     pub(super) handles: Mutex<Vec<usize>>,
 }
 
 /// What changes when a PCH is built, and in the child of a fork.
 pub(super) struct State {
-    parts: PartsEngine,
+    jit: Jit,
     executor: Arc<ProcessExecutor>,
 }
 
-/// Prints as the worker does: a line is one write, since others write there too.
-#[derive(Clone, Copy, Debug)]
+/// Tells the host's function, or prints as the worker does: a line is one write, since others write there too.
 struct Log {
     verbose: u32,
     warnings: bool,
+    observe: Option<(ObserveFn, Context)>,
 }
 
 impl Log {
-    fn line(self, level: u32, line: &[u8]) -> bool {
+    fn line(&self, level: u32, line: &[u8]) -> bool {
         if level > self.verbose {
             return false;
         }
@@ -72,59 +75,49 @@ impl Log {
 
 impl Observer for Log {
     fn event(&self, event: &Event<'_>) {
-        match event {
-            Event::PchStarted { .. } => self.line(2, b"Creating precompiled header"),
-            Event::Running { step } => self.line(2, format!("Starting process: {step}").as_bytes()),
-            Event::Warning { text } => {
-                let level = u32::from(!self.warnings);
-                self.line(level, format!("MJIT warning: {text}").as_bytes())
-            }
-            _ => return,
-        };
+        let Some(event) = WorkerEvent::of(event) else { return };
+        if let Some((observe, ctx)) = self.observe {
+            return event::tell(observe, ctx, &event);
+        }
+        let is_warning = self.warnings && matches!(event, WorkerEvent::Warning(_));
+        self.line(if is_warning { 0 } else { u32::from(event.level()) }, event.to_string().as_bytes());
     }
 }
 
 /// With the compiler's own words, where it had any.
-fn describe(failure: &UnitError) -> String {
+pub(super) fn describe(failure: &UnitError) -> String {
     format!("{failure}\n{}", failure.output()).trim_end().to_owned()
 }
 
 impl Engine {
     fn start(options: &EngineOptions, reaper: Option<Arc<dyn exec::Reaper>>) -> Result<Self, FfiError> {
-        let compiling: Compiling = compiling!(options)?;
-        // SAFETY: a string and lists of strings, or null, as the header says.
-        let (pch, hash_files, hash_env) =
-            unsafe { (path(options.pch), words(options.hash_files), words(options.hash_env)) };
-        let Compiling { spec, flags, environment, header, timeout, output_limit, prefix, entry_prefix } = compiling;
-        let log = Log { verbose: options.verbose, warnings: options.warnings != 0 };
-        let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code).map_err(failed)?;
-        let variables = environment.variables.clone();
-        let output_limit = output_limit.unwrap_or(NO_LIMIT);
-        let executor = ProcessExecutor::for_host(reaper.clone(), None).with_variables(variables.clone());
-        let executor = Arc::new(executor.with_output_limit(output_limit));
-        let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-        let compiler = finder.find(&spec).map_err(failed)?;
-        let mut pipeline = Pipeline::new(compiler, flags, Arc::<ProcessExecutor>::clone(&executor), scratch);
-        pipeline.timeout = timeout;
-        pipeline.watched = Watched::of(hash_files.into_iter().map(Into::into), hash_env, &variables).map_err(failed)?;
+        let compiling: Compiling = compiling!(options, "mjitcc_engine_options")?;
+        let Compiling { build, environment, prefix, entry_prefix } = compiling;
+        let build = BuildOptions { reaper, ..build };
+        // SAFETY: a string or null, as the header says.
+        let pch = unsafe { path(options.pch) };
+        let observe = options.observe.map(|observe| (observe, Context::new(options.observe_ctx)));
+        let log = Log { verbose: options.verbose, warnings: options.warnings != 0, observe };
+        let executor = Arc::new(build.executor(&environment.variables, None));
+        let mut pipeline =
+            build.pipeline(&environment, Arc::clone(&executor) as _, Purpose::Code, &log).map_err(failed)?;
         pipeline.check_link().map_err(failed)?;
-        let prefix = prefix.unwrap_or_else(|| "_mjit_".to_owned());
-        let save_temps = options.save_temps != 0;
-        let before = header.clone().map_or(UnitHeader::None, UnitHeader::Text);
-        let parts = PartsEngine::of_parts(Arc::new(pipeline), before, prefix.clone(), save_temps);
+        // A PCH that stays is reused by its record.
+        pipeline.records_units = pipeline.cache.is_some() || pch.is_some();
+        let header = build.header.clone().map_or(UnitHeader::None, UnitHeader::Text);
+        let standby = usize::try_from(options.standby).unwrap_or(usize::MAX);
+        let jit_options = JitOptions { standby, ..JitOptions::alone(prefix.unwrap_or_else(|| "_mjit_".to_owned())) };
+        let jit = Jit::of_parts(pipeline, header, jit_options, build.save_temps);
         Ok(Self {
             lineage: Lineage::here(),
             turns: Turns::default(),
-            state: Mutex::new(Arc::new(State { parts, executor })),
-            variables,
-            output_limit,
+            state: Mutex::new(Arc::new(State { jit, executor })),
+            build,
+            variables: environment.variables,
             log,
-            header,
             pch,
-            prefix,
             entry_prefix: entry_prefix.unwrap_or_else(|| "_mjit".to_owned()),
-            save_temps,
-            reaper,
+            next: AtomicU64::new(0),
             handles: Mutex::default(),
         })
     }
@@ -144,18 +137,20 @@ impl Engine {
 
     fn build_pch(&self) -> Result<(), FfiError> {
         let header =
-            self.header.as_deref().ok_or_else(|| FfiError::misuse("the engine was opened without a header"))?;
+            self.build.header.as_deref().ok_or_else(|| FfiError::misuse("the engine was opened without a header"))?;
         // Nobody builds units meanwhile: they wait for it.
         let _turn = self.turns.header();
         let state = self.state();
-        let pipeline = state.parts.pipeline();
+        let pipeline = state.jit.pipeline();
         let file = self.pch.clone().unwrap_or_else(|| {
             let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
             let name = pch::default_name(header, suffix);
             pipeline.scratch.path().join(name.file_name().unwrap_or_default())
         });
         let ready = pch::prepare(pipeline, header, &file, &self.log).map_err(failed)?;
-        self.set_state(State { parts: state.parts.with_header(ready), executor: Arc::clone(&state.executor) });
+        let jit = state.jit.with_header(ready);
+        jit.stand_by(&self.log);
+        self.set_state(State { jit, executor: Arc::clone(&state.executor) });
         Ok(())
     }
 
@@ -163,16 +158,44 @@ impl Engine {
         let began = Instant::now();
         let _turn = self.turns.unit();
         let state = self.state();
-        let stem = state.parts.stem(id);
-        let name = state.parts.source(&stem).to_string_lossy().into_owned();
-        let source = PartsSource { name, text, units: 1 };
-        let compiled = state.parts.compile(&stem, &source, &self.log);
+        let stem = state.jit.stem(id);
+        let name = state.jit.source(&stem).to_string_lossy().into_owned();
+        let source = Source { name, text, units: 1 };
+        let compiled = state.jit.compile(&stem, &source, &self.log);
         let library = compiled
-            .and_then(|object| state.parts.link(&stem, &[object], exports, &self.log))
+            .and_then(|object| state.jit.link(&stem, &[object], exports, &self.log))
             .map_err(|failure| FfiError::failed(describe(&failure)))?;
+        Ok(self.lend(library, began))
+    }
+
+    /// Compiles and loads a unit, from the object cache where the object is there. Returns the compiler's warnings too.
+    pub(super) fn compile(&self, unit: &Unit) -> Result<(Built, Vec<Diagnostic>), UnitError> {
+        let began = Instant::now();
+        let _turn = self.turns.unit();
+        let state = self.state();
+        let made = state.jit.module(&self.own_stem(&state), unit, &self.log);
+        state.jit.stand_by(&self.log);
+        let (library, output) = made?;
+        let diagnostics = state.jit.pipeline().toolchain().diagnostics(output.as_bytes());
+        Ok((self.lend(library, began), diagnostics))
+    }
+
+    /// Compiles a unit to the bytes of an object file.
+    pub(super) fn object(&self, unit: &Unit) -> Result<Vec<u8>, UnitError> {
+        let _turn = self.turns.unit();
+        let state = self.state();
+        state.jit.object_in_memory(&self.own_stem(&state), unit, &self.log).map(|(bytes, _)| bytes)
+    }
+
+    /// What the files of a unit without a number of the host's are called: numbers of hosts count from the other end.
+    fn own_stem(&self, state: &State) -> String {
+        state.jit.stem(u64::MAX - self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn lend(&self, library: Library, began: Instant) -> Built {
         let handle = library.into_raw();
         self.handles().push(handle.expose_provenance());
-        Ok(Built { size: 0, reserved: 0, handle, ms: began.elapsed().as_secs_f64() * 1e3 })
+        Built { size: 0, reserved: 0, handle, ms: began.elapsed().as_secs_f64() * 1e3 }
     }
 
     /// Insists on a handle that this engine gave and that was not closed by it since.
@@ -224,37 +247,32 @@ impl Engine {
     /// Leaves everything on disk to the parent, and goes on in a directory of its own. Says whether the PCH is there too.
     fn go_on_here(&self) -> Result<bool, FfiError> {
         let state = self.state();
-        let executor = ProcessExecutor::for_host(self.reaper.clone(), None).with_variables(self.variables.clone());
-        let executor = Arc::new(executor.with_output_limit(self.output_limit));
-        let snapshot = state.parts.snapshot();
+        let executor = Arc::new(self.build.executor(&self.variables, None));
+        let snapshot = state.jit.snapshot();
         let inherited = snapshot.is_some();
-        let parts = match snapshot {
-            Some(snapshot) => state.parts.inherit(snapshot, &executor),
+        let jit = match snapshot {
+            Some(snapshot) => state.jit.inherit(snapshot, &executor),
             // The parent was faster, and its PCH is gone.
             None => {
-                let Pipeline { compiler, flags, timeout, scratch, watched, .. } = state.parts.pipeline();
-                let dir = scratch.path().parent().map(PathBuf::from).unwrap_or_default();
+                let parent = state.jit.pipeline();
+                let dir = parent.scratch.path().parent().map(PathBuf::from).unwrap_or_default();
                 let scratch = Scratch::create(&[dir], Purpose::Code).map_err(failed)?;
-                let executor = Arc::<ProcessExecutor>::clone(&executor);
-                let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
-                pipeline.timeout = *timeout;
-                pipeline.watched = watched.clone();
-                let header = self.header.clone().map_or(UnitHeader::None, UnitHeader::Text);
-                PartsEngine::of_parts(Arc::new(pipeline), header, self.prefix.clone(), self.save_temps)
+                let header = self.build.header.clone().map_or(UnitHeader::None, UnitHeader::Text);
+                state.jit.beside(Arc::new(parent.in_child(Arc::clone(&executor) as _, scratch)), header)
             }
         };
         state.executor.abandon();
         if self.turns.is_idle() {
-            state.parts.disown();
+            state.jit.disown();
         } else {
             // A thread of the parent's that was at work may have held locks in there, and nothing of the parent's is dropped here.
             std::mem::forget(Arc::clone(&state));
         }
         self.turns.forget();
-        if let Some(reaper) = &self.reaper {
+        if let Some(reaper) = &self.build.reaper {
             reaper.forked();
         }
-        self.set_state(State { parts, executor });
+        self.set_state(State { jit, executor });
         self.lineage.move_here(inherited);
         Ok(inherited)
     }
@@ -274,7 +292,7 @@ fn place_of(handle: *mut c_void, handles: &[usize]) -> Result<usize, FfiError> {
 }
 
 /// An engine that is this process's.
-fn open(engine: *const Engine) -> Result<Arc<Engine>, FfiError> {
+pub(super) fn open(engine: *const Engine) -> Result<Arc<Engine>, FfiError> {
     let engine = ENGINES.open(engine, "engine")?;
     engine.is_here()?;
     Ok(engine)
@@ -318,7 +336,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_pch_file(
 ) -> usize {
     let name = || {
         let state = open(engine)?.state();
-        let file = state.parts.header().pch_file().map(|file| file.to_string_lossy().into_owned());
+        let file = state.jit.header().pch_file().map(|file| file.to_string_lossy().into_owned());
         Ok(file.unwrap_or_default())
     };
     // SAFETY: as the header says.
@@ -403,7 +421,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_remove(engine: *mut Engine, file: 
         let (engine, file) = unsafe { (open(engine)?, word(file)) };
         let file = PathBuf::from(file.ok_or_else(|| FfiError::invalid("the file is NULL"))?);
         let state = engine.state();
-        let scratch = &state.parts.pipeline().scratch;
+        let scratch = &state.jit.pipeline().scratch;
         let inside = file.strip_prefix(scratch.path()).is_ok_and(|rest| rest.components().count() == 1);
         if inside {
             scratch.remove(&file);
@@ -438,7 +456,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_file_name(
         // SAFETY: as the header says.
         let (engine, suffix) = unsafe { (open(engine)?, text(suffix).unwrap_or_default()) };
         let state = engine.state();
-        let path = state.parts.pipeline().scratch.path().join(state.parts.stem(id) + &suffix);
+        let path = state.jit.pipeline().scratch.path().join(state.jit.stem(id) + &suffix);
         Ok(path.to_string_lossy().into_owned())
     };
     // SAFETY: as the header says.
@@ -456,7 +474,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_entry_name(
     let name = || {
         // SAFETY: as the header says.
         let (engine, label) = unsafe { (open(engine)?, text(label)) };
-        let debug = engine.state().parts.pipeline().flags.debug;
+        let debug = engine.state().jit.pipeline().flags.debug;
         Ok(super::parts::entry_name(&engine.entry_prefix, id, label.filter(|_| debug)))
     };
     // SAFETY: as the header says.
@@ -488,7 +506,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_finish(engine: *mut Engine, close_
             std::mem::forget(engine);
             return Ok(OK);
         }
-        engine.state().parts.close();
+        engine.state().jit.close();
         if close_libraries != 0 {
             let libraries = std::mem::take(&mut *engine.handles());
             for library in libraries {

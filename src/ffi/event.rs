@@ -57,7 +57,7 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
         WorkerEvent::Success { location, took, source } => {
             Facts { kind: EVENT_SUCCESS, location: Some(location), took: *took, file: Some(source), ..facts }
         }
-        WorkerEvent::UnitError { location, took, source, .. } => {
+        WorkerEvent::Failure { location, took, source, .. } => {
             Facts { kind: EVENT_FAILURE, location: Some(location), took: *took, file: Some(source), ..facts }
         }
         WorkerEvent::Compacted { units, took, library } => {

@@ -120,6 +120,18 @@ pub(super) unsafe fn path(at: *const c_char) -> Option<PathBuf> {
     unsafe { word(at) }.map(Into::into)
 }
 
+/// Returns the word of an option, if there is one; an empty word is refused.
+///
+/// # Safety
+/// As [`word`].
+pub(super) unsafe fn filled(at: *const c_char, name: &str) -> Result<Option<OsString>, FfiError> {
+    // SAFETY: the caller says so.
+    match unsafe { word(at) } {
+        Some(word) if word.is_empty() => Err(FfiError::invalid(format!("{name} is empty; NULL means none"))),
+        word => Ok(word),
+    }
+}
+
 /// Words that a NULL ends; none at all where there is no list.
 ///
 /// # Safety

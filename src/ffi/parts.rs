@@ -5,6 +5,7 @@ use std::ffi::c_char;
 use super::fault::{FfiError, Status, status, yes};
 use super::memory::{read, row, spelled, text, wanted};
 use super::{Census, UnitHeat};
+use crate::jit::file_stem;
 use crate::worker::{self, names, policy};
 
 pub(super) fn entry_name(prefix: &str, id: u64, label: Option<String>) -> String {
@@ -29,7 +30,7 @@ pub unsafe extern "C-unwind" fn mjitcc_file_name(
     let name = || {
         // SAFETY: as the header says.
         let (dir, prefix, suffix) = unsafe { (text(dir), text(prefix), text(suffix)) };
-        let mut name = names::file_stem(&prefix.unwrap_or_else(|| "_mjit_".to_owned()), process, id);
+        let mut name = file_stem(&prefix.unwrap_or_else(|| "_mjit_".to_owned()), process, id);
         if let Some(dir) = dir.filter(|dir| !dir.is_empty()) {
             name = format!("{dir}/{name}");
         }

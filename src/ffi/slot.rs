@@ -77,14 +77,27 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_release(slot: *mut Slot) {
 pub unsafe extern "C-unwind" fn mjitcc_slot_state(slot: *const Slot) -> i32 {
     status(|| {
         // SAFETY: as the header says.
-        let slot = unsafe { open(slot) }?;
-        Ok(match slot.slot.state() {
-            SlotState::NotReady => SLOT_NOT_READY,
-            SlotState::Failed => SLOT_FAILED,
-            SlotState::Unloaded => SLOT_UNLOADED,
-            SlotState::Callable(_) => SLOT_CALLABLE,
-        })
+        Ok(number(unsafe { inside(slot) }?.state()))
     })
+}
+
+/// The worker's slot in a slot of C's.
+///
+/// # Safety
+/// As the header says of slots.
+pub(super) unsafe fn inside<'a>(slot: *const Slot) -> Result<&'a worker::Slot, FfiError> {
+    // SAFETY: the caller says so.
+    Ok(&unsafe { open(slot) }?.slot)
+}
+
+/// `MJITCC_SLOT_*`.
+pub(super) fn number(state: SlotState) -> i32 {
+    match state {
+        SlotState::NotReady => SLOT_NOT_READY,
+        SlotState::Failed => SLOT_FAILED,
+        SlotState::Unloaded => SLOT_UNLOADED,
+        SlotState::Callable(_) => SLOT_CALLABLE,
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -36,6 +36,7 @@ sized!(
     SourceLocation "mjitcc_source_location" up to path,
     EngineOptions "mjitcc_engine_options" up to abi,
     Built "mjitcc_built" up to handle,
+    Unit "mjitcc_unit" up to length,
     Census "mjitcc_census" up to unloads,
 );
 
@@ -78,6 +79,8 @@ pub type GenerateFn = unsafe extern "C-unwind" fn(*mut c_void, *const Request, *
 pub type PublishedFn = unsafe extern "C-unwind" fn(*mut c_void, u64, *mut c_void);
 pub type ScanStacksFn = unsafe extern "C-unwind" fn(*mut c_void, *mut Code, usize);
 pub type NotifyFn = unsafe extern "C-unwind" fn(*mut c_void);
+pub type DiagnosticFn = unsafe extern "C-unwind" fn(*mut c_void, *const Diagnostic);
+pub type ObjectFn = unsafe extern "C-unwind" fn(*mut c_void, *const c_void, usize);
 pub type WaitFn = unsafe extern "C-unwind" fn(*mut c_void, i64, *mut i32) -> i64;
 pub type OwnerFn = unsafe extern "C-unwind" fn(*mut c_void, u64);
 pub type ObserveFn = unsafe extern "C-unwind" fn(*mut c_void, *const Event);
@@ -203,6 +206,38 @@ pub struct EngineOptions {
     pub hash_files: *const *const c_char,
     pub hash_env: *const *const c_char,
     pub output_limit: u64,
+    pub cache: *const c_char,
+    pub cache_size: u64,
+    pub launcher: *const c_char,
+    pub memfree: u64,
+    pub linker: u32,
+    pub standby: u32,
+    pub observe: Option<ObserveFn>,
+    pub observe_ctx: *mut c_void,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Diagnostic {
+    pub size: u32,
+    pub severity: u32,
+    pub line: u32,
+    pub column: u32,
+    pub file: *const c_char,
+    pub text: *const c_char,
+    pub unit: *const c_char,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Unit {
+    pub size: u32,
+    pub reserved: u32,
+    pub name: *const c_char,
+    pub text: *const c_char,
+    pub length: usize,
+    pub diagnostic: Option<DiagnosticFn>,
+    pub ctx: *mut c_void,
 }
 
 #[repr(C)]

@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mjit_cc_platforms::{Choice, Flags, Linker, OptLevel};
+use mjit_cc_platforms::{Choice, Linker, OptLevel};
 
 use super::fault::{FfiError, OK, Status, guarded, status, yes};
 use super::handles::{self, Handles};
 use super::host::{self, Callbacks, Context};
-use super::memory::{path, read, text, wanted, word, words};
-use super::resources::Resources;
+use super::memory::{filled, path, read, text, wanted, word, words};
 use super::{ABI, OwnerFn, Slot, SourceLocation, WorkerOptions, event, reaper, slot};
+use crate::admission::MemoryLimit;
+use crate::cache::{CachePlace, CacheSettingError, Size};
 use crate::discover::{CompilerSpec, Environment, Variables};
 use crate::exec::DEFAULT_LIMIT;
-use crate::worker::{
-    self, AssumptionId, Compaction, OwnerId, Standby, Switches, Tiers, Unity, Unloading, WorkerHeader,
-};
+use crate::setup::{BuildOptions, CacheChoice, DEFAULT_TIMEOUT};
+use crate::worker::{self, AssumptionId, Compaction, OwnerId, Standby, Switches, Tiers, Unity, Unloading};
 
 pub const OPTIMIZE_DEFAULT: u32 = 0;
 pub const OPTIMIZE_O0: u32 = 1;
@@ -53,6 +53,7 @@ pub const TIERS_OFF: u32 = 0;
 pub const TIERS_QUICKEST: u32 = 1;
 pub const TIERS_SAME_COMPILER: u32 = 2;
 
+pub const NO_MEMFREE: u64 = u64::MAX;
 pub const NO_TIMEOUT: u64 = u64::MAX;
 pub const NO_OUTPUT_LIMIT: u64 = u64::MAX;
 
@@ -68,39 +69,51 @@ pub struct Worker {
 
 /// What both kinds of options say about the compiler.
 pub(super) struct Compiling {
-    pub(super) spec: CompilerSpec,
-    pub(super) flags: Flags,
+    pub(super) build: BuildOptions,
     pub(super) environment: Environment,
-    pub(super) header: Option<PathBuf>,
-    pub(super) timeout: Option<Duration>,
-    pub(super) output_limit: Option<u64>,
     pub(super) prefix: Option<String>,
     pub(super) entry_prefix: Option<String>,
 }
 
-/// Reads what both kinds of options have, by the same names.
+/// Reads the fields that both kinds of options have under the same names; `$name` is the C structure's.
 macro_rules! compiling {
-    ($options:ident) => {{
+    ($options:ident, $name:literal) => {{
         // SAFETY: strings and lists of strings, or null, as the header says.
         unsafe {
-            Ok(super::worker::Compiling {
-                spec: super::worker::spec(word($options.cc), text($options.family))?,
-                flags: mjit_cc_platforms::Flags {
-                    optimize: super::worker::optimize($options.optimize)?,
-                    debug: $options.debug != 0,
-                    // The host's own warnings are another matter; the compiler's are silenced, since nobody wrote the C.
-                    warnings: false,
-                    includes: words($options.includes).into_iter().map(Into::into).collect(),
-                    defines: words($options.defines),
-                    cflags: words($options.cflags),
-                    ldflags: words($options.ldflags),
-                    host_library: path($options.host_library),
-                    linker: mjit_cc_platforms::Linker::Auto,
+            let environment = $crate::ffi::worker::environment(
+                $crate::ffi::memory::environment($options.envp),
+                path($options.temp_dir),
+            );
+            let cache = $crate::ffi::memory::filled($options.cache, concat!($name, ".cache"))?;
+            let launcher = $crate::ffi::memory::filled($options.launcher, concat!($name, ".launcher"))?;
+            Ok($crate::ffi::worker::Compiling {
+                build: $crate::setup::BuildOptions {
+                    compiler: $crate::ffi::worker::spec(word($options.cc), text($options.family))?,
+                    flags: mjit_cc_platforms::Flags {
+                        optimize: $crate::ffi::worker::optimize($options.optimize)?,
+                        debug: $options.debug != 0,
+                        // The compiler's warnings are silenced, since no person wrote the C; `warnings` is for the host's own.
+                        warnings: false,
+                        includes: words($options.includes).into_iter().map(Into::into).collect(),
+                        defines: words($options.defines),
+                        cflags: words($options.cflags),
+                        ldflags: words($options.ldflags),
+                        host_library: path($options.host_library),
+                        linker: $crate::ffi::worker::linker($options.linker)?,
+                    },
+                    header: path($options.header),
+                    environment: None,
+                    memfree: $crate::ffi::worker::memfree($options.memfree),
+                    timeout: $crate::ffi::worker::timeout($options.timeout_ms),
+                    output_limit: $crate::ffi::worker::output_limit($options.output_limit),
+                    cache: $crate::ffi::worker::cache(cache, $options.cache_size, &environment, $name)?,
+                    launcher: launcher.into_iter().collect(),
+                    hash_files: words($options.hash_files).into_iter().map(Into::into).collect(),
+                    hash_env: words($options.hash_env),
+                    reaper: None,
+                    save_temps: $options.save_temps != 0,
                 },
-                environment: super::worker::environment(super::memory::environment($options.envp), path($options.temp_dir)),
-                header: path($options.header),
-                timeout: super::worker::timeout($options.timeout_ms),
-                output_limit: super::worker::output_limit($options.output_limit),
+                environment,
                 prefix: text($options.prefix),
                 entry_prefix: text($options.entry_prefix),
             })
@@ -108,6 +121,43 @@ macro_rules! compiling {
     }};
 }
 pub(super) use compiling;
+
+pub(super) fn linker(number: u32) -> Result<Linker, FfiError> {
+    Ok(match number {
+        LINKER_AUTO => Linker::Auto,
+        LINKER_WILD => Linker::Wild,
+        LINKER_DRIVER => Linker::Driver,
+        LINKER_LLD => Linker::Lld,
+        LINKER_MOLD => Linker::Mold,
+        LINKER_GOLD => Linker::Gold,
+        LINKER_BFD => Linker::Bfd,
+        number => return Err(FfiError::invalid(format!("there is no linker {number}"))),
+    })
+}
+
+pub(super) fn memfree(bytes: u64) -> u64 {
+    match bytes {
+        0 => MemoryLimit::DEFAULT,
+        NO_MEMFREE => 0,
+        bytes => bytes,
+    }
+}
+
+pub(super) fn cache(
+    spec: Option<OsString>,
+    size: u64,
+    environment: &Environment,
+    name: &str,
+) -> Result<CacheChoice, FfiError> {
+    let Some(spec) = spec else { return Ok(CacheChoice::Off) };
+    let size = if size == 0 { Size::default() } else { Size(size) };
+    match CachePlace::choose(Some(&spec), Some(size), environment) {
+        // A cache never keeps a host from its work.
+        Err(error @ CacheSettingError::Nowhere) => Ok(CacheChoice::Unusable(error.to_string())),
+        Ok(place) => Ok(place.map_or(CacheChoice::Off, CacheChoice::At)),
+        Err(error) => Err(FfiError::invalid(format!("{name}.cache: {error}"))),
+    }
+}
 
 pub(super) fn spec(cc: Option<OsString>, family: Option<String>) -> Result<CompilerSpec, FfiError> {
     let choice = family
@@ -152,7 +202,7 @@ pub(super) fn output_limit(bytes: u64) -> Option<u64> {
 
 pub(super) fn timeout(ms: u64) -> Option<Duration> {
     match ms {
-        0 => Some(Duration::from_secs(60)),
+        0 => Some(DEFAULT_TIMEOUT),
         NO_TIMEOUT => None,
         ms => Some(Duration::from_millis(ms)),
     }
@@ -170,9 +220,17 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
     same_abi(options.abi)?;
     // SAFETY: as the header says.
     let (callbacks, reaper) = unsafe { (Callbacks::read(options.host)?, reaper::lent(options.reaper)?) };
-    let compiling: Compiling = compiling!(options)?;
+    if options.reserved != [0; 6] {
+        return Err(FfiError::invalid("mjitcc_worker_options.reserved is not zero"));
+    }
+    let compiling: Compiling = compiling!(options, "mjitcc_worker_options")?;
     // SAFETY: as the header says.
-    let resources = unsafe { Resources::read(options, &compiling.environment) }?;
+    let [timings, trace] = unsafe {
+        [
+            filled(options.timings, "mjitcc_worker_options.timings")?,
+            filled(options.trace, "mjitcc_worker_options.trace")?,
+        ]
+    };
     let unloading = match options.unloading {
         UNLOAD_COLDEST => Unloading::Coldest,
         UNLOAD_NEVER => Unloading::Never,
@@ -200,24 +258,9 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         STANDBY_OFF => Standby::Off,
         number => return Err(FfiError::invalid(format!("there is no standby {number}"))),
     };
-    let linker = match options.linker {
-        LINKER_AUTO => Linker::Auto,
-        LINKER_WILD => Linker::Wild,
-        LINKER_DRIVER => Linker::Driver,
-        LINKER_LLD => Linker::Lld,
-        LINKER_MOLD => Linker::Mold,
-        LINKER_GOLD => Linker::Gold,
-        LINKER_BFD => Linker::Bfd,
-        number => return Err(FfiError::invalid(format!("there is no linker {number}"))),
-    };
     let threads = usize::try_from(options.threads).ok().and_then(NonZero::new).unwrap_or(NonZero::<usize>::MIN);
     let mut builder = worker::Worker::builder()
-        .spec(compiling.spec)
-        .flags(Flags { linker, ..compiling.flags })
-        .environment(compiling.environment)
-        .header(compiling.header.map_or(WorkerHeader::None, WorkerHeader::File))
-        .timeout(compiling.timeout)
-        .output_limit(compiling.output_limit)
+        .build_options(BuildOptions { environment: Some(compiling.environment), reaper, ..compiling.build })
         .threads(threads)
         .unloading(unloading)
         .compaction(compaction)
@@ -226,10 +269,15 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         .standby(standby)
         .verbose(u8::try_from(options.verbose).unwrap_or(u8::MAX))
         .warnings(options.warnings != 0)
-        .save_temps(options.save_temps != 0)
+        .perf_map(options.perf_map != 0)
         .wait(options.wait != 0)
         .follow_forks(options.ignore_forks == 0);
-    builder = resources.set(builder);
+    if let Some(file) = timings {
+        builder = builder.timings(file);
+    }
+    if let Some(file) = trace {
+        builder = builder.trace(file);
+    }
     if options.max_cache_size > 0 {
         builder = builder.max_cache_size(usize::try_from(options.max_cache_size).unwrap_or(usize::MAX));
     }
@@ -238,9 +286,6 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
     }
     if let Some(prefix) = compiling.entry_prefix {
         builder = builder.entry_prefix(prefix);
-    }
-    if let Some(reaper) = reaper {
-        builder = builder.reaper(reaper);
     }
     if let Some(observe) = options.observe {
         let ctx = Context::new(options.observe_ctx);
@@ -433,6 +478,29 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_pause(worker: *mut Worker, drain: 
         // SAFETY: as the header says.
         Ok(yes(open(worker)?.worker.pause(drain != 0)))
     })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn mjitcc_worker_wait(worker: *mut Worker, timeout_ms: u64) -> Status {
+    status(|| Ok(yes(open(worker)?.worker.wait_idle(limit(timeout_ms)))))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn mjitcc_worker_wait_slot(
+    worker: *mut Worker,
+    slot: *const Slot,
+    timeout_ms: u64,
+) -> Status {
+    status(|| {
+        // SAFETY: as the header says.
+        let slot = unsafe { slot::inside(slot) }?;
+        Ok(slot::number(open(worker)?.worker.wait_for(slot, limit(timeout_ms))))
+    })
+}
+
+/// A time to wait for; unlike an option, 0 is 0.
+fn limit(ms: u64) -> Option<Duration> {
+    (ms != NO_TIMEOUT).then(|| Duration::from_millis(ms))
 }
 
 #[unsafe(no_mangle)]

@@ -82,7 +82,7 @@ impl Observer for Recorder {
                 notes.end(&header.to_string_lossy(), WorkOutcome::Of(Status::Failed), String::new());
             }
             Event::UnitStarted { unit } => notes.begin(WorkKind::Unit, unit.to_owned(), None),
-            Event::UnitCompiled { unit } => notes.compiled(unit),
+            Event::UnitCompiled(compiled) => notes.compiled(compiled.unit),
             Event::UnitFinished { report } => notes.finished(report),
             Event::LinkStarted { library, .. } => {
                 notes.begin(WorkKind::Library, library.to_string_lossy().into_owned(), None);

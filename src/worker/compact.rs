@@ -8,11 +8,11 @@ use std::time::Instant;
 use mjit_cc_ctext::{self as ctext, Group, Member};
 
 use super::Shared;
-use super::engine::{Engine, Source};
 use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::Part;
 use crate::error::UnitError;
+use crate::jit::{Jit, Source};
 use crate::library::Library;
 use crate::report::Status;
 use crate::timeline::WorkKind;
@@ -70,7 +70,7 @@ impl<E: Into<UnitError>> From<E> for Stopped {
 
 impl Shared {
     /// Puts loaded units together. New ones go first all the same.
-    pub(super) fn compact(&self, engine: &Engine, parts: &[Part]) {
+    pub(super) fn compact(&self, engine: &Jit, parts: &[Part]) {
         let began = Instant::now();
         let record = self.record(WorkKind::Compaction, format_args!("{} units", parts.len()), None);
         let id = self.coordinator.with(|state| state.units.new_id());
@@ -108,7 +108,7 @@ impl Shared {
         }
     }
 
-    fn build_compacted(&self, engine: &Engine, stem: &str, parts: &[Part]) -> Result<Compacted, Stopped> {
+    fn build_compacted(&self, engine: &Jit, stem: &str, parts: &[Part]) -> Result<Compacted, Stopped> {
         let named: Vec<Named<'_>> = parts
             .iter()
             .map(|part| Named {
@@ -148,16 +148,13 @@ impl Shared {
     }
 
     /// Compiles units as one translation unit; those that cannot be merged, or all if that fails, one by one.
-    fn compile_together<'a>(&self, engine: &Engine, stem: &str, units: &'a [Named<'a>], compiled: &mut Compiled<'a>) {
+    fn compile_together<'a>(&self, engine: &Jit, stem: &str, units: &'a [Named<'a>], compiled: &mut Compiled<'a>) {
         let members: Vec<Member<'_>> = units.iter().map(Named::member).collect();
         let Group { text, units: merged, left_out, .. } = engine.merge(&members, self);
         let members: Vec<usize> = merged.iter().map(|unit| unit.index).collect();
         let mut alone: Vec<usize> = left_out.iter().map(|unit| unit.index).collect();
-        let source = Source {
-            name: engine.source(stem).to_string_lossy().into_owned(),
-            text: &text,
-            units: u32::try_from(members.len()).unwrap_or(u32::MAX),
-        };
+        let source =
+            Source { name: engine.source(stem).to_string_lossy().into_owned(), text: &text, units: members.len() };
         // One is merged with nothing.
         if members.len() < 2 || !self.compile_one(engine, stem, &source, &members, units, compiled) {
             alone.extend(&members);
@@ -172,7 +169,7 @@ impl Shared {
 
     fn compile_one<'a>(
         &self,
-        engine: &Engine,
+        engine: &Jit,
         stem: &str,
         source: &Source<'_>,
         members: &[usize],
@@ -200,7 +197,7 @@ impl Shared {
     }
 
     /// Units that wait do not wait for a compaction.
-    fn go_first(&self, engine: &Engine) {
+    fn go_first(&self, engine: &Jit) {
         while let Some(work) = self.coordinator.take_more(|state| state.units.next_unit()) {
             self.serve_one(engine, work);
         }

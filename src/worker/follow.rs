@@ -42,7 +42,7 @@ struct HeldWorker<'a> {
 }
 
 type Others<'a> =
-    (Locked<'a, ()>, Locked<'a, Arc<crate::exec::ProcessExecutor>>, Locked<'a, Option<Arc<super::engine::Engine>>>);
+    (Locked<'a, ()>, Locked<'a, Arc<crate::exec::ProcessExecutor>>, Locked<'a, Option<Arc<crate::jit::Jit>>>);
 
 struct StillWorker {
     worker: HeldShare<Shared, HeldWorker<'static>>,

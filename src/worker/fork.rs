@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::coordinator::Held;
-use super::engine::ForkSnapshot;
 use super::{State, Worker};
+use crate::jit::ForkSnapshot;
 use crate::sync::lock;
 
 /// The worker held still for a fork: none of its threads holds a lock of anybody's, and none begins anything. Tell it what came of the
@@ -82,7 +82,7 @@ impl Fork<'_> {
         if let Some(record) = &shared.record {
             record.restart();
         }
-        if let Some(reaper) = &shared.options.reaper {
+        if let Some(reaper) = &shared.options.build.reaper {
             reaper.forked();
         }
         if let Some(old) = shared.engine() {

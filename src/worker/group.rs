@@ -9,11 +9,11 @@ use mjit_cc_ctext::{self as ctext, Group, Member};
 use mjit_cc_platforms::Severity;
 
 use super::Shared;
-use super::engine::{CachedUnit, Engine, Source};
 use super::log::WorkerEvent;
 use super::units::{Loaded, Ticket, Tier};
 use super::worker_thread::NotGenerated;
 use crate::error::UnitError;
+use crate::jit::{CachedUnit, Jit, Source};
 use crate::library::Library;
 use crate::report::Status;
 use crate::timeline::WorkKind;
@@ -60,7 +60,7 @@ pub(super) type Built = Result<Loaded<Library>, UnitError>;
 
 impl Shared {
     /// Makes units, hottest first: all texts, then the code. What a pause interrupts waits again, since many take long.
-    pub(super) fn make_together(&self, engine: &Engine, tickets: Vec<Ticket>) {
+    pub(super) fn make_together(&self, engine: &Jit, tickets: Vec<Ticket>) {
         let queued = tickets.first().map(|ticket| ticket.since.elapsed());
         let record = self.record(WorkKind::Unit, format_args!("{} units", tickets.len()), queued);
         let mut texted = Vec::with_capacity(tickets.len());
@@ -105,7 +105,7 @@ impl Shared {
         self.coordinator.publish(|state| tickets.iter().rev().for_each(|ticket| state.units.put_back(ticket.id)));
     }
 
-    fn made(&self, engine: &Engine, unit: GeneratedUnit<(Ticket, Instant)>, tier: Tier, built: Built) {
+    fn made(&self, engine: &Jit, unit: GeneratedUnit<(Ticket, Instant)>, tier: Tier, built: Built) {
         let GeneratedUnit { what: (ticket, began), stem, entry, text, .. } = &unit;
         let (tier, built) = match built {
             Err(failure) if tier == Tier::Quick && !matches!(failure, UnitError::Interrupted) => {
@@ -124,7 +124,7 @@ impl Shared {
     /// Builds units, and delivers each as soon as that is decided, hotter ones first as far as that goes.
     pub(super) fn build_together<T>(
         &self,
-        engine: &Engine,
+        engine: &Jit,
         units: Vec<GeneratedUnit<T>>,
         deliver: &dyn Fn(GeneratedUnit<T>, Built),
     ) {
@@ -132,7 +132,7 @@ impl Shared {
         for unit in units {
             let kept = engine.kept(&unit.source(), &unit.entry);
             match kept.as_ref().and_then(|kept| engine.take(&unit.stem, kept, self)) {
-                Some((address, library)) => deliver(unit, Ok(Loaded { address, library })),
+                Some((address, library)) => deliver(unit, Ok(Loaded { address: address.into(), library })),
                 None => waiting.push(PendingUnit { unit, kept }),
             }
         }
@@ -178,26 +178,25 @@ impl Shared {
         }
     }
 
-    pub(super) fn build_alone(&self, engine: &Engine, stem: &str, source: &Source<'_>, entry: &str) -> Built {
+    pub(super) fn build_alone(&self, engine: &Jit, stem: &str, source: &Source<'_>, entry: &str) -> Built {
         let (address, library) = engine.make(stem, source, entry, self)?;
-        Ok(Loaded { address, library })
+        Ok(Loaded { address: address.into(), library })
     }
 
     /// One translation unit, one library, and each unit's code in it.
     fn build_merged<T>(
         &self,
-        engine: &Engine,
+        engine: &Jit,
         text: &[u8],
         units: &[PendingUnit<'_, T>],
     ) -> Result<Vec<Built>, UnitError> {
         let stem = engine.stem(self.coordinator.with(|state| state.units.new_id()));
         let name = engine.source(&stem);
         self.tell(&WorkerEvent::GroupStarted { units: units.len(), source: name.clone() });
-        let count = u32::try_from(units.len()).unwrap_or(u32::MAX);
-        let source = Source { name: name.to_string_lossy().into_owned(), text, units: count };
+        let source = Source { name: name.to_string_lossy().into_owned(), text, units: units.len() };
         let kept: Option<Vec<&CachedUnit<'_>>> = units.iter().map(|one| one.kept.as_ref()).collect();
         let library = match kept {
-            Some(kept) => engine.make_company(&stem, &source, &kept, self)?,
+            Some(kept) => engine.make_group(&stem, &source, &kept, self)?,
             None => {
                 let object = engine.compile(&stem, &source, self)?;
                 let entries: Vec<String> =

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::host::{CodeError, SourceLocation};
 use crate::error::UnitError;
+use crate::event::Event;
 
 /// One thing that happened in the worker.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub enum WorkerEvent {
         source: PathBuf,
     },
     /// A unit will have no code.
-    UnitError {
+    Failure {
         /// The unit.
         location: SourceLocation,
         /// How long it took.
@@ -149,13 +150,28 @@ pub enum WorkerEvent {
 }
 
 impl WorkerEvent {
+    /// The event of a worker or of a C engine that a step of the build is, if it is one.
+    pub(crate) fn of(event: &Event<'_>) -> Option<Self> {
+        Some(match *event {
+            Event::ScratchMade { path } => Self::TempDir(path.to_owned()),
+            Event::CompilerChosen { compiler } => Self::Compiler(compiler.program.display().to_string()),
+            Event::PchStarted { .. } => Self::PchStart,
+            Event::Running { step } => Self::Process(step.to_string()),
+            Event::CacheHit { unit } => Self::CacheHit(unit.to_owned()),
+            Event::CacheUnusable { dir, error } => Self::CacheUnusable { dir: dir.to_owned(), why: error.to_string() },
+            Event::LinkerFallback { why } => Self::LinkerFallback(why.to_owned()),
+            Event::Warning { text } => Self::Warning(text.to_owned()),
+            _ => return None,
+        })
+    }
+
     /// From which verbosity on a line is printed for it: 1 for what becomes of units, 2 for the way there, 3 for the curious.
     /// Warnings are also printed where they are asked for.
     #[must_use]
     pub fn level(&self) -> u8 {
         match self {
             Self::Success { .. }
-            | Self::UnitError { .. }
+            | Self::Failure { .. }
             | Self::Improved { .. }
             | Self::NotImproved { .. }
             | Self::Compacted { .. }
@@ -188,10 +204,8 @@ impl WorkerEvent {
     #[must_use]
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::UnitError { why: CodeError::NotBuilt(failure), .. } => {
-                Some(format!("{failure}\n{}", failure.output()))
-            }
-            Self::UnitError { why, .. } => Some(why.to_string()),
+            Self::Failure { why: CodeError::NotBuilt(failure), .. } => Some(format!("{failure}\n{}", failure.output())),
+            Self::Failure { why, .. } => Some(why.to_string()),
             Self::NotCompacted { why, .. } | Self::NotImproved { why, .. } | Self::BaselineFailed { why, .. } => {
                 Some(format!("{why}\n{}", why.output()))
             }
@@ -207,7 +221,7 @@ impl fmt::Display for WorkerEvent {
             Self::Success { location, took, source } => {
                 write!(f, "JIT success ({:.1}ms): {location} -> {}", ms(took), source.display())
             }
-            Self::UnitError { location, took, source, .. } => {
+            Self::Failure { location, took, source, .. } => {
                 write!(f, "JIT failure ({:.1}ms): {location} -> {}", ms(took), source.display())
             }
             Self::Improved { location, took, source } => {

@@ -3,12 +3,6 @@
 
 use super::host::SourceLocation;
 
-/// What a unit's files begin with: `_mjit_p12u3`.
-#[must_use]
-pub fn file_stem(prefix: &str, process: u32, id: u64) -> String {
-    format!("{prefix}p{process}u{id}")
-}
-
 /// What a unit's function is called: `_mjit3`; with a location, for a person in a debugger, `_mjit3_block_in_main` (Ruby
 /// 6e405b26).
 #[must_use]

@@ -1,28 +1,12 @@
 //! How a worker works, and starting one. Knows no threads.
 
-use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-use mjit_cc_platforms::Flags;
 
 use super::{Host, Worker, WorkerEvent};
-use crate::admission::MemoryLimit;
-use crate::cache::CachePlace;
-use crate::discover::{CompilerSpec, Environment};
-use crate::exec::{DEFAULT_LIMIT, Reaper};
-
-/// What stands before the units of a worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum WorkerHeader {
-    /// Nothing.
-    #[default]
-    None,
-    /// A header; the worker precompiles it first of all.
-    File(PathBuf),
-}
+use crate::jit::{JitOptions, Tiers};
+use crate::setup::{BuildOptions, build_setters};
 
 /// What becomes of cold code when the cache is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,19 +55,6 @@ impl Unity {
     }
 }
 
-/// Whether units get quick code first, and better code in the same slot later, when no unit waits for its first: hottest first. Guards
-/// and assumptions are held to as with any code that replaces other code.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tiers {
-    /// Optimised code is all there is.
-    #[default]
-    Off,
-    /// First by tcc, where it is installed for this machine and takes the header and the flags; else as [`Self::SameCompiler`].
-    Quickest,
-    /// First by the same compiler with `-O1`, behind a precompiled header of its own; not where no more than that is wanted anyway.
-    SameCompiler,
-}
-
 /// Whether compilers are started ahead, so that a unit that comes alone waits neither for a compiler's start nor for the header. gcc and clang
 /// on unix; not where the host waits for children itself ([`Builder::reaper`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,14 +71,8 @@ pub enum Standby {
 pub type WorkerObserver = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
 
 pub(super) struct Options {
-    pub(super) spec: CompilerSpec,
-    pub(super) flags: Flags,
-    pub(super) environment: Option<Environment>,
-    pub(super) header: WorkerHeader,
+    pub(super) build: BuildOptions,
     pub(super) threads: NonZero<usize>,
-    pub(super) memfree: u64,
-    pub(super) timeout: Option<Duration>,
-    pub(super) output_limit: Option<u64>,
     pub(super) max_cache_size: usize,
     pub(super) unloading: Unloading,
     pub(super) compaction: Compaction,
@@ -118,15 +83,7 @@ pub(super) struct Options {
     pub(super) entry_prefix: String,
     pub(super) verbose: u8,
     pub(super) warnings: bool,
-    pub(super) save_temps: bool,
     pub(super) wait: bool,
-    pub(super) cache: Option<CachePlace>,
-    /// Why there is no cache although one was asked for.
-    pub(super) no_cache: Option<String>,
-    pub(super) launcher: Option<OsString>,
-    pub(super) hash_files: Vec<PathBuf>,
-    pub(super) hash_env: Vec<OsString>,
-    pub(super) reaper: Option<Arc<dyn Reaper>>,
     pub(super) observer: Option<WorkerObserver>,
     pub(super) timings: Option<PathBuf>,
     pub(super) trace: Option<PathBuf>,
@@ -147,7 +104,7 @@ impl Options {
     pub(super) fn compilers_ahead(&self) -> usize {
         match self.standby {
             // Sources have their own names where somebody may look at them.
-            Standby::EveryThread if !self.save_temps && !self.flags.debug => self.threads.get(),
+            Standby::EveryThread if !self.build.save_temps && !self.build.flags.debug => self.threads.get(),
             Standby::EveryThread | Standby::Off => 0,
         }
     }
@@ -157,9 +114,28 @@ impl Options {
         self.unity.at_most()
     }
 
-    /// Whether units ever share a translation unit.
-    pub(super) fn merges(&self) -> bool {
-        self.compaction == Compaction::Throttled || self.together() > 1
+    /// What the worker's code is for.
+    pub(super) fn jit(&self) -> JitOptions {
+        let groups = self.together() > 1;
+        JitOptions {
+            prefix: self.prefix.clone(),
+            entry_prefix: self.entry_prefix.clone(),
+            standby: self.compilers_ahead(),
+            tiers: self.tiers,
+            groups,
+            merges: groups || self.compaction == Compaction::Throttled,
+            perf_map: self.perf_map,
+        }
+    }
+}
+
+/// A worker with the compiler, the flags, the header and the bounds of an engine; the engine's observer is left out.
+#[cfg(not(loom))]
+impl From<crate::engine::EngineBuilder> for Builder {
+    fn from(engine: crate::engine::EngineBuilder) -> Self {
+        let mut builder = Self::default();
+        builder.options.build = engine.build;
+        builder
     }
 }
 
@@ -173,14 +149,8 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             options: Options {
-                spec: CompilerSpec::default(),
-                flags: Flags::default(),
-                environment: None,
-                header: WorkerHeader::None,
+                build: BuildOptions::default(),
                 threads: default_threads(),
-                memfree: MemoryLimit::DEFAULT,
-                timeout: Some(Duration::from_secs(60)),
-                output_limit: Some(DEFAULT_LIMIT),
                 max_cache_size: 10_000,
                 unloading: Unloading::default(),
                 compaction: Compaction::default(),
@@ -191,14 +161,7 @@ impl Default for Builder {
                 entry_prefix: "_mjit".to_owned(),
                 verbose: 0,
                 warnings: false,
-                save_temps: false,
                 wait: false,
-                cache: None,
-                no_cache: None,
-                launcher: None,
-                hash_files: Vec::new(),
-                hash_env: Vec::new(),
-                reaper: None,
                 observer: None,
                 timings: None,
                 trace: None,
@@ -210,28 +173,12 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// What kind of compiler is wanted: a program, a family. By default `CC`, then the best that there is.
-    pub fn spec(mut self, spec: CompilerSpec) -> Self {
-        self.options.spec = spec;
-        self
-    }
+    build_setters!(options.build);
 
-    /// The compiler's flags. [`Flags::debug`] also gives entry symbols the name of their unit.
-    pub fn flags(mut self, flags: Flags) -> Self {
-        self.options.flags = flags;
-        self
-    }
-
-    /// What to take for the process's environment: compilers get its variables and no others. By default it is read when the worker
-    /// is started, on the thread that starts the worker, and never again: the host may change its own later.
-    pub fn environment(mut self, environment: Environment) -> Self {
-        self.options.environment = Some(environment);
-        self
-    }
-
-    /// What stands before every unit.
-    pub fn header(mut self, header: WorkerHeader) -> Self {
-        self.options.header = header;
+    /// Takes all that concerns the compiler from here, such as options that an engine has too.
+    #[cfg(all(feature = "capi", not(loom)))]
+    pub(crate) fn build_options(mut self, build: BuildOptions) -> Self {
+        self.options.build = build;
         self
     }
 
@@ -239,26 +186,6 @@ impl Builder {
     /// come first, so that more threads would make what is colder at the cost of the VM. The host generates on as many threads.
     pub fn threads(mut self, threads: NonZero<usize>) -> Self {
         self.options.threads = threads;
-        self
-    }
-
-    /// How many bytes of memory must be free for each compiler that starts beside another one; 0 means no matter. By default
-    /// [`MemoryLimit::DEFAULT`]. Known on Linux only, control groups included.
-    pub fn memfree(mut self, bytes: u64) -> Self {
-        self.options.memfree = bytes;
-        self
-    }
-
-    /// How long making one unit may take; its processes are ended then. By default a minute; none means for ever.
-    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.options.timeout = timeout;
-        self
-    }
-
-    /// How many bytes of messages a compiler may write; one that writes more is ended, and its unit fails. By default
-    /// [`DEFAULT_LIMIT`]; none means all are kept.
-    pub fn output_limit(mut self, bytes: Option<u64>) -> Self {
-        self.options.output_limit = bytes;
         self
     }
 
@@ -322,61 +249,9 @@ impl Builder {
         self
     }
 
-    /// Keep C sources and libraries, and the directory that they are in.
-    pub fn save_temps(mut self, save_temps: bool) -> Self {
-        self.options.save_temps = save_temps;
-        self
-    }
-
     /// Submitting waits until the unit is through, a minute at most; for tests of hosts.
     pub fn wait(mut self, wait: bool) -> Self {
         self.options.wait = wait;
-        self
-    }
-
-    /// Keeps objects in a directory that survives the process and is shared with others, and takes from there what was compiled
-    /// before: see [`CachePlace::choose`] for what users may want. By default none.
-    ///
-    /// A unit is looked for by its text, in which its entry is called by another name than [`Request::entry`](super::Request::entry),
-    /// which is made of the text itself; so is what is called after it, such as `ENTRY_helper`. With [`Flags::debug`],
-    /// [`save_temps`](Self::save_temps) and [`perf_map`](Self::perf_map) names are kept, and nothing is looked for. What is in the directory
-    /// is run: nobody else is to have it.
-    pub fn cache(mut self, location: CachePlace) -> Self {
-        self.options.cache = Some(location);
-        self
-    }
-
-    /// Tells of a cache that was asked for and that there is no place for, when the worker starts.
-    #[cfg(all(feature = "capi", not(loom)))]
-    pub(crate) fn without_cache(mut self, why: String) -> Self {
-        self.options.no_cache = Some(why);
-        self
-    }
-
-    /// Lets another program start the compilers of units, such as `distcc`, with its first words if any. One that cannot carry a
-    /// precompiled header gets the header as text. One that is not there disables compiling.
-    pub fn launcher(mut self, command: impl Into<OsString>) -> Self {
-        self.options.launcher = Some(command.into());
-        self
-    }
-
-    /// Files that the code depends on in a way that no tool can see. With [`cache`](Self::cache), what was kept with other contents of
-    /// them is not taken. One that is not there disables compiling.
-    pub fn hash_files(mut self, files: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
-        self.options.hash_files.extend(files.into_iter().map(Into::into));
-        self
-    }
-
-    /// Environment variables that the code depends on in such a way.
-    pub fn hash_env(mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        self.options.hash_env.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Lets the host wait for compilers, for one that would otherwise take their exit status away. Without, a status that was taken
-    /// is found out from what the compiler left.
-    pub fn reaper(mut self, reaper: Arc<dyn Reaper>) -> Self {
-        self.options.reaper = Some(reaper);
         self
     }
 

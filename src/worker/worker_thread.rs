@@ -9,16 +9,18 @@ use std::time::{Duration, Instant};
 
 use super::at_work::{Busy, Generating, Life, Running};
 use super::coordinator::Taken;
-use super::engine::{Engine, Source};
 use super::host::{Code, CodeError, Generated, Request, SourceLocation};
 use super::jobs::{Desk, Job, NotRun, Progress};
 use super::log::WorkerEvent;
+use super::options::Options;
 use super::slot::Address;
 use super::units::{Assumptions, Candidate, Loaded, Ticket, Tier, Unwanted, Work};
 use super::{Shared, State, names};
 use crate::error::UnitError;
 use crate::event::Stage;
+use crate::jit::{Jit, Source};
 use crate::library::Library;
+use crate::pipeline::Pipeline;
 use crate::report::Status;
 use crate::timeline::WorkKind;
 use crate::unwind::catch;
@@ -77,7 +79,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn serve_one(&self, engine: &Engine, work: Work) {
+    pub(super) fn serve_one(&self, engine: &Jit, work: Work) {
         match work {
             Work::Make(tickets) => match &tickets[..] {
                 [ticket] => self.make(engine, ticket),
@@ -101,9 +103,16 @@ impl Shared {
     /// What goes wrong here disables compiling, says why, and never the VM.
     fn set_up(&self) {
         let executor = self.executor();
-        let tell = |event: &WorkerEvent| self.tell(event);
-        match Engine::set_up(&self.options, &self.environment, &executor, self, &tell) {
-            Ok(engine) => self.set_engine(Some(Arc::new(engine))),
+        let Options { build, .. } = &self.options;
+        match Jit::open(self.options.jit(), build, &self.environment, &executor, self) {
+            Ok(engine) => {
+                if let Some(quick) = engine.quick() {
+                    let Pipeline { compiler, flags, .. } = quick.pipeline();
+                    let program = compiler.toolchain.compiler().program.display();
+                    self.tell(&WorkerEvent::Quick(format!("{program} {}", flags.optimize.flag())));
+                }
+                self.set_engine(Some(Arc::new(engine)));
+            }
             // Nobody needs to be told that what was ended did not go on.
             Err(_) if crate::exec::Executor::is_cancelled(&*executor) => {}
             Err(error) => {
@@ -154,7 +163,7 @@ impl Shared {
         code
     }
 
-    fn make(&self, engine: &Engine, ticket: &Ticket) {
+    fn make(&self, engine: &Jit, ticket: &Ticket) {
         let began = Instant::now();
         let stem = engine.stem(ticket.id);
         let source = engine.source(&stem);
@@ -174,12 +183,12 @@ impl Shared {
     pub(super) fn tell_outcome(&self, location: SourceLocation, source: PathBuf, took: Duration, outcome: Outcome) {
         match outcome {
             Outcome::Published => self.tell(&WorkerEvent::Success { location, took, source }),
-            Outcome::Failed(why) => self.tell(&WorkerEvent::UnitError { location, took, source, why }),
+            Outcome::Failed(why) => self.tell(&WorkerEvent::Failure { location, took, source, why }),
             Outcome::Superseded | Outcome::PutBack => {}
         }
     }
 
-    fn try_to_make(&self, engine: &Engine, ticket: &Ticket, stem: &str, source: &Path, entry: &str) -> Outcome {
+    fn try_to_make(&self, engine: &Jit, ticket: &Ticket, stem: &str, source: &Path, entry: &str) -> Outcome {
         let text: Arc<str> = match self.generate(ticket, entry) {
             Ok(text) => text.into(),
             Err(why) => return self.not_generated(ticket, why),
@@ -206,7 +215,7 @@ impl Shared {
     }
 
     /// There is text and no code.
-    pub(super) fn not_built(&self, engine: &Engine, ticket: &Ticket, stem: &str, failure: UnitError) -> Outcome {
+    pub(super) fn not_built(&self, engine: &Jit, ticket: &Ticket, stem: &str, failure: UnitError) -> Outcome {
         engine.forget(&self.entry(ticket.id, &ticket.location));
         self.tell(&WorkerEvent::NoLibrary(engine.library(stem)));
         let why = match failure {
@@ -244,7 +253,7 @@ impl Shared {
     }
 
     pub(super) fn entry(&self, id: u64, location: &SourceLocation) -> String {
-        names::entry(&self.options.entry_prefix, id, self.options.flags.debug.then_some(location))
+        names::entry(&self.options.entry_prefix, id, self.options.build.flags.debug.then_some(location))
     }
 
     /// Asks the host for the C text, with its collector held off.
@@ -292,7 +301,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn engine(&self) -> Option<Arc<Engine>> {
+    pub(super) fn engine(&self) -> Option<Arc<Jit>> {
         crate::sync::lock(&self.engine).clone()
     }
 }

@@ -18,7 +18,7 @@ fn passes(name: &str, linking: Linking, says: &str) {
     std::fs::write(&header, "#define NUMBER 1000\n").unwrap();
     let mut command = c::command(&program, temp.path());
     match name {
-        "engine.c" => command.arg(&header),
+        "engine.c" => command.arg(&header).arg(build.path().join("cache")),
         "options.c" => command.arg(build.path()),
         _ => &mut command,
     };

@@ -216,7 +216,7 @@ fn two_units_that_define_the_same_symbol_are_both_named() {
     let words = "twin_a.c twin_b.c other.c --header vm.h";
     let said = text(&run(&mut place.compile(&format!("{words} --compact")), 1).stderr);
     let message = "error: twin_b.c: defines _vmjit_twin, which twin_a.c defines too\n\
-                   help: rename one of them, or build without --compact\n";
+                   help: rename one of the symbols, or build without --compact\n";
     assert!(said.contains(message), "{said}");
     assert_eq!(statuses(&place.out()), ["skipped", "failed", "skipped"]);
 
@@ -522,7 +522,7 @@ mod vanishing {
         let (code, said) = tool.end();
         assert_eq!(code, Some(3), "{said}");
         assert!(said.contains(&format!("error: cannot start {}", compiler.display())), "{said}");
-        assert!(said.contains("was it removed or updated?"), "{said}");
+        assert!(said.contains("check whether it was removed or updated"), "{said}");
         assert_eq!(place.leavings(), Vec::<PathBuf>::new());
         said
     }

@@ -718,9 +718,9 @@ fn help_alone_is_enough() {
         assert!(help.contains("mjit-cc compile units/*.c --header vm.h --compact --out-dir out"), "{help}");
         for line in [
             "Exit codes:",
-            "  0    all good",
+            "  0    success",
             "  3    no working compiler",
-            "  130  interrupted",
+            "  130  interrupted (SIGINT)",
             "  143  terminated (SIGTERM)",
         ] {
             assert!(help.lines().any(|it| it == line), "{line} is not in\n{help}");

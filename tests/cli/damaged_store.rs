@@ -95,7 +95,7 @@ fn a_directory_in_the_place_of_a_result_is_named_and_stays() {
         let output = place.compile("one.c").output().unwrap();
         let said = text(&output.stderr);
         assert!(!output.status.success() && said.contains(&name), "{said}");
-        assert!(said.contains("a directory is in the place of that file: remove the directory"), "{said}");
+        assert!(said.contains("a directory has the name of this file: remove the directory"), "{said}");
         assert!(path.join("something").exists());
         fs::remove_dir_all(&path).unwrap();
     }

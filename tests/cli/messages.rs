@@ -245,6 +245,32 @@ fn people_read_that_all_is_well_in_two_lines() {
 }
 
 #[test]
+fn a_verbose_run_reports_each_unit_before_the_common_link() {
+    need!("gcc");
+    let place = Place::new();
+    place.write("a.c", unit("a", 1));
+    place.write("b.c", unit("b", 1));
+    let words = ["compile", "-v", "-j1", "--compact", "--cc", "gcc", "a.c", "b.c"];
+    for how in ["built", "reused"] {
+        let said = said(&mut place.tool(&words), 0);
+        let at = |line: &str| said.find(line).unwrap_or_else(|| panic!("no '{line}' in\n{said}"));
+        let (a, b) = (format!("a.c: {how} in "), format!("b.c: {how} in "));
+        assert!(at(&a) < at(&b) && at(&b) < at("linking 2 objects into "), "{said}");
+        assert_eq!(said.matches(&a).count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_wrong_number_of_compilers_is_explained() {
+    let place = Place::new();
+    for number in ["0", "-1", "many"] {
+        let said = text(&run(&mut place.tool(&["compile", "u.c", "-j", number]), 2).stderr);
+        let expected = format!("invalid value '{number}' for '--jobs <N>': expected a number of compilers above 0");
+        assert!(said.contains(&expected), "{said}");
+    }
+}
+
+#[test]
 fn a_missing_symbol_at_the_link_is_told_with_what_to_do() {
     need!("gcc");
     let place = Place::new();

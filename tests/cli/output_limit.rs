@@ -70,7 +70,9 @@ fn long_diagnostics_come_whole_below_the_limit() {
     let output = run(&mut place.compile("long.c"), 0);
     assert_eq!(count(&text(&output.stderr)), 4000);
 
-    let small = run(&mut place.compile("long.c -O0 --output-limit 10K"), 1);
+    let thousands = run(&mut place.compile("long.c -O0 --output-limit 10K"), 1);
+    assert!(text(&thousands.stderr).contains("wrote more than 9.8 KiB"), "{}", text(&thousands.stderr));
+    let small = run(&mut place.compile("long.c -O0 --output-limit 10Ki"), 1);
     let said = text(&small.stderr);
     let first = said.lines().find(|line| line.contains("#warning number ")).unwrap();
     assert!(first.ends_with("number 0 [-Wcpp]") || first.contains("number 0"), "{first}");

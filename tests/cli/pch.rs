@@ -71,7 +71,10 @@ fn the_output_may_be_named_and_must_end_as_the_compiler_wants_it() {
         assert!(line.starts_with(&format!("{good}: built in ")), "{line}");
         place.good(&["compile", "--cc", cc, "--pch", good, "u.c"]);
         let output = run(&mut place.tool(&["build-pch", "h.h", "--cc", cc, "-o", bad]), 2);
-        assert_eq!(text(&output.stderr), format!("error: {bad}: a PCH of this compiler is called *.{suffix}\n"));
+        assert_eq!(
+            text(&output.stderr),
+            format!("error: {bad}: this compiler finds a PCH only if its name ends with .{suffix}\n")
+        );
         assert!(!place.join(bad).exists());
     }
 }

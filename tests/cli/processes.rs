@@ -271,7 +271,7 @@ fn a_compiler_that_hangs_is_ended_with_its_children_and_the_others_go_on() {
     assert_eq!(statuses(&place.out()), ["built", "timed_out", "built"]);
     place.has_function("first", "first");
     place.has_function("last", "last");
-    assert!(said.contains("error: stuck.c: the compiler was not done after 5 s and was ended"), "{said}");
+    assert!(said.contains("error: stuck.c: the compiler exceeded the time limit of 5 s and was ended"), "{said}");
     assert!(said.contains("--timeout"), "{said}");
     assert!(said.contains("2 built, 1 timed out"), "{said}");
     assert_eq!(place.leavings(), Vec::<PathBuf>::new());
@@ -289,7 +289,7 @@ fn a_linker_that_hangs_is_ended_too() {
     assert_eq!(code, Some(1), "{said}");
     hanging.are_gone();
     assert_eq!(statuses(&place.out()), ["built", "timed_out"]);
-    assert!(said.contains("error: stuck.c: the linker was not done after 5 s and was ended"), "{said}");
+    assert!(said.contains("error: stuck.c: the linker exceeded the time limit of 5 s and was ended"), "{said}");
 }
 
 #[test]

@@ -118,7 +118,10 @@ fn a_directory_of_another_user_is_not_swept() {
 fn refuses_cache(place: &Place, words: &str) {
     let output = soon(&mut compile(place, &["--cache", "c"]), 0);
     let said = text(&output.stderr);
-    assert!(said.contains("warning: no object cache: ") && said.contains(words) && said.contains("/c"), "{said}");
+    assert!(
+        said.contains("warning: the object cache is not used: ") && said.contains(words) && said.contains("/c"),
+        "{said}"
+    );
     assert!(
         !fs::read_dir(place.join("c/v1"))
             .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().len() == 2))

@@ -323,7 +323,7 @@ fn how_many_is_a_number_auto_or_off() {
     place.write("a.c", unit("a", 1));
     for word in ["0", "-1", "many"] {
         let said = text(&run(&mut place.tool(&["compile", "a.c", &format!("--unity={word}")]), 2).stderr);
-        assert!(said.contains("expected auto, off, or how many units"), "{said}");
+        assert!(said.contains("expected auto, off, or a number of units above 0"), "{said}");
     }
     assert!(!Path::new(&place.join("out")).exists());
 }

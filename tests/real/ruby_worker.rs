@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use mjitcc::discover::{CompilerSpec, Environment};
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::worker::{
-    Code, Generated, Host, OwnerId, Request, Slot, SlotState, SourceLocation, Unity, Worker, WorkerEvent, WorkerHeader,
+    Code, Generated, Host, OwnerId, Request, Slot, SlotState, SourceLocation, Unity, Worker, WorkerEvent,
 };
 
 use crate::generated::{generate, min_header, stand_ins};
@@ -62,11 +62,11 @@ struct Heard {
 fn start(dir: PathBuf, header: PathBuf, units: Vec<String>, heard: &Arc<Mutex<Heard>>) -> Worker {
     let (heard, count) = (Arc::clone(heard), units.len());
     Worker::builder()
-        .spec(CompilerSpec { cc: Some("gcc".into()), ..CompilerSpec::default() })
+        .compiler_spec(CompilerSpec { cc: Some("gcc".into()), ..CompilerSpec::default() })
         .environment(Environment { temp_dirs: vec![dir.clone()], ..Environment::read() })
         // gcc keeps every inline function that it does not optimise: O0 takes seven times as long.
         .flags(Flags { optimize: OptLevel::O1, ..Flags::default() })
-        .header(WorkerHeader::File(header))
+        .header(header)
         .prefix(PREFIX)
         // A library each, to see what putting them together saves.
         .unity(Unity::Off)
@@ -82,7 +82,7 @@ fn start(dir: PathBuf, header: PathBuf, units: Vec<String>, heard: &Arc<Mutex<He
                     }
                 }
                 WorkerEvent::Compacted { units, took, .. } => heard.compactions.push((*units, *took)),
-                WorkerEvent::UnitError { .. } | WorkerEvent::NotCompacted { .. } | WorkerEvent::Warning(_) => {
+                WorkerEvent::Failure { .. } | WorkerEvent::NotCompacted { .. } | WorkerEvent::Warning(_) => {
                     heard.lines.push(format!("{event} {}", event.detail().unwrap_or_default()));
                 }
                 _ => {}

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mjitcc::UnitError;
 use mjitcc::discover::{CompilerSpec, Environment};
 use mjitcc::platforms::{Flags, Linker, OptLevel};
-use mjitcc::worker::{CodeError, SlotState, Standby, Tiers, Unity, Worker, WorkerEvent, WorkerHeader};
+use mjitcc::worker::{CodeError, SlotState, Standby, Tiers, Unity, Worker, WorkerEvent};
 
 use crate::fault_injection::Lot;
 use crate::leaks::Possessions;
@@ -129,7 +129,7 @@ impl Told {
         };
         match event {
             WorkerEvent::Success { .. } => one(&self.success),
-            WorkerEvent::UnitError { why, .. } => {
+            WorkerEvent::Failure { why, .. } => {
                 one(&self.failure);
                 if is_timed_out(why) {
                     one(&self.timed_out);
@@ -247,12 +247,12 @@ impl Life {
 
     fn start(&self, kind: &Kind<'_>, dir: PathBuf) -> Worker {
         let (journal, told, began) = (Arc::clone(&self.journal), Arc::clone(&self.told), Instant::now());
-        let header = if kind.header { WorkerHeader::File(fixture("vm.h")) } else { WorkerHeader::None };
-        let builder = Worker::builder()
-            .spec(CompilerSpec { cc: Some(kind.cc.clone().into()), ..CompilerSpec::default() })
+        let builder = Worker::builder();
+        let builder = if kind.header { builder.header(fixture("vm.h")) } else { builder };
+        let builder = builder
+            .compiler_spec(CompilerSpec { cc: Some(kind.cc.clone().into()), ..CompilerSpec::default() })
             .environment(Environment { temp_dirs: vec![dir], ..Environment::read() })
             .flags(Flags { optimize: kind.optimize, linker: kind.linker, ..Flags::default() })
-            .header(header)
             .threads(NonZero::new(kind.threads).unwrap())
             .timeout(Some(DEADLINE))
             .max_cache_size(kind.cache)

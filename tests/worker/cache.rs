@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mjitcc::cache::{Cache, CachePlace, Size};
 use mjitcc::platforms::Flags;
-use mjitcc::worker::{Builder, CodeError, Compaction, SlotState, Unity, Worker, WorkerHeader};
+use mjitcc::worker::{Builder, CodeError, Compaction, SlotState, Unity, Worker};
 
 use crate::host::{Bench, PLAIN, call, fill, quiet, settled};
 use crate::support::need;
@@ -42,7 +42,7 @@ fn a_worker_that_starts_again_takes_its_units_from_the_cache_whatever_their_numb
         fs::write(&header, "#define TIMES 10\n").unwrap();
         let start = |owners: &[u64]| {
             let text = "static long {entry}_helper(void) { return {owner}; } long {entry}(void) { return {entry}_helper() * TIMES; }";
-            let builder = cached(quiet().unity(Unity::Off), dir.path()).header(WorkerHeader::File(header.clone()));
+            let builder = cached(quiet().unity(Unity::Off), dir.path()).header(header.clone());
             let bench = Bench::on(cc, builder, crate::host::host_of(text));
             let slots: Vec<_> = owners.iter().map(|&owner| (owner, bench.submit(owner, 1))).collect();
             slots.iter().for_each(|(owner, slot)| assert_eq!(call(slot), *owner as i64 * 10));
@@ -63,7 +63,7 @@ fn the_next_worker_need_not_precompile_the_header() {
     let (dir, location) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let header = location.path().join("vm.h");
     let start = || {
-        let builder = cached(quiet(), dir.path()).header(WorkerHeader::File(header.clone()));
+        let builder = cached(quiet(), dir.path()).header(header.clone());
         Bench::of_text("long {entry}(void) { return VALUE + {owner}; }", builder)
     };
     let run = |value: i64| {

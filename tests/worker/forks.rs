@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mjitcc::discover::Environment;
 use mjitcc::exec::{Exit, Reaper};
-use mjitcc::worker::{Builder, OwnerId, SlotState, SourceLocation, Worker, WorkerHeader};
+use mjitcc::worker::{Builder, OwnerId, SlotState, SourceLocation, Worker};
 
 use crate::host::{Bench, PLAIN, call, held_back, quiet, settled};
 use crate::support::{fixture, has, need, run, text};
@@ -76,7 +76,7 @@ fn reap(pid: libc::pid_t) {
 }
 
 fn with_header() -> Builder {
-    quiet().header(WorkerHeader::File(fixture("vm.h")))
+    quiet().header(fixture("vm.h"))
 }
 
 fn directories(bench: &Bench) -> usize {

@@ -74,7 +74,7 @@ impl Bench {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
         let worker = builder
-            .spec(CompilerSpec { cc: Some(cc.into()), ..CompilerSpec::default() })
+            .compiler_spec(CompilerSpec { cc: Some(cc.into()), ..CompilerSpec::default() })
             .environment(environment)
             .observer(move |event| lines.lock().unwrap().push(event.to_string()))
             .start(host);

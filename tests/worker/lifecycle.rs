@@ -3,8 +3,12 @@
 use std::time::{Duration, Instant};
 
 use mjitcc::worker::SlotState;
+#[cfg(unix)]
+use mjitcc::worker::Unity;
 
 use crate::host::{Bench, PLAIN, call, held_back, quiet, settled};
+#[cfg(unix)]
+use crate::host::{Gate, host_of};
 use crate::support::need;
 
 #[test]
@@ -31,6 +35,26 @@ fn a_draining_pause_finishes_all_and_a_quick_one_starts_nothing() {
     assert_eq!(call(&slots[0]), 1, "code stays callable");
     bench.worker().resume();
     assert_eq!(call(&while_paused), 6);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_slot_and_a_worker_are_waited_for_with_a_limit() {
+    need!("gcc");
+    let (gate, text) = (Gate::new(), "/* HELD */ long {entry}(void) { return {owner}; }\n");
+    let bench = Bench::on(gate.cc().to_str().unwrap(), quiet().unity(Unity::Off), host_of(text));
+    let (worker, limit) = (bench.worker(), Duration::from_millis(50));
+    let slot = bench.submit(3, 0);
+    assert_eq!(worker.wait_for(&slot, Some(limit)), SlotState::NotReady);
+    assert!(!worker.wait_idle(Some(limit)), "the compiler is held");
+    gate.open();
+    assert!(matches!(worker.wait_for(&slot, None), SlotState::Callable(_)));
+    assert!(worker.wait_idle(None));
+    worker.pause(false);
+    let while_paused = bench.submit(4, 0);
+    // Returns, without a limit: nothing is going to happen.
+    assert_eq!(worker.wait_for(&while_paused, None), SlotState::NotReady);
+    assert!(!worker.wait_idle(None));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! From submitting to calling, and every way not to get there.
 
-use mjitcc::worker::{AssumptionId, CodeError, Generated, OwnerId, Request, SlotState, WorkerHeader};
+use mjitcc::worker::{AssumptionId, CodeError, Generated, OwnerId, Request, SlotState};
 
 use crate::host::{Bench, PLAIN, call, failure, fill, host_of, quiet, settled, unit_files};
 use crate::support::{fixture, need};
@@ -35,7 +35,7 @@ fn the_hottest_is_compiled_first() {
 #[test]
 fn units_stand_behind_a_pch_that_is_built_first() {
     need!("gcc");
-    let header = WorkerHeader::File(fixture("vm.h"));
+    let header = fixture("vm.h");
     let text = "long {entry}(void) { return (long)sizeof(vm_frame_t) * 0 + {owner}; }";
     let bench = Bench::of_text(text, quiet().header(header));
     assert_eq!(call(&bench.submit(6, 0)), 6);
@@ -50,7 +50,7 @@ fn units_stand_behind_a_pch_that_is_built_first() {
 #[test]
 fn a_header_that_does_not_compile_disables_compiling_and_says_why() {
     need!("gcc");
-    let header = WorkerHeader::File(fixture("bad/syntax_error.c"));
+    let header = fixture("bad/syntax_error.c");
     let mut bench = Bench::of_text(PLAIN, quiet().header(header));
     let slot = bench.submit(1, 0);
     assert_eq!(settled(&slot), SlotState::Failed);

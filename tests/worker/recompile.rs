@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mjitcc::worker::{
-    CodeError, Generated, Inlined, OwnerId, Request, SlotState, SourceLocation, Switches, Worker, WorkerHeader,
-};
+use mjitcc::worker::{CodeError, Generated, Inlined, OwnerId, Request, SlotState, SourceLocation, Switches, Worker};
 
 use crate::host::{Bench, Counter, PLAIN, call, failure, fill, held_back, quiet, settled};
 use crate::support::{fixture, need};
@@ -122,7 +120,7 @@ fn two_units_are_compacted_once_when_the_queue_is_empty() {
 #[test]
 fn compacted_code_is_published_in_the_same_slots_and_the_old_libraries_are_closed() {
     need!("gcc");
-    let header = WorkerHeader::File(fixture("vm.h"));
+    let header = fixture("vm.h");
     let bench = Bench::of_text(WITH_HELPER, Worker::builder().header(header).prefix("_mjit_together_"));
     bench.worker().pause(false);
     let slots: Vec<_> = (1..=20).map(|owner| bench.submit(owner, 0)).collect();

@@ -328,13 +328,13 @@ fn prints() {
     let verbose = setting("ROWS_VERBOSE").parse().unwrap();
     let warnings = setting("ROWS_WARNINGS") == "true";
     let dir = tempfile::tempdir().unwrap();
-    let start = |header: mjitcc::worker::WorkerHeader| {
+    let start = |header: &str| {
         quiet()
             .verbose(verbose)
             .warnings(warnings)
-            .header(header)
+            .header(crate::support::fixture(header))
             .wait(true)
-            .spec(mjitcc::discover::CompilerSpec { cc: Some("gcc".into()), ..Default::default() })
+            .compiler_spec(mjitcc::discover::CompilerSpec { cc: Some("gcc".into()), ..Default::default() })
             .environment(mjitcc::discover::Environment {
                 temp_dirs: vec![dir.path().to_owned()],
                 ..mjitcc::discover::Environment::read()
@@ -344,11 +344,11 @@ fn prints() {
             ))
     };
     let location = |label: &str| SourceLocation { label: label.into(), path: "-e".into(), line: 1 };
-    let worker = start(mjitcc::worker::WorkerHeader::File(crate::support::fixture("vm.h")));
+    let worker = start("vm.h");
     call(&worker.submit(OwnerId(1), location("block in <main>"), std::sync::Arc::default()));
     worker.submit(OwnerId(2), location("bad"), std::sync::Arc::default());
     worker.finish();
-    let broken = start(mjitcc::worker::WorkerHeader::File(crate::support::fixture("bad/syntax_error.c")));
+    let broken = start("bad/syntax_error.c");
     broken.submit(OwnerId(3), location("never"), std::sync::Arc::default());
     broken.finish();
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mjitcc::platforms::Flags;
-use mjitcc::worker::{Builder, CodeError, Request, SlotState, Standby, WorkerHeader};
+use mjitcc::worker::{Builder, CodeError, Request, SlotState, Standby};
 
 use crate::host::{Bench, PLAIN, call, failure, fill, host_of, quiet, settled};
 use crate::support::{fixture, has, need};
@@ -42,7 +42,7 @@ fn for_units(bench: &Bench) -> usize {
 }
 
 fn units_are_made_by_those_that_wait(cc: &str) {
-    let header = WorkerHeader::File(fixture("vm.h"));
+    let header = fixture("vm.h");
     let mut bench = Bench::on(cc, ahead().header(header), host_of(PLAIN));
     for owner in 1..=5 {
         until("a compiler waits", || !waiting(bench.dir.path()).is_empty());
@@ -84,7 +84,7 @@ fn mapped_code(pid: i32) -> Option<(u64, u64)> {
 
 #[cfg(target_os = "linux")]
 fn they_have_their_code_when_it_is_wanted(cc: &str) {
-    let bench = Bench::on(cc, ahead().header(WorkerHeader::File(fixture("vm.h"))), host_of(PLAIN));
+    let bench = Bench::on(cc, ahead().header(fixture("vm.h")), host_of(PLAIN));
     for owner in 1..=2 {
         until("all its code is mapped", || {
             let sizes = waiting(bench.dir.path()).into_iter().filter_map(mapped_code).max();
@@ -150,7 +150,7 @@ fn while_there_is_nothing_to_do_they_are_given_pages_of_their_own() {
     let lines =
         (0..5_000).map(|number| format!("struct s{number} {{ int a, b; }}; int f{number}(struct s{number} *);\n"));
     fs::write(&header, lines.collect::<String>()).unwrap();
-    let bench = Bench::on("gcc", ahead().header(WorkerHeader::File(header)), host_of(PLAIN));
+    let bench = Bench::on("gcc", ahead().header(header), host_of(PLAIN));
     for owner in 1..=3 {
         until("it has all of the PCH for itself", || {
             let sizes = waiting(bench.dir.path()).into_iter().find_map(private_pch);

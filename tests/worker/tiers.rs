@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mjitcc::platforms::Linker;
 use mjitcc::platforms::{Flags, OptLevel};
 use mjitcc::worker::{
-    AssumptionId, Builder, Compaction, Generated, OwnerId, Request, SlotState, Switches, Tiers, Worker, WorkerHeader,
+    AssumptionId, Builder, Compaction, Generated, OwnerId, Request, SlotState, Switches, Tiers, Worker,
 };
 
 #[cfg(unix)]
@@ -82,7 +82,7 @@ fn where_tcc_does_not_take_the_header_the_same_compiler_hurries() {
     let header = dir.path().join("no_tcc.h");
     std::fs::write(&header, "#ifdef __TINYC__\n#error not for tcc\n#endif\n#define ANSWER 42\n").unwrap();
     let text = "long {entry}(void) { return ANSWER; }";
-    let bench = Bench::of_text(text, tiers().header(WorkerHeader::File(header)));
+    let bench = Bench::of_text(text, tiers().header(header));
     assert_eq!(call(&bench.submit(1, 0)), 42);
     bench.worker().pause(true);
     assert!(bench.lines("MJIT: first tier is ")[0].ends_with("gcc -O1"), "{:?}", bench.lines("MJIT: first tier"));
@@ -234,7 +234,7 @@ pub fn wait_for_second_tier(bench: &Bench) {
 fn units_stand_behind_their_header_in_both_tiers() {
     need!("gcc", "tcc");
     let text = "long {entry}(void) { return (long)sizeof(vm_frame_t) * 0 + {owner}; }";
-    let bench = Bench::of_text(text, tiers().header(WorkerHeader::File(fixture("vm.h"))));
+    let bench = Bench::of_text(text, tiers().header(fixture("vm.h")));
     assert_eq!(call(&bench.submit(6, 0)), 6);
     bench.worker().pause(true);
     assert_eq!((bench.lines("JIT success").len(), bench.lines("JIT improved").len()), (1, 1));

@@ -41,7 +41,7 @@ fn the_page_and_the_trace_tell_what_each_thread_did() {
         .compaction(Compaction::Throttled)
         .unity(Unity::Off)
         .standby(Standby::Off)
-        .header(mjitcc::worker::WorkerHeader::File(fixture("vm.h")))
+        .header(fixture("vm.h"))
         .timings(&page)
         .trace(&trace);
     let generate = |request: &mjitcc::worker::Request<'_>| match request.owner.0 {

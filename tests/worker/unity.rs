@@ -211,7 +211,7 @@ fn a_unit_that_the_compiler_hangs_on_costs_only_itself() {
         assert_eq!(call(&slots[owner - 1]), i64::try_from(owner).unwrap());
     }
     assert_eq!(settled(&slots[4]), SlotState::Failed);
-    assert!(failure(&slots[4]).contains("was not done after"), "{}", failure(&slots[4]));
+    assert!(failure(&slots[4]).contains("time limit of 2 s"), "{}", failure(&slots[4]));
 }
 
 #[test]

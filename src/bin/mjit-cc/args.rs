@@ -1,4 +1,4 @@
-//! What can be typed. Knows no meaning beyond clap's own checks.
+//! The command line as clap parses it: options, their help texts and the checks of single values. `setup` turns them into settings.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use mjitcc::batch::Unity;
-use mjitcc::cache::Size;
+use mjitcc::cache::{CacheSettingError, Size};
 use mjitcc::platforms::{Choice, Linker, OptLevel};
 
 use crate::exit::{self, CliError, Exit};
@@ -17,29 +17,32 @@ use crate::exit::{self, CliError, Exit};
 const EXAMPLES: &str = "\
 Examples:
   mjit-cc compile units/*.c --header vm.h --compact --out-dir out
-      one library, out/units.so, of all units; out/units.json says what is in it
+      builds one library of all units, out/units.so, and a list of its contents, out/units.json
   mjit-cc compile unit.c -O2 --cflag=-ffast-math --ldflag=-lm
-      out/unit.so, linked with libm
+      builds out/unit.so, linked with libm
   mjit-cc build-pch vm.h && mjit-cc compile units/*.c --pch vm.pch.gch -j4 -k
-      one PCH for several runs; units that fail do not stop the others
+      builds a PCH for several runs; -k continues after a unit that fails
   mjit-cc compile units/*.c --header vm.h --target x86_64-w64-mingw32
-      DLLs for Windows
+      builds DLLs for Windows
   mjit-cc doctor
-      which compilers this machine has, and what is missing";
+      lists the compilers of this machine and what is missing";
+
+const SIZES: &str = "\
+Sizes: k, M, G and T are powers of 1000; Ki, Mi, Gi and Ti are powers of 1024.";
 
 const LIBRARIES: &str = "\
-A unit may call whatever the program that loads it defines, and the C library as if the compiler had linked the unit by itself. \
-Other libraries are named with --ldflag (-lm).";
+A unit may call the functions of the C library and of the program that loads the unit. Name other libraries with --ldflag, such as \
+--ldflag=-lm.";
 
-/// Turns generated C into loadable machine code with the C compilers that this machine has.
+/// Compiles generated C to loadable machine code with the C compilers of this machine.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100, args_override_self = true)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
 pub(crate) struct Cli {
-    /// Say more: the compiler and every unit; -vv the commands too; -vvv where things are.
+    /// Print more: -v the compiler and each unit, -vv also the commands, -vvv also the temporary directory.
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
     pub(crate) verbose: u8,
-    /// Say nothing but errors.
+    /// Print only errors on standard error. Results on standard output stay as they are.
     #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 101)]
     pub(crate) quiet: bool,
     #[command(subcommand)]
@@ -48,23 +51,23 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Precompile a header, or find that it need not be done again.
+    /// Precompile a header, or keep a PCH that is up to date.
     BuildPch(Box<BuildPchArgs>),
     /// Compile units into libraries.
-    #[command(after_help = format!("{LIBRARIES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
+    #[command(after_help = format!("{LIBRARIES}\n\n{SIZES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
     Compile(Box<CompileArgs>),
-    /// Look after the object cache, which compile --cache fills.
+    /// Show or clean the object cache that compile --cache uses.
     Cache(CacheArgs),
-    /// Say which compilers this machine has, whether they work, and what is missing.
+    /// List the compilers of this machine, test each of them, and list what is missing.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.
     Completions {
-        /// The shell.
+        /// The shell to complete for.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, or a command's.
+    /// Print the manual page of mjit-cc or of one command.
     Man {
-        /// The command.
+        /// The command to describe.
         #[arg(value_parser = PossibleValuesParser::new(["build-pch", "compile", "cache", "doctor", "completions", "man"]))]
         command: Option<String>,
     },
@@ -72,13 +75,13 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildPchArgs {
-    /// The header.
+    /// The header to precompile.
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) header: PathBuf,
-    /// Where the PCH goes; by default into this directory, called after the header.
+    /// The file to write [default: the name of the header with the suffix of PCHs, in the current directory].
     #[arg(short, long = "output", value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
-    /// End a compiler that takes longer.
+    /// End a compiler that takes longer than this.
     #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
@@ -87,75 +90,75 @@ pub(crate) struct BuildPchArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CompileArgs {
-    /// The units: C files, or patterns such as 'units/*.c' where the shell does not expand them.
+    /// The units to compile: C files, or patterns such as 'units/*.c', which are expanded where the shell does not expand them.
     #[arg(required = true, value_hint = ValueHint::FilePath)]
     pub(crate) units: Vec<PathBuf>,
-    /// The header that every unit stands behind; it is precompiled where the compiler can.
+    /// Precompile this header and compile each unit as if its first line included the header.
     #[arg(long, value_name = "H", conflicts_with = "pch", value_hint = ValueHint::FilePath)]
     pub(crate) header: Option<PathBuf>,
-    /// A PCH that build-pch built; it is built again if anything in it changed.
+    /// Use a PCH of build-pch as the header. The PCH is built again if its header, an included file, the compiler or a flag changed.
     #[arg(long, value_name = "P", value_hint = ValueHint::FilePath)]
     pub(crate) pch: Option<PathBuf>,
-    /// Where the libraries and units.json go.
+    /// The directory for the libraries and units.json.
     #[arg(long, value_name = "DIR", default_value = "out", value_hint = ValueHint::DirPath)]
     pub(crate) out_dir: PathBuf,
-    /// Put all units into one library.
+    /// Build one library of all units instead of a library for each unit.
     #[arg(long)]
     pub(crate) compact: bool,
-    /// Merge N units at a time into one translation unit, so that what the units have in common is compiled once; auto chooses N by the
-    /// number of units. A merged unit computes what the unit computes alone; a unit for which that is not certain is compiled alone, and
-    /// -vv says why. Debuggers show the unit's own functions under longer names.
+    /// Merge up to N units into one translation unit, so that the compiler processes their common parts once; auto chooses N from the
+    /// number of units. A merged unit behaves as the unit does alone. Units for which this is not certain are compiled alone, and -vv
+    /// prints the reason. Debuggers show static functions of merged units under longer names.
     #[arg(long, value_name = "N|auto|off", default_value = "off", value_parser = unity)]
     pub(crate) unity: Unity,
-    /// Never merge the units that this pattern matches; may be given several times.
+    /// Compile units that match this pattern alone, despite --unity. May be repeated.
     #[arg(long, value_name = "GLOB")]
     pub(crate) unity_skip: Vec<glob::Pattern>,
-    /// How many compilers run at once; by default as many as there are processors. Below a make with a jobserver (make -jN, and + before
-    /// the command), as many as that allows too.
-    #[arg(short, long, value_name = "N")]
+    /// The number of compilers that run at once [default: the number of processors]. Under make -jN, with + before the command, the
+    /// jobserver of make limits the number too.
+    #[arg(short, long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     pub(crate) jobs: Option<NonZero<usize>>,
-    /// How much memory must be free for each compiler beside the first, as 400M, the default, or 1G; 0 for no matter. Linux only.
+    /// Start a further compiler only if this much memory is free, such as 1Gi [default: 400Mi]. 0 disables the check. Linux only.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memfree: Option<u64>,
-    /// When a unit fails, go on with the others.
+    /// Compile the other units after a unit fails.
     #[arg(short, long)]
     pub(crate) keep_going: bool,
-    /// Print the commands and run none of them.
+    /// Print the commands without running them.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// Write an HTML page that shows what took how long; by default timings.html in the output directory.
+    /// Write an HTML page that shows how long each step of each unit took [default file: timings.html in the output directory].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, value_hint = ValueHint::FilePath)]
     pub(crate) timings: Option<Option<PathBuf>>,
-    /// Write the same as Chrome trace events, for Perfetto and chrome://tracing.
+    /// Write the timings as Chrome trace events, which Perfetto and chrome://tracing show.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
-    /// Keep the sources as they were compiled, and say where.
+    /// Keep the temporary files, among them the sources as the compiler got them, and print their directory.
     #[arg(long)]
     pub(crate) save_temps: bool,
-    /// End the compiler of a unit that takes longer, and all that it started.
+    /// End the compiler of a unit, and all processes that it started, if the unit takes longer than this.
     #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
-    /// For people, or one JSON object a line on standard output.
+    /// Print messages for people, or one JSON object per line on standard output.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) message_format: MessageFormat,
     #[command(flatten)]
     pub(crate) cache: CacheWhere,
-    /// Start the compiler of each unit by another program, such as ccache or distcc, with its own words if any; given several times,
-    /// one stands before the other. By default $MJIT_CC_LAUNCHER. Those that cannot carry a PCH get the header as text.
+    /// Run the compiler of each unit through this program, such as ccache or distcc, with arguments if any [default:
+    /// $MJIT_CC_LAUNCHER]. If repeated, the first launcher runs the second. A launcher that cannot use a PCH gets the header as text.
     #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandName)]
     pub(crate) launcher: Vec<OsString>,
     #[command(flatten)]
     pub(crate) compiler: CompilerArgs,
 }
 
-/// Where the object cache is.
+/// The directory and the size of the object cache.
 #[derive(Debug, Args)]
 pub(crate) struct CacheWhere {
-    /// Keep objects for other output directories and later runs: 'on' (in the system's usual directory for caches), 'off', or a
-    /// directory; by default $MJIT_CC_CACHE, else off.
+    /// Store objects in an object cache for later runs and other output directories: 'on' for the system's cache directory, 'off', or a
+    /// directory [default: $MJIT_CC_CACHE, else off]. Units that use __TIME__ or __DATE__ are never cached.
     #[arg(long, value_name = "DIR|on|off", value_hint = ValueHint::DirPath)]
     pub(crate) cache: Option<OsString>,
-    /// How much the cache may have, such as 500M or 5G; by default $MJIT_CC_CACHE_SIZE, else 5Gi. What was not used for longest goes.
+    /// The size of the cache, such as 500M or 5Gi [default: $MJIT_CC_CACHE_SIZE, else 5Gi]. The least recently used objects are removed.
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Size>,
 }
@@ -168,20 +171,20 @@ pub(crate) struct CacheArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// Say how many objects there are and how much they take.
+    /// Print the number of objects and their size.
     Stats {
         #[command(flatten)]
         place: CacheWhere,
-        /// For people, or one JSON object on standard output.
+        /// Print text for people, or one JSON object.
         #[arg(long, value_name = "FORMAT", default_value = "human")]
         message_format: MessageFormat,
     },
-    /// Throw away what was not used for longest, down to the size.
+    /// Remove the least recently used objects until the cache fits its size.
     Gc {
         #[command(flatten)]
         place: CacheWhere,
     },
-    /// Throw away everything.
+    /// Remove all objects.
     Clear {
         #[command(flatten)]
         place: CacheWhere,
@@ -190,7 +193,7 @@ pub(crate) enum CacheCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// For people, or one JSON object on standard output.
+    /// Print text for people, or one JSON object.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) message_format: MessageFormat,
 }
@@ -201,50 +204,50 @@ pub(crate) enum MessageFormat {
     Json,
 }
 
-/// What is said of the compiler, for every command that runs it.
+/// The options of every command that runs a compiler.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Compiler")]
 pub(crate) struct CompilerArgs {
-    /// The compiler, with its first arguments if any; by default $CC, then cc, gcc, clang.
+    /// The compiler, with arguments if any [default: $CC, else the first of cc, gcc and clang that works].
     #[arg(long, value_name = "CC", value_hint = ValueHint::CommandName)]
     pub(crate) cc: Option<OsString>,
-    /// The kind of compiler.
-    #[arg(long, value_name = "KIND", value_parser = toolchain, help = format!("The kind of compiler: {}", toolchains()))]
+    /// Require this kind of compiler.
+    #[arg(long, value_name = "KIND", value_parser = toolchain, help = format!("Require this kind of compiler: {}", toolchains()))]
     pub(crate) toolchain: Option<Choice>,
     /// Compile for another system, such as x86_64-w64-mingw32 or aarch64-linux-gnu.
     #[arg(long, value_name = "TRIPLE")]
     pub(crate) target: Option<String>,
-    /// Look for #include files in DIR.
+    /// Search DIR for included files.
     #[arg(short = 'I', value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) include: Vec<PathBuf>,
     /// Define a macro.
     #[arg(short = 'D', value_name = "NAME[=VALUE]")]
     pub(crate) define: Vec<OsString>,
-    /// Optimise: 0, 1, 2, 3 or s; by default 3, with -g 0.
+    /// The optimization level: 0, 1, 2, 3 or s [default: 3, or 0 with -g].
     #[arg(short = 'O', value_name = "LEVEL", value_parser = level)]
     pub(crate) optimize: Option<OptLevel>,
-    /// Make debug information.
+    /// Generate debug information.
     #[arg(short = 'g')]
     pub(crate) debug: bool,
-    /// A further word for the compiler, in every step.
+    /// Pass an argument to the compiler, in every step. May be repeated.
     #[arg(long = "cflag", value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) cflags: Vec<OsString>,
-    /// A file that the code depends on in a way that no tool can see: when its contents change, everything is built again.
+    /// Build everything again if the contents of this file change. For a file that the code depends on but does not include.
     #[arg(long = "hash-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) hash_files: Vec<PathBuf>,
-    /// An environment variable that the code depends on in such a way.
+    /// Build everything again if the value of this environment variable changes.
     #[arg(long = "hash-env", value_name = "NAME")]
     pub(crate) hash_env: Vec<OsString>,
-    /// A further word for the linker's driver, such as a library.
+    /// Pass an argument to the compiler when it links, such as -lm. May be repeated.
     #[arg(long = "ldflag", value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) ldflags: Vec<OsString>,
-    /// Who links.
-    #[arg(long, value_name = "LINKER", value_parser = linker, default_value = "auto", help = format!("Who links: {}; auto is wild inside this process where that serves, else the compiler's driver", linkers()))]
+    /// Which linker to use.
+    #[arg(long, value_name = "LINKER", value_parser = linker, default_value = "auto", help = linker_help())]
     pub(crate) linker: Linker,
-    /// End a compiler that writes more than this of messages, such as 10M; 0 keeps all of them.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1M")]
+    /// End a compiler that writes more messages than this, such as 10M. 0 disables the limit.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1Mi")]
     pub(crate) output_limit: u64,
-    /// For Windows: the import library of the program that loads the units, which may call what it exports.
+    /// For Windows: the import library of the program that loads the units. Units may call its exports.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) host_library: Option<PathBuf>,
 }
@@ -262,6 +265,11 @@ fn linkers() -> String {
     Linker::NAMES.map(|(name, _)| name).join(", ")
 }
 
+fn linker_help() -> String {
+    let auto = "auto links with wild inside this process where possible, else with the compiler's driver";
+    format!("Which linker to use: {}; {auto}", linkers())
+}
+
 fn linker(word: &str) -> Result<Linker, String> {
     let found = Linker::NAMES.iter().find(|(name, _)| *name == word);
     found.map(|&(_, linker)| linker).ok_or_else(|| format!("expected one of {}", linkers()))
@@ -275,27 +283,30 @@ fn unity(word: &str) -> Result<Unity, String> {
     match word {
         "off" => Ok(Unity::Off),
         "auto" => Ok(Unity::Auto),
-        number => number.parse().map(Unity::Of).map_err(|_| "expected auto, off, or how many units".to_owned()),
+        number => {
+            number.parse().map(Unity::Of).map_err(|_| "expected auto, off, or a number of units above 0".to_owned())
+        }
     }
 }
 
-/// Bytes: K, M and G are powers of 1024.
+fn jobs(word: &str) -> Result<NonZero<usize>, String> {
+    let jobs = word.parse::<usize>().ok().and_then(NonZero::new);
+    jobs.ok_or_else(|| "expected a number of compilers above 0; without -j one compiler per processor runs".to_owned())
+}
+
+/// Parses a size as [`Size`] does; in addition 0, which disables a check or a limit.
 fn size(word: &str) -> Result<u64, String> {
-    let (digits, unit) = match word.as_bytes().last() {
-        Some(b'K' | b'k') => (&word[..word.len() - 1], 1 << 10),
-        Some(b'M' | b'm') => (&word[..word.len() - 1], 1 << 20),
-        Some(b'G' | b'g') => (&word[..word.len() - 1], 1 << 30),
-        _ => (word, 1),
-    };
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    bytes.ok_or_else(|| "expected a size such as 400M".to_owned())
+    if word == "0" {
+        return Ok(0);
+    }
+    word.parse().map(|Size(bytes)| bytes).map_err(|error: CacheSettingError| error.to_string())
 }
 
 fn seconds(word: &str) -> Result<Duration, String> {
     let number = word.parse::<f64>().ok().filter(|&number| number > 0.0);
     number
         .and_then(|number| Duration::try_from_secs_f64(number).ok())
-        .ok_or_else(|| "expected seconds above 0".to_owned())
+        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }
 
 pub(crate) fn print_completions(shell: clap_complete::Shell) -> Result<Exit, CliError> {
@@ -324,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_holds_together() {
+    fn the_definition_is_consistent() {
         Cli::command().debug_assert();
     }
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use mjitcc::discover::Environment;
 use mjitcc::pch::{self, UnitHeader};
 use mjitcc::platforms::PlanError;
 
@@ -12,7 +13,7 @@ use crate::human::Human;
 use crate::setup;
 
 pub(crate) fn run(args: &BuildPchArgs, talk: &Human) -> Result<Exit, CliError> {
-    let pipeline = setup::pipeline(&args.compiler, args.timeout, talk)?;
+    let pipeline = setup::pipeline(&setup::options(&args.compiler, args.timeout), &Environment::read(), talk)?;
     let toolchain = pipeline.toolchain();
     let Some(suffix) = toolchain.capabilities().pch_suffix else {
         return Err(mjitcc::Error::Plan(PlanError::Unsupported {
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &BuildPchArgs, talk: &Human) -> Result<Exit, CliError> {
             writeln!(std::io::stdout(), "{}: {how} in {milliseconds:.0} ms", crate::shown::result(&file))?;
             Ok(Exit::Good)
         }
-        // The warning has said why.
+        // A warning has already given the reason.
         UnitHeader::Text(_) | UnitHeader::None => Ok(Exit::UnitsFailed),
     }
 }

@@ -14,7 +14,9 @@ use crate::shown;
 
 const VERSION: u32 = 1;
 
-/// A promise: fields may be added.
+const CLEAN: &str = "clean the cache at";
+
+/// The JSON of `stats`. The format is stable: fields may be added.
 #[derive(Serialize)]
 struct Message<'a> {
     version: u32,
@@ -29,7 +31,7 @@ pub(crate) fn run(args: &CacheArgs) -> Result<Exit, CliError> {
     match &args.command {
         CacheCommand::Stats { place, message_format } => {
             let cache = open(place)?;
-            let stats = cache.stats().map_err(|source| unreadable(&cache, source))?;
+            let stats = cache.stats().map_err(|source| failed("read the cache at", &cache, source))?;
             let CachePlace { dir, max_size } = cache.place();
             if *message_format == MessageFormat::Json {
                 let message = Message { version: VERSION, dir, stats, max_bytes: max_size.0 };
@@ -43,28 +45,29 @@ pub(crate) fn run(args: &CacheArgs) -> Result<Exit, CliError> {
         }
         CacheCommand::Gc { place } => {
             let cache = open(place)?;
-            print_removed(&mut out, &cache.gc().map_err(|source| unreadable(&cache, source))?)?;
+            print_removed(&mut out, &cache.gc().map_err(|source| failed(CLEAN, &cache, source))?)?;
         }
         CacheCommand::Clear { place } => {
             let cache = open(place)?;
-            print_removed(&mut out, &cache.clear().map_err(|source| unreadable(&cache, source))?)?;
+            print_removed(&mut out, &cache.clear().map_err(|source| failed(CLEAN, &cache, source))?)?;
         }
     }
     Ok(Exit::Good)
 }
 
-/// The cache that is named, or the usual one: whoever looks after it need not have it on.
+/// Opens the cache that the options or the environment name, else the one in the usual directory, even if compiling does not use it.
 fn open(place: &CacheWhere) -> Result<Cache, CliError> {
     let environment = Environment::read();
     let usual = CacheWhere { cache: Some("on".into()), max_size: place.max_size };
     let place =
         setup::cache(place, &environment)?.map_or_else(|| setup::cache(&usual, &environment), |place| Ok(Some(place)));
-    let place = place?.ok_or_else(|| CliError::Usage("there is no cache".to_owned()))?;
+    let place =
+        place?.ok_or_else(|| CliError::Usage("there is no cache: name its directory with --cache DIR".to_owned()))?;
     Ok(Cache::new(place))
 }
 
-fn unreadable(cache: &Cache, source: io::Error) -> CliError {
-    mjitcc::Error::File { action: "look after", path: cache.place().dir.clone(), source }.into()
+fn failed(action: &'static str, cache: &Cache, source: io::Error) -> CliError {
+    mjitcc::Error::File { action, path: cache.place().dir.clone(), source }.into()
 }
 
 fn print_removed(out: &mut impl Write, &Removed { entries, headers, bytes }: &Removed) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use mjitcc::batch::{Batch, HeaderSource};
+use mjitcc::discover::Environment;
 use mjitcc::event::{Event, Observer};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::Plan;
@@ -49,9 +50,11 @@ fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<
         jobs,
         keep_going: args.keep_going,
     };
-    let mut pipeline = setup::pipeline(&args.compiler, args.timeout, observer)?;
+    let environment = Environment::read();
+    let mut options = setup::options(&args.compiler, args.timeout);
+    setup::speed_up(&mut options, args, &environment)?;
+    let mut pipeline = setup::pipeline(&options, &environment, observer)?;
     pipeline.admission = admission;
-    setup::speed_up(&mut pipeline, args, observer)?;
     if args.dry_run {
         print_commands(&batch.plan(&pipeline)?)?;
         return Ok(Exit::Good);
@@ -63,7 +66,7 @@ fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<
     let written = recorder.map_or(Ok(()), |recorder| write_timeline(&recorder, args, talk));
     let report = match result {
         Ok(report) => report,
-        // What ended the work is the trouble then.
+        // The error that ended the work is reported as the error; a failed timings page becomes a warning.
         Err(error) => {
             if let Err(error) = written {
                 listener.event(&Event::Warning { text: &error.to_string() });
@@ -85,7 +88,7 @@ fn compile(args: &CompileArgs, inherited: Inherited, talk: &Human, json: Option<
     })
 }
 
-/// Whatever became of the units: those that failed took their time too.
+/// Writes the timings page and the trace, also after units failed.
 fn write_timeline(recorder: &Recorder, args: &CompileArgs, talk: &Human) -> Result<(), mjitcc::Error> {
     let timeline = recorder.timeline();
     if let Some(file) = &args.timings {
@@ -105,7 +108,7 @@ fn keep_temps(pipeline: &mut Pipeline, talk: &Human) {
     talk.note(&format!("temporary files are kept in {}", pipeline.scratch.path().display()));
 }
 
-/// What a script wants to go on with: the library of all units, or the list of libraries.
+/// Prints the path that a script needs next: the library of all units, or the list of libraries.
 fn print_result(report: &Report, out_dir: &Path, compact: bool) -> io::Result<()> {
     let library = report.units.iter().find_map(|unit| unit.library.as_deref());
     let Some(library) = library else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! `mjit-cc doctor`: what this machine has, tried out rather than looked up.
+//! `mjit-cc doctor`: the compilers and linkers of this machine. Each compiler is tested with a small unit.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -42,18 +42,18 @@ struct Compiler {
     release: Option<String>,
     target: Option<String>,
     pch: PchWorks,
-    /// Why it does not work.
+    /// Why the compiler does not work.
     error: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum PchWorks {
-    /// It was built, and a compilation used it.
+    /// A PCH was built, and a compilation used the PCH.
     Used,
-    /// The compiler has none.
+    /// The compiler has no PCHs.
     Unsupported,
-    /// It should have worked.
+    /// The compiler has PCHs, but building or using one failed.
     Broken,
 }
 
@@ -67,7 +67,7 @@ struct Program {
 struct TempDir {
     path: PathBuf,
     executable: bool,
-    /// What was tried before it and would not do.
+    /// Directories that were tried first, each with the reason against it.
     refused: Vec<String>,
 }
 
@@ -102,14 +102,14 @@ fn examine(talk: &Human) -> Result<Findings, CliError> {
     };
     let refused =
         refused.iter().chain(scratch.skipped()).map(|(path, error)| format!("{}: {error}", path.display())).collect();
-    let executor = setup::executor(DEFAULT_LIMIT)?;
+    let executor = setup::executor(Some(DEFAULT_LIMIT))?;
     let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
 
     let mut compilers: Vec<Compiler> = Vec::new();
     let mut seen = Vec::new();
     for name in survey_names() {
         let Some(path) = environment.programs(OsStr::new(&name)).next() else { continue };
-        // gcc is a link to gcc-12: once is enough.
+        // gcc may be a link to gcc-12: each file is tested once.
         let real = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
         if seen.contains(&real) {
             continue;
@@ -131,7 +131,7 @@ fn examine(talk: &Human) -> Result<Findings, CliError> {
     Ok(Findings { version: VERSION, compilers, linkers, temp_dir, missing })
 }
 
-/// Tries one compiler out: who it is, whether it makes libraries, and whether a PCH of its is used.
+/// Tests one compiler: its family and release, whether it builds libraries, and whether its PCHs are used.
 fn examine_compiler(
     finder: &Finder<'_>,
     name: String,
@@ -156,7 +156,7 @@ fn examine_compiler(
     Compiler { name, path, family: Some(family), release: Some(release), target: Some(target), pch, error }
 }
 
-/// Compiles and links a small unit behind a small header in a directory of its own.
+/// Compiles and links a small unit with a small header in a temporary directory.
 fn try_out(
     found: DetectedCompiler,
     environment: &Environment,
@@ -178,7 +178,7 @@ fn try_out(
         jobs: NonZero::<usize>::MIN,
         keep_going: false,
     };
-    // What links inside this process says nothing of the compiler.
+    // The linker inside this process would not test the compiler's own linker.
     let flags = Flags { linker: Linker::Driver, ..Flags::default() };
     let pipeline = Pipeline::new(found, flags, Arc::<ProcessExecutor>::clone(executor), scratch);
     let used = AtomicBool::new(false);
@@ -199,7 +199,7 @@ fn try_out(
     }
 }
 
-/// A failure with the first of the compiler's own lines.
+/// A failure with the first line of the compiler's output.
 fn told(failure: &UnitError) -> String {
     match failure.output().lines().find(|line| !line.trim().is_empty()) {
         Some(line) => format!("{failure}: {}", line.trim()),

@@ -1,38 +1,38 @@
-//! Exit codes and what they mean. A promise: scripts read them.
+//! Exit codes and the errors of the command line. Exit codes are stable, since scripts read them.
 
 use std::io;
 use std::path::PathBuf;
 
 use mjitcc::discover::{DiscoverError, LauncherError};
-use mjitcc::{DIRECTORY_IN_THE_WAY, Error};
+use mjitcc::error::{DIRECTORY_IN_THE_WAY, Error};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All good.
+    /// All units were built or are up to date.
     Good,
     /// Some units, or their header, did not compile or cannot be read.
     UnitsFailed,
-    /// The command line asks for something that makes no sense. clap's own.
+    /// The command line is wrong. The same code as clap's.
     Usage,
-    /// No working compiler.
+    /// No compiler works.
     NoCompiler,
-    /// The machine is in the way (a full disk, a directory that cannot be written to), or mjit-cc is at fault.
+    /// The system failed (a full disk, a directory that is not writable), or mjit-cc has a bug.
     Internal,
-    /// Ctrl-C or another signal: 128 and its number, as shells have it.
+    /// Ctrl-C or another signal: 128 plus the number of the signal, as in shells.
     Interrupted,
 }
 
-/// The same for `--help`.
+/// The exit codes as `--help` prints them.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0    all good
-  1    some units, or the header, did not compile or cannot be read
-  2    the command line is wrong
+  0    success
+  1    a unit or the header cannot be read or does not compile
+  2    wrong command line
   3    no working compiler
-  4    the machine is in the way (disk full, directory not writable) or mjit-cc is at fault
-  129  the terminal was closed (SIGHUP)
-  130  interrupted
+  4    a failure of the system (disk full, directory not writable) or a bug in mjit-cc
+  129  hangup (SIGHUP)
+  130  interrupted (SIGINT)
   143  terminated (SIGTERM)";
 
 impl From<Exit> for std::process::ExitCode {
@@ -48,33 +48,33 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// Why a command could not do its work.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// What the library says.
+    /// An error of the library.
     #[error(transparent)]
     Work(#[from] Error),
-    /// The words on the command line are well-formed and make no sense.
+    /// The arguments are well-formed but wrong.
     #[error("{0}")]
     Usage(String),
     /// Standard output cannot be written to.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    /// Signals that end the tool cannot be waited for.
-    #[error("cannot wait for signals: {0}")]
+    /// The signal handlers cannot be installed.
+    #[error("cannot handle signals: {0}")]
     Signals(io::Error),
-    /// A file that was named is not there.
+    /// A file on the command line cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
 impl CliError {
-    /// The code that the command ends with.
+    /// Returns the exit code for this error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Work(error) => match error {
@@ -92,14 +92,14 @@ impl CliError {
                 _ => Exit::Internal,
             },
             Self::Usage(_) => Exit::Usage,
-            // Whoever reads went away, as `head` does.
+            // The reader closed the pipe, as `head` does.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
             Self::Output(_) | Self::Signals(_) => Exit::Internal,
             Self::Unreadable { .. } => Exit::UnitsFailed,
         }
     }
 
-    /// The compiler's own lines, and what the user could do.
+    /// Returns the compiler's output and a hint for the user.
     pub(crate) fn details(&self) -> (&str, Option<&'static str>) {
         match self {
             Self::Work(error @ Error::Header { failure, .. }) => (failure.output(), error.hint()),
@@ -107,7 +107,7 @@ impl CliError {
                 ("", Some(DIRECTORY_IN_THE_WAY))
             }
             Self::Work(Error::CompilerGone { .. }) => {
-                ("", Some("it answered when this run began: was it removed or updated?"))
+                ("", Some("the compiler worked when this run began: check whether it was removed or updated"))
             }
             Self::Work(error) => ("", error.hint()),
             _ => ("", None),

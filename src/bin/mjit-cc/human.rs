@@ -1,5 +1,5 @@
-//! What people read, on standard error: progress, the compilers' own lines, errors with what to do. Results are not its
-//! business; they go to standard output.
+//! Messages for people, on standard error: progress, the output of compilers, errors with hints. Results are not printed here; they go to
+//! standard output.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -11,7 +11,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mjitcc::UnitError;
 use mjitcc::cache::NotOwn;
-use mjitcc::event::{Event, Observer};
+use mjitcc::event::{Compiled, Event, Observer};
 use mjitcc::report::{Report, Status, UnitReport};
 
 use crate::exit::{CliError, Exit};
@@ -22,12 +22,12 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HELP: Style = AnsiColor::Cyan.on_default().bold();
 const DONE: Style = AnsiColor::Green.on_default().bold();
 
-/// Where nobody sees a bar move, a line says now and then how far it is.
+/// How often a line reports the progress where there is no progress bar.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 const TICK: Duration = Duration::from_millis(100);
 
-/// How much is said.
+/// The verbosity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Quiet,
@@ -37,7 +37,7 @@ enum Level {
     Everything,
 }
 
-/// Talks to a person.
+/// Prints messages for people.
 #[derive(Debug)]
 pub(crate) struct Human {
     level: Level,
@@ -73,10 +73,10 @@ impl Human {
         self.level >= level
     }
 
-    /// Prints without tearing the bar.
+    /// Prints a line above the progress bar.
     fn print(&self, text: impl Display) {
         let bar = self.state().bar.clone();
-        // Nobody to read it is no reason to stop.
+        // A closed standard error must not stop the work.
         let write = || drop(writeln!(anstream::stderr().lock(), "{text}"));
         match bar {
             Some(bar) => bar.suspend(write),
@@ -95,12 +95,12 @@ impl Human {
         self.print(message);
     }
 
-    /// Something that was asked for and is not a result.
+    /// Prints information that the user asked for and that is not a result.
     pub(crate) fn note(&self, text: &str) {
         self.print(shown::plain(text));
     }
 
-    /// Where something beside the results went.
+    /// Prints the path of a file that was written beside the results.
     pub(crate) fn made(&self, what: &str, file: &Path) {
         self.end_bar();
         if self.says(Level::Normal) {
@@ -108,7 +108,7 @@ impl Human {
         }
     }
 
-    /// Why the command ends here.
+    /// Prints the error that ends the command, and returns the exit code.
     pub(crate) fn trouble(&self, trouble: &CliError) -> Exit {
         self.end_bar();
         let exit = trouble.exit();
@@ -119,7 +119,7 @@ impl Human {
         exit
     }
 
-    /// What became of it all, in a line.
+    /// Prints one line about all units.
     pub(crate) fn summary(&self, report: &Report) {
         self.end_bar();
         let count = |wanted: Status| report.units.iter().filter(|unit| unit.status == wanted).count();
@@ -170,7 +170,7 @@ impl Human {
         state.bar = Some(bar);
     }
 
-    /// Shows on a terminal what is being looked at.
+    /// Shows on a terminal which program is being tested.
     pub(crate) fn working(&self, what: &str) {
         let mut state = self.state();
         if self.level > Level::Quiet && std::io::stderr().is_terminal() {
@@ -202,7 +202,7 @@ impl Human {
 
     fn unit_finished(&self, report: &UnitReport) {
         match &report.error {
-            // One line about the unit or library that is to blame says it all.
+            // These follow from an error that another line reports.
             Some(
                 UnitError::Skipped
                 | UnitError::NotLinked
@@ -211,25 +211,29 @@ impl Human {
                 | UnitError::NoHeader
                 | UnitError::NoCompiler,
             ) if !self.says(Level::Verbose) => {}
-            // The compiler's lines came when they were there.
+            // `UnitOutput` already printed the compiler's output.
             Some(failure) => self.error(format_args!("{}: {failure}", report.unit), "", failure.hint()),
-            None if self.says(Level::Verbose) => {
-                let how = match report.status {
-                    _ if report.cached => "taken from the cache",
-                    Status::Reused => "reused",
-                    _ => "built",
-                };
-                let milliseconds = (report.timings.compile + report.timings.link).as_secs_f64() * 1e3;
-                let library = report.library.as_deref().unwrap_or_default();
-                let (unit, library) = (shown::plain(&report.unit), shown::plain(library));
-                self.print(format_args!("{unit}: {how} in {milliseconds:.0} ms: {library}"));
-            }
+            // `UnitCompiled` already printed the line.
             None => {}
+        }
+    }
+
+    fn unit_compiled(&self, compiled: &Compiled<'_>) {
+        self.step_bar(compiled.unit);
+        if self.says(Level::Verbose) {
+            let how = match compiled.status {
+                _ if compiled.cached => "taken from the cache",
+                Status::Reused => "reused",
+                _ => "built",
+            };
+            let library = compiled.library.map(|library| format!(": {}", shown::plain(library))).unwrap_or_default();
+            let (unit, milliseconds) = (shown::plain(compiled.unit), compiled.took.as_secs_f64() * 1e3);
+            self.print(format_args!("{unit}: {how} in {milliseconds:.0} ms{library}"));
         }
     }
 }
 
-/// Why a unit is not there although nothing is wrong with it.
+/// Returns why a unit was skipped although the unit itself has no error.
 fn skipped(unit: &UnitReport) -> Option<&UnitError> {
     unit.error.as_ref().filter(|_| unit.status == Status::Skipped)
 }
@@ -247,7 +251,7 @@ impl Observer for Human {
             Event::CompilerChosen { compiler } if self.says(Level::Verbose) => {
                 self.print(format_args!("compiler: {}", shown::plain(&compiler.to_string())));
             }
-            // Once; with -q when the wait is long.
+            // Printed once; with -q only when the wait is long.
             Event::Waiting { path, long } if long != self.says(Level::Normal) => {
                 self.print(format_args!("waiting for another mjit-cc, which holds {}", shown::path(path)));
             }
@@ -264,7 +268,7 @@ impl Observer for Human {
             }
             Event::CacheUnusable { error, .. } if self.says(Level::Normal) && NotOwn::is(error) => {
                 let text = shown::plain(&error.to_string());
-                self.print(format_args!("{WARNING}warning{WARNING:#}: no object cache: {text}"));
+                self.print(format_args!("{WARNING}warning{WARNING:#}: the object cache is not used: {text}"));
             }
             Event::CacheUnusable { dir, error } if self.says(Level::Verbose) => {
                 self.print(format_args!("object cache {}: {error}", shown::path(dir)));
@@ -284,7 +288,7 @@ impl Observer for Human {
                     self.print(shown::output(text.trim_end()));
                 }
             }
-            Event::UnitCompiled { unit } => self.step_bar(unit),
+            Event::UnitCompiled(ref compiled) => self.unit_compiled(compiled),
             Event::UnitFinished { report } => self.unit_finished(report),
             Event::NotMerged { unit, why } if self.says(Level::Commands) => {
                 self.print(format_args!("{}: compiled alone: {why}", shown::plain(unit)));

@@ -1,27 +1,27 @@
-//! GNU make's jobserver, where make started this program with one ("POSIX Jobserver Interaction" and "Windows Jobserver Interaction" in
-//! its manual). The one reader of `MAKEFLAGS`, by the crate that knows the protocol, and the one `unsafe` beside the library's islands:
-//! it has to come before anything else opens files, and only a program's beginning can say that of itself.
+//! The jobserver of GNU make, if make started this program with one ("POSIX Jobserver Interaction" and "Windows Jobserver Interaction" in
+//! its manual). The only reader of `MAKEFLAGS`, and the only `unsafe` outside of the library: the call must come before the process opens
+//! any file, and only the start of a program can guarantee that.
 
 use std::io;
 
 use jobserver::{Client, FromEnvErrorKind};
 use mjitcc::admission::{Token, Tokens};
 
-/// What make left for this process.
+/// The jobserver that this process inherited.
 pub(crate) enum Inherited {
-    /// Nothing: whoever started this has no jobserver.
+    /// The parent process has no jobserver.
     Nothing,
-    /// A jobserver.
+    /// A jobserver that works.
     Jobserver(Client),
-    /// Word of a jobserver that this process cannot get at, and why.
+    /// `MAKEFLAGS` names a jobserver that this process cannot use; the reason.
     OutOfReach(String),
 }
 
-/// Finds out. Must come first of all in the program.
+/// Connects to the jobserver that `MAKEFLAGS` names. Must be the first call of the program.
 pub(crate) fn inherit() -> Inherited {
-    #[expect(unsafe_code, reason = "it trusts MAKEFLAGS to name descriptors of make's")]
-    // SAFETY: nothing has opened a file yet, so that what the descriptors name is what make left; the crate looks whether they are pipes
-    // and makes its own of them.
+    #[expect(unsafe_code, reason = "MAKEFLAGS is trusted to name descriptors of make")]
+    // SAFETY: this process has opened no file yet, so the descriptors are those of make; the crate checks that they are pipes and
+    // duplicates them.
     let found = unsafe { Client::from_env_ext(true) };
     match found.client {
         Ok(client) => Inherited::Jobserver(client),
@@ -34,7 +34,7 @@ pub(crate) fn inherit() -> Inherited {
     }
 }
 
-/// A jobserver's tokens.
+/// The tokens of a jobserver.
 pub(crate) struct OfMake(pub(crate) Client);
 
 impl Tokens for OfMake {

@@ -1,5 +1,5 @@
-//! What programs read: one JSON object a line on standard output, each with `version` and `event`. A promise: events and fields
-//! may be added, none changes its meaning.
+//! Messages for programs: one JSON object per line on standard output, each with `version` and `event`. The format is stable: events and
+//! fields may be added, and none changes its meaning.
 
 use std::io::{self, Write};
 
@@ -26,7 +26,7 @@ enum Body<'a> {
     UnitStarted {
         unit: &'a str,
     },
-    /// The unit is compiled alone.
+    /// The unit is compiled alone despite `--unity`.
     NotMerged {
         unit: &'a str,
         reason: &'a str,
@@ -39,7 +39,7 @@ enum Body<'a> {
         severity: String,
         text: &'a str,
     },
-    /// The compiler's or linker's own lines.
+    /// The output of the compiler or linker as text.
     Output {
         unit: &'a str,
         text: &'a str,
@@ -60,14 +60,14 @@ enum Body<'a> {
         output: &'a str,
         help: Option<&'a str>,
     },
-    /// Another process holds a file that this one needs.
+    /// Another process holds the lock of this file.
     Waiting {
         file: String,
     },
     Warning {
         text: &'a str,
     },
-    /// The whole work ends here.
+    /// The error that ends the run.
     Error {
         error: String,
         output: &'a str,
@@ -77,14 +77,14 @@ enum Body<'a> {
         units: usize,
         built: usize,
         reused: usize,
-        /// Those of the reused ones that came from the object cache.
+        /// The number of reused units that came from the object cache.
         cached: usize,
         failed: usize,
         skipped: usize,
     },
 }
 
-/// Talks to a program. A person may watch too: warnings and progress still go to standard error.
+/// Prints messages for programs. Warnings and progress still go to standard error.
 pub(crate) struct Json<'a> {
     human: &'a Human,
 }
@@ -107,14 +107,14 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Why the command ends before its time; the words for people go to standard error as always.
+/// Prints the error that ends the run. Standard error has the same error as text.
 pub(crate) fn trouble(trouble: &CliError) {
     let (output, help) = trouble.details();
-    // Whoever reads may have gone.
+    // The reader may have closed the pipe.
     let _ = write(Body::Error { error: trouble.to_string(), output, help });
 }
 
-/// One write a line, so that lines of several threads never mix.
+/// Prints one line in one write, so that lines of several threads do not mix.
 fn write(body: Body<'_>) -> io::Result<()> {
     let mut line = serde_json::to_vec(&Message { version: VERSION, body })?;
     line.push(b'\n');
@@ -123,7 +123,7 @@ fn write(body: Body<'_>) -> io::Result<()> {
 
 impl Observer for Json<'_> {
     fn event(&self, event: &Event<'_>) {
-        // Whoever reads may have gone; the libraries are made all the same.
+        // The reader may have closed the pipe; the libraries are built regardless.
         let _ = match *event {
             Event::UnitStarted { unit } => write(Body::UnitStarted { unit }),
             Event::Waiting { path, long: false } => write(Body::Waiting { file: path.display().to_string() }),

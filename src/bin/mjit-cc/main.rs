@@ -1,4 +1,4 @@
-//! The command line. What was typed is in `args`, what it means in `setup`; each command has a file.
+//! The program `mjit-cc`. `args` parses the command line, `setup` turns it into settings of the library; each command has a file.
 
 use clap::Parser;
 

@@ -1,66 +1,64 @@
-//! What was typed becomes what the library works with: a compiler, a pipeline, a list of units.
+//! Turns the parsed command line into a compiler, a pipeline and a list of units of the library.
 
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mjitcc::Watched;
 use mjitcc::admission::{Admission, MemoryLimit, Tokens};
-use mjitcc::cache::{CachePlace, CacheSettingError, ObjectCache};
-use mjitcc::discover::{CompilerSpec, DetectedLauncher, Environment, Finder};
+use mjitcc::cache::{CachePlace, CacheSettingError};
+use mjitcc::discover::{CompilerSpec, Environment};
 use mjitcc::event::{Event, Observer};
 use mjitcc::exec::{NO_LIMIT, ProcessExecutor};
 use mjitcc::pipeline::Pipeline;
 use mjitcc::platforms::{Flags, OptLevel};
-use mjitcc::scratch::{Purpose, Scratch};
+use mjitcc::scratch::Purpose;
+use mjitcc::setup::{BuildOptions, CacheChoice};
 
 use crate::args::{CacheWhere, CompileArgs, CompilerArgs};
 use crate::exit::CliError;
 use crate::jobserver::{Inherited, OfMake};
 use crate::signals;
 
-/// An executor that Ctrl-C ends.
-pub(crate) fn executor(output_limit: u64) -> Result<Arc<ProcessExecutor>, CliError> {
-    let limit = if output_limit == 0 { NO_LIMIT } else { output_limit };
-    let executor = Arc::new(ProcessExecutor::default().with_output_limit(limit));
+/// Returns an executor whose processes Ctrl-C ends.
+pub(crate) fn executor(output_limit: Option<u64>) -> Result<Arc<ProcessExecutor>, CliError> {
+    let executor = Arc::new(ProcessExecutor::default().with_output_limit(output_limit.unwrap_or(NO_LIMIT)));
     signals::end(&executor).map_err(CliError::Signals)?;
     Ok(executor)
 }
 
-/// The compiler and all that running it takes.
+/// Returns the options of the compiler.
+pub(crate) fn options(args: &CompilerArgs, timeout: Option<Duration>) -> BuildOptions {
+    BuildOptions {
+        compiler: CompilerSpec { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() },
+        flags: flags(args),
+        timeout,
+        output_limit: (args.output_limit > 0).then_some(args.output_limit),
+        hash_files: args.hash_files.clone(),
+        hash_env: args.hash_env.clone(),
+        ..BuildOptions::default()
+    }
+}
+
+/// Finds the compiler and returns a pipeline that runs it.
 pub(crate) fn pipeline(
-    args: &CompilerArgs,
-    timeout: Option<Duration>,
+    options: &BuildOptions,
+    environment: &Environment,
     observer: &dyn Observer,
 ) -> Result<Pipeline, CliError> {
-    let environment = Environment::read();
-    let scratch = Scratch::create(&environment.temp_dirs, Purpose::Files).map_err(mjitcc::Error::from)?;
-    for (dir, error) in scratch.skipped() {
-        let text = format!("no temporary files in {}: {error}", dir.display());
+    let executor = executor(options.output_limit)?;
+    let pipeline = options.pipeline(environment, executor, Purpose::Files, observer)?;
+    // The user set CC on purpose.
+    if let (None, Some(_), Some(rejected)) = (&options.compiler.cc, &environment.cc, pipeline.compiler.rejected.first())
+    {
+        let text = format!("CC is not used: {}: {}", rejected.command, rejected.why);
         observer.event(&Event::Warning { text: &text });
     }
-    observer.event(&Event::ScratchMade { path: scratch.path() });
-    let executor = executor(args.output_limit)?;
-    let finder = Finder { environment: &environment, executor: &*executor, temp_dir: scratch.path() };
-    let spec = CompilerSpec { cc: args.cc.clone(), choice: args.toolchain, target: args.target.clone() };
-    let compiler = finder.find(&spec).map_err(mjitcc::Error::from)?;
-    // CC was set for a purpose.
-    if let (None, Some(_), Some(rejected)) = (&args.cc, &environment.cc, compiler.rejected.first()) {
-        let text = format!("CC is passed over: {}: {}", rejected.command, rejected.why);
-        observer.event(&Event::Warning { text: &text });
-    }
-    observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
-    let mut pipeline = Pipeline::new(compiler, flags(args), executor, scratch);
-    pipeline.check_named_files()?;
-    pipeline.timeout = timeout;
-    pipeline.watched =
-        Watched::of(args.hash_files.iter().cloned(), args.hash_env.iter().cloned(), &environment.variables)?;
     Ok(pipeline)
 }
 
 fn flags(args: &CompilerArgs) -> Flags {
-    // Relative to where the user is, not to the temporary source that the compiler is given.
+    // Relative to the current directory, not to the temporary source that the compiler gets.
     let absolute = |dir: &PathBuf| std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
     Flags {
         optimize: args.optimize.unwrap_or(if args.debug { OptLevel::O0 } else { OptLevel::O3 }),
@@ -75,34 +73,29 @@ fn flags(args: &CompilerArgs) -> Flags {
     }
 }
 
-/// The launcher and the object cache of a pipeline that compiles units. What is wrong with a launcher is said before anything is built.
-pub(crate) fn speed_up(pipeline: &mut Pipeline, args: &CompileArgs, observer: &dyn Observer) -> Result<(), CliError> {
-    let environment = Environment::read();
-    let launcher = if args.launcher.is_empty() { environment.launcher.as_slice() } else { &args.launcher };
-    if !launcher.is_empty() {
-        pipeline.launcher = Some(DetectedLauncher::find(launcher, &environment).map_err(mjitcc::Error::from)?);
-    }
-    let place = match CachePlace::choose(args.cache.cache.as_deref(), args.cache.max_size, &environment) {
-        // A cache never makes a build fail.
-        Err(error @ CacheSettingError::Nowhere) => {
-            observer.event(&Event::Warning { text: &format!("units are compiled without the object cache: {error}") });
-            None
-        }
-        place => place.map_err(mjitcc::Error::from)?,
+/// Sets the launcher and the object cache of a command that compiles units.
+pub(crate) fn speed_up(
+    options: &mut BuildOptions,
+    args: &CompileArgs,
+    environment: &Environment,
+) -> Result<(), CliError> {
+    options.launcher =
+        if args.launcher.is_empty() { environment.launcher.iter().cloned().collect() } else { args.launcher.clone() };
+    options.cache = match CachePlace::choose(args.cache.cache.as_deref(), args.cache.max_size, environment) {
+        // A missing cache must not fail the build.
+        Err(error @ CacheSettingError::Nowhere) => CacheChoice::Unusable(error.to_string()),
+        place => place.map_err(mjitcc::Error::from)?.map_or(CacheChoice::Off, CacheChoice::At),
     };
-    if let Some(place) = place {
-        pipeline.cache = ObjectCache::open(place, pipeline, &environment, observer);
-    }
     Ok(())
 }
 
-/// Where the cache is that was asked for.
+/// Returns the directory and the size of the cache, or `None` if the cache is off.
 pub(crate) fn cache(args: &CacheWhere, environment: &Environment) -> Result<Option<CachePlace>, CliError> {
     Ok(CachePlace::choose(args.cache.as_deref(), args.max_size, environment).map_err(mjitcc::Error::from)?)
 }
 
-/// How many threads compile, and what holds their compilers back: as many as there are processors unless the user says otherwise, within
-/// what make's jobserver and memory allow in either case.
+/// Returns the number of threads that compile (by default one per processor), and the limits that make's jobserver and the free memory
+/// set.
 pub(crate) fn parallelism(
     wished: Option<NonZero<usize>>,
     memfree: Option<u64>,
@@ -115,11 +108,11 @@ pub(crate) fn parallelism(
         Inherited::Nothing => None,
         Inherited::Jobserver(client) => Some(Arc::new(OfMake(client)) as Arc<dyn Tokens>),
         Inherited::OutOfReach(why) => {
-            // As make itself does: others of its children fill the machine already.
+            // As make does: its other children already use the processors.
             default = Some(NonZero::<usize>::MIN);
             if wished.is_none() {
                 let text = format!(
-                    "make's jobserver is out of reach, so that one compiler runs at a time: put + before the command in the makefile, or give -j ({why})"
+                    "cannot use make's jobserver, so one compiler runs at a time: put + before the command, or give -j ({why})"
                 );
                 observer.event(&Event::Warning { text: &text });
             }
@@ -130,8 +123,8 @@ pub(crate) fn parallelism(
     (wished.or(default).unwrap_or_else(processors), Admission::new(tokens, memory))
 }
 
-/// Files as they are named, patterns as what they match: Windows shells expand none. A file that is there is no pattern,
-/// whatever it is called. A file that is named twice counts once.
+/// Returns the files that the arguments name, with patterns expanded, since Windows shells expand none. The name of an existing file is
+/// never a pattern. A file that is named twice counts once.
 pub(crate) fn units(words: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut units: Vec<PathBuf> = Vec::new();
     for word in words {

@@ -1,39 +1,39 @@
-//! Names and compilers' output as a terminal may be given them. A file's name, and what a compiler says of it, are another user's text: a control character
-//! in there could move the cursor, rename the window, or type for the user. Knows text.
+//! Makes names and compiler output safe to print on a terminal. File names and compiler output may come from another user: a control
+//! character in them could move the cursor, rename the window, or type for the user.
 //!
-//! Names in messages are made plain everywhere, since the messages are for people. Compilers' output keeps its colours, and is made plain
-//! only on a terminal; results on standard output are plain on a terminal and as they are for a program, as `ls` does.
+//! Names in messages are always made safe, since messages are for people. Compiler output keeps its colours, and is made safe only on a
+//! terminal. Results on standard output are made safe on a terminal and unchanged for a program, as with `ls`.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::path::Path;
 
-/// A path in a message.
+/// Returns a path for a message.
 pub(crate) fn path(path: &Path) -> String {
     plain(&path.display().to_string())
 }
 
-/// A path on standard output.
+/// Returns a path for standard output.
 pub(crate) fn result(path: &Path) -> String {
     on_stdout(path.display().to_string())
 }
 
-/// What goes to standard output.
+/// Returns text for standard output.
 pub(crate) fn on_stdout(text: String) -> String {
     if std::io::stdout().is_terminal() { plain(&text) } else { text }
 }
 
-/// A message, or a name in one, without any control character but ends of lines and tabs.
+/// Returns text without control characters except line ends and tabs.
 pub(crate) fn plain(text: &str) -> String {
     neutral(text, |_| None)
 }
 
-/// What a compiler said.
+/// Returns compiler output for standard error.
 pub(crate) fn output(text: &str) -> String {
     if std::io::stderr().is_terminal() { neutral(text, colour) } else { text.to_owned() }
 }
 
-/// The text with `^X` and `<U+XXXX>` for what a terminal would obey; `keep` says how much of the text from an escape on is harmless.
+/// Replaces control characters by `^X` and `<U+XXXX>`. `keep` returns the harmless sequence that the text begins with, if any.
 fn neutral(text: &str, keep: impl Fn(&str) -> Option<&str>) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -46,13 +46,13 @@ fn neutral(text: &str, keep: impl Fn(&str) -> Option<&str>) -> String {
         rest = &rest[letter.len_utf8()..];
         match letter {
             '\n' | '\t' => shown.push(letter),
-            // The end of a line as Windows has it.
+            // A line end of Windows.
             '\r' if rest.starts_with('\n') => {}
             '\0'..='\x1f' | '\x7f' => {
                 shown.push('^');
                 shown.push(char::from(letter as u8 ^ 0x40));
             }
-            // More controls, and what changes the direction of text.
+            // C1 controls, and characters that change the direction of text.
             '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                 let _ = write!(shown, "<U+{:04X}>", u32::from(letter));
             }
@@ -62,7 +62,7 @@ fn neutral(text: &str, keep: impl Fn(&str) -> Option<&str>) -> String {
     shown
 }
 
-/// A sequence that sets colours (SGR), at the beginning of a text.
+/// Returns the sequence that sets colours (SGR) at the beginning of a text.
 fn colour(text: &str) -> Option<&str> {
     let parameters = text.strip_prefix("\x1b[")?;
     let length = parameters.find(|letter: char| !letter.is_ascii_digit() && letter != ';' && letter != ':')?;
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_shown_and_colours_are_kept() {
+    fn control_characters_are_shown_and_colours_are_kept() {
         assert_eq!(
             plain("a\x1b]0;title\x07b\x1b[31m\r\n\tc\rd\u{9b}2J\u{202e}x\x7f"),
             "a^[]0;title^Gb^[[31m\n\tc^Md<U+009B>2J<U+202E>x^?"

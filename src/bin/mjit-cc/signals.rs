@@ -1,4 +1,4 @@
-//! The signals that end the tool. Ends its compilers, and knows which signal it was.
+//! The signals that end the tool. They end its compilers first; the first signal determines the exit code.
 
 use std::io;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use mjitcc::exec::{Executor, ProcessExecutor};
 
-/// The number of SIGINT, which stands for whatever ends a program on Windows too.
+/// The number of SIGINT. On Windows Ctrl-C counts as SIGINT.
 const INTERRUPT: i32 = 2;
 
-/// The signal that came first; 0 for none.
+/// The first signal that came, or 0.
 static CAME: AtomicI32 = AtomicI32::new(0);
 
-/// What a program that a signal ended exits with, as shells have it: 128 and the signal's number.
+/// Returns the exit code of a program that a signal ended: 128 plus the number of the signal, as in shells.
 pub(crate) fn exit_code() -> u8 {
     let signal = match CAME.load(Ordering::Relaxed) {
         0 => INTERRUPT,
@@ -23,14 +23,13 @@ pub(crate) fn exit_code() -> u8 {
 
 fn comes(signal: i32, executor: &ProcessExecutor) {
     if CAME.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-        // A second signal asks for an end at once. A later run sweeps what this run leaves.
+        // A second signal ends the tool at once. A later run removes the temporary files of this run.
         std::process::exit(exit_code().into());
     }
     executor.cancel();
 }
 
-/// A file that gets too large (`ulimit -f`) is an error of the write that makes it so from here on, and not the end of this process.
-/// Compilers have their own say.
+/// Turns SIGXFSZ into an error of the write: a file that exceeds `ulimit -f` does not end this process. Compilers keep the default.
 pub(crate) fn let_writes_fail() {
     #[cfg(unix)]
     {
@@ -39,7 +38,7 @@ pub(crate) fn let_writes_fail() {
     }
 }
 
-/// From here on these end the compilers. A signal that was ignored when the tool was started stays ignored (`nohup`).
+/// Installs handlers that end the compilers. A signal that was ignored when the tool started stays ignored (`nohup`).
 #[cfg(unix)]
 pub(crate) fn end(executor: &Arc<ProcessExecutor>) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -47,14 +46,14 @@ pub(crate) fn end(executor: &Arc<ProcessExecutor>) -> io::Result<()> {
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !mjitcc::exec::is_ignored(signal));
     let mut signals = signal_hook::iterator::Signals::new(wanted.collect::<Vec<_>>())?;
     let executor = Arc::clone(executor);
-    // Without a thread for it, a signal does what it always does.
+    // If the thread cannot be started, signals keep their default action.
     let handle = signals.handle();
     let waits = move || signals.forever().for_each(|signal| comes(signal, &executor));
     let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(waits);
     thread.map(drop).inspect_err(|_| handle.close())
 }
 
-/// From here on Ctrl-C and its like end the compilers.
+/// Installs a handler for Ctrl-C and similar events that ends the compilers.
 #[cfg(windows)]
 pub(crate) fn end(executor: &Arc<ProcessExecutor>) -> io::Result<()> {
     let executor = Arc::clone(executor);

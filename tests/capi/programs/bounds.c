@@ -108,7 +108,7 @@ static void options(void)
     WRONG(wrong.size = 8, "size is 8");
     WRONG(wrong.size = sizeof wrong - 4, "size is");
     WRONG(wrong.size = 0xcccccccc, "size is");
-    WRONG(wrong.abi = MJITCC_ABI + 1, "compiled for ABI 2");
+    WRONG(wrong.abi = MJITCC_ABI + 1, "compiled for ABI 3");
     WRONG(wrong.host = NULL, "mjitcc_host is NULL");
     WRONG(wrong.family = "turbo", "no compiler family turbo");
     WRONG(wrong.optimize = 6, "optimize 6");

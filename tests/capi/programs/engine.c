@@ -50,6 +50,89 @@ static void in_child(mjitcc_engine *engine)
     CHECK(mjitcc_engine_finish(engine, 1) == MJITCC_OK);
 }
 
+struct heard {
+    char file[64], text[256], unit[64];
+    uint32_t count, line, column, severity, hits;
+};
+
+static void hear(void *ctx, const mjitcc_diagnostic *diagnostic)
+{
+    struct heard *heard = ctx;
+    CHECK(diagnostic->size == sizeof *diagnostic);
+    if (heard->count++ > 0)
+        return;
+    snprintf(heard->file, sizeof heard->file, "%s", diagnostic->file);
+    snprintf(heard->text, sizeof heard->text, "%s", diagnostic->text);
+    snprintf(heard->unit, sizeof heard->unit, "%s", diagnostic->unit);
+    heard->line = diagnostic->line;
+    heard->column = diagnostic->column;
+    heard->severity = diagnostic->severity;
+}
+
+static void observe(void *ctx, const mjitcc_event *event)
+{
+    ((struct heard *)ctx)->hits += event->kind == MJITCC_EVENT_CACHE_HIT;
+}
+
+static void keep(void *ctx, const void *bytes, size_t length)
+{
+    *(int *)ctx = length > 64 && memcmp(bytes, "\177ELF", 4) == 0;
+}
+
+static mjitcc_unit unit_of(const char *name, const char *text, struct heard *heard)
+{
+    mjitcc_unit unit = MJITCC_UNIT_INIT;
+    unit.name = name;
+    unit.text = text;
+    unit.length = strlen(text);
+    unit.diagnostic = hear;
+    unit.ctx = heard;
+    return unit;
+}
+
+/* Units by name, with diagnostics as data, the object cache, and an object that is not loaded. */
+static void units(const char *header, const char *cache)
+{
+    mjitcc_engine_options options = MJITCC_ENGINE_OPTIONS_INIT;
+    struct heard heard = { { 0 }, { 0 }, { 0 }, 0, 0, 0, 0, 0 };
+    mjitcc_built built = MJITCC_BUILT_INIT;
+    mjitcc_engine *engine;
+    mjitcc_unit good = unit_of("good.c", "long a(void) { return NUMBER + 1; }\nlong b(void) { return 2; }\n", &heard);
+    mjitcc_unit bad = unit_of("bad.c", "\nint f(void) { return nothing; }\n", &heard);
+    long (*function)(void);
+    void *address;
+    int is_object = 0, round;
+
+    options.header = header;
+    options.cc = "gcc";
+    options.cache = cache;
+    options.standby = 1;
+    options.linker = MJITCC_LINKER_DRIVER;
+    options.observe = observe;
+    options.observe_ctx = &heard;
+    options.linker = 99;
+    REFUSED(mjitcc_engine_open(&options, &engine), MJITCC_INVALID, "there is no linker 99");
+    options.linker = MJITCC_LINKER_AUTO;
+    CHECK(mjitcc_engine_open(&options, &engine) == MJITCC_OK);
+    CHECK(mjitcc_engine_build_pch(engine) == MJITCC_OK);
+    for (round = 0; round < 2; round++) {
+        CHECK(mjitcc_engine_compile(engine, &good, &built) == MJITCC_OK && heard.count == 0);
+        CHECK(heard.hits == (uint32_t)round);
+        CHECK(mjitcc_engine_symbol(engine, built.handle, "a", &address) == MJITCC_OK);
+        memcpy(&function, &address, sizeof function);
+        CHECK(function() == 1001);
+        CHECK(mjitcc_engine_symbol(engine, built.handle, "b", &address) == MJITCC_OK);
+    }
+    REFUSED(mjitcc_engine_compile(engine, &bad, &built), MJITCC_FAILED, "nothing");
+    CHECK(heard.count > 0 && heard.line == 2 && heard.column > 0 && heard.severity == MJITCC_SEVERITY_ERROR);
+    CHECK(strcmp(heard.file, "bad.c") == 0 && strcmp(heard.unit, "bad.c") == 0 && strstr(heard.text, "nothing"));
+    CHECK(built.handle == NULL);
+    CHECK(mjitcc_engine_object(engine, &good, keep, &is_object) == MJITCC_OK && is_object);
+    REFUSED(mjitcc_engine_object(engine, &good, NULL, NULL), MJITCC_INVALID, "NULL");
+    REFUSED(mjitcc_engine_object(engine, &bad, keep, &is_object), MJITCC_FAILED, "nothing");
+    CHECK(mjitcc_engine_finish(engine, 1) == MJITCC_OK);
+}
+
 static void names_and_policy(void)
 {
     mjitcc_unit_heat loaded[4] = { { 5, 0, 0 }, { 99, 0, 1 }, { 1, 0, 0 }, { 0, 1, 0 } };
@@ -83,8 +166,9 @@ int main(int argc, char **argv)
     int status;
     pid_t child;
 
-    CHECK(argc == 2);
+    CHECK(argc == 3);
     names_and_policy();
+    units(argv[1], argv[2]);
     options.header = argv[1];
     options.cc = "gcc";
     options.prefix = "_vm_";

@@ -130,15 +130,16 @@ static void reap_leave(void *ctx)
     ((struct host *)ctx)->left++;
 }
 
+/* Counts the errors about the name that a unit does not declare. */
+static void hear(void *ctx, const mjitcc_diagnostic *diagnostic)
+{
+    *(int *)ctx += diagnostic->severity == MJITCC_SEVERITY_ERROR && strstr(diagnostic->text, "undeclared_thing") != NULL;
+}
+
 static void wait_until_settled(mjitcc_worker *worker, mjitcc_slot *slot)
 {
-    int i;
-    struct timespec moment = { 0, 1000000 };
-    for (i = 0; mjitcc_slot_state(slot) == MJITCC_SLOT_NOT_READY; i++) {
-        CHECK(i < 60000);
-        mjitcc_worker_run_vm_jobs(worker);
-        nanosleep(&moment, NULL);
-    }
+    CHECK(mjitcc_worker_wait_slot(worker, slot, 60000) != MJITCC_SLOT_NOT_READY);
+    CHECK(mjitcc_worker_wait_slot(worker, slot, MJITCC_NO_TIMEOUT) == mjitcc_slot_state(slot));
 }
 
 static mjitcc_slot *submit(mjitcc_worker *worker, uint64_t owner, uint64_t switches)
@@ -190,6 +191,7 @@ int main(void)
     mjitcc_worker_options options = MJITCC_WORKER_OPTIONS_INIT;
     mjitcc_slot *plain, *refused, *bad, *jobs, *inlining, *again, *late;
     struct owners owners = { { 0 }, 0 };
+    int heard = 0;
     mjitcc_guard guard;
     mjitcc_worker *worker;
     char text[4096];
@@ -233,6 +235,10 @@ int main(void)
     CHECK(mjitcc_slot_failure(refused, text, sizeof text) > 0 && strstr(text, "did not say why") != NULL);
     CHECK(mjitcc_slot_failure(bad, text, sizeof text) > 0 && strstr(text, "undeclared_thing") != NULL);
     CHECK(*mjitcc_slot_word(bad) == MJITCC_SLOT_FAILED);
+    CHECK(mjitcc_slot_diagnostics(bad, hear, &heard) == MJITCC_OK && heard > 0);
+    heard = 0;
+    CHECK(mjitcc_slot_diagnostics(refused, hear, &heard) == MJITCC_OK && heard == 0);
+    CHECK(mjitcc_worker_wait(worker, MJITCC_NO_TIMEOUT) == MJITCC_OK);
     CHECK(mjitcc_worker_pause(worker, 1) == MJITCC_OK && mjitcc_worker_resume(worker) == MJITCC_OK);
     CHECK(strstr(host.detail, "undeclared_thing") != NULL && events(&host, MJITCC_EVENT_FAILURE) == 2);
     CHECK(mjitcc_worker_recompile(worker, bad, 0) == MJITCC_NO);

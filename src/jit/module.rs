@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Engine;
+use super::Jit;
 use crate::cached::CacheHandle;
 use crate::error::UnitError;
 use crate::event::{Event, Observer};
@@ -20,7 +20,7 @@ struct Compiled {
     output: String,
 }
 
-impl Engine {
+impl Jit {
     /// Returns the loaded code of a unit, and the compiler's own lines.
     pub(crate) fn module(
         &self,

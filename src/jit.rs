@@ -1,7 +1,6 @@
-//! What it takes to make code: a compiler, a directory, a header that is ready. Turns C text into loaded code; knows neither lists nor
-//! slots.
+//! C text to loaded code: a compiler, a private directory, a header that is ready. What the front door, the worker and the C engine share;
+//! knows neither lists of units nor slots.
 
-use std::collections::HashMap;
 use std::fs;
 use std::num::NonZero;
 use std::ops::Deref;
@@ -9,74 +8,84 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
+use mjit_cc_ctext::{Group, Member};
 use mjit_cc_platforms::Role;
 
-use super::host::SourceLocation;
-use super::options::{Options, WorkerHeader};
-use super::{WorkerEvent, names};
-use crate::admission::{Admission, MemoryLimit};
-use crate::cache::ObjectCache;
-use crate::discover::{DetectedLauncher, Environment, Finder};
+use crate::discover::Environment;
 use crate::error::{Error, UnitError};
-use crate::event::{Event, Observer, Stage};
+use crate::event::{Observer, Stage};
 use crate::exec::ProcessExecutor;
 use crate::files;
 use crate::header::UnitHeader;
 use crate::library::Library;
-use crate::pch;
 use crate::perf::PerfMap;
-use crate::pipeline::Watched;
-use crate::pipeline::{Pipeline, StepOutput};
+use crate::pipeline::{CompileRequest, Includes, LinkRequest, Merging, Pipeline, StepOutput};
 use crate::scratch::{Purpose, Scratch};
+use crate::setup::BuildOptions;
 use crate::standby::Standby;
-use crate::sync::{self, Mutex};
 use crate::unit::Unit;
 
 mod cached;
+mod content;
+mod first_tier;
 mod group_library;
 #[cfg(not(loom))]
 mod module;
 
-pub(super) use cached::CachedUnit;
-use group_library::Companies;
-
-/// How many times as long as one unit a translation unit of many may take.
-const MOST_PATIENCE: u32 = 4;
+pub(crate) use cached::CachedUnit;
+pub use first_tier::Tiers;
+use group_library::GroupLibraries;
 
 /// Ready to make code.
-pub(crate) struct Engine {
+pub(crate) struct Jit {
     pipeline: Arc<Pipeline>,
     header: UnitHeader,
     /// A child of a fork has the same.
-    surroundings: Arc<AllSurroundings>,
+    merging: Arc<Merging>,
     /// The one of the first tier.
-    quick: Option<Box<Engine>>,
+    quick: Option<Box<Jit>>,
     /// Those that make units' first code; what takes longer can wait for a compiler too.
     standby: Standby,
-    names: Names,
-    /// Names for perf, where they are wanted.
-    perf: Option<Arc<PerfMap>>,
-    /// Where units are compiled together at all.
-    companies: Option<Companies>,
-}
-
-/// What stands before units, by the `#include` lines that the units begin with, or why no units can be merged there.
-type AllSurroundings = Mutex<HashMap<Vec<u8>, Arc<Result<Surroundings, Reason>>>>;
-
-/// What files and entry symbols are called, and whether files stay.
-#[derive(Clone)]
-struct Names {
     prefix: String,
     entry_prefix: String,
     save_temps: bool,
+    /// Names for perf, where they are wanted.
+    perf: Option<Arc<PerfMap>>,
+    /// Where units are compiled together at all.
+    group_libraries: Option<GroupLibraries>,
 }
 
-impl Names {
-    fn of(options: &Options) -> Self {
-        let (prefix, entry_prefix) = (options.prefix.clone(), options.entry_prefix.clone());
-        Self { prefix, entry_prefix, save_temps: options.save_temps }
+/// What a compiler's code is for: how files and entry symbols are called, and what may be done with several units.
+#[derive(Clone, Debug)]
+pub(crate) struct JitOptions {
+    /// What the names of files begin with.
+    pub(crate) prefix: String,
+    /// What the names of entry symbols begin with.
+    pub(crate) entry_prefix: String,
+    /// How many compilers wait for a unit with the header loaded.
+    pub(crate) standby: usize,
+    /// Which code units get first.
+    pub(crate) tiers: Tiers,
+    /// True if several units may become one translation unit at once.
+    pub(crate) groups: bool,
+    /// True if units are ever merged, also when they are compacted.
+    pub(crate) merges: bool,
+    /// True if loaded code gets names in perf's map.
+    pub(crate) perf_map: bool,
+}
+
+impl JitOptions {
+    /// One unit at a time, on the caller's thread.
+    #[cfg(not(loom))]
+    pub(crate) fn alone(prefix: String) -> Self {
+        let entry_prefix = prefix.clone();
+        Self { prefix, entry_prefix, standby: 0, tiers: Tiers::Off, groups: false, merges: false, perf_map: false }
     }
+}
+
+/// What the names of a unit's files begin with: `_mjit_p12u3`.
+pub(crate) fn file_stem(prefix: &str, process: u32, id: u64) -> String {
+    format!("{prefix}p{process}u{id}")
 }
 
 /// A translation unit: what diagnostics call it, and its C text.
@@ -84,7 +93,7 @@ pub(crate) struct Source<'a> {
     pub(crate) name: String,
     pub(crate) text: &'a [u8],
     /// How many units are in it.
-    pub(crate) units: u32,
+    pub(crate) units: usize,
 }
 
 /// What the child of a fork needs of its parent, made before the fork: afterwards the parent may remove it at any time.
@@ -94,98 +103,68 @@ pub(crate) struct ForkSnapshot {
     quick: Option<Box<ForkSnapshot>>,
 }
 
-impl Engine {
-    /// Finds a compiler, makes a private directory, and precompiles the header in it.
-    pub(super) fn set_up(
-        options: &Options,
+impl Jit {
+    /// Finds a compiler, makes a private directory, and precompiles the header there.
+    pub(crate) fn open(
+        options: JitOptions,
+        build: &BuildOptions,
         environment: &Environment,
         executor: &Arc<ProcessExecutor>,
         observer: &dyn Observer,
-        tell: &dyn Fn(&WorkerEvent),
     ) -> Result<Self, Error> {
-        let scratch = Scratch::create(&environment.temp_dirs, Purpose::Code)?;
-        tell(&WorkerEvent::TempDir(scratch.path().to_owned()));
-        let finder = Finder { environment, executor: &**executor, temp_dir: scratch.path() };
-        let compiler = finder.find(&options.spec)?;
-        observer.event(&Event::CompilerChosen { compiler: compiler.toolchain.compiler() });
-        tell(&WorkerEvent::Compiler(compiler.toolchain.compiler().program.display().to_string()));
-        let runs: Arc<ProcessExecutor> = Arc::clone(executor);
-        let mut pipeline = Pipeline::new(compiler, options.flags.clone(), runs, scratch);
-        pipeline.timeout = options.timeout;
-        pipeline.watched =
-            Watched::of(options.hash_files.iter().cloned(), options.hash_env.iter().cloned(), &environment.variables)?;
-        pipeline.admission = Admission::new(None, MemoryLimit::per_compiler(options.memfree));
+        let mut pipeline = build.pipeline(environment, Arc::clone(executor), Purpose::Code, observer)?;
         pipeline.check_link()?;
-        if let Some(launcher) = &options.launcher {
-            pipeline.launcher = Some(DetectedLauncher::find(std::slice::from_ref(launcher), environment)?);
-        }
-        if let Some(why) = &options.no_cache {
-            observer.event(&Event::Warning { text: &format!("units are compiled without the object cache: {why}") });
-        }
-        if let Some(location) = &options.cache {
-            pipeline.cache = ObjectCache::open(location.clone(), &pipeline, environment, observer);
-        }
         pipeline.records_units = pipeline.cache.is_some();
-        let header = Self::prepare_header(&pipeline, &options.header, observer)?;
-        let names = Names::of(options);
-        let standby = Standby::new(options.compilers_ahead());
-        let perf = options.perf_map.then(Arc::default);
-        let companies = (options.together() > 1).then(Companies::default);
-        let pipeline = Arc::new(pipeline);
-        let mut engine =
-            Self { pipeline, header, surroundings: Arc::default(), quick: None, standby, names, perf, companies };
-        if options.merges() && options.header != WorkerHeader::None {
+        let header = build.prepared_header(&pipeline, observer)?;
+        let (tiers, merges) = (options.tiers, options.merges);
+        let mut jit = Self::of_parts(pipeline, header, options, build.save_temps);
+        if merges && build.header.is_some() {
             // While the header is what it was a moment ago.
-            engine.surroundings(b"", observer);
+            jit.merging.surroundings(&jit.pipeline, &jit.header, &Includes::default(), observer);
         }
-        engine.quick = engine.set_up_quick(options, environment, executor).map(Box::new);
-        if let Some(quick) = &engine.quick {
-            engine.standby = Standby::new(0);
-            let Pipeline { compiler, flags, .. } = &*quick.pipeline;
-            let compiler = compiler.toolchain.compiler();
-            let words = format!("{} {}", compiler.program.display(), flags.optimize.flag());
-            tell(&WorkerEvent::Quick(words));
+        jit.quick = jit.first_tier(tiers, build, environment, executor).map(Box::new);
+        if jit.quick.is_some() {
+            jit.standby = Standby::new(0);
         }
-        Ok(engine)
+        Ok(jit)
     }
 
-    pub(crate) fn prepare_header(
-        pipeline: &Pipeline,
-        header: &WorkerHeader,
-        observer: &dyn Observer,
-    ) -> Result<UnitHeader, Error> {
-        let WorkerHeader::File(header) = header else { return Ok(UnitHeader::None) };
-        let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
-        let name = pch::default_name(header, suffix);
-        let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
-        pch::prepare_private(pipeline, header, &file, observer)
+    /// As [`open`](Self::open) of parts that are ready.
+    pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, options: JitOptions, save_temps: bool) -> Self {
+        let JitOptions { prefix, entry_prefix, standby, groups, perf_map, .. } = options;
+        Self {
+            pipeline: Arc::new(pipeline),
+            header,
+            merging: Arc::default(),
+            quick: None,
+            standby: Standby::new(standby),
+            prefix,
+            entry_prefix,
+            save_temps,
+            perf: perf_map.then(Arc::default),
+            group_libraries: groups.then(GroupLibraries::default),
+        }
     }
 
-    /// Another one for the same units.
-    pub(super) fn beside(&self, pipeline: Pipeline, header: UnitHeader) -> Self {
-        let standby = Standby::new(self.standby.wanted());
-        let (names, perf) = (self.names.clone(), self.perf.clone());
-        let (pipeline, surroundings) = (Arc::new(pipeline), Arc::default());
-        Self { pipeline, header, surroundings, quick: None, standby, names, perf, companies: None }
+    /// Returns a second one for the same units, with another compiler, other flags or another header.
+    pub(crate) fn beside(&self, pipeline: Arc<Pipeline>, header: UnitHeader) -> Self {
+        Self {
+            pipeline,
+            header,
+            merging: Arc::default(),
+            quick: None,
+            standby: Standby::new(self.standby.wanted()),
+            prefix: self.prefix.clone(),
+            entry_prefix: self.entry_prefix.clone(),
+            save_temps: self.save_temps,
+            perf: self.perf.clone(),
+            group_libraries: None,
+        }
     }
 
     /// The one that makes a unit's first code, where that is not this one.
-    pub(super) fn quick(&self) -> Option<&Self> {
+    pub(crate) fn quick(&self) -> Option<&Self> {
         self.quick.as_deref()
-    }
-
-    /// For a host that has a worker of its own, and makes each part ready by itself.
-    #[cfg(not(loom))]
-    pub(crate) fn of_parts(pipeline: Arc<Pipeline>, header: UnitHeader, prefix: String, save_temps: bool) -> Self {
-        let names = Names { entry_prefix: prefix.clone(), prefix, save_temps };
-        let (standby, surroundings) = (Standby::new(0), Arc::default());
-        Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, companies: None }
-    }
-
-    /// The same with so many compilers that wait.
-    #[cfg(not(loom))]
-    pub(crate) fn with_standby(self, compilers: usize) -> Self {
-        Self { standby: Standby::new(compilers), ..self }
     }
 
     /// Sees to it that compilers wait for the next units.
@@ -195,13 +174,13 @@ impl Engine {
     }
 
     /// Makes them quicker, a little: for when there is nothing else to do.
-    pub(super) fn warm(&self) {
+    pub(crate) fn warm(&self) {
         self.standby.warm(&self.header);
         self.quick.iter().for_each(|quick| quick.warm());
     }
 
     /// How soon [`warm`](Self::warm) may have something to do; none where it will not.
-    pub(super) fn warms_in(&self) -> Option<Duration> {
+    pub(crate) fn warms_in(&self) -> Option<Duration> {
         let quick = self.quick.as_ref().and_then(|quick| quick.warms_in());
         self.standby.warms_in().into_iter().chain(quick).min()
     }
@@ -217,38 +196,21 @@ impl Engine {
         &self.header
     }
 
-    /// The same with something else before every unit.
+    /// Returns the same with another header before every unit.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn with_header(&self, header: UnitHeader) -> Self {
-        let (pipeline, names) = (Arc::clone(&self.pipeline), self.names.clone());
-        let (standby, surroundings) = (Standby::new(0), Arc::default());
-        Self { pipeline, header, surroundings, quick: None, standby, names, perf: None, companies: None }
-    }
-
-    /// What stands before units that begin with these `#include` lines. Found out once each, without a lock over the compiler's process:
-    /// two threads may both find out.
-    pub(super) fn surroundings(&self, includes: &[u8], observer: &dyn Observer) -> Arc<Result<Surroundings, Reason>> {
-        let known = || sync::lock(&self.surroundings);
-        if let Some(found) = known().get(includes) {
-            return Arc::clone(found);
-        }
-        let found = Arc::new(self.pipeline.surroundings(&self.header, includes, None, observer));
-        known().insert(includes.to_owned(), Arc::clone(&found));
-        found
+        self.beside(Arc::clone(&self.pipeline), header)
     }
 
     /// Merges units that begin with the same `#include` lines.
-    pub(super) fn merge(&self, members: &[Member<'_>], observer: &dyn Observer) -> Group {
-        let includes = ctext::leading_includes(members.first().map_or(b"", |member| member.text));
-        match &*self.surroundings(&includes, observer) {
-            Ok(surroundings) => ctext::merge(members, surroundings, &includes),
-            Err(reason) => Group::none_of(members.len(), reason),
-        }
+    pub(crate) fn merge(&self, members: &[Member<'_>], observer: &dyn Observer) -> Group {
+        let includes = Includes::of_text(members.first().map_or(b"", |member| member.text));
+        self.merging.merge(&self.pipeline, &self.header, &includes, members, observer)
     }
 
     /// What this process calls the files of a unit.
     pub(crate) fn stem(&self, id: u64) -> String {
-        names::file_stem(&self.names.prefix, std::process::id(), id)
+        file_stem(&self.prefix, std::process::id(), id)
     }
 
     /// Where the C text of a unit goes.
@@ -257,7 +219,7 @@ impl Engine {
     }
 
     /// Where the library of a unit goes.
-    pub(super) fn library(&self, stem: &str) -> PathBuf {
+    pub(crate) fn library(&self, stem: &str) -> PathBuf {
         let suffix = self.pipeline.toolchain().compiler().target.library_suffix();
         self.pipeline.scratch.path().join(stem).with_added_extension(suffix)
     }
@@ -289,7 +251,11 @@ impl Engine {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.library_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
-        let built = pipeline.compile(unit, header, Role::Library, &paths, pipeline.deadline(), observer);
+        let built = pipeline.compile(
+            CompileRequest { unit, header, role: Role::Library, paths: &paths },
+            pipeline.deadline(),
+            observer,
+        );
         let image = || files::read(&paths.staged).map_err(UnitError::file("read", &paths.staged));
         let load = |ran: StepOutput| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, ran.text));
         let loaded = built.and_then(load);
@@ -317,22 +283,18 @@ impl Engine {
         &self,
         stem: &str,
         unit: &Unit,
-        units: u32,
+        units: usize,
         observer: &dyn Observer,
     ) -> Result<(StepOutput, PathBuf), UnitError> {
         let Self { pipeline, header, .. } = self;
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let paths = pipeline.paths(stem, pipeline.scratch.path(), suffix);
-        // What many units are in may take longer than one, and not so long that a compiler that hangs stops everything.
-        let patience = units.clamp(1, MOST_PATIENCE);
-        let deadline = pipeline
-            .timeout
-            .and_then(|limit| limit.checked_mul(patience))
-            .and_then(|limit| Instant::now().checked_add(limit));
+        let deadline = pipeline.deadline_of(units);
         if let Some(compiled) = self.compile_ahead(unit, deadline, observer)? {
             return Ok(compiled);
         }
-        let compiled = pipeline.compile(unit, header, Role::Object, &paths, deadline, observer);
+        let compiled =
+            pipeline.compile(CompileRequest { unit, header, role: Role::Object, paths: &paths }, deadline, observer);
         self.discard(&[self.source(stem)]);
         compiled.map(|ran| (ran, paths.staged))
     }
@@ -354,14 +316,14 @@ impl Engine {
     }
 
     /// What the function of this name will be called for a person.
-    pub(super) fn announce(&self, entry: &str, location: &SourceLocation) {
+    pub(crate) fn announce(&self, entry: &str, name: impl ToString) {
         if let Some(perf) = &self.perf {
-            perf.name(entry, location.to_string());
+            perf.name(entry, name.to_string());
         }
     }
 
     /// What was announced will not be loaded.
-    pub(super) fn forget(&self, entry: &str) {
+    pub(crate) fn forget(&self, entry: &str) {
         self.perf.iter().for_each(|perf| perf.forget(entry));
     }
 
@@ -382,7 +344,11 @@ impl Engine {
                 self.load(&image, &library).and_then(|loaded| self.name_for_perf(loaded, exports, || Ok(image)))
             }
             None => pipeline
-                .link_by_driver(objects, &library, header, exports, pipeline.deadline(), observer)
+                .link_by_driver(
+                    LinkRequest { objects, library: &library, header, exports },
+                    pipeline.deadline(),
+                    observer,
+                )
                 .and_then(|_| {
                     let _stage = Stage::Load.on(observer);
                     let image = || files::read(&library).map_err(UnitError::file("read", &library));
@@ -396,7 +362,7 @@ impl Engine {
 
     /// From memory where the system can; a file is what a debugger or a person may look into.
     fn load(&self, image: &[u8], library: &Path) -> Result<Library, UnitError> {
-        if !self.names.save_temps
+        if !self.save_temps
             && let Ok(loaded) = Library::from_memory(image, library)
         {
             return Ok(loaded);
@@ -419,8 +385,8 @@ impl Engine {
     }
 
     /// Removes files, unless they are to be kept.
-    pub(super) fn discard(&self, files: &[PathBuf]) {
-        if !self.names.save_temps {
+    pub(crate) fn discard(&self, files: &[PathBuf]) {
+        if !self.save_temps {
             files.iter().for_each(|file| self.pipeline.scratch.remove(file));
         }
     }
@@ -441,24 +407,20 @@ impl Engine {
         let ForkSnapshot { scratch, header, quick } = snapshot;
         scratch.take_over();
         let quick = self.quick.as_ref().zip(quick).map(|(old, snapshot)| Box::new(old.inherit(*snapshot, executor)));
-        let Pipeline { compiler, flags, timeout, cache, launcher, admission, watched, .. } = &*self.pipeline;
         let executor: Arc<ProcessExecutor> = Arc::clone(executor);
-        let mut pipeline = Pipeline::new(compiler.clone(), flags.clone(), executor, scratch);
-        pipeline.timeout = *timeout;
-        pipeline.watched = watched.clone();
-        (pipeline.cache, pipeline.launcher) = (cache.clone(), launcher.clone());
-        pipeline.admission = admission.for_child();
-        pipeline.records_units = pipeline.cache.is_some();
-        let (surroundings, pipeline) = (Arc::clone(&self.surroundings), Arc::new(pipeline));
-        let standby = Standby::new(self.standby.wanted());
-        let perf = self.perf.as_ref().map(|_| Arc::default());
-        let companies = self.companies.as_ref().map(|_| Companies::default());
-        Self { pipeline, header, surroundings, quick, standby, names: self.names.clone(), perf, companies }
+        let pipeline = self.pipeline.in_child(executor, scratch);
+        Self {
+            merging: Arc::clone(&self.merging),
+            quick,
+            perf: self.perf.as_ref().map(|_| Arc::default()),
+            group_libraries: self.group_libraries.as_ref().map(|_| GroupLibraries::default()),
+            ..self.beside(Arc::new(pipeline), header)
+        }
     }
 
     /// In the child of a fork: compilers that wait are the parent's, and end only when nothing else has their input open.
     #[cfg(all(unix, not(loom)))]
-    pub(super) fn leave_compilers(&self) {
+    pub(crate) fn leave_compilers(&self) {
         self.standby.abandon();
         self.quick.iter().for_each(|quick| quick.leave_compilers());
     }
@@ -473,7 +435,7 @@ impl Engine {
     /// Removes the directory, or keeps it, if a person wants to look into it.
     pub(crate) fn close(&self) {
         self.standby.close(&self.pipeline);
-        if self.names.save_temps {
+        if self.save_temps {
             self.pipeline.scratch.keep();
         } else {
             self.pipeline.scratch.close();
@@ -484,7 +446,7 @@ impl Engine {
 
 impl ForkSnapshot {
     /// In the parent, after the fork: the child has it.
-    pub(super) fn hand_over(self) {
+    pub(crate) fn hand_over(self) {
         self.scratch.abandon();
         if let Some(quick) = self.quick {
             quick.hand_over();

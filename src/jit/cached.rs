@@ -1,23 +1,24 @@
 //! Making a unit with the object cache: under names that depend on its text alone, it is taken from there, or made and put there. Where
 //! that does not work, it is made under its own names, as without a cache.
 
+use std::ffi::c_void;
 use std::fs;
 use std::path::PathBuf;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use mjit_cc_ctext::Member;
 
-use super::{Engine, Names, Source};
+use super::content::{self, Renamed};
+use super::{Jit, Source};
 use crate::cached::{CacheHandle, CacheHit};
 use crate::error::UnitError;
 use crate::event::{Event, Observer};
 use crate::library::Library;
 use crate::unit::Unit;
-use crate::worker::content::{self, Renamed};
-use crate::worker::slot::Address;
 
 /// A unit under its names in the cache, and its place there.
-pub(in crate::worker) struct CachedUnit<'a> {
+pub(crate) struct CachedUnit<'a> {
     pub(super) unit: Unit,
     pub(super) entry: String,
     pub(super) shelf: CacheHandle<'a>,
@@ -25,26 +26,26 @@ pub(in crate::worker) struct CachedUnit<'a> {
 
 impl CachedUnit<'_> {
     /// The entry symbol under its name in the cache.
-    pub(in crate::worker) fn entry(&self) -> &str {
+    pub(crate) fn entry(&self) -> &str {
         &self.entry
     }
 
     /// The unit under these names.
-    pub(in crate::worker) fn member(&self) -> Member<'_> {
+    pub(crate) fn member(&self) -> Member<'_> {
         let Self { unit, entry, .. } = self;
         Member { name: unit.name(), entries: Some(std::slice::from_ref(entry)), text: unit.text() }
     }
 }
 
-impl Engine {
+impl Jit {
     /// C text to loaded code and where it begins.
-    pub(in crate::worker) fn make(
+    pub(crate) fn make(
         &self,
         stem: &str,
         source: &Source<'_>,
         entry: &str,
         observer: &dyn Observer,
-    ) -> Result<(Address, Arc<Library>), UnitError> {
+    ) -> Result<(NonNull<c_void>, Arc<Library>), UnitError> {
         if let Some(kept) = self.kept(source, entry) {
             if let Some(made) = self.take(stem, &kept, observer) {
                 return Ok(made);
@@ -62,12 +63,12 @@ impl Engine {
             }
         }
         let library = self.build(stem, source, entry, observer)?;
-        Ok((library.address(entry)?.into(), Arc::new(library)))
+        Ok((library.address(entry)?, Arc::new(library)))
     }
 
     /// Nothing where there is no cache for it. Where people look at names, units keep their own.
-    pub(in crate::worker) fn kept(&self, source: &Source<'_>, entry: &str) -> Option<CachedUnit<'_>> {
-        let Self { pipeline, header, names: Names { entry_prefix, save_temps, .. }, .. } = self;
+    pub(crate) fn kept(&self, source: &Source<'_>, entry: &str) -> Option<CachedUnit<'_>> {
+        let Self { pipeline, header, entry_prefix, save_temps, .. } = self;
         if pipeline.cache.is_none() || pipeline.flags.debug || *save_temps || self.perf.is_some() {
             return None;
         }
@@ -78,20 +79,20 @@ impl Engine {
     }
 
     /// The code, if its object is in the cache and can be linked. What goes wrong here goes wrong where it is made, too, if it matters.
-    pub(in crate::worker) fn take(
+    pub(crate) fn take(
         &self,
         stem: &str,
         kept: &CachedUnit<'_>,
         observer: &dyn Observer,
-    ) -> Option<(Address, Arc<Library>)> {
+    ) -> Option<(NonNull<c_void>, Arc<Library>)> {
         let library = match kept.shelf.take() {
             Some(taken) => {
                 observer.event(&Event::CacheHit { unit: kept.unit.name() });
                 Arc::new(self.link_taken(stem, &taken, observer)?)
             }
-            None => self.take_from_company(stem, kept, observer)?,
+            None => self.take_from_group(stem, kept, observer)?,
         };
-        Some((library.address(&kept.entry).ok()?.into(), library))
+        Some((library.address(&kept.entry).ok()?, library))
     }
 
     pub(super) fn link_taken(&self, stem: &str, taken: &CacheHit, observer: &dyn Observer) -> Option<Library> {
@@ -116,13 +117,13 @@ impl Engine {
         &self,
         stem: &str,
         kept: &CachedUnit<'_>,
-        units: u32,
+        units: usize,
         observer: &dyn Observer,
-    ) -> Result<(Address, Arc<Library>), UnitError> {
+    ) -> Result<(NonNull<c_void>, Arc<Library>), UnitError> {
         let CachedUnit { unit, entry, shelf } = kept;
         let (ran, object) = self.compile_unit(stem, unit, units, observer)?;
         shelf.put_new(ran, &object, observer);
         let library = self.link(stem, &[object], std::slice::from_ref(entry), observer)?;
-        Ok((library.address(entry)?.into(), Arc::new(library)))
+        Ok((library.address(entry)?, Arc::new(library)))
     }
 }

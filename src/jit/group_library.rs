@@ -1,10 +1,10 @@
 //! Units that were compiled together and the object cache: one object for all of them, and for each a note where it is, so that whoever
-//! comes later and without the others finds it too. An object that is loaded serves the others of its company without another link.
+//! comes later and without the others finds it too. An object that is loaded serves the others of its group without another link.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
-use super::{CachedUnit, Engine, Source};
+use super::{CachedUnit, Jit, Source};
 use crate::cached::CacheHandle;
 use crate::error::UnitError;
 use crate::event::{Event, Observer};
@@ -15,7 +15,7 @@ use crate::unit::Unit;
 
 /// What is loaded of objects that several units are in. Lives as long as an engine; its lock is held for nothing else.
 #[derive(Default)]
-pub(super) struct Companies(Mutex<HashMap<Digest, GroupLibrary>>);
+pub(super) struct GroupLibraries(Mutex<HashMap<Digest, GroupLibrary>>);
 
 struct GroupLibrary {
     library: Weak<Library>,
@@ -23,40 +23,40 @@ struct GroupLibrary {
     given: HashSet<String>,
 }
 
-impl Companies {
+impl GroupLibraries {
     /// The library of an object, if it is loaded and nobody had this entry of it.
     fn give(&self, object: &Digest, entry: &str) -> Option<Arc<Library>> {
         let (library, is_new) = {
-            let mut companies = lock(&self.0);
-            let company = companies.get_mut(object)?;
-            (company.library.upgrade()?, company.given.insert(entry.to_owned()))
+            let mut libraries = lock(&self.0);
+            let group = libraries.get_mut(object)?;
+            (group.library.upgrade()?, group.given.insert(entry.to_owned()))
         };
         is_new.then_some(library)
     }
 
     fn add(&self, object: Digest, library: &Arc<Library>, given: impl IntoIterator<Item = String>) {
-        let company = GroupLibrary { library: Arc::downgrade(library), given: given.into_iter().collect() };
-        let mut companies = lock(&self.0);
-        companies.retain(|_, company| company.library.strong_count() > 0);
-        companies.insert(object, company);
+        let group = GroupLibrary { library: Arc::downgrade(library), given: given.into_iter().collect() };
+        let mut libraries = lock(&self.0);
+        libraries.retain(|_, group| group.library.strong_count() > 0);
+        libraries.insert(object, group);
     }
 }
 
-impl Engine {
-    /// The library of a company that the cache knows a unit in.
-    pub(super) fn take_from_company(
+impl Jit {
+    /// The library of a group that the cache knows a unit in.
+    pub(super) fn take_from_group(
         &self,
         stem: &str,
         kept: &CachedUnit<'_>,
         observer: &dyn Observer,
     ) -> Option<Arc<Library>> {
-        let companies = self.companies.as_ref()?;
-        let company = kept.shelf.recorded_group()?;
-        let library = match companies.give(company.key(), &kept.entry) {
+        let libraries = self.group_libraries.as_ref()?;
+        let group = kept.shelf.recorded_group()?;
+        let library = match libraries.give(group.key(), &kept.entry) {
             Some(library) => library,
             None => {
-                let library = Arc::new(self.link_taken(stem, &company.take()?, observer)?);
-                companies.add(company.key().clone(), &library, [kept.entry.clone()]);
+                let library = Arc::new(self.link_taken(stem, &group.take()?, observer)?);
+                libraries.add(group.key().clone(), &library, [kept.entry.clone()]);
                 library
             }
         };
@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// Makes the library of units that are merged into one source under their names in the cache, and keeps its object there.
-    pub(in crate::worker) fn make_company(
+    pub(crate) fn make_group(
         &self,
         stem: &str,
         source: &Source<'_>,
@@ -75,15 +75,15 @@ impl Engine {
         let entries: Vec<String> = members.iter().map(|kept| kept.entry.clone()).collect();
         let unit = Unit::from_text(&source.name, source.text)?;
         let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;
-        let company = CacheHandle::for_group("", members.iter().map(|kept| &kept.shelf));
-        if let Some(company) = &company {
-            company.put_new(ran, &object, observer);
+        let group = CacheHandle::for_group("", members.iter().map(|kept| &kept.shelf));
+        if let Some(group) = &group {
+            group.put_new(ran, &object, observer);
         }
         let library = Arc::new(self.link(stem, &[object], &entries, observer)?);
-        if let (Some(companies), Some(company)) = (&self.companies, &company) {
+        if let (Some(libraries), Some(group)) = (&self.group_libraries, &group) {
             // Only of what can be loaded.
-            members.iter().for_each(|kept| kept.shelf.record_group(company, observer));
-            companies.add(company.key().clone(), &library, entries);
+            members.iter().for_each(|kept| kept.shelf.record_group(group, observer));
+            libraries.add(group.key().clone(), &library, entries);
         }
         Ok(library)
     }
