@@ -354,3 +354,50 @@ fn without_a_home_there_is_a_warning_and_no_cache() {
     assert!(said.contains("warning: the object cache is not used: this user has no directory for caches"), "{said}");
     assert!(place.join("out/u.so").exists());
 }
+
+#[test]
+fn flags_of_gcc_stand_among_the_options_and_those_of_the_environment_come_first() {
+    need!("gcc");
+    let place = Place::new();
+    host(&place);
+    place.write("inc/n.h", "#define N 7\n");
+    place.write(
+        "u.c",
+        "#include <math.h>\n#include <n.h>\n#include <pthread.h>\nint u(int x) { return (int)sqrt((double)x) * 100 + N * 10 + LEVEL; }\n",
+    );
+    // No space between `-I` and `inc` in what pkg-config gives; `-DLEVEL` of the command line wins.
+    let words = [
+        "compile",
+        "u.c",
+        "--cc",
+        "gcc",
+        "-std=c99",
+        "-Wall",
+        "-Wl,-z,now",
+        "-pthread",
+        "-isystem",
+        "inc",
+        "-DLEVEL=5",
+        "-lm",
+        "-v",
+    ];
+    let output = run(place.tool(&words).env("CFLAGS", "-DLEVEL=1 -O1 -g").env("LDFLAGS", "-Wl,--no-undefined"), 0);
+    assert_eq!(answer(&place, &place.join("out/u.so"), "u", "16"), "475");
+    let said = text(&output.stderr);
+    assert!(said.contains("CFLAGS from the environment: -DLEVEL=1 -O1 -g"), "{said}");
+    // The linker's flag of the environment counts.
+    place.write("open.c", "int nowhere(void);\nint open_one(void) { return nowhere(); }\n");
+    let output = run(place.tool(&["compile", "open.c", "--cc", "gcc", "-w"]).env("LDFLAGS", "-Wl,--no-undefined"), 1);
+    assert!(text(&output.stderr).contains("nowhere"), "{}", text(&output.stderr));
+    run(&mut place.tool(&["compile", "open.c", "--cc", "gcc", "-w"]), 0);
+
+    for (words, hint) in [
+        (&["compile", "u.c", "-Q"][..], "--cflag=-Q"),
+        (&["u.c"][..], "mjit-cc compile u.c"),
+        (&["compile", "u.c", "-c"][..], "use --out-dir and --compact"),
+        (&["compile", "u.c", "-o", "u.so"][..], "use --out-dir and --compact"),
+    ] {
+        let said = text(&run(&mut place.tool(words), 2).stderr);
+        assert!(said.contains(hint), "{words:?}: {said}");
+    }
+}

@@ -30,6 +30,9 @@ pub fn mjit_cc() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mjit-cc"));
     for name in [
         "CC",
+        "CFLAGS",
+        "CPPFLAGS",
+        "LDFLAGS",
         "CPATH",
         "C_INCLUDE_PATH",
         "LIBRARY_PATH",

@@ -215,6 +215,31 @@ fn a_unit_that_the_compiler_hangs_on_costs_only_itself() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_unit_that_the_compiler_floods_about_costs_only_itself() {
+    need!("gcc");
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let cc = dir.path().join("cc");
+    let script = "#!/bin/sh\nfor word; do case $word in *u*.c) grep -q FLOODS \"$word\" && exec yes 'u.c:1:1: warning: chatter' >&2;; esac; \
+                  done\nexec gcc \"$@\"\n";
+    std::fs::write(&cc, script).unwrap();
+    std::fs::set_permissions(&cc, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let generate = |request: &Request<'_>| {
+        let floods = if request.owner.0 == 5 { "\nenum { FLOODS };\n" } else { "" };
+        Ok((fill(PLAIN, request) + floods).into())
+    };
+    let host = Arc::new(TestHost::new(Box::new(generate)));
+    let bench = Bench::on(cc.to_str().unwrap(), at_most(4).timeout(None).output_limit(Some(20_000)), host);
+    let slots = queue(&bench, 1..=7);
+    for owner in [4, 6, 7] {
+        assert_eq!(call(&slots[owner - 1]), i64::try_from(owner).unwrap());
+    }
+    assert_eq!(settled(&slots[4]), SlotState::Failed);
+    assert!(failure(&slots[4]).contains("wrote more than"), "{}", failure(&slots[4]));
+}
+
+#[test]
 fn several_threads_share_a_long_queue() {
     need!("gcc");
     let bench = Bench::on("gcc", at_most(8).threads(NonZero::new(3).unwrap()), host_of(PLAIN));

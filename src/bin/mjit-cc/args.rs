@@ -1,24 +1,27 @@
 //! The command line as clap parses it: options, their help texts and the checks of single values. `setup` turns them into settings.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use mjitcc::batch::Unity;
 use mjitcc::cache::{CacheSettingError, Size};
+use mjitcc::discover::Environment;
 use mjitcc::platforms::{Choice, Linker, OptLevel};
 
 use crate::exit::{self, CliError, Exit};
+use crate::gcc_flags::{self, Translated};
 
 const EXAMPLES: &str = "\
 Examples:
   mjit-cc compile units/*.c --header vm.h --compact --out-dir out
       builds one library of all units, out/units.so, and a list of its contents, out/units.json
-  mjit-cc compile unit.c -O2 --cflag=-ffast-math --ldflag=-lm
+  mjit-cc compile unit.c -O2 -ffast-math -lm
       builds out/unit.so, linked with libm
   mjit-cc build-pch vm.h && mjit-cc compile units/*.c --pch vm.pch.gch -j4 -k
       builds a PCH for several runs; -k continues after a unit that fails
@@ -30,9 +33,13 @@ Examples:
 const SIZES: &str = "\
 Sizes: k, M, G and T are powers of 1000; Ki, Mi, Gi and Ti are powers of 1024.";
 
+const FLAGS: &str = "\
+Flags of gcc and clang may stand among the options, such as -std=c11, -Wall, -pthread, -lm or $(pkg-config --cflags --libs gtk4), and those of \
+$CPPFLAGS, $CFLAGS and $LDFLAGS come first. Pass any other flag with --cflag or --ldflag.";
+
 const LIBRARIES: &str = "\
-A unit may call the functions of the C library and of the program that loads the unit. Name other libraries with --ldflag, such as \
---ldflag=-lm.";
+A unit may call the functions of the C library and of the program that loads the unit. Name other libraries with -l, such as \
+-lm.";
 
 /// Compiles generated C to loadable machine code with the C compilers of this machine.
 #[derive(Debug, Parser)]
@@ -54,7 +61,7 @@ pub(crate) enum Command {
     /// Precompile a header, or keep a PCH that is up to date.
     BuildPch(Box<BuildPchArgs>),
     /// Compile units into libraries.
-    #[command(after_help = format!("{LIBRARIES}\n\n{SIZES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
+    #[command(after_help = format!("{FLAGS}\n\n{LIBRARIES}\n\n{SIZES}\n\n{EXAMPLES}\n\n{}", exit::HELP))]
     Compile(Box<CompileArgs>),
     /// Show or clean the object cache that compile --cache uses.
     Cache(CacheArgs),
@@ -250,6 +257,46 @@ pub(crate) struct CompilerArgs {
     /// For Windows: the import library of the program that loads the units. Units may call its exports.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) host_library: Option<PathBuf>,
+}
+
+/// Parses the command line, or prints what is wrong with it and ends the process, as clap does. Returns the variables whose flags were added too.
+pub(crate) fn parse() -> (Cli, Vec<(&'static str, String)>) {
+    let environment = Environment::read();
+    let variable =
+        |name: &str| environment.variables.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
+    let Translated { args, variables } = gcc_flags::translated(std::env::args_os(), variable);
+    match Cli::try_parse_from(args) {
+        Ok(cli) => (cli, variables),
+        Err(error) => {
+            let _ = error.print();
+            if let Some(hint) = hint(&error) {
+                eprintln!("\n{hint}");
+            }
+            std::process::exit(error.exit_code())
+        }
+    }
+}
+
+/// What may have been meant by an argument that is unknown.
+fn hint(error: &clap::Error) -> Option<String> {
+    let value = |kind| match error.get(kind)? {
+        ContextValue::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let word = value(ContextKind::InvalidSubcommand)?;
+            let is_unit = Path::new(word).extension().is_some_and(|extension| extension == "c");
+            is_unit.then(|| format!("help: to compile a unit, run mjit-cc compile {word}"))
+        }
+        ErrorKind::UnknownArgument => {
+            let word = value(ContextKind::InvalidArg).filter(|word| word.starts_with('-'))?;
+            Some(format!(
+                "help: pass a flag of the compiler as --cflag={word}, a flag of the linker as --ldflag={word}"
+            ))
+        }
+        _ => None,
+    }
 }
 
 fn toolchains() -> String {

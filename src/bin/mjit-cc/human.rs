@@ -100,6 +100,13 @@ impl Human {
         self.print(shown::plain(text));
     }
 
+    /// Prints information that only `-v` asks for.
+    pub(crate) fn detail(&self, text: &str) {
+        if self.says(Level::Verbose) {
+            self.print(shown::plain(text));
+        }
+    }
+
     /// Prints the path of a file that was written beside the results.
     pub(crate) fn made(&self, what: &str, file: &Path) {
         self.end_bar();

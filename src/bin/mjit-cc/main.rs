@@ -1,13 +1,12 @@
 //! The program `mjit-cc`. `args` parses the command line, `setup` turns it into settings of the library; each command has a file.
 
-use clap::Parser;
-
 mod args;
 mod build_pch;
 mod cache;
 mod compile;
 mod doctor;
 mod exit;
+mod gcc_flags;
 mod human;
 mod jobserver;
 mod json;
@@ -18,8 +17,9 @@ mod signals;
 fn main() -> std::process::ExitCode {
     let inherited = jobserver::inherit();
     signals::let_writes_fail();
-    let cli = args::Cli::parse();
+    let (cli, variables) = args::parse();
     let talk = human::Human::new(cli.quiet, cli.verbose);
+    variables.iter().for_each(|(name, value)| talk.detail(&format!("{name} from the environment: {value}")));
     let result = match cli.command {
         args::Command::BuildPch(args) => build_pch::run(&args, &talk),
         args::Command::Compile(args) => compile::run(&args, inherited, &talk),
