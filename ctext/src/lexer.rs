@@ -30,7 +30,7 @@ pub(crate) struct Token<'t> {
     pub(crate) file: u16,
     /// From 0, in bytes. `None` for a token of an expansion.
     pub(crate) column: Option<u32>,
-    /// True if white space or a comment stands before the token.
+    /// True if white space or a comment precedes the token.
     pub(crate) space: bool,
     /// True if the token is the first of a logical line.
     pub(crate) first: bool,

@@ -73,13 +73,13 @@ struct RunningProcess {
     output: Option<Arc<Output>>,
     /// The time for which the process was stopped, by which its deadline is extended.
     stopped: Duration,
-    /// How much longer the process may be stopped while this process runs: a process that stops itself must not run for ever.
+    /// The remaining time for which the process may be stopped while this process runs: a process that stops itself must still end.
     may_stop: Duration,
 }
 
 /// Measures time in which processes could not run. A process that was stopped (Ctrl-Z, `SIGSTOP`) gets the time back; if this process was
-/// stopped, which shows by a watchdog that wakes late, every process does. A process that is stopped alone gets back [`PATIENCE`] times its limit
-/// at most.
+/// stopped, which shows by a watchdog that wakes late, every process does. A process that is stopped while this process runs gets at most
+/// [`PATIENCE`] times its limit.
 #[derive(Debug, Default)]
 struct Clock {
     /// The watchdog's last check, and its next scheduled check.
@@ -87,7 +87,7 @@ struct Clock {
     next: Option<Instant>,
 }
 
-/// How many times its limit a process may be stopped alone.
+/// How many times its time limit a process may be stopped while this process runs.
 const PATIENCE: u32 = 2;
 
 /// The number of checks within a process's time limit, within these bounds: an undetected stop is at most one interval long.
