@@ -54,7 +54,7 @@ impl Drop for Shared {
         if self.process == std::process::id() {
             self.jit.close();
         } else {
-            self.jit.disown();
+            self.jit.abandon();
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The C ABI: unsafe island two. Carries what C hands over to the worker and to its parts, and back; decides nothing itself. What every
-//! function asks of its caller stands in `include/mjitcc.h`, which a test keeps in step with this.
+//! The C ABI: the second of two modules with unsafe code. Converts arguments and results between C and the worker or the engine, and
+//! contains no policy. `include/mjitcc.h` documents the functions and what they require of callers; a test compares the two.
 
 #![expect(unsafe_code, reason = "one of the two islands: C promises what Rust would prove")]
 #![allow(missing_docs, clippy::missing_safety_doc, reason = "include/mjitcc.h is where they are documented")]
@@ -31,7 +31,7 @@ pub use types::*;
 pub use unit::*;
 pub use worker::*;
 
-/// `MJITCC_ABI`: changes when something that was compiled against the header would not work any more.
+/// `MJITCC_ABI`. Raised when programs that were compiled with an older header would no longer work.
 pub const ABI: u32 = 2;
 
 #[unsafe(no_mangle)]

@@ -1,5 +1,5 @@
-//! C text to loaded code: a compiler, a private directory, a header that is ready. What the front door, the worker and the C engine share;
-//! knows neither lists of units nor slots.
+//! C text to loaded code: a compiler, a private directory and a prepared header. Shared by the front door, the worker and the C engine; knows
+//! neither lists of units nor slots.
 
 use std::fs;
 use std::num::NonZero;
@@ -20,7 +20,7 @@ use crate::header::UnitHeader;
 use crate::library::Library;
 use crate::perf::PerfMap;
 use crate::pipeline::{CompileRequest, Includes, LinkRequest, Merging, Pipeline, StepOutput};
-use crate::scratch::{Purpose, Scratch};
+use crate::scratch::Purpose;
 use crate::setup::BuildOptions;
 use crate::standby::Standby;
 use crate::unit::Unit;
@@ -28,23 +28,25 @@ use crate::unit::Unit;
 mod cached;
 mod content;
 mod first_tier;
+mod fork;
 mod group_library;
 #[cfg(not(loom))]
 mod module;
 
 pub(crate) use cached::CachedUnit;
 pub use first_tier::Tiers;
+pub(crate) use fork::ForkSnapshot;
 use group_library::GroupLibraries;
 
-/// Ready to make code.
+/// Turns C text into loaded code.
 pub(crate) struct Jit {
     pipeline: Arc<Pipeline>,
     header: UnitHeader,
-    /// A child of a fork has the same.
+    /// Shared with the child of a fork.
     merging: Arc<Merging>,
-    /// The one of the first tier.
+    /// What makes the code of the first tier.
     quick: Option<Box<Jit>>,
-    /// Those that make units' first code; what takes longer can wait for a compiler too.
+    /// Compilers for the first code of units.
     standby: Standby,
     prefix: String,
     entry_prefix: String,
@@ -83,28 +85,21 @@ impl JitOptions {
     }
 }
 
-/// What the names of a unit's files begin with: `_mjit_p12u3`.
+/// Returns the beginning of the names of a unit's files, such as `_mjit_p12u3`.
 pub(crate) fn file_stem(prefix: &str, process: u32, id: u64) -> String {
     format!("{prefix}p{process}u{id}")
 }
 
-/// A translation unit: what diagnostics call it, and its C text.
-pub(crate) struct Source<'a> {
+/// A translation unit: its name in diagnostics, and its C text.
+pub(crate) struct TranslationUnit<'a> {
     pub(crate) name: String,
     pub(crate) text: &'a [u8],
-    /// How many units are in it.
+    /// The number of units in it.
     pub(crate) units: usize,
 }
 
-/// What the child of a fork needs of its parent, made before the fork: afterwards the parent may remove it at any time.
-pub(crate) struct ForkSnapshot {
-    scratch: Scratch,
-    header: UnitHeader,
-    quick: Option<Box<ForkSnapshot>>,
-}
-
 impl Jit {
-    /// Finds a compiler, makes a private directory, and precompiles the header there.
+    /// Finds a compiler, makes a private directory, and precompiles the header in the directory.
     pub(crate) fn open(
         options: JitOptions,
         build: &BuildOptions,
@@ -119,7 +114,7 @@ impl Jit {
         let (tiers, merges) = (options.tiers, options.merges);
         let mut jit = Self::of_parts(pipeline, header, options, build.save_temps);
         if merges && build.header.is_some() {
-            // While the header is what it was a moment ago.
+            // Read now, before the header may change.
             jit.merging.surroundings(&jit.pipeline, &jit.header, &Includes::default(), observer);
         }
         jit.quick = jit.first_tier(tiers, build, environment, executor).map(Box::new);
@@ -146,7 +141,7 @@ impl Jit {
         }
     }
 
-    /// Returns a second one for the same units, with another compiler, other flags or another header.
+    /// Returns a second `Jit` for the same units, with another compiler, other flags or another header.
     pub(crate) fn beside(&self, pipeline: Arc<Pipeline>, header: UnitHeader) -> Self {
         Self {
             pipeline,
@@ -162,41 +157,42 @@ impl Jit {
         }
     }
 
-    /// The one that makes a unit's first code, where that is not this one.
+    /// Returns what makes the first tier's code, if there is a first tier.
     pub(crate) fn quick(&self) -> Option<&Self> {
         self.quick.as_deref()
     }
 
-    /// Sees to it that compilers wait for the next units.
+    /// Starts compilers for the next units.
     pub(crate) fn stand_by(&self, observer: &dyn Observer) {
         self.standby.prepare(&self.pipeline, &self.header, observer);
         self.quick.iter().for_each(|quick| quick.stand_by(observer));
     }
 
-    /// Makes them quicker, a little: for when there is nothing else to do.
+    /// Warms up waiting compilers, when there is no other work.
     pub(crate) fn warm(&self) {
         self.standby.warm(&self.header);
         self.quick.iter().for_each(|quick| quick.warm());
     }
 
-    /// How soon [`warm`](Self::warm) may have something to do; none where it will not.
+    /// Returns when [`warm`](Self::warm) may have work; `None` if it will have none.
     pub(crate) fn warms_in(&self) -> Option<Duration> {
         let quick = self.quick.as_ref().and_then(|quick| quick.warms_in());
         self.standby.warms_in().into_iter().chain(quick).min()
     }
 
-    /// What it works with.
     pub(crate) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
 
-    /// What stands before every unit.
+    /// Returns the header in front of every unit.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn header(&self) -> &UnitHeader {
         &self.header
     }
 
-    /// Returns the same with another header before every unit.
+    /// Returns the same engine with another header.
+    /// Returns the text in front of units that begin with these `#include` lines. Computed once for each; no lock is held while the
+    /// compiler runs, so two threads may both compute it.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn with_header(&self, header: UnitHeader) -> Self {
         self.beside(Arc::clone(&self.pipeline), header)
@@ -208,27 +204,34 @@ impl Jit {
         self.merging.merge(&self.pipeline, &self.header, &includes, members, observer)
     }
 
-    /// What this process calls the files of a unit.
+    /// Returns the beginning of the names of a unit's files.
     pub(crate) fn stem(&self, id: u64) -> String {
         file_stem(&self.prefix, std::process::id(), id)
     }
 
-    /// Where the C text of a unit goes.
+    /// Returns the path for the C text of a unit.
     pub(crate) fn source(&self, stem: &str) -> PathBuf {
         self.pipeline.scratch.path().join(stem).with_added_extension("c")
     }
 
-    /// Where the library of a unit goes.
+    /// Returns the name of a unit's source in diagnostics and `__FILE__`: no path, unless the file is kept.
+    pub(crate) fn source_name(&self, stem: &str) -> String {
+        let path = self.source(stem);
+        let name = path.file_name().filter(|_| !self.save_temps);
+        name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// Returns the path for the library of a unit.
     pub(crate) fn library(&self, stem: &str) -> PathBuf {
         let suffix = self.pipeline.toolchain().compiler().target.library_suffix();
         self.pipeline.scratch.path().join(stem).with_added_extension(suffix)
     }
 
-    /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
+    /// Compiles, links and loads C text. Removes all files, also after a failure, unless `save_temps` is set.
     fn build(
         &self,
         stem: &str,
-        source: &Source<'_>,
+        source: &TranslationUnit<'_>,
         entry: &str,
         observer: &dyn Observer,
     ) -> Result<Library, UnitError> {
@@ -240,7 +243,7 @@ impl Jit {
         self.link(stem, &[object], &[entry.to_owned()], observer)
     }
 
-    /// C text to loaded code in one process, and the compiler's own lines.
+    /// Compiles and links C text in one process and loads the library. Returns the compiler's output too.
     fn build_at_once(
         &self,
         stem: &str,
@@ -263,11 +266,11 @@ impl Jit {
         loaded
     }
 
-    /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
+    /// Compiles C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
     pub(crate) fn compile(
         &self,
         stem: &str,
-        source: &Source<'_>,
+        source: &TranslationUnit<'_>,
         observer: &dyn Observer,
     ) -> Result<PathBuf, UnitError> {
         let unit = Unit::from_text(&source.name, source.text)?;
@@ -299,7 +302,7 @@ impl Jit {
         compiled.map(|ran| (ran, paths.staged))
     }
 
-    /// By a compiler that waits for it, if there is one.
+    /// Compiles with a compiler that was started in advance, if there is one.
     fn compile_ahead(
         &self,
         unit: &Unit,
@@ -315,19 +318,19 @@ impl Jit {
         Ok(standby.compile(pipeline, header, unit, deadline))
     }
 
-    /// What the function of this name will be called for a person.
+    /// Sets the name of a function for perf.
     pub(crate) fn announce(&self, entry: &str, name: impl ToString) {
         if let Some(perf) = &self.perf {
             perf.name(entry, name.to_string());
         }
     }
 
-    /// What was announced will not be loaded.
+    /// Removes the name of a function that will not be loaded.
     pub(crate) fn forget(&self, entry: &str) {
         self.perf.iter().for_each(|perf| perf.forget(entry));
     }
 
-    /// Objects to loaded code.
+    /// Links objects and loads the library.
     pub(crate) fn link(
         &self,
         stem: &str,
@@ -337,7 +340,7 @@ impl Jit {
     ) -> Result<Library, UnitError> {
         let Self { pipeline, header, .. } = self;
         let library = self.library(stem);
-        // The other cores are the host's.
+        // One thread, since the other processors belong to the host.
         let loaded = match pipeline.link_in_memory(objects, NonZero::<usize>::MIN, observer) {
             Some((image, _)) => {
                 let _stage = Stage::Load.on(observer);
@@ -360,7 +363,7 @@ impl Jit {
         loaded
     }
 
-    /// From memory where the system can; a file is what a debugger or a person may look into.
+    /// Loads a library from memory if the system can, else, or with `save_temps`, from a file.
     fn load(&self, image: &[u8], library: &Path) -> Result<Library, UnitError> {
         if !self.save_temps
             && let Ok(loaded) = Library::from_memory(image, library)
@@ -371,7 +374,7 @@ impl Jit {
         Ok(Library::open(library)?)
     }
 
-    /// Names what was loaded, which nobody runs yet, where that is wanted.
+    /// Writes the names of loaded code for perf, before the code runs.
     fn name_for_perf<I: Deref<Target = [u8]>>(
         &self,
         loaded: Library,
@@ -384,55 +387,14 @@ impl Jit {
         Ok(loaded)
     }
 
-    /// Removes files, unless they are to be kept.
+    /// Removes files, unless `save_temps` is set.
     pub(crate) fn discard(&self, files: &[PathBuf]) {
         if !self.save_temps {
             files.iter().for_each(|file| self.pipeline.scratch.remove(file));
         }
     }
 
-    /// Makes ready for a fork. None where that fails: then the child sets up anew.
-    pub(crate) fn snapshot(&self) -> Option<ForkSnapshot> {
-        let scratch = Scratch::create(&[self.pipeline.scratch.path().parent()?.to_owned()], Purpose::Files).ok()?;
-        let header = self.header.moved_to(scratch.path()).ok()?;
-        let quick = match &self.quick {
-            Some(quick) => Some(Box::new(quick.snapshot()?)),
-            None => None,
-        };
-        Some(ForkSnapshot { scratch, header, quick })
-    }
-
-    /// In the child of a fork: goes on in a directory of its own.
-    pub(crate) fn inherit(&self, snapshot: ForkSnapshot, executor: &Arc<ProcessExecutor>) -> Self {
-        let ForkSnapshot { scratch, header, quick } = snapshot;
-        scratch.take_over();
-        let quick = self.quick.as_ref().zip(quick).map(|(old, snapshot)| Box::new(old.inherit(*snapshot, executor)));
-        let executor: Arc<ProcessExecutor> = Arc::clone(executor);
-        let pipeline = self.pipeline.in_child(executor, scratch);
-        Self {
-            merging: Arc::clone(&self.merging),
-            quick,
-            perf: self.perf.as_ref().map(|_| Arc::default()),
-            group_libraries: self.group_libraries.as_ref().map(|_| GroupLibraries::default()),
-            ..self.beside(Arc::new(pipeline), header)
-        }
-    }
-
-    /// In the child of a fork: compilers that wait are the parent's, and end only when nothing else has their input open.
-    #[cfg(all(unix, not(loom)))]
-    pub(crate) fn leave_compilers(&self) {
-        self.standby.abandon();
-        self.quick.iter().for_each(|quick| quick.leave_compilers());
-    }
-
-    /// In the child of a fork: what the parent has on disk is the parent's.
-    pub(crate) fn disown(&self) {
-        self.standby.abandon();
-        self.pipeline.scratch.abandon();
-        self.quick.iter().for_each(|quick| quick.disown());
-    }
-
-    /// Removes the directory, or keeps it, if a person wants to look into it.
+    /// Removes the private directory, unless `save_temps` is set.
     pub(crate) fn close(&self) {
         self.standby.close(&self.pipeline);
         if self.save_temps {
@@ -441,15 +403,5 @@ impl Jit {
             self.pipeline.scratch.close();
         }
         self.quick.iter().for_each(|quick| quick.close());
-    }
-}
-
-impl ForkSnapshot {
-    /// In the parent, after the fork: the child has it.
-    pub(crate) fn hand_over(self) {
-        self.scratch.abandon();
-        if let Some(quick) = self.quick {
-            quick.hand_over();
-        }
     }
 }

@@ -1,52 +1,50 @@
-//! The worker inside a running VM: compiles what the host submits, in the background, hottest first, and publishes the code in a
-//! word that the host reads.
+//! The worker inside a running VM: compiles the units that the host submits in the background, hottest first, and publishes their code in
+//! words (slots) that the host reads.
 //!
-//! The host's side, in short: implement [`Host`], [`Builder::start`] a [`Worker`], [`submit`](Worker::submit) what got hot, look at the
-//! [`Slot`] before each call. Around a garbage collection call [`enter_gc`](Worker::enter_gc) and [`leave_gc`](Worker::leave_gc);
-//! when an owner dies, [`owner_died`](Worker::owner_died) within. Around `fork`, [`before_fork`](Worker::before_fork); one that was not announced
-//! is followed too ([`Builder::follow_forks`]).
+//! What a host does: implement [`Host`]; start a [`Worker`] with [`Builder::start`]; [`submit`](Worker::submit) owners that became hot;
+//! read the [`Slot`] before each call. Call [`enter_gc`](Worker::enter_gc) and [`leave_gc`](Worker::leave_gc) around a garbage collection,
+//! and [`owner_died`](Worker::owner_died) between them for each owner that is freed. Call [`before_fork`](Worker::before_fork) before
+//! `fork`; other forks are followed too ([`Builder::follow_forks`]).
 //!
-//! Inside, data goes one way: `units` says what there is to do, `crew` does it, `engine` makes code, a slot says where it is. What may
-//! happen at the same time is the `coordinator`'s.
+//! Inside, data flows one way: `units` holds the lists of units and chooses the next work, `worker_thread` does the work, `engine` turns C
+//! text into loaded code, and a slot publishes the address. `coordinator` decides what may happen at the same time.
 //!
-//! ```no_run
+//! ```
 //! use std::sync::Arc;
-//! use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-//! use mjitcc::worker::{Generated, Host, OwnerId, SourceLocation, Request, SlotState, Worker, WorkerHeader};
+//! use std::sync::atomic::AtomicU64;
+//! use mjitcc::worker::{Generated, Host, OwnerId, Request, SlotState, SourceLocation, Worker};
 //!
 //! struct Vm;
 //!
 //! impl Host for Vm {
 //!     fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
-//!         Ok(format!("long {}(long n) {{ return n + 1; }}", request.entry).into())
+//!         Ok(format!("int {}(int n) {{ return n + 1; }}", request.entry).into())
 //!     }
 //! }
 //!
-//! let worker = Worker::builder().header(WorkerHeader::File("vm.h".into())).start(Arc::new(Vm));
+//! let worker = Worker::builder().start(Arc::new(Vm));
 //! let calls = Arc::new(AtomicU64::new(0));
 //! let slot = worker.submit(OwnerId(1), SourceLocation::default(), calls);
-//! // Before each call:
-//! if let SlotState::Callable(address) = slot.state() {
-//!     // SAFETY: what `generate` gave has this type.
-//!     let succ: extern "C" fn(i64) -> i64 = unsafe { std::mem::transmute(address.as_ptr()) };
-//!     assert_eq!(succ(1), 2);
-//! }
+//! // A VM does not wait, but interprets while the slot is not ready.
+//! worker.pause(true);
+//! let SlotState::Callable(address) = slot.state() else { panic!("{:?}", slot.failure()) };
+//! // SAFETY: the text of `generate` defines a function of this type.
+//! let succ: extern "C" fn(i32) -> i32 = unsafe { std::mem::transmute(address.as_ptr()) };
+//! assert_eq!(succ(1), 2);
 //! ```
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use crate::discover::Environment;
-use crate::event::{Event, Observer};
-use crate::exec::{BlockingObserver, Executor as _, ProcessExecutor};
+use crate::exec::{Executor as _, ProcessExecutor};
 use crate::jit::Jit;
 use crate::library::Library;
 use crate::link;
 use crate::sync::{Mutex, lock};
 use crate::thread::{self, Thread};
-use crate::unwind::{catch, is_thread_ending};
+use crate::unwind::catch;
 
 mod at_work;
 mod compact;
@@ -63,6 +61,7 @@ pub mod names;
 mod options;
 pub mod policy;
 mod record;
+mod shared;
 mod slot;
 mod tiers;
 mod units;
@@ -72,18 +71,18 @@ pub use crate::exec::Reaper;
 pub use crate::jit::Tiers;
 pub use fork::Fork;
 pub use host::{AssumptionId, Code, CodeError, Generated, Host, Inlined, OwnerId, Request, SourceLocation, Switches};
-pub use jobs::NotRun;
+pub use jobs::JobError;
 pub use log::WorkerEvent;
 pub use options::{Builder, Compaction, Standby, Unity, Unloading, WorkerObserver};
 pub use slot::{Entered, Slot, SlotState};
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use slot::{FAILED, Generation, NOT_READY, UNLOADED};
 
-use coordinator::{Coordinator, Status, Waited};
+use coordinator::{Coordinator, ThreadStatus, Waited};
 use home::Home;
-use jobs::{Job, Jobs};
+use jobs::{Jobs, VmJob};
 use options::Options;
-use record::Record;
+use record::WorkerTimeline;
 use units::{Rules, Units};
 
 /// How often a thread that waits for an idle worker looks again.
@@ -94,39 +93,39 @@ fn until(limit: Option<Duration>) -> Option<Instant> {
     limit.and_then(|limit| Instant::now().checked_add(limit))
 }
 
-/// How long a submission waits for its unit, where hosts wait.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long `submit` waits for its unit with the option `wait`.
+const SUBMIT_TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Compiles in the background. All methods may be called from any thread of the host's, with two bounds: what waits for the worker
-/// (`submit` and `recompile` of a host that waits, a draining `pause`) also runs the jobs for the VM's thread, so where the host has
-/// such jobs it is for that thread; and between `enter_gc` and `leave_gc` the worker is not to be waited for (`pause`,
-/// `before_fork`, `prepare_exec`, dropping it), since it waits for the end of that. Dropping it is [`finish`](Self::finish).
+/// Compiles in the background. Any thread of the host may call any method, with two restrictions. Methods that wait for units (`submit` and
+/// `recompile` with the option `wait`, `pause` with `drain`) also run jobs for the VM's thread, so a host with such jobs calls them on that
+/// thread. Between `enter_gc` and `leave_gc` the host must not wait for the worker (`pause`, `before_fork`, `prepare_exec`, dropping the
+/// worker), since the worker waits for `leave_gc`. Dropping the worker is [`finish`](Self::finish).
 pub struct Worker {
     shared: Arc<Shared>,
     threads: Mutex<Vec<Thread>>,
 }
 
 struct Shared {
-    coordinator: Arc<Coordinator<State>>,
+    coordinator: Arc<Coordinator<WorkerState>>,
     host: Arc<dyn Host>,
     options: Options,
     environment: Environment,
-    record: Option<Record>,
+    record: Option<WorkerTimeline>,
     executor: Mutex<Arc<ProcessExecutor>>,
-    /// None before it is set up, and for good where that failed or the worker was finished.
+    /// `None` before the setup, after a failed setup, and after the worker was finished.
     engine: Mutex<Option<Arc<Jit>>>,
     home: Home,
 }
 
-/// What the coordinator guards.
+/// The data that the coordinator guards.
 #[derive(Debug)]
-struct State {
+struct WorkerState {
     units: Units<Library>,
     jobs: Jobs,
 }
 
 impl Worker {
-    /// Settings, and the way to start.
+    /// Returns a builder, which sets options and starts a worker.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -137,15 +136,15 @@ impl Worker {
             wait: options.wait,
             unload: options.unloading == Unloading::Coldest,
             compact: options.compaction == Compaction::Throttled,
-            together: options.together(),
+            group_limit: options.group_limit(),
             threads: options.threads.get(),
         };
         let environment = options.build.environment.take().unwrap_or_else(Environment::read);
-        let coordinator = Arc::new(Coordinator::new(State { units: Units::new(rules), jobs: Jobs::default() }));
+        let coordinator = Arc::new(Coordinator::new(WorkerState { units: Units::new(rules), jobs: Jobs::default() }));
         let shared = Shared {
             coordinator,
             host,
-            record: Record::new(&options),
+            record: WorkerTimeline::new(&options),
             options,
             environment,
             executor: Mutex::new(Arc::default()),
@@ -171,7 +170,7 @@ impl Worker {
             self.shared.home.thread_starts();
             let spawned = thread::spawn(&format!("mjit-cc {number}"), life);
             if spawned.is_err() {
-                self.shared.home.is_thread_ending();
+                self.shared.home.thread_ends();
             }
             spawned
         };
@@ -191,7 +190,7 @@ impl Worker {
         }
     }
 
-    /// Hands over a unit. `hotness` is the host's own counter, read when the worker chooses what to do next.
+    /// Submits a unit and returns its slot. `hotness` is the host's call counter; the worker reads it when it chooses the next unit.
     pub fn submit(&self, owner: OwnerId, location: SourceLocation, hotness: Arc<AtomicU64>) -> Slot {
         self.submit_with(owner, location, hotness, Switches::default())
     }
@@ -212,9 +211,9 @@ impl Worker {
         slot
     }
 
-    /// Wants other code in the same slot, such as without a speculation that failed. The slot is not ready from now on, until the new
-    /// code is there; the old code can never be published in it again, and goes when nobody is inside. False when the slot has
-    /// nothing that could be compiled again: then submit anew.
+    /// Requests new code for a slot, such as code without a speculation that failed. The slot is not ready from now on until the new code
+    /// is published. The old code is never published in the slot again, and is unloaded when no caller is inside. False if the slot has no
+    /// unit that can be compiled again: then submit the owner anew.
     pub fn recompile(&self, slot: &Slot, switches: Switches) -> bool {
         if !self.is_here() {
             return false;
@@ -233,7 +232,8 @@ impl Worker {
     /// that thread if the host has such jobs. Not between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc).
     pub fn wait_for(&self, slot: &Slot, limit: Option<Duration>) -> SlotState {
         if self.is_here() {
-            let is_through = |_: &State, status: Status| status.paused || slot.state() != SlotState::NotReady;
+            let is_through =
+                |_: &WorkerState, status: ThreadStatus| status.paused || slot.state() != SlotState::NotReady;
             self.wait_running_jobs(until(limit), is_through);
         }
         slot.state()
@@ -250,7 +250,8 @@ impl Worker {
             // Hotness changes without a wake-up, and with hotness whether there is room to be made.
             let a_while = Instant::now() + LOOK_AGAIN;
             let sooner = until.map_or(a_while, |until| until.min(a_while));
-            let is_idle = |state: &State, status: Status| status.paused || (status.idle && !state.units.has_work());
+            let is_idle =
+                |state: &WorkerState, status: ThreadStatus| status.paused || (status.idle && !state.units.has_work());
             match self.wait_running_jobs(Some(sooner), is_idle) {
                 Waited::Until(()) => return !self.shared.coordinator.is_paused(),
                 Waited::Stopped => return false,
@@ -264,16 +265,20 @@ impl Worker {
         if !self.shared.options.wait {
             return;
         }
-        let through = |status: Status| status.paused || slot.state() != SlotState::NotReady;
-        let waited = self.wait_running_jobs(Some(Instant::now() + PATIENCE), |_, status| through(status));
+        let through = |status: ThreadStatus| status.paused || slot.state() != SlotState::NotReady;
+        let waited = self.wait_running_jobs(Some(Instant::now() + SUBMIT_TIME_LIMIT), |_, status| through(status));
         if waited == Waited::TooLong && self.shared.coordinator.with(|state| state.units.give_up(slot)) {
-            let text = format!("a unit was not ready after {} s and is given up", PATIENCE.as_secs());
+            let text = format!("a unit was not ready after {} s and is cancelled", SUBMIT_TIME_LIMIT.as_secs());
             self.shared.tell(&WorkerEvent::Warning(text));
         }
     }
 
-    /// Waits on a thread that may be the VM's, so that jobs for it must be run.
-    fn wait_running_jobs(&self, until: Option<Instant>, condition: impl Fn(&State, Status) -> bool) -> Waited<()> {
+    /// Waits on a thread that may be the VM's thread, so jobs for that thread are run.
+    fn wait_running_jobs(
+        &self,
+        until: Option<Instant>,
+        condition: impl Fn(&WorkerState, ThreadStatus) -> bool,
+    ) -> Waited<()> {
         loop {
             let event = self.shared.coordinator.wait_until(until, |state, status| {
                 if condition(state, status) { Some(None) } else { state.jobs.start().map(Some) }
@@ -287,7 +292,8 @@ impl Worker {
         }
     }
 
-    /// Runs what waits for the VM's thread ([`Request::on_vm_thread`]); to be called on it, at a safe point. Says how many jobs.
+    /// Runs the jobs that wait for the VM's thread ([`Request::on_vm_thread`]), and returns their number. Call this on the VM's thread, at
+    /// a safe point.
     pub fn run_vm_jobs(&self) -> usize {
         let mut count = 0;
         if !self.is_here() {
@@ -300,13 +306,13 @@ impl Worker {
         count
     }
 
-    fn run_job(&self, number: u64, job: Job) {
-        // Whoever waits for it is told.
+    fn run_job(&self, number: u64, job: VmJob) {
+        // The waiting thread gets an error if the job panics.
         let _ = catch(job);
         self.shared.coordinator.with(|state| state.jobs.done(number));
     }
 
-    /// The host begins to collect garbage, or to move things. Waits only while C text is being generated. May be nested.
+    /// The host begins to collect garbage or to move objects. Waits for running `generate` callbacks only. May be nested.
     pub fn enter_gc(&self) {
         let began = Instant::now();
         if self.is_here() && self.shared.coordinator.enter_gc() {
@@ -314,7 +320,7 @@ impl Worker {
         }
     }
 
-    /// The host has collected.
+    /// The collection has ended.
     ///
     /// # Panics
     /// Without a matching [`enter_gc`](Self::enter_gc).
@@ -324,23 +330,24 @@ impl Worker {
         }
     }
 
-    /// An owner is freed: nothing is published for it any more, and its code goes. Call it between [`enter_gc`](Self::enter_gc) and
-    /// [`leave_gc`](Self::leave_gc), when no text is being generated from it.
+    /// The host frees an owner: no code is published for the owner any more, and its code is unloaded. Call this between
+    /// [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc), when no text is generated from the owner.
     pub fn owner_died(&self, owner: OwnerId) {
         if self.is_here() {
             self.shared.coordinator.with(|state| state.units.owner_freed(owner));
         }
     }
 
-    /// The host calls an owner something else from now on, such as its new address. Call it as [`owner_died`](Self::owner_died).
+    /// The number of an owner changes, for example because the owner moved. Call this between [`enter_gc`](Self::enter_gc) and
+    /// [`leave_gc`](Self::leave_gc).
     pub fn owner_moved(&self, old: OwnerId, new: OwnerId) {
         if self.is_here() {
             self.shared.coordinator.with(|state| state.units.rename(old, new));
         }
     }
 
-    /// An assumption is untrue from now on. Units that rely on it are not published; code that does is taken back, and its owners are
-    /// given: what they were speculating on has failed, and they may be submitted again. Frames that are inside may return.
+    /// Invalidates an assumption. Units that depend on the assumption are not published, and their loaded code is cancelled. Returns the
+    /// owners of cancelled code; the host may submit them again. Frames inside cancelled code may return into it.
     pub fn invalidate(&self, assumption: AssumptionId) -> Vec<OwnerId> {
         if !self.is_here() {
             return Vec::new();
@@ -348,8 +355,8 @@ impl Worker {
         self.cancelled(self.shared.coordinator.with(|state| state.units.invalidate(assumption)))
     }
 
-    /// Takes all code back, loaded, being made or waiting, as when tracing begins. Gives the owners of what was loaded; frames that
-    /// are inside may return. What is submitted from now on is compiled again.
+    /// Cancels all units, loaded, being built or queued, for example when tracing begins. Returns the owners of loaded code. Frames inside
+    /// cancelled code may return into it. Owners that are submitted later are compiled again.
     pub fn cancel_all(&self) -> Vec<OwnerId> {
         if !self.is_here() {
             return Vec::new();
@@ -366,8 +373,8 @@ impl Worker {
         owners
     }
 
-    /// The owners that the worker still needs, with those that were inlined: a snapshot, to be marked without any lock of the
-    /// worker's. One may be named twice.
+    /// Returns the owners that the worker still needs, inlined owners included. The list is a snapshot, so the host marks the owners
+    /// without a lock of the worker. An owner may be in the list twice.
     #[must_use]
     pub fn living_owners(&self) -> Vec<OwnerId> {
         if !self.is_here() {
@@ -376,16 +383,15 @@ impl Worker {
         self.shared.coordinator.with(|state| state.units.living_owners())
     }
 
-    /// Whether anything is compiled at all. It is not where no compiler was found or the header does not compile, and after
-    /// [`prepare_exec`](Self::prepare_exec).
+    /// False if no compiler was found, if the header does not compile, or after [`prepare_exec`](Self::prepare_exec).
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.is_here() && self.shared.coordinator.with(|state| !state.units.is_disabled())
     }
 
-    /// Takes up nothing more, and returns when the threads are through with what they hold. With `drain`, first waits until there is
-    /// nothing left to do: all is compiled that there is room for, and compacted. Code stays callable. False when it was
-    /// paused already, or finished.
+    /// Stops taking units from the queue, and returns when the threads have finished their current units. With `drain`, first waits until
+    /// all units for which there is room are compiled, and compaction has ended. Code stays callable. False if the worker was paused or
+    /// finished already.
     pub fn pause(&self, drain: bool) -> bool {
         if !self.is_here() {
             return false;
@@ -396,21 +402,21 @@ impl Worker {
         self.shared.coordinator.pause().is_ok()
     }
 
-    /// Goes on. False when it was not paused.
+    /// Continues after [`pause`](Self::pause). False if the worker was not paused.
     pub fn resume(&self) -> bool {
         self.is_here() && self.shared.coordinator.resume()
     }
 
-    /// Ends every compiler and every thread and removes all files, as [`finish`](Self::finish) does, but leaves code loaded and callable: for
-    /// `exec`, which may fail and return into it. Nothing is compiled afterwards.
+    /// Ends all compilers and threads and removes all files, as [`finish`](Self::finish) does; loaded code stays callable. Call this before
+    /// `exec`, which may fail and return to the code. Nothing is compiled afterwards.
     pub fn prepare_exec(&self) {
         if self.is_here() {
             self.stop(|| {});
         }
     }
 
-    /// Stops, if that is still to be done; `unload` comes when nothing more is published and before the files go, since Windows keeps
-    /// the file of a library that is loaded.
+    /// Stops the worker unless it is stopped. `unload` runs when nothing more is published, and before the files are removed, since Windows
+    /// does not remove the file of a loaded library.
     fn stop(&self, unload: impl FnOnce()) {
         let Shared { coordinator, .. } = &*self.shared;
         if !coordinator.stop() {
@@ -427,23 +433,22 @@ impl Worker {
         }
         self.shared.set_engine(None);
         self.shared.write_record();
-        // The last share, which ends its watchdog, and not under the lock.
+        // The drop ends the watchdog of the executor, and must not run under the lock.
         let last = std::mem::take(&mut *lock(&self.shared.executor));
         drop(last);
         self.shared.tell(&WorkerEvent::Finish);
     }
 
-    /// Ends every compiler and every thread, removes all files and unloads all code: none of it may be on a stack. Units that were not
-    /// ready fail.
+    /// Ends all compilers and threads, removes all files and unloads all code. No code may be on a stack. Units that are not ready fail.
     pub fn finish(self) {
         drop(self);
     }
 }
 
 impl Worker {
-    /// Whether the worker is of this process. In the child of a fork that was not announced with [`before_fork`](Self::before_fork) it becomes the
-    /// child's here, if it was held still at the fork. Otherwise it stays the parent's: no thread serves it, locks may be held for
-    /// ever, and the files are the parent's. Then nothing is done: what is submitted fails with [`CodeError::Forked`].
+    /// True if the worker belongs to this process. In the child of a fork that was not announced with [`before_fork`](Self::before_fork),
+    /// this call moves the worker to the child if the worker was stopped at the fork. Otherwise the worker stays with the parent: methods
+    /// do nothing in the child, and units that are submitted fail with [`CodeError::Forked`].
     #[must_use]
     pub fn is_here(&self) -> bool {
         self.shared.home.is_of(std::process::id()) || self.arrive()
@@ -467,7 +472,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         if !self.shared.home.is_of(std::process::id()) {
-            // What it shares, with the parent's directory in it, is not to be dropped here.
+            // The shared state, which owns the directory of the parent, must not be dropped in the child.
             std::mem::forget(Arc::clone(&self.shared));
             return;
         }
@@ -475,58 +480,5 @@ impl Drop for Worker {
             let libraries = self.shared.coordinator.with(|state| state.units.take_all());
             drop(libraries);
         });
-    }
-}
-
-/// Hears what the pipeline does for one worker.
-impl Observer for Shared {
-    fn event(&self, event: &Event<'_>) {
-        if let Some(record) = &self.record {
-            record.event(event);
-        }
-        if let Some(event) = WorkerEvent::of(event) {
-            self.tell(&event);
-        }
-    }
-}
-
-impl Shared {
-    fn tell(&self, event: &WorkerEvent) {
-        let Options { observer, verbose, warnings, .. } = &self.options;
-        if is_thread_ending() {
-            return;
-        }
-        match observer {
-            // An observer that panics has only itself to blame; the VM goes on.
-            Some(observer) => {
-                let _ = catch(|| observer(event));
-            }
-            None if *verbose >= event.level() || (*warnings && matches!(event, WorkerEvent::Warning(_))) => {
-                // One write a line, since other threads and processes write there too.
-                let text = match event.detail() {
-                    Some(detail) => format!("{event}\n{}\n", detail.trim_end()),
-                    None => format!("{event}\n"),
-                };
-                let _ = std::io::stderr().write_all(text.as_bytes());
-            }
-            None => {}
-        }
-    }
-
-    fn executor(&self) -> Arc<ProcessExecutor> {
-        Arc::clone(&lock(&self.executor))
-    }
-
-    /// A thread that waits for a compiler must not hold up a fork.
-    fn renew_executor(&self) {
-        let waiting: Arc<dyn BlockingObserver> = Arc::<Coordinator<State>>::clone(&self.coordinator);
-        *lock(&self.executor) = Arc::new(self.options.build.executor(&self.environment.variables, Some(waiting)));
-    }
-
-    fn set_engine(&self, engine: Option<Arc<Jit>>) {
-        let old = std::mem::replace(&mut *lock(&self.engine), engine);
-        drop(old);
-        // Whoever waits for it finds it under this lock.
-        self.coordinator.with(|_| ());
     }
 }

@@ -1,4 +1,4 @@
-/* The collector: copies what lives to another space, so that everything moves. Finds out which functions died. */
+/* The collector: copies living objects to another space, so that all objects move. Finds the functions that died. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +21,7 @@ static size_t size_of(const struct object *object)
 {
     switch (object->kind) {
     case KIND_ARRAY:
-        /* Room for the new address at least. */
+        /* At least room for the new address. */
         return sizeof(struct object) + (object->length ? object->length : 1) * sizeof(value);
     case KIND_WIDE:
         return sizeof(struct wide);
@@ -30,7 +30,7 @@ static size_t size_of(const struct object *object)
     }
 }
 
-/* All objects have room for their new address behind their head. */
+/* All objects have room for their new address after their head. */
 static struct object **new_address(struct object *object)
 {
     return (struct object **)(object + 1);
@@ -74,7 +74,7 @@ static void copy_roots(struct vm *vm)
         copy_value(vm, one);
 }
 
-/* The worker calls functions by their addresses: it is told of new ones, and of those that have none any more. */
+/* Reports moved and dead functions to the worker, in which functions are owners with their address as the number. */
 static void tell_of_functions(struct vm *vm)
 {
     size_t i, living = 0;
@@ -129,7 +129,7 @@ struct object *vm_allocate(struct vm *vm, enum kind kind, size_t size)
     if ((size_t)(vm->end - vm->free) < size) {
         size_t whole = (size_t)(vm->end - vm->space);
         vm_collect(vm);
-        /* At least half of it is free afterwards. */
+        /* At least half of the space is free afterwards. */
         if ((size_t)(vm->end - vm->free) < whole / 2 + size)
             collect_into(vm, 2 * (whole + size));
     }

@@ -1,6 +1,6 @@
 /*
- * The VM's side of the worker: which functions are submitted, what their C is, and what is done when speculation fails, owners
- * move or die, constants change. generate() runs on the worker's threads, everything else on the VM's.
+ * The VM's interface to the worker: submits functions, generates their C, and handles failed speculation, moved and dead owners, and
+ * changed constants. generate() runs on the worker's threads, all other functions on the VM's thread.
  */
 #include "vm.h"
 
@@ -15,7 +15,7 @@ static void check(mjitcc_status status)
         vm_die(mjitcc_last_error());
 }
 
-/* ---- generating: on a thread of the worker's ---- */
+/* ---- generating: on the worker's threads ---- */
 
 struct unit_text {
     mjitcc_sink *sink;
@@ -35,7 +35,7 @@ static void put(struct unit_text *unit, const char *format, ...)
     mjitcc_sink_puts(unit->sink, text);
 }
 
-/* Arithmetic on small integers; what is wide, or gets so, is for the interpreter or for the runtime. */
+/* Arithmetic on small integers; the interpreter or the runtime handles wide integers. */
 static void put_arithmetic(struct unit_text *unit, const struct instruction *i, int32_t pc)
 {
     char fits[160];
@@ -51,7 +51,7 @@ static void put_arithmetic(struct unit_text *unit, const struct instruction *i, 
         break;
     case OP_DIV:
     case OP_MOD:
-        /* Not by 0, and not by -1. */
+        /* Not for the divisors 0 and -1. */
         snprintf(fits, sizeof fits, "r%d > 1 && (t = SMALL((r%d >> 1) %c (r%d >> 1)), 1)", i->c, i->b,
                  i->op == OP_DIV ? '/' : '%', i->c);
         break;
@@ -120,7 +120,7 @@ static void put_instruction(struct unit_text *unit, int32_t pc)
     }
 }
 
-/* What only the VM's thread may read, since it is that thread that writes it. */
+/* A job for the VM's thread: only this thread may read the constants, since it writes them. */
 struct errand {
     struct vm *vm;
     value constants[MAX_CONSTANTS];
@@ -132,7 +132,7 @@ static void read_constants(void *argument)
     memcpy(errand->constants, errand->vm->constants, sizeof errand->constants);
 }
 
-/* Finds out the values of constants. Meanwhile the collector may run, so the function must not be looked at afterwards. */
+/* Reads the values of constants. The collector may run meanwhile, so the function must not be accessed afterwards. */
 static bool ask_for_constants(struct vm *vm, struct unit_text *unit)
 {
     struct errand errand = { vm, { 0 } };
@@ -144,7 +144,7 @@ static bool ask_for_constants(struct vm *vm, struct unit_text *unit)
         if (!errand.constants[0] && mjitcc_sink_on_vm_thread(unit->sink, read_constants, &errand) != MJITCC_OK)
             return false;
         unit->constants[number] = errand.constants[number];
-        /* A wide one moves; nothing that moves may be in machine code. */
+        /* A wide integer is an object and moves; machine code must not contain its address. */
         if (!IS_SMALL(unit->constants[number])) {
             mjitcc_sink_fail(unit->sink, "a constant is too large");
             return false;
@@ -178,7 +178,7 @@ static int generate(void *ctx, const mjitcc_request *request, mjitcc_sink *sink)
         put(&unit, "  (void)t; (void)n;\n");
         for (i = 0; i < unit.count; i++)
             put_instruction(&unit, i);
-        /* Units may be compiled one after the other in one file. */
+        /* Several units may be in one translation unit. */
         put(&unit, "}\n#undef SPILL\n#undef RELOAD\n");
     }
     free(code);
@@ -196,7 +196,7 @@ static void scan_stacks(void *ctx, mjitcc_code *code, size_t count)
     (void)ctx, (void)code, (void)count;
 }
 
-/* ---- everything else: on the VM's thread ---- */
+/* ---- all other functions: on the VM's thread ---- */
 
 void jit_start(struct vm *vm, const struct jit_options *given)
 {
@@ -233,7 +233,7 @@ void jit_settle(struct vm *vm)
         mjitcc_worker_resume(vm->worker);
 }
 
-/* By address, which is good until the next collection: this one collects nothing. */
+/* The number of the owner is its address, which is valid until the next collection; this function does not collect. */
 static void submit(struct vm *vm, struct function *function)
 {
     mjitcc_source_location place = { sizeof place, (uint32_t)function->id, function->name, "c-host" };
@@ -254,7 +254,7 @@ int32_t jit_enter(struct vm *vm, struct frame *frame, value *registers, value *r
         submit(vm, function);
         slot = function->slot;
     }
-    /* Nobody else writes it, so nothing is lost. */
+    /* No other thread writes the counter, so no call is lost. */
     {
         uint64_t *calls = mjitcc_slot_calls(slot);
         __atomic_store_n(calls, *calls + 1, __ATOMIC_RELAXED);
@@ -265,7 +265,7 @@ int32_t jit_enter(struct vm *vm, struct frame *frame, value *registers, value *r
     pc = code(vm, registers, result);
     mjitcc_slot_leave(slot, &guard);
     if (pc != DONE) {
-        /* The function may have moved, and it may have another slot by now. */
+        /* The function may have moved, and may have another slot now. */
         function = frame->function;
         vm->speculations_failed++;
         if (function->slot == slot && !(function->switches & SWITCH_WIDE)) {
@@ -276,7 +276,7 @@ int32_t jit_enter(struct vm *vm, struct frame *frame, value *registers, value *r
     return pc;
 }
 
-/* Frames may be inside of its code, with a guard that wants the slot. */
+/* Frames may be inside the code, with a guard that needs the slot. */
 void jit_forget(struct vm *vm, struct function *function)
 {
     if (function->slot)
@@ -307,7 +307,7 @@ void jit_function_died(struct vm *vm, struct function *function)
 {
     if (vm->worker && function->slot)
         check(mjitcc_worker_owner_died(vm->worker, (uint64_t)(uintptr_t)function));
-    /* No frame has it, so none is inside. */
+    /* No frame has the function, so no caller is inside. */
     mjitcc_slot_release(function->slot);
 }
 

@@ -1,4 +1,4 @@
-/* Runs each program interpreted and as machine code, compares what they give, and prints how long they took. */
+/* Runs each program interpreted and as machine code, compares the results, and prints the times. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static const struct program programs[] = {
     { "mix", MIX, 300000, 500 },
 };
 
-/* A program's result and time, the best of some. */
+/* Returns the result of a program, and the best time of several runs. */
 static int64_t timed(struct vm *vm, const struct program *program, int64_t argument, double *ms)
 {
     int64_t result = 0;
@@ -64,7 +64,7 @@ static int compare(struct vm *vm, bool quick)
         vm->jit = false;
         interpreted = timed(vm, program, argument, &slow);
         vm->jit = true;
-        /* Often enough to be hot; once more for what fails its speculation on the way. */
+        /* Often enough to become hot, and again after a failed speculation. */
         for (j = 0; j < 2 * HOT; j++)
             vm_run(vm, program->function, program->small);
         jit_settle(vm);
@@ -89,7 +89,7 @@ static int churn(struct vm *vm, int64_t rounds)
     return compiled != interpreted;
 }
 
-/* Both go on, each with a worker. */
+/* Forks; both processes continue, each with a worker. */
 static int fork_both(struct vm *vm)
 {
 #ifdef _WIN32
@@ -109,7 +109,7 @@ static int fork_both(struct vm *vm)
     }
     if (child == 0) {
         mjitcc_fork_in_child(fork_handle);
-        /* Code that was inherited, and code that is new. */
+        /* Inherited code and new code. */
         wrong = compare(vm, true) + churn(vm, 6);
         jit_finish(vm);
         vm_free(vm);

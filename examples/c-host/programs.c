@@ -1,4 +1,4 @@
-/* Programs, as the machine has them: r0 and so on are registers, arguments first. */
+/* Programs as bytecode: r0, r1, ... are registers, arguments first. */
 #include "vm.h"
 
 #define COUNT(code) ((int32_t)(sizeof(code) / sizeof *(code)))
@@ -13,7 +13,7 @@ static const struct instruction fib[] = {
     { OP_CALL, 5, FIB, 3 },  { OP_ADD, 4, 4, 5 },    { OP_RETURN, 4, 0, 0 },
 };
 
-/* How many primes there are below n: r1 the array, r2 i, r3 j, r4 the count, r5 one. */
+/* The number of primes below n: r1 the array, r2 i, r3 j, r4 the count, r5 one. */
 static const struct instruction sieve[] = {
     { OP_NEW, 1, 0, 0 },     { OP_INT, 2, 2, 0 },    { OP_INT, 5, 1, 0 },
     /* 3: for each i */

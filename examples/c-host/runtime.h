@@ -1,6 +1,6 @@
 /*
- * What generated C and the VM have in common: values, objects, and the way back into the VM. This is the header that the worker
- * precompiles, so it includes next to nothing.
+ * The definitions that generated C and the VM share: values, objects, and calls into the VM. The worker precompiles this header, so it
+ * includes very little.
  */
 #ifndef RUNTIME_H
 #define RUNTIME_H
@@ -16,7 +16,7 @@ typedef int64_t value;
 
 enum kind { KIND_ARRAY, KIND_WIDE, KIND_FUNCTION, KIND_MOVED };
 
-/* What every object begins with. */
+/* The head of every object. */
 struct object {
     uint32_t kind;
     uint32_t length; /* of an array; otherwise 0 */
@@ -24,12 +24,12 @@ struct object {
 
 struct array {
     struct object head;
-    value items[1]; /* as many as its length says */
+    value items[1]; /* length items */
 };
 
 struct vm;
 
-/* Where generated code goes for all that is not quick. Registers are in the frame when it does. */
+/* The slow paths of generated code. All registers are in the frame during these calls. */
 struct runtime {
     value (*call)(struct vm *vm, int32_t function, const value *arguments);
     void (*arithmetic)(struct vm *vm, int32_t op, value *frame, int32_t to, int32_t left, int32_t right);
@@ -38,21 +38,21 @@ struct runtime {
     void (*bad_index)(struct vm *vm);
 };
 
-/* The part of the VM that generated code sees; it comes first in struct vm. */
+/* The part of the VM that generated code accesses; the first member of struct vm. */
 struct vm_face {
     const struct runtime *runtime;
-    uint64_t collections; /* whoever sees it change must look again where objects are */
-    volatile int attention; /* somebody waits for a safe point */
+    uint64_t collections; /* after a change, objects have moved */
+    volatile int attention; /* a thread waits for a safe point */
 };
 
 #define FACE(vm) ((struct vm_face *)(vm))
 
-/* What a unit gives back when it came to the function's end; otherwise the instruction that the interpreter goes on with. */
+/* The result of a unit that reached the end of the function; otherwise the instruction at which the interpreter continues. */
 #define DONE (-1)
 
 typedef int32_t unit(struct vm *vm, value *frame, value *result);
 
-/* How a unit is wanted. */
-#define SWITCH_WIDE 1u /* integers may be wide: an overflow is not the end of the unit */
+/* The switches of a unit. */
+#define SWITCH_WIDE 1u /* integers may be wide: the unit handles overflows */
 
 #endif

@@ -1,4 +1,4 @@
-/* The interpreter, and calling: whether a function is interpreted or is machine code by now. */
+/* The interpreter and calls, which run machine code if there is any. */
 #include "vm.h"
 
 #include <stdio.h>
@@ -134,7 +134,7 @@ static value *element(struct vm *vm, value of, value index)
 
 static value interpret(struct vm *vm, struct frame *frame, value *r, int32_t pc)
 {
-    /* A function may move, its code does not; and it cannot die while the frame has it. */
+    /* A function may move, but its bytecode does not; it cannot die while a frame has it. */
     const struct instruction *code = frame->function->code;
     for (;;) {
         const struct instruction *i = &code[pc++];

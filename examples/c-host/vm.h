@@ -1,6 +1,6 @@
 /*
- * A small virtual machine: registers, integers of 64 bits, arrays, calls, a moving collector. Functions are objects of the collected heap
- * too: they move, and die when nobody has them any more. One thread runs it; the worker's threads see only what jit.c shows them.
+ * A small virtual machine: registers, integers of 64 bits, arrays, calls, a moving collector. Functions are objects of the collected heap:
+ * they move, and die when they are no longer reachable. One thread runs the VM; the worker's threads access only the data of jit.c.
  */
 #ifndef VM_H
 #define VM_H
@@ -13,7 +13,7 @@
 
 enum op {
     OP_INT,   /* a = the integer b */
-    OP_CONST, /* a = the constant b, which may be given another value one day */
+    OP_CONST, /* a = the constant b, which may change */
     OP_MOVE,  /* a = b */
     OP_ADD,   /* a = b + c, and so on; integers wrap around at 64 bits */
     OP_SUB,
@@ -36,19 +36,19 @@ struct instruction {
 
 enum { MAX_REGISTERS = 24, MAX_FUNCTIONS = 32, MAX_CONSTANTS = 4, HOT = 30 };
 
-/* A function: an owner, as the worker calls it, and its address is its name there. */
+/* A function: an owner for the worker, with its address as the number. */
 struct function {
     struct object head;
-    struct function *moved; /* where to, once the kind says so */
+    struct function *moved; /* the new address, if the kind is KIND_MOVED */
     int32_t id, arguments, registers, count;
-    struct instruction *code; /* its own, outside the heap */
+    struct instruction *code; /* owned by the function, outside the heap */
     char name[24];
-    uint64_t calls; /* before there was a slot; the slot counts from then on */
+    uint64_t calls; /* calls before the function had a slot; then the slot counts */
     uint64_t switches;
     mjitcc_slot *slot;
 };
 
-/* An integer that does not fit into a small one. */
+/* An integer that is not small. */
 struct wide {
     struct object head;
     int64_t integer;
@@ -74,19 +74,19 @@ struct vm {
     struct frame *frame;
 
     char *space, *free, *end; /* the heap: objects, one after the other */
-    struct list all_functions; /* that live, and that died since the last collection */
+    struct list all_functions; /* living functions, and functions that died since the last collection */
     uint64_t moved, died;
 
-    bool jit; /* look at slots at all */
+    bool jit; /* use machine code */
     mjitcc_worker *worker; /* NULL: interpret only */
-    struct list old_slots; /* frames may still be inside of */
+    struct list old_slots; /* slots whose code frames may still be inside */
     uint64_t speculations_failed;
 };
 
 /* vm.c */
 struct vm *vm_new(void);
 void vm_free(struct vm *vm);
-/* Gives a function a body, from now on. What it had before dies, when nobody runs it any more. */
+/* Gives a function a new body. The old function dies when no frame runs it any more. */
 void vm_define(struct vm *vm, int32_t id, const char *name, int32_t arguments, int32_t registers,
                const struct instruction *code, int32_t count);
 value vm_call(struct vm *vm, int32_t function, const value *arguments);
@@ -109,12 +109,12 @@ struct jit_options {
 };
 void jit_start(struct vm *vm, const struct jit_options *options);
 void jit_finish(struct vm *vm);
-/* Runs a function's machine code, if it has any: DONE, or the instruction to go on with. */
+/* Runs the machine code of a function, if there is any; returns DONE, or the instruction at which to continue. */
 int32_t jit_enter(struct vm *vm, struct frame *frame, value *registers, value *result);
 void jit_forget(struct vm *vm, struct function *function);
-/* Waits until all that was submitted is compiled. */
+/* Waits until all submitted functions are compiled. */
 void jit_settle(struct vm *vm);
-/* The collector's side. */
+/* Called by the collector. */
 void jit_before_collecting(struct vm *vm);
 void jit_function_moved(struct vm *vm, struct function *from, struct function *to);
 void jit_function_died(struct vm *vm, struct function *function);
@@ -125,7 +125,7 @@ void jit_safe_point(struct vm *vm);
 /* programs.c */
 enum { FIB, SIEVE, SORT, FILL, SORT_MAIN, CHAIN, COLLATZ, MIX, STEP, TEMPORARY };
 void programs_define(struct vm *vm);
-/* Functions that come, get hot, and are replaced by others; constants that change under them. Gives a sum. */
+/* Makes functions, runs them until they are hot, replaces them, and changes their constants. Returns a sum. */
 int64_t programs_churn(struct vm *vm, int64_t rounds);
 
 #endif

@@ -1,14 +1,14 @@
-//! The bytecode: a register machine's. Immutable once compiled, so that the worker's threads may read it while the program runs.
+//! The bytecode of a register machine. Immutable after compiling, so that the worker's threads may read it while the program runs.
 
 use crate::value::Value;
 
-/// A register: a word of the function's frame. No function has more than 64, so that a set of them is one word.
+/// A register, which is a word of the frame. A function has at most 64 registers, so that a set of registers fits in a word.
 pub(crate) type Register = u8;
 
 /// A set of registers.
 pub(crate) type Registers = u64;
 
-/// What integers are combined with. The numbers are known to `vm.h`.
+/// Arithmetic operators. `vm.h` has the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Operator {
@@ -22,7 +22,7 @@ pub(crate) enum Operator {
 impl Operator {
     pub(crate) const ALL: [Self; 5] = [Self::Add, Self::Subtract, Self::Multiply, Self::Divide, Self::Remainder];
 
-    /// What small integers come to, if that is small.
+    /// Returns the result for small integers, if it is small.
     pub(crate) fn combine_small(self, a: i64, b: i64) -> Option<Value> {
         let result = match self {
             Self::Add => a.checked_add(b),
@@ -35,18 +35,17 @@ impl Operator {
     }
 }
 
-/// How integers are compared.
+/// Comparison operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Less,
     LessOrEqual,
 }
 
-/// One instruction. Jumps name the index of an instruction; `Loop` is one that leads back, where the interpreter counts rounds and
-/// changes over to machine code. `Function` and `Array` are made of the registers from `first` on: what is captured, the
-/// elements. `Filled` is an array of one value over and over. For a `Call`, the function lies in `base` and its arguments above
-/// it, which become the lowest registers of its frame; the result goes to `base`. `CallGlobal` does the same with what a global
-/// holds, which comes to `base` first. `Collect` collects garbage.
+/// An instruction. Jumps contain the index of an instruction; `Loop` is a jump back, at which the interpreter counts rounds and changes to
+/// machine code. `Function` and `Array` take captured values and elements from the registers from `first` on. `Filled` is an array of
+/// copies of one value. For a `Call` the function is in `base`, with its arguments above, which become the lowest registers of its frame;
+/// the result goes to `base`. `CallGlobal` first copies a global to `base`. `Collect` collects garbage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Constant { to: Register, constant: u16 },
@@ -74,7 +73,7 @@ pub(crate) enum Op {
     Collect,
 }
 
-/// The registers from `first` on.
+/// Returns the set of registers from `first` on.
 pub(crate) fn range(first: Register, count: u8) -> Registers {
     (first..first + count).fold(0, |set, register| set | 1 << register)
 }
@@ -126,36 +125,36 @@ impl Op {
     }
 }
 
-/// A function's code. Functions that the program makes over and over share one, and differ in what they capture.
+/// The code of a function. Functions that the program makes from the same text share a template and differ in captured values.
 #[derive(Debug, Default)]
 pub(crate) struct Template {
-    /// What messages call it.
+    /// The name in messages.
     pub(crate) name: String,
-    /// Where its text begins.
+    /// The line where the text begins.
     pub(crate) line: u32,
-    /// How many arguments it takes: its lowest registers.
+    /// The number of arguments, which are the lowest registers.
     pub(crate) parameters: u8,
-    /// How many registers its frame has.
+    /// The number of registers.
     pub(crate) registers: u8,
     pub(crate) ops: Vec<Op>,
-    /// Small integers and nil, true, false: no references, which would move.
+    /// Small integers, nil, true and false. No references, since objects move.
     pub(crate) constants: Vec<Value>,
 }
 
 /// A compiled program.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
-    /// Where it was read.
+    /// The source file.
     pub(crate) path: String,
-    /// The first is the text outside of all functions.
+    /// The first template is the text outside of all functions.
     pub(crate) templates: Vec<Template>,
     /// The names of the globals.
     pub(crate) globals: Vec<String>,
-    /// The globals that hold a function from the beginning, and its template.
+    /// The globals that hold a function at the start, with its template.
     pub(crate) functions: Vec<(u16, u16)>,
 }
 
-/// For each instruction, the registers whose values are wanted when it is about to run.
+/// Returns for each instruction the registers that live before it.
 pub(crate) fn live_before(ops: &[Op]) -> Vec<Registers> {
     let mut live = vec![0; ops.len()];
     loop {
@@ -171,7 +170,7 @@ pub(crate) fn live_before(ops: &[Op]) -> Vec<Registers> {
     }
 }
 
-/// The registers whose values are wanted after an instruction.
+/// Returns the registers that live after an instruction.
 pub(crate) fn live_after(ops: &[Op], live: &[Registers], at: usize) -> Registers {
     let next = if ops[at].falls_through() { live.get(at + 1).copied().unwrap_or_default() } else { 0 };
     ops[at].target().map_or(next, |target| next | live[usize::from(target)])

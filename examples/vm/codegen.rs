@@ -1,8 +1,8 @@
-//! Bytecode to C: one function of the program, one function in C, with a C variable for each register. Knows no worker and no
-//! running VM; works on any thread from what does not change.
+//! Translates bytecode to C: one C function for a function of the program, with a C variable for each register. Knows nothing about the
+//! worker and the running VM; works on any thread, on immutable data.
 //!
-//! What lives is written to the frame only where the collector, a callee or the interpreter will look for it. Where an
-//! assumption fails, nothing of the instruction has happened: the code leaves, and the interpreter begins with it.
+//! Living registers are written to the frame only before calls that may collect, run other code, or leave to the interpreter. If an
+//! assumption fails, the instruction has had no effect yet: the code leaves, and the interpreter repeats the instruction.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,39 +10,39 @@ use std::fmt::Write as _;
 use crate::bytecode::{Op, Operator, Order, Register, Registers, Template, live_after, live_before};
 use crate::value::Value;
 
-/// Assumptions that code is generated under, as bits; those that are set are not made any more.
+/// Assumptions of generated code, as bits. Code makes no assumption whose bit is set.
 pub(crate) mod without {
-    /// Integers are small and results fit.
+    /// Integers are small, and results fit.
     pub(crate) const SMALL_INTEGERS: u64 = 1;
-    /// A global goes on holding the function that it holds.
+    /// A global keeps its function.
     pub(crate) const KNOWN_GLOBALS: u64 = 2;
 }
 
-/// What a global holds, as far as code may rely on it.
+/// The function in a global, on which code may depend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Known {
-    /// Changes with the function in it. No two globals ever have the same one.
+    /// Changes with the function. No two globals have the same generation.
     pub(crate) generation: u64,
     /// The function's owner number, if it is a function.
     pub(crate) owner: Option<u64>,
 }
 
-/// What C is wanted for.
+/// The unit to generate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unit<'a> {
     pub(crate) template: &'a Template,
     /// The function's own owner number.
     pub(crate) owner: u64,
-    /// The captured values that are no references: they are as good as constants.
+    /// The captured values that are no references, which are constants.
     pub(crate) captures: &'a [Option<Value>],
     pub(crate) globals: &'a [Known],
     /// See [`without`].
     pub(crate) without: u64,
-    /// What the C function is to be called.
+    /// The name of the C function.
     pub(crate) entry: &'a str,
 }
 
-/// C text, and the generations that it relies on.
+/// C text, and the generations that the text depends on.
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) c: String,
@@ -71,9 +71,9 @@ struct Generator<'a> {
     unit: &'a Unit<'a>,
     live: Vec<Registers>,
     c: String,
-    /// Globals that are relied on, and their generation.
+    /// The globals that the code depends on, with their generations.
     known: BTreeSet<(u16, u64)>,
-    /// Where the code is left for the interpreter, and why.
+    /// The exits to the interpreter, with their reasons.
     exits: BTreeSet<(usize, u64)>,
 }
 
@@ -81,7 +81,7 @@ fn each(registers: Registers) -> impl Iterator<Item = Register> {
     (0..64).filter(move |register| registers >> register & 1 == 1)
 }
 
-/// A line of C.
+/// Adds a line of C.
 macro_rules! line {
     ($this:expr, $($text:tt)*) => {{
         // Writing to a string cannot fail.
@@ -94,7 +94,7 @@ impl Generator<'_> {
         self.unit.without & what == 0
     }
 
-    /// Whether a global holds this very function, which can then call itself without any detour.
+    /// True if a global holds the function itself, which can then call itself directly.
     fn is_itself(&self, global: u16) -> bool {
         self.assumes(without::KNOWN_GLOBALS) && self.unit.globals[usize::from(global)].owner == Some(self.unit.owner)
     }
@@ -113,7 +113,7 @@ impl Generator<'_> {
         self.unit.template.ops.iter().any(|op| op.target().map(usize::from) == Some(at))
     }
 
-    /// The beginning of the function: it can be entered at the top, and by the interpreter in each loop.
+    /// Writes the beginning of the function. The interpreter enters at the top or in a loop.
     fn entries(&mut self) {
         let Unit { template, entry, .. } = self.unit;
         line!(self, "/* {} */", template.name);
@@ -138,7 +138,7 @@ impl Generator<'_> {
         self.load(self.live[0]);
     }
 
-    /// Where the code is left for the interpreter.
+    /// Writes the exits to the interpreter.
     fn leave(&mut self) {
         for (at, why) in std::mem::take(&mut self.exits) {
             line!(self, "exit{at}_{why}:");
@@ -156,14 +156,14 @@ impl Generator<'_> {
         each(registers).for_each(|register| line!(self, "        r{register} = fp[{register}];"));
     }
 
-    /// A jump out, to before the instruction at `at`.
+    /// Returns a jump to the exit before the instruction at `at`.
     fn exit(&mut self, at: usize, why: u64) -> String {
         self.exits.insert((at, why));
         format!("goto exit{at}_{why};")
     }
 
-    /// A call of a helper that may collect, or that runs other code: what lives goes through the frame. The result goes to a
-    /// register, or is that of nothing.
+    /// Writes a call of a helper that may collect or run other code: living registers go through the frame. The result goes to a register,
+    /// if there is one.
     fn helper(&mut self, at: usize, call: &str) {
         self.store(self.live[at]);
         let to = self.unit.template.ops[at].writes();
@@ -181,7 +181,7 @@ impl Generator<'_> {
         }
     }
 
-    /// Other code ran: does what this code relies on still hold? If not, it is not gone on with.
+    /// Writes the check, after other code ran, that the assumptions of the code still hold; if not, the code leaves.
     fn check_known(&mut self, at: usize) {
         for (global, generation) in self.known.clone() {
             let exit = self.exit(at + 1, 0);
@@ -257,7 +257,7 @@ impl Generator<'_> {
         }
     }
 
-    /// Straight into itself, and if that is left early, the interpreter finishes the call.
+    /// Writes a direct recursive call. If the callee leaves early, the interpreter finishes the call.
     fn call_itself(&mut self, at: usize, base: Register) {
         let (entry, frame) = (self.unit.entry, base + 1);
         self.store(self.live[at]);
@@ -291,7 +291,7 @@ impl Generator<'_> {
         line!(self, "    }} else r{to} = vm_boolean((int64_t)r{left} {sign} (int64_t)r{right});");
     }
 
-    /// What happens where integers are not small.
+    /// Writes the path for integers that are not small.
     fn slow(&mut self, at: usize, call: &str) {
         if self.assumes(without::SMALL_INTEGERS) {
             let exit = self.exit(at, without::SMALL_INTEGERS);

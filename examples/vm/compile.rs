@@ -1,4 +1,4 @@
-//! Program text to bytecode, in one pass: a register for each local variable, and those above it for what is being computed.
+//! Compiles program text to bytecode in one pass: a register for each local variable, and the registers above for temporary values.
 //!
 //! A program is a list of statements:
 //!
@@ -8,8 +8,8 @@
 //!
 //! Expressions are integers, `nil`, `true`, `false`, `[A, B]`, names, calls, `A[I]`, `fn (A) { … }`, and the operators
 //! `or`, `and`, `not`, `== != < <= > >=`, `+ -`, `* / %`. A function captures the values, not the variables, of the functions
-//! around it. What is declared outside of all functions is global. `array(N, FILL)`, `len(A)`, `print(E)` and `gc()` are built in;
-//! the first global is `scale`, which says how much a program is to do.
+//! around it. Variables outside of all functions are global. `array(N, FILL)`, `len(A)`, `print(E)` and `gc()` are built in; the first
+//! global is `scale`, which sets the amount of work of a program.
 
 use crate::bytecode::{Op, Program, Register, Template};
 use crate::lexer::{Token, tokens};
@@ -17,13 +17,13 @@ use crate::value::Value;
 
 mod expression;
 
-/// What is wrong with a program, and in which line.
+/// An error in a program, with its line.
 type Wrong = (u32, String);
 
 /// Compiles a program.
 ///
 /// # Errors
-/// A sentence that names the file and the line.
+/// A message with the file and the line.
 pub(crate) fn compile(path: &str, text: &str) -> Result<Program, String> {
     let compile = || {
         let program = Program { path: path.to_owned(), ..Program::default() };
@@ -48,9 +48,9 @@ struct Compiler {
     tokens: Vec<(Token, u32)>,
     at: usize,
     program: Program,
-    /// For each global, whether a definition was seen.
+    /// For each global, true if a definition was seen.
     defined: Vec<bool>,
-    /// The functions around this place, the innermost last.
+    /// The enclosing functions, the innermost last.
     functions: Vec<Function>,
 }
 
@@ -60,16 +60,16 @@ struct Function {
     template: Template,
     locals: Vec<(String, Register)>,
     captures: Vec<String>,
-    /// The lowest register that is free.
+    /// The lowest free register.
     free: Register,
-    /// How many blocks are open.
+    /// The number of open blocks.
     depth: usize,
-    /// The newest place that something jumps to: the instruction before it is not the only way there.
+    /// The last jump target, which is not only reached from the instruction before it.
     label: usize,
 }
 
 impl Function {
-    /// Whether the newest instruction is the only way to what comes next.
+    /// True if the next instruction is reached only from the last one.
     fn last_alone(&self) -> bool {
         self.label < self.template.ops.len()
     }
@@ -123,7 +123,7 @@ impl Compiler {
         }
     }
 
-    /// Things with commas between, up to a sign.
+    /// Parses a list with commas, up to a token.
     fn list(&mut self, end: &str, mut each: impl FnMut(&mut Self) -> Result<(), Wrong>) -> Result<u8, Wrong> {
         let mut count = 0;
         while !self.take(end) {
@@ -136,7 +136,7 @@ impl Compiler {
         Ok(count)
     }
 
-    // ---- the function at hand
+    // ---- the current function
 
     fn function(&mut self) -> &mut Function {
         self.functions.last_mut().expect("the text outside of all functions is one")
@@ -172,14 +172,14 @@ impl Compiler {
         ops.len() - 1
     }
 
-    /// Where the next instruction comes.
+    /// Returns the index of the next instruction.
     fn here(&mut self) -> u16 {
         let function = self.function();
         function.label = function.template.ops.len();
         u16::try_from(function.label).unwrap_or(u16::MAX)
     }
 
-    /// Lets a jump lead to the next instruction.
+    /// Sets the target of a jump to the next instruction.
     fn land(&mut self, jump: usize) {
         let here = self.here();
         match &mut self.function().template.ops[jump] {
@@ -227,7 +227,7 @@ impl Compiler {
         global
     }
 
-    /// What a name means in the function at this depth.
+    /// Looks up a name in the function at this depth.
     fn find(&mut self, name: &str, depth: usize) -> Place {
         let function = &self.functions[depth];
         if let Some((_, register)) = function.locals.iter().rev().find(|(local, _)| local == name) {
@@ -351,7 +351,7 @@ impl Compiler {
         Ok(())
     }
 
-    /// An assignment, or an expression for its own sake.
+    /// Parses an assignment or an expression.
     fn assignment(&mut self) -> Result<(), Wrong> {
         if let (Token::Word(name), Token::Sign("=")) = (self.token().clone(), self.following()) {
             self.at += 2;
@@ -369,7 +369,7 @@ impl Compiler {
         }
         self.expression(None)?;
         if self.take("=") {
-            // What was read last is what is to be written; its operands are wanted a little longer.
+            // The last element read is the one to write; its operands are still needed.
             let function = self.function();
             let Some(Op::Get { array, index, .. }) =
                 function.last_alone().then(|| function.template.ops.pop()).flatten()
@@ -383,7 +383,7 @@ impl Compiler {
         Ok(())
     }
 
-    /// Not straight into the register: the expression may read the variable after it was half written.
+    /// Not directly into the register, since the expression may read the variable later.
     fn assign(&mut self, register: Register) -> Result<(), Wrong> {
         let free = self.function().free;
         let from = self.expression(None)?;

@@ -1,13 +1,13 @@
-//! Forking a VM with its worker: both processes go on.
+//! Forks of a VM with its worker: both processes continue.
 
 use std::io;
 
 use crate::jit::Jit;
 
-/// Which process this is.
+/// The process after the fork.
 #[cfg_attr(not(unix), expect(dead_code, reason = "nothing forks here"))]
 pub(crate) enum Side {
-    /// There is only one.
+    /// There is only one process: no fork, or the fork failed.
     Alone,
     Parent(Child),
     Child,
@@ -24,15 +24,15 @@ mod unix {
 
     use super::{Jit, Side, io};
 
-    /// The other process, for the parent.
+    /// The parent, with the child process.
     pub(crate) struct Child(Pid);
 
     pub(crate) fn fork(jit: Option<&Jit>) -> io::Result<Side> {
         let held = jit.map(Jit::before_fork);
-        // SAFETY: the other threads are the worker's, which hold no lock while it is held still, and the main thread, which waits
-        // for this one. The child goes on without them.
+        // SAFETY: the other threads are those of the worker, which is stopped and holds no lock, and the main thread, which waits for this
+        // thread. The child continues without them.
         match unsafe { libc::fork() } {
-            // Dropped, what is held takes the fork for failed.
+            // The drop of the stopped worker means that the fork failed.
             -1 => Err(io::Error::last_os_error()),
             0 => {
                 if let Some(held) = held {
@@ -51,7 +51,7 @@ mod unix {
     }
 
     impl Child {
-        /// Waits for its end: whether that was a good one.
+        /// Waits for the end of the process; true if it succeeded.
         pub(crate) fn join(self) -> io::Result<bool> {
             let status = waitpid(Some(self.0), WaitOptions::empty())?;
             Ok(status.is_some_and(|(_, status)| status.exit_status() == Some(0)))

@@ -1,37 +1,37 @@
-//! The heap and its moving collector: objects are copied from one block of words to another (Cheney 1970). Knows neither stack nor
-//! functions; who has roots shows them.
+//! The heap and its moving collector, which copies objects from one block of words to another (Cheney 1970). Knows nothing about the stack
+//! and functions; callers show their roots.
 
 use std::cell::Cell;
 
 use crate::value::Value;
 
-/// What an object is.
+/// The kind of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// Values. The number is known to `vm.h`.
+    /// An array of values. `vm.h` has the same number.
     Array = 1,
     /// A number in the VM's table of functions, then captured values.
     Function = 2,
     /// An integer too large for a word, in two words that are no values.
     Integer = 3,
-    /// Was moved; the length says where.
+    /// The object was moved; the length is the new address.
     Moved = 4,
 }
 
-/// Words that machine code writes too: cells, so that Rust never takes them for unchanged.
+/// Words that machine code writes too: cells, so that Rust does not assume that they are unchanged.
 pub(crate) type Words = Box<[Cell<u64>]>;
 
 pub(crate) fn words(count: usize, word: u64) -> Words {
     vec![Cell::new(word); count].into_boxed_slice()
 }
 
-/// Objects, each behind a word of its kind and length.
+/// Objects, each after a word with its kind and length.
 #[derive(Debug)]
 pub(crate) struct Heap {
     words: Words,
     used: usize,
-    /// How large the next block should be.
+    /// The size of the next block.
     wanted: usize,
 }
 
@@ -42,7 +42,7 @@ impl Heap {
         Self { words: words(LEAST, 0), used: 1, wanted: LEAST }
     }
 
-    /// For machine code, until the next collection.
+    /// Returns the address of the heap for machine code, until the next collection.
     pub(crate) fn address(&self) -> *const Cell<u64> {
         self.words.as_ptr()
     }
@@ -63,7 +63,7 @@ impl Heap {
         self.words[object].set((length as u64) << 8 | kind as u64);
     }
 
-    /// The object behind a value, if it is one of this kind: where its first word lies, and how many it has.
+    /// Returns the index of the first word and the length of an object of this kind, if the value is one.
     pub(crate) fn find(&self, value: Value, kind: Kind) -> Option<(usize, usize)> {
         let object = value.as_reference()?;
         let (found, length) = self.header(object);
@@ -74,14 +74,14 @@ impl Heap {
         Value(self.words[at].get())
     }
 
-    /// An array's element.
+    /// Returns an element of an array.
     pub(crate) fn element(&self, array: Value, index: Value) -> Option<&Cell<u64>> {
         let (first, length) = self.find(array, Kind::Array)?;
         let index = usize::try_from(index.as_small()?).ok()?;
         (index < length).then(|| &self.words[first + index])
     }
 
-    /// An integer of any size.
+    /// Returns an integer of any size.
     pub(crate) fn integer(&self, value: Value) -> Option<i128> {
         let large = || {
             let (first, _) = self.find(value, Kind::Integer)?;
@@ -90,12 +90,12 @@ impl Heap {
         value.as_small().map(i128::from).or_else(large)
     }
 
-    /// Whether an object of this many words can be made without a collection.
+    /// True if an object of this many words fits without a collection.
     pub(crate) fn has_room(&self, length: usize) -> bool {
         self.used + 1 + length <= self.words.len()
     }
 
-    /// A new object; its words are the caller's to fill in at once. There must be room.
+    /// Makes an object. The caller must fill in its words at once. There must be room.
     pub(crate) fn allocate(&mut self, kind: Kind, length: usize) -> (Value, &[Cell<u64>]) {
         let object = self.used;
         self.used += 1 + length;
@@ -103,7 +103,7 @@ impl Heap {
         (Value::reference(object), &self.words[object + 1..self.used])
     }
 
-    /// Begins to move everything that lives to a new block with room for `length` words more.
+    /// Begins to move all living objects to a new block with room for `length` more words.
     pub(crate) fn collect(&mut self, length: usize) -> Collection<'_> {
         let size = self.wanted.max(self.used + 1 + length);
         let old = std::mem::replace(&mut self.words, words(size, 0));
@@ -112,17 +112,17 @@ impl Heap {
     }
 }
 
-/// A collection under way: show it every root, then ask who lives.
+/// A running collection: mark every root, then ask for the new addresses.
 #[derive(Debug)]
 pub(crate) struct Collection<'a> {
     old: Heap,
     new: &'a mut Heap,
-    /// The objects before this one refer to new objects only.
+    /// The objects before this index refer to moved objects only.
     scanned: usize,
 }
 
 impl Collection<'_> {
-    /// The object that a root refers to lives, and what it leads to; the root is changed to where it lies now.
+    /// Moves the object of a root, and all objects that are reachable from it; updates the root.
     pub(crate) fn root(&mut self, root: &Cell<u64>) {
         root.set(self.moved(Value(root.get())).0);
         while self.scanned < self.new.used {
@@ -153,7 +153,7 @@ impl Collection<'_> {
         Value::reference(at)
     }
 
-    /// Where an object lies now, if any root led to it.
+    /// Returns the new address of an object, if the object lives.
     pub(crate) fn survivor(&self, value: Value) -> Option<Value> {
         let (kind, to) = self.old.header(value.as_reference()?);
         (kind == Kind::Moved).then(|| Value::reference(to))
@@ -162,7 +162,7 @@ impl Collection<'_> {
 
 impl Drop for Collection<'_> {
     fn drop(&mut self) {
-        // Half full is full: the next collection should find something.
+        // A block that is half full after a collection is followed by a larger one.
         self.new.wanted = LEAST.max(self.new.used * 2);
     }
 }

@@ -1,15 +1,15 @@
-//! The interpreter: one function's instructions, until it returns.
+//! The interpreter: runs the instructions of one function until it returns.
 
 use crate::bytecode::Op;
 use crate::native::Outcome;
 use crate::value::Value;
 use crate::vm::{Failed, Vm};
 
-/// After how many rounds of loops the interpreter looks for machine code to go on with.
+/// The number of loop rounds after which the interpreter looks for machine code to continue in.
 const ROUNDS: u64 = 64;
 
 impl Vm<'_> {
-    /// Runs a function, whose frame begins at `fp`, from an instruction on.
+    /// Runs the function whose frame begins at `fp`, from an instruction on.
     pub(crate) fn interpret(&mut self, number: usize, fp: usize, mut pc: usize) -> Result<Value, Failed> {
         let template = self.template(number);
         let top = fp + usize::from(template.registers);
@@ -112,7 +112,7 @@ impl Vm<'_> {
 
     fn capture(&self, fp: usize, index: u8) -> Value {
         let function = self.register(fp - 1, 0).as_reference().expect("below a frame lies its function");
-        // Behind the first word and the function's number.
+        // After the first word and the number of the function.
         self.heap.value(function + 2 + usize::from(index))
     }
 

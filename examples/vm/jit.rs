@@ -1,7 +1,7 @@
-//! All that this VM has to do with mjit-cc: what it asks of the worker, and what the worker asks of it.
+//! The interface of this VM to mjit-cc: the calls of the worker, and the callbacks that the worker calls.
 //!
-//! The worker's threads never see the heap. What they generate code from is put together when a function is submitted, and
-//! does not change; which functions the globals hold is under a lock.
+//! The worker's threads never access the heap. They generate code from data that is collected when a function is submitted and does not
+//! change; the functions in globals are protected by a lock.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -22,7 +22,7 @@ use crate::bytecode::Program;
 use crate::codegen::{Known, Text, Unit, generate};
 use crate::value::Value;
 
-/// How the JIT works.
+/// The options of the JIT.
 #[derive(Clone, Debug)]
 pub(crate) struct JitOptions {
     pub(crate) cc: Option<String>,
@@ -34,21 +34,21 @@ pub(crate) struct JitOptions {
     pub(crate) save_temps: bool,
 }
 
-/// What a function is compiled from.
+/// The data from which a function is compiled.
 pub(crate) struct Source {
     pub(crate) template: u16,
-    /// The captured values; none where it is a reference, which moves.
+    /// The captured values; `None` for a reference, since objects move.
     pub(crate) captures: Vec<Option<Value>>,
 }
 
-/// The VM's end of the worker.
+/// The VM's interface to the worker.
 pub(crate) struct Jit {
     worker: Worker,
     desk: Arc<Desk>,
     pub(crate) min_calls: u64,
 }
 
-/// What lies ready for the worker's threads.
+/// The data for the worker's threads.
 struct Desk {
     program: Arc<Program>,
     papers: Mutex<Papers>,
@@ -58,7 +58,7 @@ struct Desk {
 struct Papers {
     sources: HashMap<OwnerId, Source>,
     globals: Vec<Known>,
-    /// Whose code relies on which generation of a global.
+    /// The owners whose code depends on each generation of a global.
     relying: HashMap<AssumptionId, Vec<OwnerId>>,
 }
 
@@ -70,7 +70,7 @@ impl Desk {
 
 impl Host for Desk {
     fn generate(&self, request: &Request<'_>) -> Result<Generated, String> {
-        // All the while under the lock, so that no global changes before it is noted who relies on it.
+        // Under the lock until the dependencies are noted, so that no global changes before.
         let mut papers = self.papers();
         let source = papers.sources.get(&request.owner).ok_or("the function is gone")?;
         let Text { c, depends_on } = generate(&Unit {
@@ -86,12 +86,12 @@ impl Host for Desk {
         Ok(Generated { text: c, assumptions, inlined: Vec::new() })
     }
 
-    /// Nothing to see: whoever is inside of code holds a guard.
+    /// Nothing to do: every caller holds a guard.
     fn scan_stacks(&self, _code: &mut [Code]) {}
 }
 
 impl Jit {
-    /// Starts the worker. It never fails: where there is no compiler, say, everything goes on being interpreted.
+    /// Starts the worker. Without a compiler, for example, all code is interpreted.
     pub(crate) fn start(program: &Arc<Program>, options: &JitOptions) -> Self {
         let papers = Papers { globals: vec![Known::default(); program.globals.len()], ..Papers::default() };
         let desk = Arc::new(Desk { program: Arc::clone(program), papers: Mutex::new(papers) });
@@ -107,7 +107,7 @@ impl Jit {
         Self { worker, desk, min_calls: options.min_calls }
     }
 
-    /// Hands over a hot function.
+    /// Submits a hot function.
     pub(crate) fn submit(&self, compiled: &mut Compiled, owner: u64, source: Source, heat: Arc<AtomicU64>) {
         let program = &self.desk.program;
         let template = &program.templates[usize::from(source.template)];
@@ -116,7 +116,7 @@ impl Jit {
         compiled.slot = Some(self.worker.submit_with(OwnerId(owner), location, heat, Switches(compiled.without)));
     }
 
-    /// Has a function compiled again with one assumption less, once for however many frames find out.
+    /// Compiles a function again without an assumption that failed; once, also if several frames fail.
     pub(crate) fn recompile(&self, compiled: &mut Compiled, why: u64) {
         if compiled.without & why != 0 {
             return;
@@ -126,12 +126,12 @@ impl Jit {
         compiled.slot = slot.filter(|slot| self.worker.recompile(slot, Switches(compiled.without)));
     }
 
-    /// A global holds another function now: gives the owners of all code, loaded or on its way, that relied on the one before.
+    /// Handles a new function in a global: returns the owners of all code, loaded or being built, that depends on the old function.
     pub(crate) fn redefine(&self, global: u16, known: Known, before: u64) -> Vec<u64> {
         let mut papers = self.desk.papers();
         papers.globals[usize::from(global)] = known;
         let relying = papers.relying.remove(&AssumptionId(before)).unwrap_or_default();
-        // The worker may be told later than the papers: what is generated from now on relies on what is true now.
+        // The worker may learn this later than the table: code that is generated from now on depends on the new function.
         drop(papers);
         if !relying.is_empty() {
             self.worker.invalidate(AssumptionId(before));
@@ -139,7 +139,7 @@ impl Jit {
         relying.into_iter().map(|OwnerId(owner)| owner).collect()
     }
 
-    /// The collector begins to move things. Nothing here moves with them, but functions may be found dead.
+    /// The collector begins to move objects. Nothing here moves, but functions may die.
     pub(crate) fn enter_gc(&self) {
         self.worker.enter_gc();
     }
@@ -148,51 +148,51 @@ impl Jit {
         self.worker.leave_gc();
     }
 
-    /// A function was found to be garbage. Between [`Self::enter_gc`] and [`Self::leave_gc`].
+    /// A function died. Called between [`Self::enter_gc`] and [`Self::leave_gc`].
     pub(crate) fn owner_died(&self, owner: u64) {
         if self.desk.papers().sources.remove(&OwnerId(owner)).is_some() {
             self.worker.owner_died(OwnerId(owner));
         }
     }
 
-    /// Waits until all that was submitted is compiled.
+    /// Waits until all submitted functions are compiled.
     pub(crate) fn settle(&self) {
         self.worker.pause(true);
         self.worker.resume();
     }
 
-    /// Holds the worker still for a fork.
+    /// Stops the worker for a fork.
     #[cfg(unix)]
     pub(crate) fn before_fork(&self) -> Fork<'_> {
         self.worker.before_fork()
     }
 }
 
-/// A function's machine code, if it has any. A guard costs a fence, so each function keeps its own from call to call, and gives it
-/// up when the collector comes by.
+/// The machine code of a function, if there is any. A guard costs a fence, so each function keeps its guard from call to call and releases
+/// it in a collection.
 #[derive(Default)]
 pub(crate) struct Compiled {
     slot: Option<Slot>,
-    /// The assumptions that it is to be compiled without.
+    /// The assumptions that must not be made any more.
     pub(crate) without: u64,
-    /// Of all code that may be running: the newest last.
+    /// The guards of all code that may be running, the newest last.
     guards: Vec<Entered>,
-    /// How many calls are inside.
+    /// The number of calls that are inside.
     inside: usize,
 }
 
 impl Compiled {
-    /// Whether it was never submitted, or what came of it was taken back or unloaded.
+    /// True if the function was never submitted, or its code was cancelled or unloaded.
     pub(crate) fn is_cold(&self) -> bool {
         self.slot.is_none()
     }
 
-    /// The code was taken back; the function may be submitted again.
+    /// The code was cancelled; the function may be submitted again.
     pub(crate) fn forget(&mut self) {
         self.slot = None;
     }
 
-    /// The code's address. It stays loaded until as many calls of [`Self::leave`].
+    /// Returns the address of the code, which stays loaded until the matching call of [`Self::leave`].
     pub(crate) fn enter(&mut self) -> Option<NonNull<c_void>> {
         let slot = self.slot.as_ref()?;
         let address = match slot.state() {
@@ -216,7 +216,7 @@ impl Compiled {
         self.inside -= 1;
     }
 
-    /// Gives up the guards, unless a call is inside.
+    /// Releases the guards, unless a call is inside.
     pub(crate) fn let_go(&mut self) {
         if self.inside == 0 {
             self.guards.clear();

@@ -1,6 +1,6 @@
-//! Program text to tokens.
+//! Splits program text into tokens.
 
-/// A word of a program.
+/// A token of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Integer(i64),
@@ -10,14 +10,14 @@ pub(crate) enum Token {
     End,
 }
 
-/// Longer ones first.
+/// The operators, longer ones first.
 const SIGNS: [&str; 20] =
     ["==", "!=", "<=", ">=", "<", ">", "=", "+", "-", "*", "/", "%", "(", ")", "{", "}", "[", "]", ",", ";"];
 
-/// The tokens, each with its line.
+/// Returns the tokens, each with its line.
 ///
 /// # Errors
-/// The line, and what is wrong there.
+/// The line and the error.
 pub(crate) fn tokens(text: &str) -> Result<Vec<(Token, u32)>, (u32, String)> {
     let mut tokens = Vec::new();
     for (line, text) in (1..).zip(text.lines()) {

@@ -1,12 +1,12 @@
-//! A small virtual machine that lives on mjit-cc: it interprets, has what is hot compiled in the background, and goes on in machine
-//! code. Each program is run by the interpreter alone, with the JIT from a cold start, and once more with the code there:
+//! A small virtual machine with mjit-cc as its JIT: it interprets programs, compiles hot functions in the background, and continues in
+//! machine code. Each program runs in the interpreter alone, with the JIT from a cold start, and again with loaded code:
 //!
 //! ```text
 //! cargo run --release --example vm -- examples/vm/programs/*.vm
 //! ```
 //!
-//! For authors of VMs: `jit.rs` is what it takes to talk to the worker, `codegen.rs` how C is generated, `vm.h` what stands
-//! before every unit, `native.rs` how code is called and calls back.
+//! For authors of VMs: `jit.rs` is the interface to the worker, `codegen.rs` generates C, `vm.h` is the header of every unit, `native.rs`
+//! calls machine code and is called by it.
 
 #![allow(clippy::disallowed_methods, reason = "the walls are the library's")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
@@ -36,7 +36,7 @@ use fork::Side;
 use jit::Jit;
 use vm::{Config, Vm};
 
-/// For as many frames as the VM's own stack has room for, in interpreter and machine code by turns.
+/// The size of the thread's stack: enough for all frames of the VM's stack, in the interpreter and machine code alternately.
 const MACHINE_STACK: usize = 512 << 20;
 
 fn main() -> ExitCode {
@@ -80,7 +80,7 @@ fn machine<'p>(program: &'p Arc<Program>, arguments: &Arguments, with_jit: bool)
     Vm::new(program, Config { gc_stress: arguments.gc_stress, scale: arguments.scale, jit })
 }
 
-/// Runs a program once: what it printed, and how long that took.
+/// Runs a program once; returns its output and its time.
 fn timed(vm: &mut Vm<'_>) -> (String, Duration) {
     let began = Instant::now();
     let output = vm.run();
@@ -96,7 +96,7 @@ fn ms(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-/// Runs a program in each way and prints its row; false when the JIT made a difference in more than time.
+/// Runs a program in each way and prints its row; false if the output with the JIT differs.
 fn compare(program: &Arc<Program>, arguments: &Arguments) -> Result<bool, String> {
     let name = Path::new(&program.path).file_stem().unwrap_or_default().to_string_lossy();
     let (output, interpreter) = timed(&mut machine(program, arguments, false));
@@ -105,7 +105,7 @@ fn compare(program: &Arc<Program>, arguments: &Arguments) -> Result<bool, String
         row(&name, result, [&ms(interpreter), "", "", ""]);
         return Ok(true);
     }
-    // The start of the worker counts: it is what a cold start costs.
+    // The time includes the start of the worker, which is part of a cold start.
     let began = Instant::now();
     let mut vm = machine(program, arguments, true);
     let (cold_output, _) = timed(&mut vm);
@@ -128,7 +128,7 @@ fn compare(program: &Arc<Program>, arguments: &Arguments) -> Result<bool, String
     match side {
         Side::Child => {
             row("  (forked)", warm_output.lines().last().unwrap_or_default(), ["", "", &ms(warm), &speed_up]);
-            // The rest is the parent's.
+            // The parent does the rest.
             process::exit(i32::from(!good));
         }
         Side::Parent(child) => {

@@ -1,8 +1,8 @@
-//! Between the VM and its machine code: what both sides agree on, as `vm.h` has it, calls in either direction, and nothing else.
-//! The only `unsafe` of this program, but for `fork`'s.
+//! The interface between the VM and its machine code, which `vm.h` has in C: shared structures, and calls in both directions. The only
+//! `unsafe` of this program besides `fork`.
 //!
-//! A unit gets the VM, its frame and the instruction to begin with. While it runs, Rust does not touch the VM except through the
-//! helpers, and they are done when it goes on: at each moment one side has it.
+//! A unit gets the VM, its frame and the first instruction. While a unit runs, Rust accesses the VM only in helpers, which return before
+//! the unit continues: only one side uses the VM at a time.
 
 #![expect(unsafe_code, reason = "machine code is called, and calls back")]
 
@@ -15,14 +15,14 @@ use crate::heap::{Heap, Words};
 use crate::value::Value;
 use crate::vm::{Failed, Vm};
 
-/// What machine code returns that is no value.
+/// Results of machine code that are no values.
 const FAILED: u64 = 0;
 const EXIT: u64 = 4;
 
-/// A unit.
+/// The function of a unit.
 type Entry = unsafe extern "C" fn(vm: *mut Context, fp: *mut u64, pc: u64) -> u64;
 
-/// What machine code sees of the VM: `struct vm_state`.
+/// The part of the VM that machine code accesses: `struct vm_state`.
 #[repr(C)]
 pub(crate) struct Context {
     heap: *const Cell<u64>,
@@ -70,7 +70,7 @@ impl Context {
         }
     }
 
-    /// Says where things lie; again after each collection.
+    /// Sets the addresses of heap, stack and globals; again after each collection.
     pub(crate) fn share(&mut self, heap: &Heap, globals: &Words, generations: &Words, stack: &Words) {
         self.heap = heap.address();
         self.globals = globals.as_ptr();
@@ -79,27 +79,27 @@ impl Context {
     }
 }
 
-/// How machine code left.
+/// The result of machine code.
 pub(crate) enum Outcome {
-    /// There was none.
+    /// There was no machine code.
     CodeError,
-    /// The function is through.
+    /// The function returned.
     Returned(Result<Value, Failed>),
-    /// The interpreter goes on with the frame, at this instruction.
+    /// The interpreter must continue with the frame, at this instruction.
     GoOn(usize),
 }
 
 impl Vm<'_> {
-    /// Goes on with a function's frame at an instruction, in machine code: at the beginning, or in a loop.
+    /// Continues a frame in machine code at an instruction: at the beginning of the function, or in a loop.
     pub(crate) fn run_native(&mut self, number: usize, fp: usize, pc: usize) -> Outcome {
         let Some(address) = self.function_mut(number).compiled.enter() else { return Outcome::CodeError };
         self.context.share(&self.heap, &self.globals, &self.generations, &self.stack);
         let frame = self.stack.as_ptr().wrapping_add(fp).cast_mut().cast::<u64>();
-        // SAFETY: the address is a unit's, which has this type, and the library stays loaded until `leave`.
+        // SAFETY: the address is that of a unit, which has this type, and the library stays loaded until `leave`.
         let entry = unsafe { std::mem::transmute::<NonNull<c_void>, Entry>(address) };
         let context = (&raw mut *self).cast::<Context>();
-        // SAFETY: the VM begins with its context, and it is not touched here until the unit returns. The frame lies within the
-        // stack; heap, stack and globals are cells, which may be written behind Rust's back.
+        // SAFETY: the VM begins with its context, and is not accessed here until the unit returns. The frame is within the stack; heap,
+        // stack and globals are cells, which machine code may write.
         let result = unsafe { entry(context, frame, pc as u64) };
         self.function_mut(number).compiled.leave();
         match result {
@@ -109,42 +109,42 @@ impl Vm<'_> {
         }
     }
 
-    /// A unit was left early: says where the interpreter goes on.
+    /// A unit was left early: returns where the interpreter continues.
     fn left(&mut self, number: usize) -> usize {
         self.failed_assumption(number, self.context.exit_why);
         self.context.exit_pc as usize
     }
 
-    /// The stack index that a unit's frame pointer means.
+    /// Converts the frame pointer of a unit to a stack index.
     fn index(&self, fp: *mut u64) -> usize {
         (fp.addr() - self.stack.as_ptr().addr()) / size_of::<u64>()
     }
 
-    /// The end of the frame, beyond which nothing lives.
+    /// Returns the end of the frame, beyond which no value lives.
     fn top(&self, fp: usize) -> usize {
         fp + usize::from(self.template(self.running(fp)).registers)
     }
 }
 
-/// A result for machine code.
+/// Converts a result for machine code.
 fn word(result: Result<Value, Failed>) -> u64 {
     result.map_or(FAILED, |value| value.0)
 }
 
-/// The VM that a helper was called for.
+/// Returns the VM of a helper's caller.
 ///
 /// # Safety
-/// The context was given to the unit that calls, and this is the only use of the VM until the helper returns.
+/// The context is the one that the calling unit got, and no other code uses the VM until the helper returns.
 unsafe fn vm<'a>(context: *mut Context) -> &'a mut Vm<'a> {
     // SAFETY: the context is where the VM begins, and `run_native` leaves the VM alone while a unit runs.
     unsafe { &mut *context.cast::<Vm<'a>>() }
 }
 
-/// Helpers: each gets the VM, and if a frame is given, its index.
+/// Helpers. Each gets the VM, and the index of the frame if the unit passes a frame.
 macro_rules! helpers {
     ($($name:ident($vm:ident $($fp:ident)?; $($argument:ident),*) $(-> $result:ty)? $body:block)*) => {$(
         unsafe extern "C" fn $name(context: *mut Context $(, $fp: *mut u64)? $(, $argument: u64)*) $(-> $result)? {
-            // SAFETY: units hand on the context that they were given.
+            // SAFETY: units pass on the context that they got.
             let $vm = unsafe { vm(context) };
             $(let $fp = $vm.index($fp);)?
             $body

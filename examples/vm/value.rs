@@ -1,5 +1,5 @@
-//! A value as one word, for the interpreter and for machine code alike; `vm.h` says the same in C. Knows no heap: a reference is
-//! only a number here.
+//! Values, as one word, for the interpreter and machine code; `vm.h` has the same in C. Knows nothing about the heap: a reference is a
+//! number here.
 
 /// An integer of 63 bits (`…1`), a constant (`…10`), or a reference to a heap object (`…000`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,13 +10,13 @@ impl Value {
     pub(crate) const FALSE: Self = Self(0b0110);
     pub(crate) const TRUE: Self = Self(0b1010);
 
-    /// An integer, if it is small.
+    /// Returns an integer as a value, if the integer is small.
     pub(crate) fn small(integer: i64) -> Option<Self> {
         let word = integer.wrapping_mul(2);
         (word / 2 == integer).then_some(Self(word.cast_unsigned() | 1))
     }
 
-    /// An index, a length, a count: always small.
+    /// Returns an index, a length or a count as a value, which is always small.
     pub(crate) fn index(index: usize) -> Self {
         Self(((index as u64) << 1) | 1)
     }
@@ -34,7 +34,7 @@ impl Value {
         (self.0 & 1 == 1).then_some(self.0.cast_signed() >> 1)
     }
 
-    /// The heap word that a reference means. The first word of a heap is nobody's, so that no reference is 0.
+    /// Returns the index of the heap word of a reference. The first word of the heap is unused, so that no reference is 0.
     pub(crate) fn as_reference(self) -> Option<usize> {
         (self.0 & 0b111 == 0).then_some((self.0 >> 3) as usize)
     }

@@ -1,6 +1,6 @@
 /*
- * The VM as its machine code sees it: values, frames, and the operations that generated code does inline. Every unit stands
- * behind this header, which the worker precompiles. value.rs, heap.rs and native.rs say the same in Rust.
+ * The VM for machine code: values, frames, and the inline operations of generated code. The header of every unit, which the worker
+ * precompiles. value.rs, heap.rs and native.rs have the same definitions in Rust.
  *
  * No C library: a unit can only call what the table in vm_state leads to. So nothing need be exported by the executable.
  */
@@ -15,7 +15,7 @@
 #define VM_CODE
 #endif
 
-/* clang-cl has them too, cl and tcc do not; VM_PLAIN_C is for trying what is for those. */
+/* clang-cl has these builtins too, cl and tcc do not; VM_PLAIN_C tests the versions for cl and tcc. */
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__) && !defined(VM_PLAIN_C)
 #define VM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define VM_ADD_OVERFLOWS(a, b, to) __builtin_add_overflow(a, b, to)
@@ -41,7 +41,7 @@ vm_subtract_overflows(int64_t a, int64_t b, int64_t *to)
     return ((a ^ b) & (a ^ *to)) < 0;
 }
 
-/* May say yes where there is none: what is slow is still right. */
+/* May report an overflow that does not happen: the slow path is correct too. */
 static inline int
 vm_multiply_overflows(int64_t a, int64_t b, int64_t *to)
 {
@@ -60,25 +60,25 @@ typedef uint64_t vm_value;
 #define VM_FALSE ((vm_value)6)
 #define VM_TRUE ((vm_value)10)
 
-/* No values. A unit or a helper returns the first when the program has failed, a unit the second when the interpreter is to go
- * on with its frame. */
+/* No values. A unit or a helper returns the first when the program has failed; a unit returns the second when the interpreter must
+ * continue with its frame. */
 #define VM_FAILED ((vm_value)0)
 #define VM_EXIT ((vm_value)4)
 
-/* An object's first word is its length, and in the lowest byte its kind. */
+/* The first word of an object has its length, and in the lowest byte its kind. */
 #define VM_ARRAY 1
 
-/* ---- the VM. Helpers that may collect garbage are given the frame: all that lives must lie in it, and has moved after. */
+/* ---- the VM. Helpers that may collect garbage get the frame: all living values must be in it, and objects have moved afterwards. */
 
 typedef struct vm_state vm_state;
 
 struct vm_state {
     uint64_t *heap;
     vm_value *globals;
-    /* For each global, a number that changes when the function in it does. */
+    /* For each global, a number that changes with its function. */
     const uint64_t *generations;
     vm_value *stack_end;
-    /* With VM_EXIT: where to go on, and which assumption failed. */
+    /* With VM_EXIT: where to continue, and the assumption that failed. */
     uint64_t exit_pc;
     uint64_t exit_why;
 
@@ -116,7 +116,7 @@ vm_boolean(int truth)
     return truth ? VM_TRUE : VM_FALSE;
 }
 
-/* ---- arithmetic of small integers: each gives 0, and has done nothing, where that is not what it is */
+/* ---- arithmetic of small integers: returns 0 without an effect if an operand or the result is not small */
 
 static inline int
 vm_both_small(vm_value left, vm_value right)
@@ -186,7 +186,7 @@ vm_remainder(vm_value left, vm_value right, vm_value *to)
     return vm_small(vm_integer(left) % vm_integer(right), to);
 }
 
-/* Different words may still be equal only where both are objects. */
+/* Different words can be equal values only if both are objects. */
 static inline vm_value
 vm_equal(vm_state *vm, vm_value left, vm_value right)
 {
@@ -206,7 +206,7 @@ vm_object(const vm_state *vm, vm_value reference)
 static inline vm_value
 vm_capture(const vm_state *vm, vm_value function, uint64_t index)
 {
-    /* Behind the first word and the function's number. */
+    /* After the first word and the number of the function. */
     return vm_object(vm, function)[2 + index];
 }
 
@@ -222,7 +222,7 @@ vm_length(const vm_state *vm, vm_value array)
     return *vm_object(vm, array) >> 8;
 }
 
-/* Where an array's element lies; none without array, integer, element. */
+/* The address of an array's element; NULL if there is no such array or element. */
 static inline vm_value *
 vm_element(const vm_state *vm, vm_value array, vm_value index)
 {

@@ -1,9 +1,8 @@
-//! The virtual machine: its memory, its functions, calls, collections. How instructions run is `interpret`'s, how machine code
-//! runs `native`'s.
+//! The virtual machine: its memory, functions, calls and collections. `interpret` runs instructions, `native` runs machine code.
 //!
-//! A frame is a window of the stack that begins at `fp`; the word before it is the function itself, so that who runs lives. Frames
-//! overlap: arguments are put where the callee's lowest registers will be. A function that is not reachable any more dies, and
-//! its machine code with it.
+//! A frame is a window of the stack that begins at `fp`. The word before it is the function itself, so that running functions live. Frames
+//! overlap: arguments are in the lowest registers of the callee. A function that is no longer reachable dies, and its machine code is
+//! unloaded.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -16,40 +15,40 @@ use crate::jit::{Compiled, Jit, Source};
 use crate::native::{Context, Outcome};
 use crate::value::Value;
 
-/// The program has failed; the VM knows why. Small, so that results fit into registers.
+/// The program has failed; the VM has the reason. Small, so that results fit into registers.
 #[derive(Debug)]
 pub(crate) struct Failed;
 
-/// The words of the stack: few enough for the machine's stack to hold as many frames.
+/// The size of the stack in words: small enough that the machine's stack has room for all frames.
 const STACK: usize = 1 << 15;
 
-/// How the VM runs.
+/// The options of the VM.
 #[derive(Default)]
 pub(crate) struct Config {
-    /// Collects at each allocation.
+    /// Collect garbage at each allocation.
     pub(crate) gc_stress: bool,
-    /// What programs find in `scale`.
+    /// The value of the global `scale`.
     pub(crate) scale: u32,
-    /// Compiles hot functions.
+    /// Compile hot functions.
     pub(crate) jit: Option<Jit>,
 }
 
-/// A function that the program made: what the JIT calls an owner.
+/// A function of the program: an owner for the JIT.
 pub(crate) struct Function {
-    /// Never used twice.
+    /// The number of the owner, which is never used twice.
     owner: u64,
     pub(crate) template: u16,
-    /// The object, wherever it lies now; this does not keep it alive.
+    /// The object at its current address. A weak reference.
     object: Value,
     heat: Arc<AtomicU64>,
-    /// How hot it must be to be compiled.
+    /// The number of calls from which on the function is compiled.
     threshold: u64,
     pub(crate) compiled: Compiled,
-    /// How often its code was taken back.
-    taken_back: u32,
+    /// How often the code was cancelled.
+    cancelled: u32,
 }
 
-/// A running program. Machine code finds [`Context`] where this begins.
+/// A running program. Begins with [`Context`], which machine code accesses.
 #[repr(C)]
 pub(crate) struct Vm<'p> {
     pub(crate) context: Context,
@@ -68,7 +67,7 @@ pub(crate) struct Vm<'p> {
     pub(crate) statistics: Statistics,
 }
 
-/// What happened so far.
+/// Statistics.
 #[derive(Debug, Default)]
 pub(crate) struct Statistics {
     pub(crate) collections: u64,
@@ -76,17 +75,17 @@ pub(crate) struct Statistics {
     pub(crate) deaths: u64,
     /// How often machine code was left because an assumption failed.
     pub(crate) failed_assumptions: u64,
-    /// How often a function's code was taken back because a global changed.
-    pub(crate) taken_back: u64,
+    /// How often code was cancelled because a global changed.
+    pub(crate) cancelled: u64,
 }
 
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { collections, deaths, failed_assumptions, taken_back } = self;
+        let Self { collections, deaths, failed_assumptions, cancelled } = self;
         write!(
             f,
             "VM: {collections} collections, {deaths} functions died, {failed_assumptions} assumptions failed, \
-             {taken_back} functions taken back"
+             {cancelled} functions cancelled"
         )
     }
 }
@@ -116,13 +115,13 @@ impl<'p> Vm<'p> {
             let function = vm.make_function(0, *template, 0, 0);
             vm.set_global(*global, function);
         }
-        // The program's text lies at the bottom of the stack for good.
+        // The main function stays at the bottom of the stack.
         let main = vm.make_function(0, 0, 0, 0);
         vm.stack[0].set(main.0);
         vm
     }
 
-    /// Runs the program once: what it printed, and why it ended early if it did. Globals keep their values from run to run.
+    /// Runs the program once; returns its output, and its error if it failed. Globals keep their values between runs.
     pub(crate) fn run(&mut self) -> String {
         self.output.clear();
         if let Err(Failed) = self.call(0, 0) {
@@ -131,7 +130,7 @@ impl<'p> Vm<'p> {
         std::mem::take(&mut self.output)
     }
 
-    /// Fails, with a sentence.
+    /// Fails with a message.
     pub(crate) fn fail<T>(&mut self, why: impl Into<String>) -> Result<T, Failed> {
         self.failure = why.into();
         Err(Failed)
@@ -145,7 +144,7 @@ impl<'p> Vm<'p> {
         Value(self.stack[fp + usize::from(register)].get())
     }
 
-    /// The number of the function whose frame begins at `fp`.
+    /// Returns the number of the function whose frame begins at `fp`.
     pub(crate) fn running(&self, fp: usize) -> usize {
         self.function_at(fp - 1).expect("below a frame lies its function")
     }
@@ -173,7 +172,7 @@ impl<'p> Vm<'p> {
 
     // ---- calls
 
-    /// Calls the function that lies on the stack at `at`, below its arguments.
+    /// Calls the function at `at` on the stack, below its arguments.
     pub(crate) fn call(&mut self, at: usize, arguments: u8) -> Result<Value, Failed> {
         let Some(number) = self.function_at(at) else {
             return self.fail(format!("{} is called, and is no function", self.show(Value(self.stack[at].get()), 0)));
@@ -197,10 +196,10 @@ impl<'p> Vm<'p> {
         self.fail("the stack is full")
     }
 
-    /// Counts for a function, and has it compiled once it is hot.
+    /// Adds to the call counter of a function, and submits the function when it is hot.
     pub(crate) fn warm_up(&mut self, number: usize, rounds: u64) {
         let Some(function) = &mut self.functions[number] else { return };
-        // Nobody else writes it.
+        // No other thread writes the counter.
         let heat = function.heat.load(Ordering::Relaxed) + rounds;
         function.heat.store(heat, Ordering::Relaxed);
         if heat >= function.threshold && function.compiled.is_cold() {
@@ -223,7 +222,7 @@ impl<'p> Vm<'p> {
         }
     }
 
-    /// An assumption of a function's code failed: there will be code without it.
+    /// Requests code without an assumption that failed.
     pub(crate) fn failed_assumption(&mut self, number: usize, why: u64) {
         if let (Some(jit), Some(function)) = (&self.jit, &mut self.functions[number])
             && why != 0
@@ -250,17 +249,17 @@ impl<'p> Vm<'p> {
         for function in self.functions.iter_mut().flatten().filter(|function| owners.contains(&function.owner)) {
             function.compiled.forget();
             function.threshold = function.heat.load(Ordering::Relaxed) + jit.min_calls;
-            function.taken_back += 1;
-            self.statistics.taken_back += 1;
-            if function.taken_back > 2 {
+            function.cancelled += 1;
+            self.statistics.cancelled += 1;
+            if function.cancelled > 2 {
                 function.compiled.without |= without::KNOWN_GLOBALS;
             }
         }
     }
 
-    // ---- objects: who makes one says where the stack ends, and keeps no reference but there
+    // ---- objects: a caller that makes an object passes the end of the stack, and keeps references only on the stack
 
-    /// Makes room; after this, references are other ones.
+    /// Makes room in the heap. References change if this collects garbage.
     fn make_room(&mut self, top: usize, length: usize) {
         if self.gc_stress || !self.heap.has_room(length) {
             self.collect(top, length);
@@ -277,7 +276,7 @@ impl<'p> Vm<'p> {
         })
     }
 
-    /// An array of what lies on the stack.
+    /// Makes an array of values on the stack.
     pub(crate) fn make_array(&mut self, top: usize, first: usize, count: u8) -> Value {
         let count = usize::from(count);
         self.make_room(top, count);
@@ -286,7 +285,7 @@ impl<'p> Vm<'p> {
         object
     }
 
-    /// An array of one value, which lies on the stack, over and over.
+    /// Makes an array of copies of one value on the stack.
     pub(crate) fn make_filled(&mut self, top: usize, length: Value, fill: usize) -> Result<Value, Failed> {
         const MOST: i64 = 1 << 28;
         let Some(length) = length.as_small().filter(|length| (0..=MOST).contains(length)) else {
@@ -298,7 +297,7 @@ impl<'p> Vm<'p> {
         Ok(object)
     }
 
-    /// A function with what lies on the stack.
+    /// Makes a function that captures values on the stack.
     pub(crate) fn make_function(&mut self, top: usize, template: u16, first: usize, count: u8) -> Value {
         let count = usize::from(count);
         self.make_room(top, count + 1);
@@ -313,7 +312,7 @@ impl<'p> Vm<'p> {
             heat: Arc::default(),
             threshold: self.jit.as_ref().map_or(u64::MAX, |jit| jit.min_calls),
             compiled: Compiled::default(),
-            taken_back: 0,
+            cancelled: 0,
         };
         self.next_owner += 1;
         match self.functions.get_mut(number) {
@@ -323,7 +322,7 @@ impl<'p> Vm<'p> {
         object
     }
 
-    /// Collects garbage: everything that lives moves. The stack ends at `top`.
+    /// Collects garbage: all living objects move. The stack ends at `top`.
     pub(crate) fn collect(&mut self, top: usize, length: usize) {
         self.statistics.collections += 1;
         if let Some(jit) = &self.jit {
@@ -349,7 +348,7 @@ impl<'p> Vm<'p> {
             }
         }
         drop(collection);
-        // New frames find no old references, and need not clear their registers.
+        // Cleared, so that new frames find no old references and need not clear their registers.
         self.stack[top.max(1)..].iter().for_each(|word| word.set(Value::NIL.0));
         if let Some(jit) = &self.jit {
             jit.leave_gc();
@@ -357,7 +356,7 @@ impl<'p> Vm<'p> {
         self.context.share(&self.heap, &self.globals, &self.generations, &self.stack);
     }
 
-    // ---- arithmetic, for the interpreter and where machine code is at its wits' end
+    // ---- arithmetic, for the interpreter and for the slow paths of machine code
 
     pub(crate) fn combine(
         &mut self,
@@ -404,7 +403,7 @@ impl<'p> Vm<'p> {
         self.fail(format!("{} and {} are not both integers", self.show(left, 0), self.show(right, 0)))
     }
 
-    /// Integers by value, objects by identity.
+    /// Compares integers by value, objects by identity.
     pub(crate) fn equal(&self, left: Value, right: Value) -> Value {
         let integers = || Some(self.heap.integer(left)? == self.heap.integer(right)?);
         Value::boolean(left == right || integers().unwrap_or(false))
@@ -428,7 +427,7 @@ impl<'p> Vm<'p> {
             Value::NIL => "nil".to_owned(),
             Value::FALSE => "false".to_owned(),
             Value::TRUE => "true".to_owned(),
-            // Arrays can lie in themselves.
+            // An array may contain itself.
             _ if depth > 3 => "[...]".to_owned(),
             _ => {
                 let (first, length) = self.heap.find(value, Kind::Array).unwrap_or_default();

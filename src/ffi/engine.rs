@@ -23,7 +23,7 @@ use crate::error::UnitError;
 use crate::event::{Event, Observer};
 use crate::exec::{self, Executor, ProcessExecutor};
 use crate::header::UnitHeader;
-use crate::jit::{Jit, JitOptions, Source};
+use crate::jit::{Jit, JitOptions, TranslationUnit};
 use crate::library::Library;
 use crate::pch;
 use crate::scratch::{Purpose, Scratch};
@@ -160,7 +160,7 @@ impl Engine {
         let state = self.state();
         let stem = state.jit.stem(id);
         let name = state.jit.source(&stem).to_string_lossy().into_owned();
-        let source = Source { name, text, units: 1 };
+        let source = TranslationUnit { name, text, units: 1 };
         let compiled = state.jit.compile(&stem, &source, &self.log);
         let library = compiled
             .and_then(|object| state.jit.link(&stem, &[object], exports, &self.log))
@@ -251,7 +251,7 @@ impl Engine {
         let snapshot = state.jit.snapshot();
         let inherited = snapshot.is_some();
         let jit = match snapshot {
-            Some(snapshot) => state.jit.inherit(snapshot, &executor),
+            Some(snapshot) => state.jit.after_fork_in_child(snapshot, &executor),
             // The parent was faster, and its PCH is gone.
             None => {
                 let parent = state.jit.pipeline();
@@ -263,7 +263,7 @@ impl Engine {
         };
         state.executor.abandon();
         if self.turns.is_idle() {
-            state.jit.disown();
+            state.jit.abandon();
         } else {
             // A thread of the parent's that was at work may have held locks in there, and nothing of the parent's is dropped here.
             std::mem::forget(Arc::clone(&state));

@@ -1,4 +1,4 @@
-//! What the worker tells, as C hears it.
+//! Converts worker events to `mjitcc_event`.
 
 use std::ffi::{CString, c_char};
 use std::path::Path;
@@ -40,7 +40,7 @@ pub const EVENT_LINKER_FALLBACK: u32 = 26;
 pub const EVENT_CACHE_HIT: u32 = 27;
 pub const EVENT_CACHE_UNUSABLE: u32 = 28;
 
-/// What an event has beside its line.
+/// The fields of an event besides its line.
 #[derive(Default)]
 struct Facts<'a> {
     kind: u32,
@@ -107,7 +107,7 @@ fn facts(event: &WorkerEvent) -> Facts<'_> {
     }
 }
 
-/// A place whose strings are C's.
+/// A source location with C strings.
 struct Spelled {
     label: CString,
     path: CString,
@@ -129,7 +129,7 @@ impl Spelled {
     }
 }
 
-/// Calls an observer that C gave.
+/// Calls an observer of a C host.
 pub(super) fn tell(observe: ObserveFn, ctx: Context, event: &WorkerEvent) {
     let Facts { kind, location, inlined, file, took, count } = facts(event);
     let line = c_string(&event.to_string());
@@ -152,6 +152,6 @@ pub(super) fn tell(observe: ObserveFn, ctx: Context, event: &WorkerEvent) {
         ms: took.as_secs_f64() * 1e3,
         count,
     };
-    // SAFETY: the host promised a function of this type; all that it is given outlives the call.
+    // SAFETY: the host registered a function of this type; the event outlives the call.
     allow_thread_exit(|| unsafe { observe(ctx.pointer(), &raw const event) });
 }

@@ -1,4 +1,4 @@
-//! What goes wrong on this side of the border: a status for the program, words for the person, and no panic for anybody.
+//! Errors of the C ABI: a status, a message for `mjitcc_last_error`, and no panic that leaves the library.
 
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
@@ -15,7 +15,7 @@ pub const FAILED: Status = -2;
 pub const MISUSE: Status = -3;
 pub const PANICKED: Status = -4;
 
-/// Why a call did not do what it was asked for.
+/// Why a call failed.
 #[derive(Debug)]
 pub(super) struct FfiError {
     status: Status,
@@ -40,41 +40,41 @@ thread_local! {
     static LAST: RefCell<CString> = RefCell::default();
 }
 
-/// C text ends at the first NUL: one within becomes a question mark.
+/// Converts text to a C string. A NUL within the text becomes a question mark.
 pub(super) fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "?")).unwrap_or_default())
 }
 
-/// What every function of the ABI does its work in.
+/// Runs the body of a function of the ABI; converts errors and panics to a result.
 pub(super) fn guarded<R>(otherwise: impl FnOnce(Status) -> R, work: impl FnOnce() -> Result<R, FfiError>) -> R {
     let fault = match catch(work) {
         Ok(Ok(result)) => return result,
         Ok(Err(fault)) => fault,
         Err(Caught::Foreign) => FfiError::failed("a callback threw an exception"),
-        Err(caught) => FfiError { status: PANICKED, words: format!("a fault in mjit-cc: {}", caught.message()) },
+        Err(caught) => FfiError { status: PANICKED, words: format!("a bug in mjit-cc: {}", caught.message()) },
     };
     note(&fault.words);
     otherwise(fault.status)
 }
 
-/// Keeps words for the person.
+/// Stores the message for `mjitcc_last_error`.
 pub(super) fn note(words: &str) {
-    // At the end of a thread's life there may be no place for them any more.
+    // A thread that ends may have destroyed its thread-local storage already.
     let _ = LAST.try_with(|last| *last.borrow_mut() = c_string(words));
 }
 
-/// As [`guarded`], for functions that give a status.
+/// As [`guarded`], for functions that return a status.
 pub(super) fn status(work: impl FnOnce() -> Result<Status, FfiError>) -> Status {
     guarded(|status| status, work)
 }
 
-/// For functions whose answer is yes or no.
+/// Converts a yes or no to a status.
 pub(super) fn yes(answer: bool) -> Status {
     if answer { OK } else { NO }
 }
 
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn mjitcc_last_error() -> *const c_char {
-    // Valid until this thread's next fault replaces it.
+    // Valid until the next error of this thread.
     LAST.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }

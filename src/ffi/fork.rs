@@ -1,4 +1,4 @@
-//! Forking with a worker, as a handle that lives from before to after.
+//! Forks that the host announces: a handle that lives from before the fork until after it.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use super::memory::wanted;
 use super::{Worker, worker};
 use crate::worker::Fork as Held;
 
-/// `mjitcc_fork`: holds the worker's lock, so that it may not go to another thread; the header says so.
+/// `mjitcc_fork`. It holds the worker's lock, so it must stay on its thread, as `mjitcc.h` requires.
 pub struct Fork {
-    // In this order: what is held goes first.
+    // The order of drops: the lock before the worker.
     held: Held<'static>,
     worker: Arc<Worker>,
 }
@@ -20,22 +20,22 @@ pub struct Fork {
 static NEXT: AtomicUsize = AtomicUsize::new(16);
 
 thread_local! {
-    /// What this thread holds still, by the numbers that C has.
+    /// The workers that this thread stopped for a fork, by the numbers of their handles.
     static HELD: RefCell<Vec<(usize, Fork)>> = const { RefCell::new(Vec::new()) };
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_before_fork(worker: *mut Worker, fork: *mut *mut Fork) -> Status {
     status(|| {
-        wanted(fork, "the place for the fork")?;
-        // SAFETY: as the header says.
+        wanted(fork, "the pointer to the fork")?;
+        // SAFETY: `mjitcc.h` requires it of the caller.
         unsafe { fork.write(std::ptr::null_mut()) };
         let worker = worker::open(worker)?;
-        // SAFETY: the share goes along, and behind what is held.
+        // SAFETY: `Fork` keeps the worker alive longer than the lock.
         let held = unsafe { &*Arc::as_ptr(&worker) }.worker.before_fork();
         let number = NEXT.fetch_add(16, Ordering::Relaxed);
         HELD.with_borrow_mut(|all| all.push((number, Fork { held, worker })));
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         unsafe { fork.write(std::ptr::without_provenance_mut(number)) };
         Ok(OK)
     })
@@ -50,7 +50,7 @@ fn end(fork: *mut Fork, end: impl FnOnce(Held<'static>)) -> Status {
             let at = all.iter().position(|(number, _)| *number == fork.addr())?;
             Some(all.swap_remove(at).1)
         });
-        let gone = || FfiError::misuse("the fork was given back before, or another thread holds it");
+        let gone = || FfiError::misuse("the mjitcc_fork was given back already, or belongs to another thread");
         let Fork { held, worker } = found.ok_or_else(gone)?;
         end(held);
         drop(worker);

@@ -1,5 +1,5 @@
-//! The handles of workers and engines that C holds: numbers that are given once, so that one which was given back is refused with words, and
-//! is never another's. Knows nothing of what they stand for.
+//! The handles of workers and engines. Handles are numbers that are never used twice, so a handle that was given back is always refused.
+//! Knows nothing about the values.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::fault::FfiError;
 use crate::sync::{Mutex, lock};
 
-/// The number of the next handle. Such a number is no address of anything: the first page is never mapped, and these go on from there.
+/// The number of the next handle. The numbers begin in the first page, which is never mapped.
 static NEXT: AtomicUsize = AtomicUsize::new(16);
 
-/// What C holds of one kind. There are few, so that looking through them is no slower than anything else.
+/// The values of one type that C owns. A linear search is fast enough, since there are few.
 pub(super) struct Handles<T>(Mutex<Vec<(usize, Arc<T>)>>);
 
 impl<T> Handles<T> {
@@ -18,14 +18,13 @@ impl<T> Handles<T> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// A new handle.
     pub(super) fn give(&self, value: Arc<T>) -> *mut T {
         let number = NEXT.fetch_add(16, Ordering::Relaxed);
         lock(&self.0).push((number, value));
         std::ptr::without_provenance_mut(number)
     }
 
-    /// What a handle stands for, for as long as the call takes.
+    /// Returns the value of a handle.
     pub(super) fn open(&self, handle: *const T, name: &str) -> Result<Arc<T>, FfiError> {
         if handle.is_null() {
             return Err(FfiError::invalid(format!("the {name} is NULL")));
@@ -35,14 +34,13 @@ impl<T> Handles<T> {
         found.map(|(_, value)| Arc::clone(value)).ok_or_else(|| gone(name))
     }
 
-    /// Takes a handle back.
+    /// Removes a handle and returns its value.
     pub(super) fn take(&self, handle: *const T, name: &str) -> Result<Arc<T>, FfiError> {
         let mut known = lock(&self.0);
         let at = known.iter().position(|(number, _)| *number == handle.addr()).ok_or_else(|| gone(name))?;
         Ok(known.swap_remove(at).1)
     }
 
-    /// Holds the list still.
     #[cfg(unix)]
     pub(super) fn hold(&'static self) -> crate::sync::Locked<'static, Vec<(usize, Arc<T>)>> {
         lock(&self.0)
@@ -50,10 +48,10 @@ impl<T> Handles<T> {
 }
 
 fn gone(name: &str) -> FfiError {
-    FfiError::misuse(format!("the {name} was finished before, or never was one"))
+    FfiError::misuse(format!("the {name} was finished already, or the handle is wrong"))
 }
 
-/// Forks find the lists free, where anything follows forks.
+/// Registers the lists for forks: the child of a fork finds them unlocked.
 #[cfg(unix)]
 pub(super) fn follow_forks() {
     use crate::at_fork::{ForkGuard, ForkParticipant, register};

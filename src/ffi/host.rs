@@ -1,4 +1,4 @@
-//! A host written in C: its callbacks as the worker's [`Host`](crate::worker::Host), and the sink that C text goes into.
+//! A host in C: its callbacks as a [`Host`](crate::worker::Host), and the sink for its C text.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::NonNull;
@@ -9,13 +9,13 @@ use super::memory::{handle, read, row, text};
 use super::{Code, Host, JobFn, Request, SourceLocation};
 use crate::thread::allow_thread_exit;
 use crate::unwind::catch;
-use crate::worker::{self, AssumptionId, Generated, Inlined, NotRun, OwnerId};
+use crate::worker::{self, AssumptionId, Generated, Inlined, JobError, OwnerId};
 
-/// What C gave to be handed back to it. What it may be used for, and where, C knows.
+/// The `ctx` pointer of a callback.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context(*mut c_void);
 
-// SAFETY: nothing here looks into it, and the header says on which threads it comes back.
+// SAFETY: the pointer is never read here, and `mjitcc.h` says which threads call callbacks.
 unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
@@ -30,7 +30,7 @@ impl Context {
     }
 }
 
-/// A host's callbacks, and none that must not be missing.
+/// The callbacks of a host, with the required callback checked.
 #[derive(Debug)]
 pub(super) struct Callbacks {
     ctx: Context,
@@ -44,14 +44,14 @@ impl Callbacks {
     /// # Safety
     /// As [`read`].
     pub(super) unsafe fn read(host: *const Host) -> Result<Self, FfiError> {
-        // SAFETY: the caller says so.
+        // SAFETY: required of the caller.
         let Host { ctx, generate, published, scan_stacks, vm_jobs_wait, .. } = unsafe { read(host) }?;
         let generate = generate.ok_or_else(|| FfiError::invalid("mjitcc_host.generate is NULL"))?;
         Ok(Self { ctx: Context(ctx), generate, published, scan_stacks, vm_jobs_wait })
     }
 }
 
-/// `mjitcc_sink`: what a host makes of a request, while it makes it.
+/// `mjitcc_sink`: collects the text and the assumptions of a request while the host generates.
 #[derive(Debug)]
 pub struct Sink {
     request: *const worker::Request<'static>,
@@ -81,14 +81,14 @@ impl worker::Host for Callbacks {
             switches: request.switches.0,
             entry: entry.as_ptr(),
         };
-        // A pointer from here on: the host has it, and comes back with it.
+        // Only this pointer is used from here on: the host passes the pointer to the functions below.
         let location = &raw mut sink;
-        // SAFETY: the host promised a function of this type; all that it is given outlives the call. Should an exception come out of it, the
-        // worker takes that for a panic.
+        // SAFETY: the host registered a function of this type; its arguments outlive the call. The worker handles an exception from the
+        // function as a panic.
         let refused = allow_thread_exit(|| unsafe { (self.generate)(self.ctx.0, &raw const asked, location) }) != 0;
         let Sink { text, assumptions, inlined, failure, .. } = sink;
         if refused || failure.is_some() {
-            return Err(failure.unwrap_or_else(|| "the host had no C text and did not say why".to_owned()));
+            return Err(failure.unwrap_or_else(|| "the host generated no C text and gave no reason".to_owned()));
         }
         let text = String::from_utf8(text).map_err(|error| format!("the C text is not UTF-8: {error}"))?;
         Ok(Generated { text, assumptions, inlined })
@@ -124,24 +124,24 @@ impl worker::Host for Callbacks {
 /// # Safety
 /// As [`read`].
 pub(super) unsafe fn source_location(at: *const SourceLocation) -> Result<worker::SourceLocation, FfiError> {
-    // SAFETY: the caller says so.
+    // SAFETY: required of the caller.
     let SourceLocation { line, label, path, .. } = unsafe { read(at) }?;
-    // SAFETY: strings, or null, as the header says.
+    // SAFETY: strings or null, as `mjitcc.h` requires.
     let (label, path) = unsafe { (text(label), text(path)) };
     Ok(worker::SourceLocation { label: label.unwrap_or_default(), path: path.unwrap_or_default(), line })
 }
 
 /// # Safety
-/// `sink` is null or what `generate` was just given; the thread that has it is the only one to use it.
+/// `sink` is null or the sink of a running `generate`; no other thread uses the sink.
 unsafe fn open<'a>(sink: *mut Sink) -> Result<&'a mut Sink, FfiError> {
-    // SAFETY: the caller says so.
+    // SAFETY: required of the caller.
     unsafe { sink.as_mut() }.ok_or_else(|| FfiError::invalid("the sink is NULL"))
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_sink_write(sink: *mut Sink, text: *const c_char, length: usize) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (sink, text) = unsafe { (open(sink)?, row(text.cast::<u8>(), length, "the text")?) };
         sink.text.extend_from_slice(text);
         Ok(OK)
@@ -151,7 +151,7 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_write(sink: *mut Sink, text: *const 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_sink_puts(sink: *mut Sink, text: *const c_char) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (sink, text) = unsafe { (open(sink)?, super::memory::bytes(text)) };
         sink.text.extend_from_slice(text.ok_or_else(|| FfiError::invalid("the text is NULL"))?);
         Ok(OK)
@@ -161,7 +161,7 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_puts(sink: *mut Sink, text: *const c
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_sink_depend_on(sink: *mut Sink, assumption: u64) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         unsafe { open(sink) }?.assumptions.push(AssumptionId(assumption));
         Ok(OK)
     })
@@ -170,7 +170,7 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_depend_on(sink: *mut Sink, assumptio
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_sink_inlined(sink: *mut Sink, owner: u64, at: *const SourceLocation) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (sink, location) = unsafe { (open(sink)?, source_location(at)?) };
         sink.inlined.push(Inlined { owner: OwnerId(owner), location });
         Ok(OK)
@@ -180,7 +180,7 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_inlined(sink: *mut Sink, owner: u64,
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_sink_fail(sink: *mut Sink, words: *const c_char) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (sink, words) = unsafe { (open(sink)?, text(words)) };
         sink.failure = Some(words.unwrap_or_default());
         Ok(OK)
@@ -194,26 +194,26 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_on_vm_thread(
     arg: *mut c_void,
 ) -> Status {
     status(|| {
-        // SAFETY: as the header says. Only shared and only read: the job may use the sink meanwhile.
+        // SAFETY: `mjitcc.h` requires it of the caller. The reference is shared and not kept: the job may use the sink later.
         let (thread, request) = unsafe {
             let sink = handle(sink.cast_const(), "sink")?;
             (sink.thread, sink.request)
         };
         if thread != thread::current().id() {
-            return Err(FfiError::misuse("only the thread that generates may send a job to the VM's thread"));
+            return Err(FfiError::misuse("only the thread in generate may run a job on the VM's thread"));
         }
         let job = job.ok_or_else(|| FfiError::invalid("the job is NULL"))?;
         let arg = Context(arg);
-        // SAFETY: it lives until `generate` returns, of which this is a part.
+        // SAFETY: the request lives until `generate` returns, and `generate` makes this call.
         let request = unsafe { &*request };
         let run = move || {
             let arg = arg;
-            // SAFETY: the host promised a function of this type.
+            // SAFETY: the host registered a function of this type.
             catch(|| unsafe { job(arg.pointer()) }).is_ok()
         };
         match request.on_vm_thread(run) {
             Ok(true) => Ok(OK),
-            Ok(false) | Err(NotRun::Panicked) => Err(FfiError::failed("the job threw")),
+            Ok(false) | Err(JobError::Panicked) => Err(FfiError::failed("the job threw an exception")),
             Err(error) => {
                 let words = error.to_string();
                 fault::note(&words);
@@ -223,5 +223,5 @@ pub unsafe extern "C-unwind" fn mjitcc_sink_on_vm_thread(
     })
 }
 
-/// C's `int` is what callbacks return.
+/// Callbacks return `int` of C.
 const _: () = assert!(size_of::<c_int>() == 4);

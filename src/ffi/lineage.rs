@@ -1,4 +1,4 @@
-//! Which process an engine is of, and how forks find it. Knows nothing of what the engine does.
+//! The process that an engine belongs to, and how an engine follows forks. Knows nothing about what the engine does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -7,15 +7,15 @@ use super::engine::Engine;
 use crate::sync::Mutex;
 
 pub(super) struct Lineage {
-    /// The process that opened the engine, or went on with it.
+    /// The process that opened the engine, or that continues with it after a fork.
     process: AtomicU32,
-    /// A child of that process that found the engine's locks free; 0 for none.
+    /// A child of that process in which the engine's locks are free, or 0.
     heir: AtomicU32,
-    /// Whether a fork came in between.
+    /// True after a fork.
     forked: AtomicBool,
-    /// Whether the header came along.
+    /// True if the PCH was taken into the child.
     whole: AtomicBool,
-    /// Held while the engine becomes the heir's.
+    /// Locked while the engine moves to the child.
     pub(super) arrival: Mutex<()>,
 }
 
@@ -38,7 +38,7 @@ impl Lineage {
         self.heir.load(Ordering::Acquire) == std::process::id()
     }
 
-    /// Whether the header came along; none where nothing was inherited.
+    /// True if the PCH was taken into this child; `None` if this is the process that opened the engine.
     pub(super) fn inherited(&self) -> Option<bool> {
         self.forked.load(Ordering::Relaxed).then(|| self.whole.load(Ordering::Relaxed))
     }
@@ -50,7 +50,7 @@ impl Lineage {
     }
 }
 
-/// From here on, forks find the engine's locks free.
+/// Registers the engine for forks: the child of a fork finds the engine's locks free.
 #[cfg(unix)]
 pub(super) fn follow_forks(engine: &Arc<Engine>) {
     let engine: std::sync::Weak<Engine> = Arc::downgrade(engine);

@@ -1,4 +1,4 @@
-//! Names and policy by themselves: functions that need no handle.
+//! Names and policies: functions without a handle.
 
 use std::ffi::c_char;
 
@@ -28,7 +28,7 @@ pub unsafe extern "C-unwind" fn mjitcc_file_name(
     room: usize,
 ) -> usize {
     let name = || {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (dir, prefix, suffix) = unsafe { (text(dir), text(prefix), text(suffix)) };
         let mut name = file_stem(&prefix.unwrap_or_else(|| "_mjit_".to_owned()), process, id);
         if let Some(dir) = dir.filter(|dir| !dir.is_empty()) {
@@ -37,7 +37,7 @@ pub unsafe extern "C-unwind" fn mjitcc_file_name(
         name += &suffix.unwrap_or_default();
         Ok(name)
     };
-    // SAFETY: as the header says.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     unsafe { spelled(buffer, room, name) }
 }
 
@@ -50,11 +50,11 @@ pub unsafe extern "C-unwind" fn mjitcc_entry_name(
     room: usize,
 ) -> usize {
     let name = || {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (prefix, label) = unsafe { (text(prefix), text(label)) };
         Ok(entry_name(prefix.as_deref().unwrap_or("_mjit"), id, label))
     };
-    // SAFETY: as the header says.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     unsafe { spelled(buffer, room, name) }
 }
 
@@ -69,12 +69,12 @@ pub unsafe extern "C-unwind" fn mjitcc_pick_unloads(
     picked_count: *mut usize,
 ) -> Status {
     status(|| {
-        wanted(picked_count, "the place for the count")?;
-        // SAFETY: as the header says.
+        wanted(picked_count, "the pointer to the count")?;
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (loaded, queued) =
             unsafe { (row(loaded, loaded_count, "the loaded units")?, row(queued, queued_count, "the queue")?) };
         if !loaded.is_empty() {
-            wanted(picked, "the place for what is picked")?;
+            wanted(picked, "the pointer to the picked units")?;
         }
         let heat: Vec<policy::UnitHeat> = loaded
             .iter()
@@ -83,10 +83,10 @@ pub unsafe extern "C-unwind" fn mjitcc_pick_unloads(
         let places = policy::pick_unloads(&heat, queued, size(max_active));
         for (number, &location) in places.iter().enumerate() {
             let location = u32::try_from(location).map_err(|_| FfiError::invalid("too many units"))?;
-            // SAFETY: as the header says, there is room for as many as are loaded.
+            // SAFETY: `mjitcc.h` requires room for as many as are loaded.
             unsafe { picked.add(number).write(location) };
         }
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         unsafe { picked_count.write(places.len()) };
         Ok(yes(!places.is_empty()))
     })
@@ -95,7 +95,7 @@ pub unsafe extern "C-unwind" fn mjitcc_pick_unloads(
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_should_compact(census: *const Census) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let Census { wait, active, queued, max_active, compactions, unloads, .. } = unsafe { read(census) }?;
         Ok(yes(policy::should_compact(&policy::Census {
             active: size(active),

@@ -1,4 +1,4 @@
-//! A host's own way to wait for children, lent by C.
+//! The reaper of a C host, which waits for child processes in place of the library.
 
 #[cfg(unix)]
 use std::os::unix::process::ExitStatusExt;
@@ -23,7 +23,7 @@ struct Lent {
 impl Lent {
     fn notify(&self, function: Option<NotifyFn>) {
         if let Some(function) = function {
-            // SAFETY: the host promised a function of this type.
+            // SAFETY: the host registered a function of this type.
             allow_thread_exit(|| unsafe { function(self.ctx.pointer()) });
         }
     }
@@ -58,25 +58,25 @@ pub(super) unsafe fn lent(at: *const Reaper) -> Result<Option<Arc<dyn exec::Reap
     if at.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller says so.
+    // SAFETY: required of the caller.
     let Reaper { ctx, enter, wait, leave, forked, .. } = unsafe { read(at) }?;
     let wait = wait.ok_or_else(|| FfiError::invalid("mjitcc_reaper.wait is NULL"))?;
     Ok(Some(Arc::new(Lent { ctx: Context::new(ctx), enter, wait, leave, forked })))
 }
 
-/// What `waitpid` says.
+/// Converts a status of `waitpid`.
 #[cfg(unix)]
 fn exit(status: i32) -> Exit {
     let status: std::process::ExitStatus = ExitStatusExt::from_raw(status);
     match (status.code(), status.signal()) {
         (Some(code), _) => Exit::Code(code),
         (None, Some(signal)) => Exit::Signal(signal),
-        // Stopped or continued, which nobody asked for.
+        // Stopped or continued: not an end.
         (None, None) => Exit::Unknown,
     }
 }
 
-/// What `GetExitCodeProcess` says.
+/// Converts a status of `GetExitCodeProcess`.
 #[cfg(not(unix))]
 fn exit(status: i32) -> Exit {
     Exit::Code(status)

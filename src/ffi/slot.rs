@@ -1,4 +1,4 @@
-//! Slots, as handles that are shared and counted.
+//! Slots, as reference-counted handles.
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
@@ -16,14 +16,14 @@ pub const SLOT_UNLOADED: i32 = 2;
 pub const SLOT_CALLABLE: i32 = 3;
 pub const SLOT_FIRST_ADDRESS: u32 = 4096;
 
-// The word says the same.
+// The word of a slot has the same values.
 const _: () = assert!(
     worker::NOT_READY == SLOT_NOT_READY as usize
         && worker::FAILED == SLOT_FAILED as usize
         && worker::UNLOADED == SLOT_UNLOADED as usize
 );
 
-/// `mjitcc_slot`: a share in a slot, and the counter that says how hot its owner is.
+/// `mjitcc_slot`: a reference to a slot, and the call counter of its owner.
 #[derive(Debug)]
 pub struct Slot {
     pub(super) slot: worker::Slot,
@@ -31,7 +31,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Gives a handle with one share.
+    /// Returns a handle with one reference.
     pub(super) fn share(slot: worker::Slot, calls: Arc<AtomicU64>) -> *mut Self {
         Arc::into_raw(Arc::new(Self { slot, calls })).cast_mut()
     }
@@ -40,7 +40,7 @@ impl Slot {
 /// # Safety
 /// As [`handle`].
 pub(super) unsafe fn open<'a>(slot: *const Slot) -> Result<&'a Slot, FfiError> {
-    // SAFETY: the caller says so.
+    // SAFETY: required of the caller.
     unsafe { handle(slot, "slot") }
 }
 
@@ -49,7 +49,7 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_retain(slot: *mut Slot) -> *mut Slot
     guarded(
         |_| ptr::null_mut(),
         || {
-            // SAFETY: as the header says: the caller holds a share.
+            // SAFETY: `mjitcc.h` requires that the caller holds a reference.
             unsafe {
                 open(slot)?;
                 Arc::increment_strong_count(slot);
@@ -65,7 +65,7 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_release(slot: *mut Slot) {
         |_| (),
         || {
             if !slot.is_null() {
-                // SAFETY: as the header says: the caller gives its share back.
+                // SAFETY: `mjitcc.h` requires that the caller holds the reference that is released here.
                 drop(unsafe { Arc::from_raw(slot) });
             }
             Ok(())
@@ -76,7 +76,7 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_release(slot: *mut Slot) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_slot_state(slot: *const Slot) -> i32 {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         Ok(number(unsafe { inside(slot) }?.state()))
     })
 }
@@ -102,8 +102,8 @@ pub(super) fn number(state: SlotState) -> i32 {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_slot_address(slot: *const Slot) -> *mut c_void {
-    // Nothing here can panic, and nothing is to be slower than it need be.
-    // SAFETY: as the header says.
+    // Nothing here can panic, so no guard is needed, which would be slower.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     match unsafe { slot.as_ref() }.map(|slot| slot.slot.state()) {
         Some(SlotState::Callable(address)) => address.as_ptr(),
         _ => ptr::null_mut(),
@@ -112,28 +112,28 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_address(slot: *const Slot) -> *mut c
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_slot_word(slot: *const Slot) -> *const usize {
-    // SAFETY: as the header says.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     unsafe { slot.as_ref() }.map_or(ptr::null(), |slot| slot.slot.word())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_slot_calls(slot: *const Slot) -> *mut u64 {
-    // SAFETY: as the header says.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     unsafe { slot.as_ref() }.map_or(ptr::null_mut(), |slot| slot.calls.as_ptr())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_slot_failure(slot: *const Slot, buffer: *mut c_char, room: usize) -> usize {
     let words = || {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let why = unsafe { open(slot) }?.slot.failure();
         Ok(why.as_ref().map(describe).unwrap_or_default())
     };
-    // SAFETY: as the header says.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     unsafe { spelled(buffer, room, words) }
 }
 
-/// With the compiler's own words, where it had any.
+/// Returns the reason with the compiler's output, if there is any.
 fn describe(why: &worker::CodeError) -> String {
     match why {
         worker::CodeError::NotBuilt(failure) => format!("{failure}\n{}", failure.output()).trim_end().to_owned(),
@@ -143,7 +143,7 @@ fn describe(why: &worker::CodeError) -> String {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_slot_enter(slot: *const Slot, guard: *mut Guard) -> Status {
-    // SAFETY: as the header says.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     let Some(slot) = (unsafe { slot.as_ref() }) else {
         return INVALID;
     };
@@ -153,21 +153,21 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_enter(slot: *const Slot, guard: *mut
     let entered = slot.slot.begin();
     let (address, generation) =
         entered.map_or((ptr::null_mut(), 0), |(address, generation)| (address.as_ptr(), generation.number()));
-    // SAFETY: as the header says.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     unsafe { guard.write(Guard { address, generation }) };
     if address.is_null() { NO } else { OK }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_slot_leave(slot: *const Slot, guard: *mut Guard) -> Status {
-    // SAFETY: as the header says.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     let (Some(slot), Some(guard)) = (unsafe { slot.as_ref() }, unsafe { guard.as_mut() }) else {
         return INVALID;
     };
     if guard.address.is_null() {
         return status(|| Err(FfiError::misuse("the guard is not held")));
     }
-    // So that leaving twice is noticed.
+    // A second leave is detected by this.
     guard.address = ptr::null_mut();
     slot.slot.end(Generation::from_number(guard.generation));
     OK

@@ -1,5 +1,5 @@
-//! Who builds with an engine's header, and who builds the header: units together, the header alone. No lock is held meanwhile, so that a
-//! fork finds none.
+//! Turns of an engine: either units are built, several at once, or the header is built. No lock is held during a turn, so that a fork finds
+//! no lock held.
 
 use crate::sync::{Condvar, Mutex, lock};
 
@@ -17,7 +17,7 @@ enum Now {
     Header,
 }
 
-/// A turn, until it is dropped.
+/// A turn, which ends when the value is dropped.
 pub(super) struct Turn<'a>(&'a Turns);
 
 impl Turns {
@@ -47,12 +47,12 @@ impl Turns {
         Turn(self)
     }
 
-    /// Whether nothing is built.
+    /// True if no turn is taken.
     pub(super) fn is_idle(&self) -> bool {
         *lock(&self.now) == Now::Nobody
     }
 
-    /// This is the child of a fork: whoever had a turn is not here.
+    /// Ends all turns in the child of a fork, which does not have the threads that took them.
     pub(super) fn forget(&self) {
         *lock(&self.now) = Now::Nobody;
     }

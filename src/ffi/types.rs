@@ -1,17 +1,17 @@
-//! The structures that cross the border, as `include/mjitcc.h` has them. A test compares their layout with C's.
+//! The structures of `include/mjitcc.h`. A test compares their layout with that of C.
 
 use std::ffi::{c_char, c_void};
 
 use super::memory::Sized32;
 
-/// How many bytes of a structure there are up to the end of a field.
+/// The number of bytes of a structure up to the end of a field.
 macro_rules! up_to {
     ($type:ty, $field:ident) => {{
         const fn size_of_field<T>(_: *const T) -> usize {
             size_of::<T>()
         }
         let any = std::mem::MaybeUninit::<$type>::uninit();
-        // SAFETY: a place is named and nothing read.
+        // SAFETY: only the address of a field is taken, and nothing is read.
         let field = unsafe { &raw const (*any.as_ptr()).$field };
         (std::mem::offset_of!($type, $field) + size_of_field(field)).next_multiple_of(8)
     }};
@@ -20,7 +20,7 @@ macro_rules! up_to {
 macro_rules! sized {
     ($($type:ident $name:literal up to $field:ident),+ $(,)?) => {
         $(
-            // SAFETY: integers and pointers, in an order that leaves none across a multiple of 8; C's type says the same.
+            // SAFETY: integers and pointers, in an order in which none crosses a multiple of 8; the type of C is the same.
             unsafe impl Sized32 for $type {
                 const NAME: &'static str = $name;
                 const LEAST: usize = up_to!($type, $field);

@@ -1,4 +1,4 @@
-//! The worker, as a handle. Every function here may be called from any thread.
+//! The worker, as a handle. Any thread may call any function of this file.
 
 use std::ffi::{OsString, c_void};
 use std::num::NonZero;
@@ -23,10 +23,10 @@ use crate::setup::{BuildOptions, CacheChoice, DEFAULT_TIMEOUT};
 use crate::worker::{self, AssumptionId, Compaction, OwnerId, Standby, Switches, Tiers, Unity, Unloading};
 
 pub const OPTIMIZE_DEFAULT: u32 = 0;
-pub const OPTIMIZE_O0: u32 = 1;
-pub const OPTIMIZE_O1: u32 = 2;
-pub const OPTIMIZE_O2: u32 = 3;
-pub const OPTIMIZE_O3: u32 = 4;
+pub const OPTIMIZE_O1: u32 = 1;
+pub const OPTIMIZE_O2: u32 = 2;
+pub const OPTIMIZE_O3: u32 = 3;
+pub const OPTIMIZE_O0: u32 = 4;
 pub const OPTIMIZE_SIZE: u32 = 5;
 
 pub const UNLOAD_COLDEST: u32 = 0;
@@ -57,17 +57,17 @@ pub const NO_MEMFREE: u64 = u64::MAX;
 pub const NO_TIMEOUT: u64 = u64::MAX;
 pub const NO_OUTPUT_LIMIT: u64 = u64::MAX;
 
-/// The workers that C holds.
+/// The workers that C owns.
 pub(super) static WORKERS: Handles<Worker> = Handles::new();
 
 /// `mjitcc_worker`.
 pub struct Worker {
     pub(super) worker: worker::Worker,
-    /// How often the collector was entered and not left: the worker panics when it is left too often.
+    /// The number of `enter_gc` without `leave_gc`: a `leave_gc` too many would panic in the worker.
     collecting: AtomicUsize,
 }
 
-/// What both kinds of options say about the compiler.
+/// The options about the compiler, which workers and engines share.
 pub(super) struct Compiling {
     pub(super) build: BuildOptions,
     pub(super) environment: Environment,
@@ -75,7 +75,7 @@ pub(super) struct Compiling {
     pub(super) entry_prefix: Option<String>,
 }
 
-/// Reads the fields that both kinds of options have under the same names; `$name` is the C structure's.
+/// Reads the options that workers and engines share from fields of the same names; `$name` is the C structure's.
 macro_rules! compiling {
     ($options:ident, $name:literal) => {{
         // SAFETY: strings and lists of strings, or null, as the header says.
@@ -163,9 +163,11 @@ pub(super) fn spec(cc: Option<OsString>, family: Option<String>) -> Result<Compi
     let choice = family
         .map(|name| {
             let known = Choice::NAMES.iter().find(|(word, _)| *word == name);
-            known
-                .map(|&(_, choice)| choice)
-                .ok_or_else(|| FfiError::invalid(format!("there is no compiler family {name}")))
+            known.map(|&(_, choice)| choice).ok_or_else(|| {
+                FfiError::invalid(format!(
+                    "there is no compiler family {name}: give gcc, clang, mingw, msvc, clang-cl or tcc"
+                ))
+            })
         })
         .transpose()?;
     Ok(CompilerSpec { cc, choice, target: None })
@@ -174,16 +176,21 @@ pub(super) fn spec(cc: Option<OsString>, family: Option<String>) -> Result<Compi
 pub(super) fn optimize(number: u32) -> Result<OptLevel, FfiError> {
     Ok(match number {
         OPTIMIZE_DEFAULT => OptLevel::default(),
-        OPTIMIZE_O0 => OptLevel::O0,
         OPTIMIZE_O1 => OptLevel::O1,
         OPTIMIZE_O2 => OptLevel::O2,
         OPTIMIZE_O3 => OptLevel::O3,
+        OPTIMIZE_O0 => OptLevel::O0,
         OPTIMIZE_SIZE => OptLevel::Os,
-        _ => return Err(FfiError::invalid(format!("there is no optimize {number}"))),
+        _ => return Err(FfiError::invalid(format!("optimize {number} is none of MJITCC_OPTIMIZE_*"))),
     })
 }
 
-/// The environment of compilers: the one that was given, else this process's as it is now.
+/// Returns the number of threads; `None` keeps the default of Rust's [`Builder`](worker::Builder).
+fn threads(number: u32) -> Option<NonZero<usize>> {
+    usize::try_from(number).ok().and_then(NonZero::new)
+}
+
+/// Returns the environment of compilers: `given`, else the current environment of the process.
 pub(super) fn environment(given: Option<Variables>, temp_dir: Option<PathBuf>) -> Environment {
     let mut environment = given.map_or_else(Environment::read, Environment::from_variables);
     if let Some(dir) = temp_dir {
@@ -212,13 +219,15 @@ pub(super) fn same_abi(abi: u32) -> Result<(), FfiError> {
     if abi == ABI {
         return Ok(());
     }
-    Err(FfiError::invalid(format!("the caller was compiled for ABI {abi} of mjit-cc, and this library has {ABI}")))
+    Err(FfiError::invalid(format!(
+        "the caller was compiled for ABI {abi} of mjit-cc, but this library has ABI {ABI}: compile the caller again"
+    )))
 }
 
-/// A worker's settings, all of them checked.
+/// Checks all options of a worker and returns its builder and its callbacks.
 unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks), FfiError> {
     same_abi(options.abi)?;
-    // SAFETY: as the header says.
+    // SAFETY: `mjitcc.h` requires it of the caller.
     let (callbacks, reaper) = unsafe { (Callbacks::read(options.host)?, reaper::lent(options.reaper)?) };
     if options.reserved != [0; 6] {
         return Err(FfiError::invalid("mjitcc_worker_options.reserved is not zero"));
@@ -234,12 +243,12 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
     let unloading = match options.unloading {
         UNLOAD_COLDEST => Unloading::Coldest,
         UNLOAD_NEVER => Unloading::Never,
-        number => return Err(FfiError::invalid(format!("there is no unloading {number}"))),
+        number => return Err(FfiError::invalid(format!("unloading {number} is none of MJITCC_UNLOAD_*"))),
     };
     let compaction = match options.compaction {
         COMPACT_THROTTLED => Compaction::Throttled,
         COMPACT_NEVER => Compaction::Never,
-        number => return Err(FfiError::invalid(format!("there is no compaction {number}"))),
+        number => return Err(FfiError::invalid(format!("compaction {number} is none of MJITCC_COMPACT_*"))),
     };
     let at_most = usize::try_from(options.unity).ok().and_then(NonZero::new);
     let unity = match options.unity {
@@ -251,17 +260,15 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         TIERS_OFF => Tiers::Off,
         TIERS_QUICKEST => Tiers::Quickest,
         TIERS_SAME_COMPILER => Tiers::SameCompiler,
-        number => return Err(FfiError::invalid(format!("there is no tiers {number}"))),
+        number => return Err(FfiError::invalid(format!("tiers {number} is none of MJITCC_TIERS_*"))),
     };
     let standby = match options.standby {
         STANDBY_EVERY_THREAD => Standby::EveryThread,
         STANDBY_OFF => Standby::Off,
-        number => return Err(FfiError::invalid(format!("there is no standby {number}"))),
+        number => return Err(FfiError::invalid(format!("standby {number} is none of MJITCC_STANDBY_*"))),
     };
-    let threads = usize::try_from(options.threads).ok().and_then(NonZero::new).unwrap_or(NonZero::<usize>::MIN);
     let mut builder = worker::Worker::builder()
         .build_options(BuildOptions { environment: Some(compiling.environment), reaper, ..compiling.build })
-        .threads(threads)
         .unloading(unloading)
         .compaction(compaction)
         .unity(unity)
@@ -272,6 +279,9 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
         .perf_map(options.perf_map != 0)
         .wait(options.wait != 0)
         .follow_forks(options.ignore_forks == 0);
+    if let Some(threads) = threads(options.threads) {
+        builder = builder.threads(threads);
+    }
     if let Some(file) = timings {
         builder = builder.timings(file);
     }
@@ -297,28 +307,28 @@ unsafe fn builder(options: &WorkerOptions) -> Result<(worker::Builder, Callbacks
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_start(options: *const WorkerOptions, worker: *mut *mut Worker) -> Status {
     status(|| {
-        wanted(worker, "the place for the worker")?;
-        // SAFETY: as the header says.
+        wanted(worker, "the pointer to the worker")?;
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (builder, callbacks) = unsafe {
             worker.write(ptr::null_mut());
             builder(&read(options)?)?
         };
         let started = Worker { worker: builder.start(Arc::new(callbacks)), collecting: AtomicUsize::new(0) };
         handles::follow_forks();
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         unsafe { worker.write(WORKERS.give(Arc::new(started))) };
         Ok(OK)
     })
 }
 
-/// A worker that is this process's, also where it becomes so just now.
+/// Returns the worker of a handle, if the worker belongs to this process or can be continued in it.
 pub(super) fn open(worker: *const Worker) -> Result<Arc<Worker>, FfiError> {
     let worker = WORKERS.open(worker, "worker")?;
     if worker.worker.is_here() {
         return Ok(worker);
     }
     Err(FfiError::misuse(
-        "the worker belongs to the process that this one was forked from: announce forks with mjitcc_worker_before_fork",
+        "the worker belongs to the process that this process was forked from: announce forks with mjitcc_worker_before_fork",
     ))
 }
 
@@ -332,8 +342,8 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_submit(
     slot: *mut *mut Slot,
 ) -> Status {
     status(|| {
-        wanted(slot, "the place for the slot")?;
-        // SAFETY: as the header says.
+        wanted(slot, "the pointer to the slot")?;
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (worker, location) = unsafe {
             slot.write(ptr::null_mut());
             let location =
@@ -342,7 +352,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_submit(
         };
         let calls = Arc::new(AtomicU64::new(calls));
         let submitted = worker.worker.submit_with(OwnerId(owner), location, Arc::clone(&calls), Switches(switches));
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         unsafe { slot.write(Slot::share(submitted, calls)) };
         Ok(OK)
     })
@@ -355,7 +365,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_recompile(
     switches: u64,
 ) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let (worker, slot) = unsafe { (open(worker)?, slot::open(slot)?) };
         Ok(yes(worker.worker.recompile(&slot.slot, Switches(switches))))
     })
@@ -366,7 +376,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_run_vm_jobs(worker: *mut Worker) -
     guarded(
         |_| 0,
         || {
-            // SAFETY: as the header says.
+            // SAFETY: `mjitcc.h` requires it of the caller.
             Ok(open(worker)?.worker.run_vm_jobs())
         },
     )
@@ -375,7 +385,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_run_vm_jobs(worker: *mut Worker) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_enter_gc(worker: *mut Worker) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let worker = open(worker)?;
         worker.worker.enter_gc();
         worker.collecting.fetch_add(1, Ordering::Relaxed);
@@ -386,7 +396,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_enter_gc(worker: *mut Worker) -> S
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_leave_gc(worker: *mut Worker) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         let worker = open(worker)?;
         let less = |count: usize| count.checked_sub(1);
         if worker.collecting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
@@ -400,7 +410,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_leave_gc(worker: *mut Worker) -> S
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_owner_died(worker: *mut Worker, owner: u64) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         open(worker)?.worker.owner_died(OwnerId(owner));
         Ok(OK)
     })
@@ -409,17 +419,17 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_owner_died(worker: *mut Worker, ow
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_owner_moved(worker: *mut Worker, from: u64, to: u64) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         open(worker)?.worker.owner_moved(OwnerId(from), OwnerId(to));
         Ok(OK)
     })
 }
 
-/// Tells C of owners, one by one, with no lock held.
+/// Calls `each` for each owner, with no lock held.
 fn tell(owners: &[OwnerId], each: Option<OwnerFn>, ctx: *mut c_void) {
     let Some(each) = each else { return };
     for owner in owners {
-        // SAFETY: the host promised a function of this type.
+        // SAFETY: the host registered a function of this type.
         unsafe { each(ctx, owner.0) };
     }
 }
@@ -431,7 +441,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_living_owners(
     ctx: *mut c_void,
 ) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         tell(&open(worker)?.worker.living_owners(), each, ctx);
         Ok(OK)
     })
@@ -445,7 +455,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_invalidate(
     ctx: *mut c_void,
 ) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         tell(&open(worker)?.worker.invalidate(AssumptionId(assumption)), each, ctx);
         Ok(OK)
     })
@@ -458,7 +468,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_cancel_all(
     ctx: *mut c_void,
 ) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         tell(&open(worker)?.worker.cancel_all(), each, ctx);
         Ok(OK)
     })
@@ -467,7 +477,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_cancel_all(
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_is_enabled(worker: *const Worker) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         Ok(yes(open(worker)?.worker.is_enabled()))
     })
 }
@@ -475,7 +485,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_is_enabled(worker: *const Worker) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_pause(worker: *mut Worker, drain: i32) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         Ok(yes(open(worker)?.worker.pause(drain != 0)))
     })
 }
@@ -506,7 +516,7 @@ fn limit(ms: u64) -> Option<Duration> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_resume(worker: *mut Worker) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         Ok(yes(open(worker)?.worker.resume()))
     })
 }
@@ -514,7 +524,7 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_resume(worker: *mut Worker) -> Sta
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mjitcc_worker_prepare_exec(worker: *mut Worker) -> Status {
     status(|| {
-        // SAFETY: as the header says.
+        // SAFETY: `mjitcc.h` requires it of the caller.
         open(worker)?.worker.prepare_exec();
         Ok(OK)
     })
@@ -527,10 +537,30 @@ pub unsafe extern "C-unwind" fn mjitcc_worker_finish(worker: *mut Worker) -> Sta
             let worker = WORKERS.take(worker, "worker")?;
             match Arc::try_unwrap(worker) {
                 Ok(worker) => worker.worker.finish(),
-                // Another call uses it still, which the header forbids: the rest goes with that call.
+                // Another call still uses the worker, which the header forbids. The end of that call drops the rest.
                 Err(worker) => worker.worker.prepare_exec(),
             }
         }
         Ok(OK)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_of_optimize_are_those_of_the_flag() {
+        let levels = [0, 1, 2, 3, OPTIMIZE_O0, OPTIMIZE_SIZE].map(|number| optimize(number).ok());
+        assert_eq!(
+            levels,
+            [OptLevel::O3, OptLevel::O1, OptLevel::O2, OptLevel::O3, OptLevel::O0, OptLevel::Os].map(Some)
+        );
+        assert!(optimize(6).is_err());
+    }
+
+    #[test]
+    fn zero_threads_leave_the_number_to_the_builder() {
+        assert_eq!([0, 1, 3].map(threads), [None, NonZero::new(1), NonZero::new(3)]);
+    }
 }

@@ -1,5 +1,5 @@
-//! Making a unit with the object cache: under names that depend on its text alone, it is taken from there, or made and put there. Where
-//! that does not work, it is made under its own names, as without a cache.
+//! Units and the object cache: a unit gets names that depend on its text alone, and its object is taken from the cache, or compiled and
+//! stored there. If that fails, the unit is compiled under its original names, as without a cache.
 
 use std::ffi::c_void;
 use std::fs;
@@ -10,27 +10,27 @@ use std::sync::Arc;
 use mjit_cc_ctext::Member;
 
 use super::content::{self, Renamed};
-use super::{Jit, Source};
+use super::{Jit, TranslationUnit};
 use crate::cached::{CacheHandle, CacheHit};
 use crate::error::UnitError;
 use crate::event::{Event, Observer};
 use crate::library::Library;
 use crate::unit::Unit;
 
-/// A unit under its names in the cache, and its place there.
+/// A unit under its names in the cache, and its key there.
 pub(crate) struct CachedUnit<'a> {
     pub(super) unit: Unit,
     pub(super) entry: String,
-    pub(super) shelf: CacheHandle<'a>,
+    pub(super) handle: CacheHandle<'a>,
 }
 
 impl CachedUnit<'_> {
-    /// The entry symbol under its name in the cache.
+    /// Returns the name of the entry symbol in the cache.
     pub(crate) fn entry(&self) -> &str {
         &self.entry
     }
 
-    /// The unit under these names.
+    /// Returns the unit under its names in the cache, as a member of a group.
     pub(crate) fn member(&self) -> Member<'_> {
         let Self { unit, entry, .. } = self;
         Member { name: unit.name(), entries: Some(std::slice::from_ref(entry)), text: unit.text() }
@@ -38,20 +38,20 @@ impl CachedUnit<'_> {
 }
 
 impl Jit {
-    /// C text to loaded code and where it begins.
-    pub(crate) fn make(
+    /// Compiles C text or takes its object from the cache; returns the loaded code and its address.
+    pub(crate) fn build_or_take(
         &self,
         stem: &str,
-        source: &Source<'_>,
+        source: &TranslationUnit<'_>,
         entry: &str,
         observer: &dyn Observer,
     ) -> Result<(NonNull<c_void>, Arc<Library>), UnitError> {
-        if let Some(kept) = self.kept(source, entry) {
-            if let Some(made) = self.take(stem, &kept, observer) {
+        if let Some(cached) = self.cached_unit(source, entry) {
+            if let Some(made) = self.take(stem, &cached, observer) {
                 return Ok(made);
             }
-            match self.make_to_keep(stem, &kept, source.units, observer) {
-                // What is the unit's fault is to be told by its own name, and may be the new name's.
+            match self.build_and_store(stem, &cached, source.units, observer) {
+                // These failures may come from the changed names, and their messages must have the original names: compile again.
                 Err(
                     UnitError::Refused { .. }
                     | UnitError::Crashed { .. }
@@ -66,44 +66,44 @@ impl Jit {
         Ok((library.address(entry)?, Arc::new(library)))
     }
 
-    /// Nothing where there is no cache for it. Where people look at names, units keep their own.
-    pub(crate) fn kept(&self, source: &Source<'_>, entry: &str) -> Option<CachedUnit<'_>> {
+    /// Returns the unit under its names in the cache. `None` without a cache, or if users see names: then units keep their original names.
+    pub(crate) fn cached_unit(&self, source: &TranslationUnit<'_>, entry: &str) -> Option<CachedUnit<'_>> {
         let Self { pipeline, header, entry_prefix, save_temps, .. } = self;
         if pipeline.cache.is_none() || pipeline.flags.debug || *save_temps || self.perf.is_some() {
             return None;
         }
         let Renamed { text, entry, source } = content::rename(entry_prefix, entry, source.text)?;
         let unit = Unit::from_text(source, text).ok()?;
-        let shelf = CacheHandle::of(pipeline, &unit, header)?;
-        Some(CachedUnit { unit, entry, shelf })
+        let handle = CacheHandle::of(pipeline, &unit, header)?;
+        Some(CachedUnit { unit, entry, handle })
     }
 
-    /// The code, if its object is in the cache and can be linked. What goes wrong here goes wrong where it is made, too, if it matters.
+    /// Returns the code if the cache has its object and the object can be linked. Errors are ignored: the unit is compiled then.
     pub(crate) fn take(
         &self,
         stem: &str,
-        kept: &CachedUnit<'_>,
+        cached: &CachedUnit<'_>,
         observer: &dyn Observer,
     ) -> Option<(NonNull<c_void>, Arc<Library>)> {
-        let library = match kept.shelf.take() {
-            Some(taken) => {
-                observer.event(&Event::CacheHit { unit: kept.unit.name() });
-                Arc::new(self.link_taken(stem, &taken, observer)?)
+        let library = match cached.handle.take() {
+            Some(hit) => {
+                observer.event(&Event::CacheHit { unit: cached.unit.name() });
+                Arc::new(self.link_hit(stem, &hit, observer)?)
             }
-            None => self.take_from_group(stem, kept, observer)?,
+            None => self.take_from_group(stem, cached, observer)?,
         };
-        Some((library.address(&kept.entry).ok()?, library))
+        Some((library.address(&cached.entry).ok()?, library))
     }
 
-    pub(super) fn link_taken(&self, stem: &str, taken: &CacheHit, observer: &dyn Observer) -> Option<Library> {
-        let object = self.write_object(stem, taken).ok()?;
-        self.link(stem, &[object], taken.symbols(), observer).ok()
+    pub(super) fn link_hit(&self, stem: &str, hit: &CacheHit, observer: &dyn Observer) -> Option<Library> {
+        let object = self.write_object(stem, hit).ok()?;
+        self.link(stem, &[object], hit.symbols(), observer).ok()
     }
 
-    /// Writes an object from the cache to where this engine links objects.
-    pub(super) fn write_object(&self, stem: &str, taken: &CacheHit) -> Result<PathBuf, UnitError> {
+    /// Writes an object of the cache to the private directory.
+    pub(super) fn write_object(&self, stem: &str, hit: &CacheHit) -> Result<PathBuf, UnitError> {
         let object = self.object(stem);
-        match fs::write(&object, taken.object()) {
+        match fs::write(&object, hit.object()) {
             Ok(()) => Ok(object),
             Err(error) => {
                 let failure = UnitError::file("write", &object)(error);
@@ -113,16 +113,16 @@ impl Jit {
         }
     }
 
-    fn make_to_keep(
+    fn build_and_store(
         &self,
         stem: &str,
-        kept: &CachedUnit<'_>,
+        cached: &CachedUnit<'_>,
         units: usize,
         observer: &dyn Observer,
     ) -> Result<(NonNull<c_void>, Arc<Library>), UnitError> {
-        let CachedUnit { unit, entry, shelf } = kept;
+        let CachedUnit { unit, entry, handle } = cached;
         let (ran, object) = self.compile_unit(stem, unit, units, observer)?;
-        shelf.put_new(ran, &object, observer);
+        handle.put_new(ran, &object, observer);
         let library = self.link(stem, &[object], std::slice::from_ref(entry), observer)?;
         Ok((library.address(entry)?, Arc::new(library)))
     }

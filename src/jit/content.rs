@@ -1,9 +1,9 @@
-//! Units called after what is in them, so that the same function is found again whatever its number was. Text in, text out; knows C's
-//! words and nothing else of it.
+//! Names a unit after the hash of its text, so that the object cache finds the same function under any number. Pure: text in, text out.
+//! Knows identifiers of C, but no other syntax.
 
 use crate::key::KeyBuilder;
 
-/// How many digits of the hash are in a name: 128 bits.
+/// The number of hash digits in a name: 128 bits.
 const DIGITS: usize = 32;
 
 /// A unit under names that depend on its text alone.
@@ -11,17 +11,17 @@ const DIGITS: usize = 32;
 pub(super) struct Renamed {
     /// The text, which defines `entry`.
     pub(super) text: Vec<u8>,
-    /// What the function is called.
+    /// The name of the function.
     pub(super) entry: String,
-    /// What the source is called, which `__FILE__` and diagnostics say: no path, since temporary directories have other names each time.
+    /// The name of the source for `__FILE__` and diagnostics. No path, since temporary directories have other names each time.
     pub(super) source: String,
 }
 
-/// Calls the entry, and what is called after it (`ENTRY_helper`), after the text, also in comments and strings. None where the text does
-/// not have the entry as a word: then nobody knows how it comes by it.
+/// Replaces the entry symbol, and names that begin with it (`ENTRY_helper`), by a name from the hash of the text, also in comments and
+/// strings. `None` if the text does not contain the entry symbol as an identifier, for example because a macro builds it.
 pub(super) fn rename(prefix: &str, entry: &str, text: &[u8]) -> Option<Renamed> {
     let places = places(entry.as_bytes(), text)?;
-    // What stands between the entries, as fields of their own: no text can be mistaken for another with a word in the entry's location.
+    // The parts between the entries are separate fields, so that no other text has the same key.
     let mut key = KeyBuilder::new("entry");
     let mut from = 0;
     for &at in &places {
@@ -42,7 +42,7 @@ pub(super) fn rename(prefix: &str, entry: &str, text: &[u8]) -> Option<Renamed> 
     Some(Renamed { text: renamed, source: format!("{name}.c"), entry: name })
 }
 
-/// Where words begin that are `entry`, or that and more behind an underscore. None where it is no word by itself anywhere.
+/// Returns the positions of identifiers that are `entry` or begin with `entry_`. `None` if no identifier is exactly `entry`.
 fn places(entry: &[u8], text: &[u8]) -> Option<Vec<usize>> {
     let first = *entry.first()?;
     let mut places = Vec::new();

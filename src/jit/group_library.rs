@@ -1,10 +1,10 @@
-//! Units that were compiled together and the object cache: one object for all of them, and for each a note where it is, so that whoever
-//! comes later and without the others finds it too. An object that is loaded serves the others of its group without another link.
+//! Groups and the object cache: the cache has one object for all units of a group, and for each unit a reference to the object, so that
+//! each unit is found later, also without the others. A loaded object serves the other units of its group without another link.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
-use super::{CachedUnit, Jit, Source};
+use super::{CachedUnit, Jit, TranslationUnit};
 use crate::cached::CacheHandle;
 use crate::error::UnitError;
 use crate::event::{Event, Observer};
@@ -13,22 +13,22 @@ use crate::library::Library;
 use crate::sync::{Mutex, lock};
 use crate::unit::Unit;
 
-/// What is loaded of objects that several units are in. Lives as long as an engine; its lock is held for nothing else.
+/// The loaded libraries of groups. Lives as long as an engine; its lock protects nothing else.
 #[derive(Default)]
 pub(super) struct GroupLibraries(Mutex<HashMap<Digest, GroupLibrary>>);
 
 struct GroupLibrary {
     library: Weak<Library>,
-    /// The entries that somebody has, or had: what comes anew wants static variables that are as they were at the beginning.
+    /// The entries that a unit has or had: a new unit needs static variables in their initial state.
     given: HashSet<String>,
 }
 
 impl GroupLibraries {
-    /// The library of an object, if it is loaded and nobody had this entry of it.
+    /// Returns the library of an object, if it is loaded and no unit has had this entry.
     fn give(&self, object: &Digest, entry: &str) -> Option<Arc<Library>> {
         let (library, is_new) = {
-            let mut libraries = lock(&self.0);
-            let group = libraries.get_mut(object)?;
+            let mut group_libraries = lock(&self.0);
+            let group = group_libraries.get_mut(object)?;
             (group.library.upgrade()?, group.given.insert(entry.to_owned()))
         };
         is_new.then_some(library)
@@ -36,54 +36,54 @@ impl GroupLibraries {
 
     fn add(&self, object: Digest, library: &Arc<Library>, given: impl IntoIterator<Item = String>) {
         let group = GroupLibrary { library: Arc::downgrade(library), given: given.into_iter().collect() };
-        let mut libraries = lock(&self.0);
-        libraries.retain(|_, group| group.library.strong_count() > 0);
-        libraries.insert(object, group);
+        let mut group_libraries = lock(&self.0);
+        group_libraries.retain(|_, group| group.library.strong_count() > 0);
+        group_libraries.insert(object, group);
     }
 }
 
 impl Jit {
-    /// The library of a group that the cache knows a unit in.
+    /// Returns the library of the group in which the cache has a unit.
     pub(super) fn take_from_group(
         &self,
         stem: &str,
-        kept: &CachedUnit<'_>,
+        cached: &CachedUnit<'_>,
         observer: &dyn Observer,
     ) -> Option<Arc<Library>> {
-        let libraries = self.group_libraries.as_ref()?;
-        let group = kept.shelf.recorded_group()?;
-        let library = match libraries.give(group.key(), &kept.entry) {
+        let group_libraries = self.group_libraries.as_ref()?;
+        let group = cached.handle.recorded_group()?;
+        let library = match group_libraries.give(group.key(), &cached.entry) {
             Some(library) => library,
             None => {
-                let library = Arc::new(self.link_taken(stem, &group.take()?, observer)?);
-                libraries.add(group.key().clone(), &library, [kept.entry.clone()]);
+                let library = Arc::new(self.link_hit(stem, &group.take()?, observer)?);
+                group_libraries.add(group.key().clone(), &library, [cached.entry.clone()]);
                 library
             }
         };
-        observer.event(&Event::CacheHit { unit: kept.unit.name() });
+        observer.event(&Event::CacheHit { unit: cached.unit.name() });
         Some(library)
     }
 
-    /// Makes the library of units that are merged into one source under their names in the cache, and keeps its object there.
-    pub(crate) fn make_group(
+    /// Builds the library of units that are merged under their names in the cache, and stores the object in the cache.
+    pub(crate) fn build_group(
         &self,
         stem: &str,
-        source: &Source<'_>,
+        source: &TranslationUnit<'_>,
         members: &[&CachedUnit<'_>],
         observer: &dyn Observer,
     ) -> Result<Arc<Library>, UnitError> {
-        let entries: Vec<String> = members.iter().map(|kept| kept.entry.clone()).collect();
+        let entries: Vec<String> = members.iter().map(|cached| cached.entry.clone()).collect();
         let unit = Unit::from_text(&source.name, source.text)?;
         let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;
-        let group = CacheHandle::for_group("", members.iter().map(|kept| &kept.shelf));
+        let group = CacheHandle::for_group("", members.iter().map(|cached| &cached.handle));
         if let Some(group) = &group {
             group.put_new(ran, &object, observer);
         }
         let library = Arc::new(self.link(stem, &[object], &entries, observer)?);
-        if let (Some(libraries), Some(group)) = (&self.group_libraries, &group) {
-            // Only of what can be loaded.
-            members.iter().for_each(|kept| kept.shelf.record_group(group, observer));
-            libraries.add(group.key().clone(), &library, entries);
+        if let (Some(group_libraries), Some(group)) = (&self.group_libraries, &group) {
+            // Only objects that can be loaded are stored for single units.
+            members.iter().for_each(|cached| cached.handle.record_group(group, observer));
+            group_libraries.add(group.key().clone(), &library, entries);
         }
         Ok(library)
     }

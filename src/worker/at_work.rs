@@ -1,14 +1,14 @@
-//! What a worker's thread has begun and somebody waits for: each is ended also where the thread is ended from outside, as a host does that calls
-//! `pthread_exit` in a callback. Knows nothing of how work is done.
+//! Guards for work that a worker's thread has begun and other threads wait for. Their destructors end the work also if a host ends the
+//! thread with `pthread_exit` in a callback. Knows nothing about how work is done.
 
 use std::cell::Cell;
 
 use super::host::CodeError;
 use super::units::{Ticket, Work};
-use super::{Shared, State};
+use super::{Shared, WorkerState};
 use crate::unwind::is_thread_ending;
 
-/// A thread's life.
+/// The life of a worker's thread.
 pub(super) struct Life<'a> {
     shared: &'a Shared,
     sets_up: bool,
@@ -22,7 +22,7 @@ impl<'a> Life<'a> {
 
 impl Drop for Life<'_> {
     fn drop(&mut self) {
-        let left = self.shared.home.is_thread_ending();
+        let left = self.shared.home.thread_ends();
         let nothing_follows = left == 0 || (self.sets_up && self.shared.engine().is_none());
         if is_thread_ending() && nothing_follows {
             self.shared.coordinator.with(|state| state.units.disable(&CodeError::ThreadEnded));
@@ -30,7 +30,7 @@ impl Drop for Life<'_> {
     }
 }
 
-/// A thread runs, without having taken anything.
+/// A thread that runs without having taken work.
 pub(super) struct Running<'a>(pub(super) &'a Shared);
 
 impl Drop for Running<'_> {
@@ -39,26 +39,26 @@ impl Drop for Running<'_> {
     }
 }
 
-/// A thread holds work.
+/// A thread that has taken work.
 pub(super) struct Busy<'a> {
     shared: &'a Shared,
-    made: Vec<Ticket>,
+    built: Vec<Ticket>,
     improved: Vec<u64>,
     compacts: bool,
 }
 
 impl<'a> Busy<'a> {
     pub(super) fn with(shared: &'a Shared, work: &Work) -> Self {
-        let made = if let Work::Make(tickets) = work { tickets.clone() } else { Vec::new() };
+        let built = if let Work::Build(tickets) = work { tickets.clone() } else { Vec::new() };
         let improved =
             if let Work::Improve(parts) = work { parts.iter().map(|part| part.id).collect() } else { Vec::new() };
-        Self { shared, made, improved, compacts: matches!(work, Work::Compact(_)) }
+        Self { shared, built, improved, compacts: matches!(work, Work::Compact(_)) }
     }
 
-    /// It did not come to an end: what is left of it fails, and the worker goes on.
+    /// Fails the rest of work that was interrupted. The worker continues.
     pub(super) fn fails(&self, why: &CodeError) {
         self.shared.coordinator.with(|state| {
-            self.made.iter().for_each(|ticket| drop(state.units.fail(ticket.id, why.clone())));
+            self.built.iter().for_each(|ticket| drop(state.units.fail(ticket.id, why.clone())));
             self.improved.iter().for_each(|&id| state.units.stay_baseline(id));
             if self.compacts {
                 state.units.compacted();
@@ -76,20 +76,20 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// A thread touches owners, but for when it stops that for a while.
+/// A thread that may access owners of the host, except between [`pause`](Self::pause) and [`go_on`](Self::go_on).
 pub(super) struct Generating<'a> {
     shared: &'a Shared,
     now: Cell<bool>,
 }
 
 impl<'a> Generating<'a> {
-    /// Waits until the host does not collect, and asks whether that is still wanted.
-    pub(super) fn begin<R>(shared: &'a Shared, check: impl FnOnce(&mut State) -> Option<R>) -> Option<(Self, R)> {
+    /// Waits for the end of a collection, then calls `check`; `None` if `check` finds no more work.
+    pub(super) fn begin<R>(shared: &'a Shared, check: impl FnOnce(&mut WorkerState) -> Option<R>) -> Option<(Self, R)> {
         let checked = shared.coordinator.begin_generating(check)?;
         Some((Self { shared, now: Cell::new(true) }, checked))
     }
 
-    /// Lets the host collect, until [`Self::go_on`].
+    /// Lets the host collect until [`Self::go_on`].
     pub(super) fn pause(&self) {
         self.now.set(false);
         self.shared.coordinator.end_generating(|_| ());
@@ -100,8 +100,8 @@ impl<'a> Generating<'a> {
         self.now.set(true);
     }
 
-    /// The owners are no longer touched, and this was found of them.
-    pub(super) fn end(self, note: impl FnOnce(&mut State)) {
+    /// Ends the access to owners, and calls `note` in the same critical section.
+    pub(super) fn end(self, note: impl FnOnce(&mut WorkerState)) {
         self.now.set(false);
         self.shared.coordinator.end_generating(note);
     }

@@ -1,5 +1,5 @@
-//! Putting loaded units together: their C texts are merged into a few translation units, in which what the header and the units define
-//! alike is once, and those become one library whose code lies close together.
+//! Compaction: merges the C texts of loaded units into a few translation units, in which equal definitions of the header and the units
+//! occur once, and links them into one library, whose code is close together in memory.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,22 +12,21 @@ use super::log::WorkerEvent;
 use super::slot::Address;
 use super::units::Part;
 use crate::error::UnitError;
-use crate::jit::{Jit, Source};
+use crate::jit::{Jit, TranslationUnit};
 use crate::library::Library;
 use crate::report::Status;
 use crate::timeline::WorkKind;
 
-/// How many units become one translation unit. What they have in common is compiled once for all of them, but nobody can use any of it
-/// before all is compiled, and one process holds it all in memory.
+/// The number of units in one translation unit. Larger groups share more compile time, but need more memory in one process.
 const UNITS_A_TRANSLATION_UNIT: usize = 100;
 
-/// One library, and where each unit's code is in it, by number.
+/// A compacted library, with the address of each unit's code by the number of the unit.
 struct Compacted {
     addresses: Vec<(u64, Address)>,
     library: Arc<Library>,
 }
 
-/// A unit with the names that it goes by.
+/// A unit with its names.
 struct Named<'a> {
     part: &'a Part,
     name: String,
@@ -39,25 +38,25 @@ impl Named<'_> {
         Member { name: &self.name, entries: Some(std::slice::from_ref(&self.entry)), text: self.part.text.as_bytes() }
     }
 
-    fn source(&self) -> Source<'_> {
-        Source { name: self.name.clone(), text: self.part.text.as_bytes(), units: 1 }
+    fn source(&self) -> TranslationUnit<'_> {
+        TranslationUnit { name: self.name.clone(), text: self.part.text.as_bytes(), units: 1 }
     }
 }
 
-/// What was compiled so far.
+/// The objects that were compiled so far.
 #[derive(Default)]
-struct Compiled<'a> {
+struct CompiledObjects<'a> {
     objects: Vec<PathBuf>,
     units: Vec<&'a Named<'a>>,
-    /// Why the last unit that is not in there is not.
+    /// The failure of the last unit that is missing.
     failure: Option<UnitError>,
-    /// It is not to go on: the worker ends or is paused, or a compiler hangs and others would too.
+    /// True if compaction must not continue: the worker pauses or stops, or a compiler timed out and others would too.
     stops: bool,
 }
 
 /// Why there is no compacted library.
 enum Stopped {
-    /// The worker is paused or ends, or there is nothing to put together any more.
+    /// The worker pauses or stops, or fewer than two units are left.
     PutOff,
     Failed(Arc<UnitError>),
 }
@@ -69,7 +68,7 @@ impl<E: Into<UnitError>> From<E> for Stopped {
 }
 
 impl Shared {
-    /// Puts loaded units together. New ones go first all the same.
+    /// Compacts loaded units. Queued units are compiled first.
     pub(super) fn compact(&self, engine: &Jit, parts: &[Part]) {
         let began = Instant::now();
         let record = self.record(WorkKind::Compaction, format_args!("{} units", parts.len()), None);
@@ -77,7 +76,7 @@ impl Shared {
         let stem = engine.stem(id);
         let compacted = self.build_compacted(engine, &stem, parts);
         let outcome = self.coordinator.publish(|state| match &compacted {
-            // The library is dropped outside, where no unit is left to hold it.
+            // If no unit uses the library any more, the library is dropped outside the lock.
             Ok(Compacted { addresses, library }) => {
                 state.units.compacted();
                 Ok(state.units.repoint(addresses, library))
@@ -113,21 +112,21 @@ impl Shared {
             .iter()
             .map(|part| Named {
                 part,
-                name: engine.source(&engine.stem(part.id)).to_string_lossy().into_owned(),
+                name: engine.source_name(&engine.stem(part.id)),
                 entry: self.entry(part.id, &part.location),
             })
             .collect();
-        let mut compiled = Compiled::default();
+        let mut compiled = CompiledObjects::default();
         let mut named = named;
         named.sort_by_cached_key(|unit| ctext::leading_includes(unit.part.text.as_bytes()));
         for units in named.chunks(UNITS_A_TRANSLATION_UNIT) {
-            self.compile_together(engine, stem, units, &mut compiled);
+            self.compile_group(engine, stem, units, &mut compiled);
             if compiled.stops {
                 break;
             }
         }
-        let Compiled { objects, units, failure, stops } = compiled;
-        // One alone gains nothing, and would be compiled again and again.
+        let CompiledObjects { objects, units, failure, stops } = compiled;
+        // A single unit gains nothing, and would be compacted again and again.
         if stops || units.len() < 2 {
             engine.discard(&objects);
             return Err(match failure {
@@ -147,15 +146,14 @@ impl Shared {
         Ok(Compacted { addresses, library: Arc::new(library) })
     }
 
-    /// Compiles units as one translation unit; those that cannot be merged, or all if that fails, one by one.
-    fn compile_together<'a>(&self, engine: &Jit, stem: &str, units: &'a [Named<'a>], compiled: &mut Compiled<'a>) {
+    /// Compiles units as one translation unit. Units that cannot be merged, or all units if the group fails, are compiled one by one.
+    fn compile_group<'a>(&self, engine: &Jit, stem: &str, units: &'a [Named<'a>], compiled: &mut CompiledObjects<'a>) {
         let members: Vec<Member<'_>> = units.iter().map(Named::member).collect();
         let Group { text, units: merged, left_out, .. } = engine.merge(&members, self);
         let members: Vec<usize> = merged.iter().map(|unit| unit.index).collect();
         let mut alone: Vec<usize> = left_out.iter().map(|unit| unit.index).collect();
-        let source =
-            Source { name: engine.source(stem).to_string_lossy().into_owned(), text: &text, units: members.len() };
-        // One is merged with nothing.
+        let source = TranslationUnit { name: engine.source_name(stem), text: &text, units: members.len() };
+        // A single unit needs no group.
         if members.len() < 2 || !self.compile_one(engine, stem, &source, &members, units, compiled) {
             alone.extend(&members);
         }
@@ -171,10 +169,10 @@ impl Shared {
         &self,
         engine: &Jit,
         stem: &str,
-        source: &Source<'_>,
+        source: &TranslationUnit<'_>,
         members: &[usize],
         units: &'a [Named<'a>],
-        compiled: &mut Compiled<'a>,
+        compiled: &mut CompiledObjects<'a>,
     ) -> bool {
         self.go_first(engine);
         if self.coordinator.is_paused() {
@@ -196,7 +194,7 @@ impl Shared {
         }
     }
 
-    /// Units that wait do not wait for a compaction.
+    /// Serves queued units first, so that they do not wait for a compaction.
     fn go_first(&self, engine: &Jit) {
         while let Some(work) = self.coordinator.take_more(|state| state.units.next_unit()) {
             self.serve_one(engine, work);

@@ -1,13 +1,13 @@
-//! Who may touch what, and when: the protocol between the host's threads and the worker's. One mutex guards the lists and says
-//! whether the host collects garbage or forks, what the worker's threads do, and what they are told to do.
+//! The protocol between the host's threads and the worker's threads. One mutex guards the lists, whether the host collects garbage or
+//! forks, what the worker's threads do, and the command that they have to follow.
 //!
-//! - Collecting waits only while C text is being generated, never for a compiler.
-//! - Generating and publishing wait while the host collects, so that owners neither move nor die under them.
-//! - Forking waits only while a worker's thread runs, never for a compiler, and happens with the mutex held: a thread that the
-//!   child does not have held no other lock.
-//! - No process runs, and no callback of the host's, while the mutex is held.
+//! - A collection waits for `generate` callbacks only, never for a compiler.
+//! - Generating and publishing wait for the end of a collection, so that owners neither move nor die during them.
+//! - A fork waits only while a worker's thread runs, never for a compiler, and happens with the mutex held: a thread that the child does
+//!   not have holds no other lock.
+//! - No process runs, and no callback of the host runs, while the mutex is held.
 //!
-//! Knows nothing of units: `T` is whatever the mutex guards. Checked by loom, below.
+//! Knows nothing about units: `T` is the guarded data. The loom models below check the protocol.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::exec::BlockingObserver;
 use crate::sync::try_lock;
 use crate::sync::{Condvar, Locked, Mutex, lock};
 
-/// What the worker's threads are told.
+/// The command for the worker's threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Command {
     Run,
@@ -24,11 +24,11 @@ enum Command {
     Stop,
 }
 
-/// The mutex, what it guards, and the ways to wait.
+/// The mutex, the guarded data, and the functions that wait.
 #[derive(Debug)]
 pub(super) struct Coordinator<T> {
     state: Mutex<State<T>>,
-    /// One for all: there are few threads, and a forgotten wake-up is worse than one too many.
+    /// One condition variable for all changes: there are few threads, and a lost wake-up is worse than a spurious one.
     changed: Condvar,
 }
 
@@ -36,23 +36,23 @@ pub(super) struct Coordinator<T> {
 struct State<T> {
     data: T,
     command: Command,
-    /// Nested collections.
+    /// The depth of nested collections.
     collecting: u32,
-    /// Threads that wait to begin one: generating gives way to them, or they might wait for ever.
+    /// Threads that wait to begin a collection. Generating waits for them, or they might starve.
     about_to_collect: u32,
-    /// A thread that waits to fork: the worker's threads give way to it.
+    /// True if a thread waits to fork. The worker's threads wait for the fork.
     about_to_fork: bool,
-    /// Worker threads that touch owners.
+    /// Worker threads that access owners.
     generating: u32,
-    /// Worker threads that hold a unit.
+    /// Worker threads that have taken work.
     busy: u32,
-    /// Worker threads that neither wait here nor for a process.
+    /// Worker threads that wait neither here nor for a process.
     running: u32,
-    /// Threads of either kind that wait here: waking nobody costs a system call too.
+    /// Threads that wait here. Without any, the system call of a wake-up is skipped.
     waiting: u32,
 }
 
-/// Pausing found the worker paused or stopped.
+/// The worker was already paused or stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotRunning;
 
@@ -86,7 +86,7 @@ impl<T> Coordinator<T> {
         state
     }
 
-    /// Unlocks, and wakes whoever waits for a change.
+    /// Unlocks, and wakes waiting threads.
     fn release(&self, state: Locked<'_, State<T>>) {
         let wakes = state.waiting > 0;
         drop(state);
@@ -95,7 +95,7 @@ impl<T> Coordinator<T> {
         }
     }
 
-    /// A host's thread waits.
+    /// Waits on a thread of the host.
     fn wait_while<'a>(
         &self,
         mut state: Locked<'a, State<T>>,
@@ -107,7 +107,7 @@ impl<T> Coordinator<T> {
         state
     }
 
-    /// A running worker thread waits, and longer if the host wants to fork.
+    /// Waits on a worker thread while the condition holds or a thread waits to fork.
     fn rest_while<'a>(
         &self,
         mut state: Locked<'a, State<T>>,
@@ -122,7 +122,7 @@ impl<T> Coordinator<T> {
         state
     }
 
-    /// Looks at or changes what the mutex guards, and wakes whoever waits for a change of it.
+    /// Reads or changes the guarded data, and wakes waiting threads.
     pub(super) fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let mut state = lock(&self.state);
         let result = change(&mut state.data);
@@ -130,7 +130,7 @@ impl<T> Coordinator<T> {
         result
     }
 
-    /// The host begins to collect; returns once no C text is being generated. May be nested. Says whether it had to wait.
+    /// Begins a collection: waits until no C text is generated. May be nested. True if the call had to wait.
     pub(super) fn enter_gc(&self) -> bool {
         let mut state = lock(&self.state);
         let waits = state.generating > 0;
@@ -143,10 +143,10 @@ impl<T> Coordinator<T> {
         waits
     }
 
-    /// The host has collected.
+    /// Ends a collection.
     ///
     /// # Panics
-    /// When it had not begun to.
+    /// Without a matching [`Self::enter_gc`].
     pub(super) fn leave_gc(&self, then: impl FnOnce(&mut T)) {
         let mut state = lock(&self.state);
         state.collecting = state.collecting.checked_sub(1).expect("leave_gc without enter_gc");
@@ -154,36 +154,35 @@ impl<T> Coordinator<T> {
         self.release(state);
     }
 
-    /// A worker thread's wait for work: until `take` finds some, or for ever while paused, or nothing once stopped. The thread is
-    /// busy and running from then on, until [`Self::done`]. Where there is none for as long as it has patience, it is running, and not busy,
-    /// until [`Self::end`].
+    /// Waits for work on a worker thread until `take` finds work or the worker stops. The thread is then busy and running until
+    /// [`Self::done`]. If `take` finds no work within `patience`, the thread is running but not busy until [`Self::end`].
     pub(super) fn take<U>(
         &self,
         patience: Option<Duration>,
-        mut take: impl FnMut(&mut T, Status) -> Option<U>,
-    ) -> Taken<U> {
+        mut take: impl FnMut(&mut T, ThreadStatus) -> Option<U>,
+    ) -> TakeResult<U> {
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut state = lock(&self.state);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             match state.command {
-                Command::Stop => return Taken::Stopped,
-                // Taking reads the owners' hotness and may drop the dead.
+                Command::Stop => return TakeResult::Stopped,
+                // `take` reads the hotness of owners and may drop dead owners.
                 Command::Run if state.collecting == 0 && !state.about_to_fork => {
                     let status = state.status();
                     if let Some(work) = take(&mut state.data, status) {
                         state.busy += 1;
                         state.running += 1;
-                        return Taken::Work(work);
+                        return TakeResult::Work(work);
                     }
                     if left.is_some_and(|left| left.is_zero()) {
                         state.running += 1;
-                        return Taken::Nothing;
+                        return TakeResult::Nothing;
                     }
                 }
                 Command::Run | Command::Pause => {}
             }
-            // What holds it up now takes longer than that.
+            // After `patience` only a collection, a fork or a pause can be in the way, which take longer.
             state = match left.filter(|left| !left.is_zero()) {
                 Some(left) => self.wait_for(state, left),
                 None => self.wait(state),
@@ -191,19 +190,19 @@ impl<T> Coordinator<T> {
         }
     }
 
-    /// What a busy thread may take up beside what it holds: nothing unless it could take it otherwise.
+    /// Takes further work on a busy thread, under the same conditions as [`Self::take`].
     pub(super) fn take_more<U>(&self, take: impl FnOnce(&mut T) -> Option<U>) -> Option<U> {
         let mut state = lock(&self.state);
         let may = state.command == Command::Run && state.collecting == 0;
         may.then(|| take(&mut state.data)).flatten()
     }
 
-    /// Whether a busy thread should put off what can wait.
+    /// True if a busy thread should postpone work that can wait.
     pub(super) fn is_paused(&self) -> bool {
         lock(&self.state).command == Command::Pause
     }
 
-    /// The thread is through with what it took.
+    /// The thread has finished the work that it took.
     pub(super) fn done(&self) {
         let mut state = lock(&self.state);
         state.busy -= 1;
@@ -211,7 +210,7 @@ impl<T> Coordinator<T> {
         self.release(state);
     }
 
-    /// A worker thread runs without having taken anything, until [`Self::end`].
+    /// A worker thread runs without having taken work, until [`Self::end`].
     pub(super) fn begin(&self) {
         let state = lock(&self.state);
         self.wait_while(state, |state| state.about_to_fork).running += 1;
@@ -224,7 +223,7 @@ impl<T> Coordinator<T> {
         self.release(state);
     }
 
-    /// Begins to touch owners: waits until the host does not collect, then asks whether that is still wanted.
+    /// Begins to access owners: waits for the end of a collection, then calls `check`, which returns `None` if the work is obsolete.
     pub(super) fn begin_generating<R>(&self, check: impl FnOnce(&mut T) -> Option<R>) -> Option<R> {
         let state = lock(&self.state);
         let mut state = self.rest_while(state, |state| state.collecting > 0 || state.about_to_collect > 0);
@@ -233,8 +232,7 @@ impl<T> Coordinator<T> {
         checked
     }
 
-    /// The owners are no longer touched. In the same section, what was found of them is noted: a collector that waits for this moves
-    /// and frees them right afterwards.
+    /// Ends the access to owners. `note` runs in the same critical section: a waiting collector moves and frees owners right afterwards.
     pub(super) fn end_generating(&self, note: impl FnOnce(&mut T)) {
         let mut state = lock(&self.state);
         state.generating -= 1;
@@ -242,8 +240,7 @@ impl<T> Coordinator<T> {
         self.release(state);
     }
 
-    /// Changes what the host sees, in one section: waits until it does not collect, so that owners that died meanwhile are
-    /// known to have.
+    /// Changes what the host sees, in one critical section after the end of a collection, so that the lists know all dead owners.
     pub(super) fn publish<R>(&self, publish: impl FnOnce(&mut T) -> R) -> R {
         let state = lock(&self.state);
         let mut state = self.rest_while(state, |state| state.collecting > 0);
@@ -252,8 +249,8 @@ impl<T> Coordinator<T> {
         result
     }
 
-    /// A busy worker thread waits for something that a host's thread does.
-    pub(super) fn rest_until<R>(&self, mut condition: impl FnMut(&mut T, Status) -> Option<R>) -> R {
+    /// Waits on a busy worker thread for an action of a host's thread.
+    pub(super) fn rest_until<R>(&self, mut condition: impl FnMut(&mut T, ThreadStatus) -> Option<R>) -> R {
         let mut state = lock(&self.state);
         loop {
             state = self.rest_while(state, |_| false);
@@ -268,11 +265,11 @@ impl<T> Coordinator<T> {
         }
     }
 
-    /// A host's thread waits until something is true of what the mutex guards.
+    /// Waits on a host's thread for a condition of the guarded data.
     pub(super) fn wait_until<R>(
         &self,
         until: Option<Instant>,
-        mut condition: impl FnMut(&mut T, Status) -> Option<R>,
+        mut condition: impl FnMut(&mut T, ThreadStatus) -> Option<R>,
     ) -> Waited<R> {
         let mut state = lock(&self.state);
         loop {
@@ -296,7 +293,7 @@ impl<T> Coordinator<T> {
         }
     }
 
-    /// Tells the threads to take nothing more, and waits until they are through with what they hold, publication included.
+    /// Tells the threads to take no more work, and waits until they have finished their work, publication included.
     pub(super) fn pause(&self) -> Result<(), NotRunning> {
         let mut state = lock(&self.state);
         if state.command != Command::Run {
@@ -304,12 +301,12 @@ impl<T> Coordinator<T> {
         }
         state.command = Command::Pause;
         self.changed.notify_all();
-        // Another thread may have resumed it meanwhile.
+        // Another thread may have resumed the worker meanwhile.
         drop(self.wait_while(state, |state| state.busy > 0 && state.command == Command::Pause));
         Ok(())
     }
 
-    /// Lets paused threads go on. False when they were not paused.
+    /// Lets paused threads continue. False if the worker was not paused.
     pub(super) fn resume(&self) -> bool {
         let mut state = lock(&self.state);
         let paused = state.command == Command::Pause;
@@ -320,7 +317,7 @@ impl<T> Coordinator<T> {
         paused
     }
 
-    /// Tells the threads to end. They are through with what they hold when they are joined. False when they were told before.
+    /// Tells the threads to end. They finish their work before they can be joined. False if they were told before.
     pub(super) fn stop(&self) -> bool {
         let mut state = lock(&self.state);
         let before = std::mem::replace(&mut state.command, Command::Stop);
@@ -328,7 +325,7 @@ impl<T> Coordinator<T> {
         before != Command::Stop
     }
 
-    /// Holds everything still, for a fork: no worker thread runs, and none begins to, until this is dropped.
+    /// Stops the worker for a fork: no worker thread runs until the returned value is dropped.
     pub(super) fn hold(&self) -> Held<'_, T> {
         let state = lock(&self.state);
         let mut state = self.wait_while(state, |state| state.about_to_fork);
@@ -338,7 +335,7 @@ impl<T> Coordinator<T> {
         Held { state: Some(state), coordinator: self }
     }
 
-    /// As [`hold`](Self::hold) for a limited time: none where a worker thread runs for longer, or another thread holds everything still.
+    /// As [`hold`](Self::hold), with a time limit: `None` if a worker thread runs for longer, or if another thread holds the worker.
     #[cfg(all(unix, not(loom)))]
     pub(super) fn hold_until(&self, until: Instant) -> Option<Held<'_, T>> {
         loop {
@@ -367,12 +364,16 @@ impl<T> Coordinator<T> {
 }
 
 impl<T> State<T> {
-    fn status(&self) -> Status {
-        Status { idle: self.busy == 0, paused: self.command == Command::Pause, stopped: self.command == Command::Stop }
+    fn status(&self) -> ThreadStatus {
+        ThreadStatus {
+            idle: self.busy == 0,
+            paused: self.command == Command::Pause,
+            stopped: self.command == Command::Stop,
+        }
     }
 }
 
-/// Compilers are waited for without holding up a fork.
+/// Waiting for a compiler does not delay a fork.
 impl<T: Send> BlockingObserver for Coordinator<T> {
     fn begins(&self) {
         let mut state = lock(&self.state);
@@ -386,19 +387,18 @@ impl<T: Send> BlockingObserver for Coordinator<T> {
     }
 }
 
-/// Everything held still.
+/// The worker, stopped for a fork.
 pub(super) struct Held<'a, T> {
     state: Option<Locked<'a, State<T>>>,
     coordinator: &'a Coordinator<T>,
 }
 
 impl<T> Held<'_, T> {
-    /// What the mutex guards.
     pub(super) fn data(&mut self) -> Option<&mut T> {
         self.state.as_mut().map(|state| &mut state.data)
     }
 
-    /// This is the child: it has no worker threads, whatever they were doing in the parent.
+    /// Forgets the worker threads in the child of a fork, which does not have them.
     pub(super) fn forget_threads(&mut self) {
         if let Some(state) = &mut self.state {
             (state.busy, state.running, state.generating, state.about_to_collect, state.waiting) = (0, 0, 0, 0, 0);
@@ -414,34 +414,34 @@ impl<T> Drop for Held<'_, T> {
     }
 }
 
-/// What came of a worker thread's wait for work.
+/// The result of [`Coordinator::take`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken<U> {
+pub(super) enum TakeResult<U> {
     Work(U),
-    /// There is none so far.
+    /// There is no work yet.
     Nothing,
-    /// There will be none.
+    /// The worker was stopped.
     Stopped,
 }
 
-/// What came of a wait.
+/// The result of [`Coordinator::wait_until`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waited<R> {
     Until(R),
-    /// Time is up.
+    /// The time limit was reached.
     TooLong,
-    /// The threads will do no more.
+    /// The worker was stopped.
     Stopped,
 }
 
-/// What the worker's threads do, for whoever waits for them.
+/// What the worker's threads do, for threads that wait for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Status {
-    /// None of them holds a unit.
+pub(super) struct ThreadStatus {
+    /// No thread has work.
     pub(super) idle: bool,
-    /// They were told to take nothing more.
+    /// The worker is paused.
     pub(super) paused: bool,
-    /// They were told to end.
+    /// The worker was stopped.
     pub(super) stopped: bool,
 }
 
@@ -517,7 +517,7 @@ mod models {
             let worker = {
                 let coordinator = Arc::clone(&coordinator);
                 thread::spawn(move || {
-                    while let Taken::Work(()) =
+                    while let TakeResult::Work(()) =
                         coordinator.take(None, |queued, _| queued.checked_sub(1).map(|left| *queued = left))
                     {
                         coordinator.done();
@@ -541,7 +541,7 @@ mod models {
             let coordinator = Arc::new(Coordinator::new(()));
             let worker = {
                 let coordinator = Arc::clone(&coordinator);
-                thread::spawn(move || assert_eq!(coordinator.take(None, |(), _| None::<()>), Taken::Stopped))
+                thread::spawn(move || assert_eq!(coordinator.take(None, |(), _| None::<()>), TakeResult::Stopped))
             };
             let _ = coordinator.pause();
             coordinator.stop();
@@ -553,7 +553,7 @@ mod models {
     fn nothing_runs_while_the_host_forks_and_a_compiler_does_not_hold_it_up() {
         loom::model(|| {
             let coordinator = Arc::new(Coordinator::new(()));
-            // What a running thread may hold at any time: a lock of the host's, say.
+            // A lock that a running thread may hold at any time.
             let elsewhere = Arc::new(Owner(UnsafeCell::new(0)));
             let worker = {
                 let (coordinator, elsewhere) = (Arc::clone(&coordinator), Arc::clone(&elsewhere));
@@ -584,7 +584,7 @@ mod models {
             let worker = {
                 let coordinator = Arc::clone(&coordinator);
                 thread::spawn(move || {
-                    if coordinator.take(None, |(), _| Some(())) == Taken::Work(()) {
+                    if coordinator.take(None, |(), _| Some(())) == TakeResult::Work(()) {
                         coordinator.rest_until(|(), status| (status.paused || status.stopped).then_some(()));
                         coordinator.done();
                     }

@@ -1,27 +1,27 @@
-//! A fork that the host did not announce: the worker is held still around it all the same, and goes on in the child when the child first calls it. Until
-//! then the child has no threads and no files of the worker's, so that one which executes another program at once pays for neither.
-//! Knows nothing of how a worker goes on.
+//! Forks that the host did not announce: `pthread_atfork` stops the worker around the fork, and the worker continues in the child when the
+//! child first calls it. Until then the child has no threads and files of the worker, so a child that executes another program at once has
+//! no cost. Knows nothing about how a worker continues.
 
 use std::cell::Cell;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::coordinator::Held;
-use super::{Shared, State, Worker};
+use super::{Shared, Worker, WorkerState};
 use crate::at_fork::{self, ForkGuard, ForkParticipant, HeldShare};
 use crate::sync::{Locked, lock};
 
-/// How long a fork waits for a worker's threads. They run for a moment at a time, but for what the host does in a callback, which may wait
-/// for what the forking thread holds.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a fork waits for the worker's threads. They run for short sections only, except in callbacks of the host, which may wait for a
+/// lock of the forking thread.
+const FORK_TIME_LIMIT: Duration = Duration::from_secs(5);
 
 thread_local! {
-    /// The worker that this thread serves, as a number.
+    /// The address of the worker that this thread belongs to, as a number.
     static SERVES: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Worker {
-    /// From here on, forks find the worker held still.
+    /// Registers the worker, so that forks stop it.
     pub(super) fn follow_forks(&self) {
         let shared: Weak<Shared> = Arc::downgrade(&self.shared);
         at_fork::register(shared);
@@ -29,15 +29,15 @@ impl Worker {
 }
 
 impl Shared {
-    /// This thread serves the worker: it cannot wait for itself when a callback forks.
+    /// Notes that this thread belongs to the worker: if a callback forks, the thread cannot wait for itself.
     pub(super) fn served_here(&self) {
         SERVES.set(std::ptr::from_ref(self).addr());
     }
 }
 
-/// Everything of a worker that a fork must find free. The coordinator comes first, so that its threads can still wait.
+/// All locks of a worker, which must be free in the child. The coordinator's lock is released first, so that threads can wait.
 struct HeldWorker<'a> {
-    held: Held<'a, State>,
+    held: Held<'a, WorkerState>,
     others: Others<'a>,
 }
 
@@ -57,9 +57,9 @@ impl ForkParticipant for Shared {
             return None;
         }
         let worker = HeldShare::new(Arc::clone(&self), |shared: &'static Self| {
-            // In the order that a worker which becomes the child's takes them.
+            // In the order in which a worker that moves to the child takes the locks.
             let arrival = lock(&shared.home.arrival);
-            let held = shared.coordinator.hold_until(Instant::now() + PATIENCE)?;
+            let held = shared.coordinator.hold_until(Instant::now() + FORK_TIME_LIMIT)?;
             let others = (arrival, lock(&shared.executor), lock(&shared.engine));
             Some(HeldWorker { held, others })
         })?;
@@ -71,9 +71,9 @@ impl ForkGuard for StillWorker {
     fn inherited(&mut self) {
         let HeldWorker { held, others: (_, executor, engine) } = self.worker.guard();
         held.forget_threads();
-        // A child that never calls the worker must not keep the parent's compilers waiting, nor what ends them with the parent.
+        // A child that never calls the worker must not keep open the pipes of the parent's compilers and of their watchdog.
         executor.leave();
-        engine.iter().for_each(|engine| engine.leave_compilers());
-        self.shared.home.inherit();
+        engine.iter().for_each(|engine| engine.abandon_compilers());
+        self.shared.home.allow_move_here();
     }
 }

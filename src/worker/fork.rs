@@ -1,27 +1,27 @@
-//! Forking a process that has a worker: both go on, the child with threads and a directory of its own, and with the code and the
-//! queue that it inherited. A pause holds in both.
+//! Forks of a process with a worker: the worker continues in both processes. In the child it has threads and a private directory of its
+//! own, and keeps the loaded code and the queue. A paused worker stays paused in both.
 
 use std::sync::Arc;
 
 use super::coordinator::Held;
-use super::{State, Worker};
+use super::{Worker, WorkerState};
 use crate::jit::ForkSnapshot;
 use crate::sync::lock;
 
-/// The worker held still for a fork: none of its threads holds a lock of anybody's, and none begins anything. Tell it what came of the
-/// fork; dropped, it takes the fork for failed and the worker goes on.
-#[must_use = "dropping this lets the worker go on"]
+/// A worker that is stopped for a fork: none of its threads runs or holds a lock. Call [`in_parent`](Self::in_parent) or
+/// [`in_child`](Self::in_child) after the fork; a drop means that the fork failed.
+#[must_use = "a drop lets the worker continue"]
 pub struct Fork<'a> {
     worker: &'a Worker,
-    /// None where there is nothing to hold: the worker is another process's.
-    held: Option<Held<'a, State>>,
+    /// `None` if the worker belongs to another process.
+    held: Option<Held<'a, WorkerState>>,
     snapshot: Option<ForkSnapshot>,
 }
 
 impl Worker {
-    /// To be called before `fork`. Waits while C text is being generated and while a thread of the worker's runs, which is short;
-    /// not for compilers. No thread is to be between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc). A process with several
-    /// workers holds all of them: what another one's threads are at, such as loading code, would be half done in the child.
+    /// Stops the worker; call this before `fork`. Waits for running `generate` callbacks and for short sections of the worker's threads,
+    /// not for compilers. No thread may be between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc). A process with several
+    /// workers calls this for all of them: the child would inherit the state of another worker's threads half changed.
     pub fn before_fork(&self) -> Fork<'_> {
         if !self.is_here() {
             return Fork { worker: self, held: None, snapshot: None };
@@ -30,7 +30,7 @@ impl Worker {
     }
 
     pub(super) fn hold_for_fork(&self) -> Fork<'_> {
-        // Before anything is held: it makes files.
+        // Before the worker is stopped, since this makes files.
         let engine = self.shared.engine();
         let snapshot = engine.as_ref().and_then(|engine| engine.snapshot());
         let held = self.shared.coordinator.hold();
@@ -41,8 +41,8 @@ impl Worker {
 
 #[cfg(not(all(unix, not(loom))))]
 impl Worker {
-    /// There are no forks.
-    #[expect(clippy::unused_self, reason = "elsewhere the worker is held still")]
+    /// This system has no forks.
+    #[expect(clippy::unused_self, reason = "on Unix the worker is registered")]
     pub(super) fn follow_forks(&self) {}
 }
 
@@ -55,26 +55,26 @@ impl Drop for Fork<'_> {
 }
 
 impl Fork<'_> {
-    /// This is the parent, and there is a child.
+    /// Continues in the parent after a successful fork.
     pub fn in_parent(mut self) {
         if let Some(snapshot) = self.snapshot.take() {
-            snapshot.hand_over();
+            snapshot.abandon();
         }
     }
 
-    /// This is the child.
+    /// Continues in the child.
     pub fn in_child(mut self) {
         let shared = &self.worker.shared;
         let Some(held) = &mut self.held else { return };
         let threads = std::mem::take(&mut *lock(&self.worker.threads));
         let stopped = threads.is_empty();
-        // They do not exist here, so that they can be neither joined nor detached.
+        // The child does not have these threads, so they can be neither joined nor detached.
         threads.into_iter().for_each(std::mem::forget);
         shared.home.move_here();
         held.forget_threads();
         if let Some(state) = held.data() {
-            state.units.adopt();
-            // Nobody waits for them here, and what they hold may want locks that nobody will ever give back.
+            state.units.after_fork_in_child();
+            // No thread waits for the jobs in the child, and their destructors may need locks that stay locked for ever.
             state.jobs.forget().into_iter().for_each(std::mem::forget);
         }
         shared.executor().abandon();
@@ -86,11 +86,12 @@ impl Fork<'_> {
             reaper.forked();
         }
         if let Some(old) = shared.engine() {
-            old.disown();
-            let new = self.snapshot.take().map(|snapshot| Arc::new(old.inherit(snapshot, &shared.executor())));
-            // Not by set_engine, which takes the lock that is held.
+            old.abandon();
+            let new =
+                self.snapshot.take().map(|snapshot| Arc::new(old.after_fork_in_child(snapshot, &shared.executor())));
+            // Not with `set_engine`, which takes the coordinator's lock.
             *lock(&shared.engine) = new;
-            // Threads that it had do not exist here, and may have held locks of theirs.
+            // Threads that the child does not have may have held locks of the engine.
             std::mem::forget(old);
         }
         let worker = self.worker;

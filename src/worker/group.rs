@@ -1,5 +1,5 @@
-//! Building several units as one translation unit, so that what they have in common is compiled once. What cannot be merged, or what
-//! fails in company, is built by itself: a bad unit costs only itself. What becomes of the code is the caller's business.
+//! Builds several units as one translation unit, so that the compiler processes their common parts once. Units that cannot be merged, and
+//! units of a group that fails, are built alone: a bad unit fails no other unit. The caller decides what to do with the code.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,24 +13,24 @@ use super::log::WorkerEvent;
 use super::units::{Loaded, Ticket, Tier};
 use super::worker_thread::NotGenerated;
 use crate::error::UnitError;
-use crate::jit::{CachedUnit, Jit, Source};
+use crate::jit::{CachedUnit, Jit, TranslationUnit};
 use crate::library::Library;
 use crate::report::Status;
 use crate::timeline::WorkKind;
 
-/// A unit whose C text is there. `T` is what its caller knows it by.
+/// A unit whose C text was generated. `T` is data of the caller.
 pub(super) struct GeneratedUnit<T> {
     pub(super) what: T,
     pub(super) stem: String,
-    /// What diagnostics call it.
+    /// The name in diagnostics.
     pub(super) name: String,
     pub(super) entry: String,
     pub(super) text: Arc<str>,
 }
 
 impl<T> GeneratedUnit<T> {
-    pub(super) fn source(&self) -> Source<'_> {
-        Source { name: self.name.clone(), text: self.text.as_bytes(), units: 1 }
+    pub(super) fn source(&self) -> TranslationUnit<'_> {
+        TranslationUnit { name: self.name.clone(), text: self.text.as_bytes(), units: 1 }
     }
 
     fn member(&self) -> Member<'_> {
@@ -39,31 +39,31 @@ impl<T> GeneratedUnit<T> {
     }
 }
 
-/// A unit that is to be built yet. In company it goes by its names in the cache, if there is one.
+/// A unit that still has to be built. In a group it has its names in the object cache, if there is a cache.
 struct PendingUnit<'e, T> {
     unit: GeneratedUnit<T>,
-    kept: Option<CachedUnit<'e>>,
+    cached: Option<CachedUnit<'e>>,
 }
 
 impl<T> PendingUnit<'_, T> {
     fn entry(&self) -> &str {
-        self.kept.as_ref().map_or(&self.unit.entry, |kept| kept.entry())
+        self.cached.as_ref().map_or(&self.unit.entry, |cached| cached.entry())
     }
 
     fn member(&self) -> Member<'_> {
-        self.kept.as_ref().map_or_else(|| self.unit.member(), CachedUnit::member)
+        self.cached.as_ref().map_or_else(|| self.unit.member(), CachedUnit::member)
     }
 }
 
-/// Code that was built, or why there is none.
-pub(super) type Built = Result<Loaded<Library>, UnitError>;
+/// Loaded code, or the failure.
+pub(super) type BuildResult = Result<Loaded<Library>, UnitError>;
 
 impl Shared {
-    /// Makes units, hottest first: all texts, then the code. What a pause interrupts waits again, since many take long.
-    pub(super) fn make_together(&self, engine: &Jit, tickets: Vec<Ticket>) {
+    /// Builds units, hottest first: first all texts, then the code. A pause puts the units back into the queue, since a group takes long.
+    pub(super) fn build_tickets(&self, engine: &Jit, tickets: Vec<Ticket>) {
         let queued = tickets.first().map(|ticket| ticket.since.elapsed());
         let record = self.record(WorkKind::Unit, format_args!("{} units", tickets.len()), queued);
-        let mut texted = Vec::with_capacity(tickets.len());
+        let mut generated_units = Vec::with_capacity(tickets.len());
         let mut tickets = tickets.into_iter();
         while let Some(ticket) = tickets.next() {
             let began = Instant::now();
@@ -79,11 +79,11 @@ impl Shared {
             match generated {
                 Ok(text) => {
                     engine.announce(&entry, &ticket.location);
-                    let name = source.to_string_lossy().into_owned();
-                    texted.push(GeneratedUnit { what: (ticket, began), stem, name, entry, text: text.into() });
+                    let name = engine.source_name(&stem);
+                    generated_units.push(GeneratedUnit { what: (ticket, began), stem, name, entry, text: text.into() });
                 }
                 Err(NotGenerated::Later) => {
-                    return self.wait_again(texted, std::iter::once(ticket).chain(tickets));
+                    return self.put_back_all(generated_units, std::iter::once(ticket).chain(tickets));
                 }
                 Err(why) => {
                     let outcome = self.not_generated(&ticket, why);
@@ -92,20 +92,24 @@ impl Shared {
             }
         }
         if self.coordinator.is_paused() {
-            return self.wait_again(texted, std::iter::empty());
+            return self.put_back_all(generated_units, std::iter::empty());
         }
         let (tier, by) = engine.quick().map_or((Tier::Optimized, engine), |quick| (Tier::Quick, quick));
-        self.build_together(by, texted, &|unit, built| self.made(engine, unit, tier, built));
+        self.build_units(by, generated_units, &|unit, built| self.finish_built(engine, unit, tier, built));
         record.ends(Status::Built);
     }
 
-    fn wait_again(&self, texted: Vec<GeneratedUnit<(Ticket, Instant)>>, others: impl Iterator<Item = Ticket>) {
-        let tickets: Vec<Ticket> = texted.into_iter().map(|unit| unit.what.0).chain(others).collect();
-        // Each goes before all others.
+    fn put_back_all(
+        &self,
+        generated_units: Vec<GeneratedUnit<(Ticket, Instant)>>,
+        others: impl Iterator<Item = Ticket>,
+    ) {
+        let tickets: Vec<Ticket> = generated_units.into_iter().map(|unit| unit.what.0).chain(others).collect();
+        // In reverse order, since each unit goes to the front.
         self.coordinator.publish(|state| tickets.iter().rev().for_each(|ticket| state.units.put_back(ticket.id)));
     }
 
-    fn made(&self, engine: &Jit, unit: GeneratedUnit<(Ticket, Instant)>, tier: Tier, built: Built) {
+    fn finish_built(&self, engine: &Jit, unit: GeneratedUnit<(Ticket, Instant)>, tier: Tier, built: BuildResult) {
         let GeneratedUnit { what: (ticket, began), stem, entry, text, .. } = &unit;
         let (tier, built) = match built {
             Err(failure) if tier == Tier::Quick && !matches!(failure, UnitError::Interrupted) => {
@@ -121,22 +125,22 @@ impl Shared {
         self.tell_outcome(ticket.location.clone(), engine.source(stem), began.elapsed(), outcome);
     }
 
-    /// Builds units, and delivers each as soon as that is decided, hotter ones first as far as that goes.
-    pub(super) fn build_together<T>(
+    /// Builds units, and calls `deliver` for each as soon as its result is known, hotter units first if possible.
+    pub(super) fn build_units<T>(
         &self,
         engine: &Jit,
         units: Vec<GeneratedUnit<T>>,
-        deliver: &dyn Fn(GeneratedUnit<T>, Built),
+        deliver: &dyn Fn(GeneratedUnit<T>, BuildResult),
     ) {
         let mut waiting = Vec::with_capacity(units.len());
         for unit in units {
-            let kept = engine.kept(&unit.source(), &unit.entry);
-            match kept.as_ref().and_then(|kept| engine.take(&unit.stem, kept, self)) {
+            let cached = engine.cached_unit(&unit.source(), &unit.entry);
+            match cached.as_ref().and_then(|cached| engine.take(&unit.stem, cached, self)) {
                 Some((address, library)) => deliver(unit, Ok(Loaded { address: address.into(), library })),
-                None => waiting.push(PendingUnit { unit, kept }),
+                None => waiting.push(PendingUnit { unit, cached }),
             }
         }
-        // What is to be built yet, last first: units that include the same files, and among these the hottest first.
+        // A stack of groups; the units of a group begin with the same `#include` lines, and are sorted hottest first.
         let mut groups: Vec<Vec<PendingUnit<'_, T>>> = Vec::new();
         for one in waiting {
             let includes = |one: &PendingUnit<'_, T>| ctext::leading_includes(one.member().text);
@@ -159,7 +163,7 @@ impl Shared {
             let Group { text, units: merged, .. } = engine.merge(&members, self);
             let members: Vec<usize> = merged.iter().map(|unit| unit.index).collect();
             let (merged, left_out) = split(group, |at, _| members.contains(&at));
-            // The hottest does not wait for those it has nothing to do with.
+            // The hottest unit must not wait for a group that it is not part of.
             let before = left_out.is_empty() || members.contains(&0);
             if members.len() < 2 || !before {
                 groups.push(merged);
@@ -171,32 +175,37 @@ impl Shared {
             match self.build_merged(engine, &text, &group) {
                 Ok(built) => group.into_iter().zip(built).for_each(|(one, built)| deliver(one.unit, built)),
                 Err(failure) => {
-                    self.coordinator.with(|state| state.units.company_failed());
+                    self.coordinator.with(|state| state.units.group_failed());
                     groups.extend(apart(group, &failure));
                 }
             }
         }
     }
 
-    pub(super) fn build_alone(&self, engine: &Jit, stem: &str, source: &Source<'_>, entry: &str) -> Built {
-        let (address, library) = engine.make(stem, source, entry, self)?;
+    pub(super) fn build_alone(
+        &self,
+        engine: &Jit,
+        stem: &str,
+        source: &TranslationUnit<'_>,
+        entry: &str,
+    ) -> BuildResult {
+        let (address, library) = engine.build_or_take(stem, source, entry, self)?;
         Ok(Loaded { address: address.into(), library })
     }
 
-    /// One translation unit, one library, and each unit's code in it.
+    /// Builds one translation unit and one library, and returns the code of each unit.
     fn build_merged<T>(
         &self,
         engine: &Jit,
         text: &[u8],
         units: &[PendingUnit<'_, T>],
-    ) -> Result<Vec<Built>, UnitError> {
+    ) -> Result<Vec<BuildResult>, UnitError> {
         let stem = engine.stem(self.coordinator.with(|state| state.units.new_id()));
-        let name = engine.source(&stem);
-        self.tell(&WorkerEvent::GroupStarted { units: units.len(), source: name.clone() });
-        let source = Source { name: name.to_string_lossy().into_owned(), text, units: units.len() };
-        let kept: Option<Vec<&CachedUnit<'_>>> = units.iter().map(|one| one.kept.as_ref()).collect();
-        let library = match kept {
-            Some(kept) => engine.make_group(&stem, &source, &kept, self)?,
+        self.tell(&WorkerEvent::GroupStarted { units: units.len(), source: engine.source(&stem) });
+        let source = TranslationUnit { name: engine.source_name(&stem), text, units: units.len() };
+        let cached: Option<Vec<&CachedUnit<'_>>> = units.iter().map(|one| one.cached.as_ref()).collect();
+        let library = match cached {
+            Some(cached) => engine.build_group(&stem, &source, &cached, self)?,
             None => {
                 let object = engine.compile(&stem, &source, self)?;
                 let entries: Vec<String> =
@@ -212,7 +221,7 @@ impl Shared {
     }
 }
 
-/// Those for which it is true, and the others.
+/// Splits units into those for which `is` is true and the others.
 fn split<U>(units: Vec<U>, is: impl Fn(usize, &U) -> bool) -> (Vec<U>, Vec<U>) {
     let mut parts = (Vec::new(), Vec::new());
     for (at, unit) in units.into_iter().enumerate() {
@@ -221,13 +230,13 @@ fn split<U>(units: Vec<U>, is: impl Fn(usize, &U) -> bool) -> (Vec<U>, Vec<U>) {
     parts
 }
 
-/// A group each, to be taken from the end.
+/// Makes a group of each unit, in the order of a stack.
 fn singles<U>(units: Vec<U>) -> impl Iterator<Item = Vec<U>> {
     units.into_iter().rev().map(|unit| vec![unit])
 }
 
-/// What to try, from the end, where all together failed: those that the compiler complains of by themselves, behind the others; where it
-/// names none, halves. A compiler that hangs is not tried in ever smaller company.
+/// Returns the groups to try after a group failed, in the order of a stack: first the units without errors, then each unit with errors
+/// alone. If the compiler names no unit, two halves. After a timeout each unit alone, since smaller groups would time out too.
 fn apart<'e, T>(units: Vec<PendingUnit<'e, T>>, failure: &UnitError) -> Vec<Vec<PendingUnit<'e, T>>> {
     if matches!(failure, UnitError::TimedOut { .. } | UnitError::Interrupted | UnitError::NotStarted { .. }) {
         return singles(units).collect();

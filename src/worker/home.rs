@@ -1,21 +1,21 @@
-//! Which process a worker is of, and how many of its threads live. Knows no units.
+//! The process that a worker belongs to, and the number of its threads. Knows nothing about units.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::sync::Mutex;
 
-/// Where a worker is.
+/// The process and the threads of a worker.
 #[derive(Debug)]
 pub(super) struct Home {
-    /// The process that its threads are in.
+    /// The process of the worker's threads.
     process: AtomicU32,
-    /// A child of that process which inherited the worker held still, and has not called it yet; 0 for none.
-    heir: AtomicU32,
-    /// The thread that announced a fork, from when the worker is held still; 0 for none.
+    /// A child of that process that may continue with the worker, and has not called it yet; or 0.
+    child: AtomicU32,
+    /// The thread that stopped the worker for a fork, or 0.
     announcer: AtomicUsize,
-    /// Its threads that live.
+    /// The number of the worker's threads.
     threads: AtomicUsize,
-    /// Held while the worker becomes the heir's.
+    /// Locked while the worker moves to the child.
     pub(super) arrival: Mutex<()>,
 }
 
@@ -23,7 +23,7 @@ impl Home {
     pub(super) fn here() -> Self {
         Self {
             process: AtomicU32::new(std::process::id()),
-            heir: AtomicU32::new(0),
+            child: AtomicU32::new(0),
             announcer: AtomicUsize::new(0),
             threads: AtomicUsize::new(0),
             arrival: Mutex::new(()),
@@ -34,24 +34,24 @@ impl Home {
         self.process.load(Ordering::Acquire) == process
     }
 
-    /// The worker is this process's, none of whose threads serve it yet.
+    /// Moves the worker to this process, in which it has no threads yet.
     pub(super) fn move_here(&self) {
         self.threads.store(0, Ordering::Relaxed);
-        self.heir.store(0, Ordering::Relaxed);
+        self.child.store(0, Ordering::Relaxed);
         self.process.store(std::process::id(), Ordering::Release);
     }
 
     pub(super) fn may_move_to(&self, process: u32) -> bool {
-        self.heir.load(Ordering::Acquire) == process
+        self.child.load(Ordering::Acquire) == process
     }
 
-    /// This process has inherited the worker in good order.
+    /// Allows this process, the child of a fork that stopped the worker, to continue with the worker.
     #[cfg(all(unix, not(loom)))]
-    pub(super) fn inherit(&self) {
-        self.heir.store(std::process::id(), Ordering::Release);
+    pub(super) fn allow_move_here(&self) {
+        self.child.store(std::process::id(), Ordering::Release);
     }
 
-    /// This thread holds the worker still for a fork that it is about to make, or does so no more.
+    /// Notes that this thread has stopped the worker for a fork, or has let it continue.
     pub(super) fn announce(&self, begins: bool) {
         self.announcer.store(if begins { this_thread() } else { 0 }, Ordering::Release);
     }
@@ -65,8 +65,8 @@ impl Home {
         self.threads.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Says how many are left.
-    pub(super) fn is_thread_ending(&self) -> usize {
+    /// Returns the number of threads that are left.
+    pub(super) fn thread_ends(&self) -> usize {
         self.threads.fetch_sub(1, Ordering::Relaxed) - 1
     }
 }
@@ -75,7 +75,7 @@ thread_local! {
     static THIS: u8 = const { 0 };
 }
 
-/// No other thread that lives has this number; it is not 0.
+/// Returns a number that no other living thread has, and that is not 0.
 fn this_thread() -> usize {
     THIS.try_with(|this| std::ptr::from_ref(this).addr()).unwrap_or(1)
 }

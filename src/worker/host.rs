@@ -1,33 +1,33 @@
-//! What passes between a VM and its worker: what the worker asks the VM for, and the words for it. Knows no lists and no threads.
+//! The interface between a VM and its worker: the trait [`Host`] and its types. Knows nothing about queues and threads.
 
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::jobs::{Desk, NotRun};
+use super::jobs::{Desk, JobError};
 use crate::error::UnitError;
 
-/// What the host calls the thing that a unit is generated from: a method, a loop.
+/// The host's number of an owner: the method, loop or other object that a unit is generated from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OwnerId(pub u64);
 
-/// Something that code relies on and the host may find untrue one day: a class as it is, a method not redefined.
+/// The host's number of an assumption that code depends on, such as "this method is not redefined".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AssumptionId(pub u64);
 
-/// How the host wants a unit generated: which speculations are off, say. The worker only hands them on.
+/// How to generate a unit, for example without some speculations. The worker passes the switches on to the host unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Switches(pub u64);
 
-/// What a unit is called in messages. Owned: the host's own strings may move or die (Ruby ce7b1132, 7c0639f3).
+/// The name of a unit in messages. The strings are owned, since strings of the host may move or die (Ruby ce7b1132, 7c0639f3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// What the owner is called, such as `block in <main>`.
+    /// The name of the owner, such as `block in <main>`.
     pub label: String,
-    /// The file that it comes from.
+    /// The source file of the owner.
     pub path: String,
-    /// The line in it.
+    /// The line in the source file.
     pub line: u32,
 }
 
@@ -37,80 +37,78 @@ impl fmt::Display for SourceLocation {
     }
 }
 
-/// What the worker asks of the VM. Called on the worker's threads; a panic fails the unit that it was asked for. From in here (and
-/// from an observer) the worker may be asked and told, but not waited for: no `pause`, `enter_gc`, `before_fork`, `prepare_exec`, and
-/// the last share of a [`Worker`](super::Worker) is not to be dropped.
+/// The callbacks of a VM. The worker's threads call them; a panic fails the unit that the call was made for. A callback (and an observer)
+/// must not call functions that wait for the worker (`pause`, `enter_gc`, `before_fork`, `prepare_exec`), and must not drop the last
+/// reference to the [`Worker`](super::Worker).
 pub trait Host: Send + Sync + 'static {
-    /// The C text of a unit, which defines a function called [`Request::entry`]. The host's collector is held off meanwhile
-    /// and the owner lives; nothing else is promised, so do not allocate from the collected heap or call into the VM. What it needs
-    /// of that, a snapshot made before submitting has best; else there is [`Request::on_vm_thread`].
+    /// Returns the C text of a unit, which defines the function [`Request::entry`]. During the call the collector cannot run and the owner
+    /// lives. Must not allocate from the collected heap or call into the VM. Take a snapshot of the VM state that `generate` needs before
+    /// you submit; otherwise use [`Request::on_vm_thread`].
     ///
     /// # Errors
-    /// Why there is none, in words.
+    /// The reason why the unit cannot be generated.
     fn generate(&self, request: &Request<'_>) -> Result<Generated, String>;
 
-    /// The unit's code was published in its slot a moment ago, or moved to a better location. Called with the owner alive, the
-    /// collector held off and the worker's lock not held. It may have been taken back again by now: read the slot, and never store
-    /// the address.
+    /// The code of a unit was published in its slot, or moved to another address. During the call the owner lives, the collector cannot
+    /// run, and the worker's lock is not held. The code may already be cancelled again: read the slot, and never store the address.
     fn published(&self, owner: OwnerId, address: NonNull<c_void>) {
         let _ = (owner, address);
     }
 
-    /// Sets [`Code::on_stack`] for all code that may be on a stack: of a thread, a fiber, a continuation. It is off when this is
-    /// called, with the collector held off. By default it is set for all, so that nothing is ever unloaded; a host whose callers
-    /// all hold a guard ([`Slot::enter`](super::Slot::enter)) sets none.
+    /// Sets [`Code::on_stack`] for all code that may be on the stack of a thread, fiber or continuation. The flag is false before the call;
+    /// during the call the collector cannot run. The default sets all flags, so that no code is ever unloaded. A host whose callers all
+    /// hold a guard ([`Slot::enter`](super::Slot::enter)) sets none.
     fn scan_stacks(&self, code: &mut [Code]) {
         code.iter_mut().for_each(|code| code.on_stack = true);
     }
 
-    /// A job waits for the VM's thread ([`Request::on_vm_thread`]): let it call
-    /// [`run_vm_jobs`](super::Worker::run_vm_jobs) at its next safe point.
+    /// A job waits for the VM's thread ([`Request::on_vm_thread`]), which must call [`run_vm_jobs`](super::Worker::run_vm_jobs) at its next
+    /// safe point.
     fn vm_jobs_wait(&self) {}
 }
 
-/// Which unit's C text is wanted.
+/// Identifies the unit whose C text [`Host::generate`] has to return.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
-    /// The unit's number.
+    /// The number of the unit.
     pub id: u64,
-    /// What it is generated from, as the host called it when it was asked. It may be called something else after a job.
+    /// The owner, by its number when `generate` was called. The number may change during [`on_vm_thread`](Self::on_vm_thread).
     pub owner: OwnerId,
-    /// What the function must be called.
+    /// The required name of the function.
     pub entry: &'a str,
-    /// How it is wanted.
+    /// The switches of the submission.
     pub switches: Switches,
     pub(super) desk: &'a dyn Desk,
 }
 
 impl Request<'_> {
-    /// Runs something on the VM's thread and waits for it: what may only be read there. The collector may run meanwhile, and
-    /// the owner may move; it is kept alive if the host marks [`living_owners`](super::Worker::living_owners).
+    /// Runs a job on the VM's thread and waits for its end. Use this to read state that only the VM's thread may read. The collector may
+    /// run during the wait: the owner may move, and may die unless the host marks [`living_owners`](super::Worker::living_owners).
     ///
     /// # Errors
-    /// [`NotRun`]: then give up, with any error.
-    pub fn on_vm_thread<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, NotRun> {
+    /// [`JobError`]: then return any error from `generate`.
+    pub fn on_vm_thread<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, JobError> {
         super::jobs::run(self.desk, job)
     }
 }
 
-/// A unit's C text and what it takes for granted.
+/// The C text of a unit, and what the text depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Generated {
     /// The text.
     pub text: String,
-    /// The assumptions that it relies on: when the host finds one of them untrue, [`invalidate`](super::Worker::invalidate) takes the
-    /// code back.
+    /// The assumptions that the code depends on: [`invalidate`](super::Worker::invalidate) of one of them cancels the code.
     pub assumptions: Vec<AssumptionId>,
-    /// Owners whose code is inside this one's: they must live as long as it does.
+    /// Owners whose code is inlined. They must live as long as the unit.
     pub inlined: Vec<Inlined>,
 }
 
-/// An owner whose code is inside another one's.
+/// An owner whose code is inlined in the code of another owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inlined {
-    /// Which.
+    /// The inlined owner.
     pub owner: OwnerId,
-    /// What it is called in messages.
+    /// The name of the owner in messages.
     pub location: SourceLocation,
 }
 
@@ -120,15 +118,15 @@ impl From<String> for Generated {
     }
 }
 
-/// Loaded code that the worker asks about.
+/// Loaded code, for [`Host::scan_stacks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code {
-    /// Whose it is. One owner may have several, old and new. Of code that is going it may have died, and another may be called so
-    /// by now: compare it, and look into nothing by it.
+    /// The owner. An owner may have old and new code. The owner of code that is being unloaded may be dead, and its number reused: compare
+    /// the number, but do not access the owner.
     pub owner: OwnerId,
-    /// Where it begins.
+    /// The entry of the code.
     pub address: NonNull<c_void>,
-    /// The host's answer.
+    /// The answer: true if the code may be on a stack.
     pub on_stack: bool,
 }
 
@@ -137,34 +135,34 @@ pub struct Code {
 #[non_exhaustive]
 pub enum CodeError {
     /// The host freed the owner.
-    #[error("its owner died")]
+    #[error("the owner was freed")]
     OwnerDied,
-    /// An assumption that it relies on is untrue.
+    /// An assumption of the unit no longer holds.
     #[error("an assumption of the unit no longer holds")]
     NoLongerTrue(AssumptionId),
     /// All code was cancelled.
-    #[error("it was cancelled")]
+    #[error("the unit was cancelled")]
     Cancelled,
-    /// The host had no C text, in its own words.
+    /// The host could not generate the C text; the host's reason.
     #[error("{0}")]
     NotGenerated(String),
-    /// The host panicked while generating.
-    #[error("generating its C text panicked")]
+    /// [`Host::generate`] panicked.
+    #[error("generating the C text panicked")]
     Panicked,
-    /// It could not be compiled, linked or loaded.
+    /// Compiling, linking or loading failed.
     #[error("{0}")]
     NotBuilt(Arc<UnitError>),
-    /// Nothing is compiled, because what it takes is not there.
+    /// Compiling is disabled, for example because no compiler works.
     #[error("compiling is disabled: {0}")]
     Disabled(Arc<crate::Error>),
-    /// Submitting waited for it in vain.
-    #[error("it was not ready in time")]
+    /// The unit was not ready within the time that `submit` waits.
+    #[error("the unit was not ready in time")]
     TooLate,
-    /// The worker is of the process that this one was forked from, and was at work when that happened.
-    #[error("the worker belongs to the process that this one was forked from: announce forks with before_fork")]
+    /// The worker belongs to the parent process and cannot be used in this child.
+    #[error("the worker belongs to the process that this process was forked from: announce forks with before_fork")]
     Forked,
-    /// The host ended the thread that was at work, in a callback, or all threads of the worker.
-    #[error("the host ended the worker's thread")]
+    /// The host ended the thread that built the unit in a callback, or all threads of the worker.
+    #[error("the host ended the thread of the worker")]
     ThreadEnded,
     /// The worker was finished.
     #[error("the worker was finished")]

@@ -1,35 +1,34 @@
-//! Jobs for the VM's thread: what generating C text needs and only that thread may do. One at a time for each thread of the worker. Knows
-//! neither units nor hosts.
+//! Jobs that the worker's threads run on the VM's thread while they generate C text. Each thread has at most one job. Knows nothing about
+//! units and hosts.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Something to be run once.
-pub(super) type Job = Box<dyn FnOnce() + Send>;
+pub(super) type VmJob = Box<dyn FnOnce() + Send>;
 
-/// A job did not run.
+/// Why a job has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotRun {
-    /// The worker is paused or finished. The unit is not lost: while paused it waits again.
-    #[error("the worker stops")]
+pub enum JobError {
+    /// The worker pauses or stops. After a pause the unit is generated again.
+    #[error("the worker pauses or stops")]
     Stopping,
-    /// The owner died, or its unit is not wanted any more.
-    #[error("the unit is not wanted any more")]
+    /// The unit was cancelled, or the owner was freed.
+    #[error("the unit is no longer needed")]
     Unwanted,
-    /// It panicked.
+    /// The job panicked.
     #[error("the job panicked")]
     Panicked,
 }
 
-/// Where jobs are handed in, and waited for.
+/// Runs jobs on the VM's thread.
 pub(super) trait Desk: fmt::Debug {
-    fn run(&self, job: Job) -> Result<(), NotRun>;
+    fn run(&self, job: VmJob) -> Result<(), JobError>;
 }
 
-/// Hands a job in and brings back what it gave.
-pub(super) fn run<T: Send + 'static>(desk: &dyn Desk, job: impl FnOnce() -> T + Send + 'static) -> Result<T, NotRun> {
+/// Runs a job on the VM's thread and returns its result.
+pub(super) fn run<T: Send + 'static>(desk: &dyn Desk, job: impl FnOnce() -> T + Send + 'static) -> Result<T, JobError> {
     let result = Arc::new(Mutex::new(None));
     let location = Arc::clone(&result);
     let job = move || {
@@ -37,14 +36,14 @@ pub(super) fn run<T: Send + 'static>(desk: &dyn Desk, job: impl FnOnce() -> T + 
         *location.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
     };
     desk.run(Box::new(job))?;
-    result.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(NotRun::Panicked)
+    result.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(JobError::Panicked)
 }
 
-/// What waits for the VM's thread, as the coordinator guards it.
+/// The jobs that wait for the VM's thread. The coordinator guards the list.
 #[derive(Default)]
 pub(super) struct Jobs {
     next: u64,
-    waiting: VecDeque<(u64, Job)>,
+    waiting: VecDeque<(u64, VmJob)>,
     running: Vec<u64>,
 }
 
@@ -54,39 +53,39 @@ impl fmt::Debug for Jobs {
     }
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum JobProgress {
     Waiting,
     Running,
     Done,
 }
 
 impl Jobs {
-    pub(super) fn hand_in(&mut self, job: Job) -> u64 {
+    pub(super) fn hand_in(&mut self, job: VmJob) -> u64 {
         self.next += 1;
         self.waiting.push_back((self.next, job));
         self.next
     }
 
-    pub(super) fn progress(&self, number: u64) -> Progress {
+    pub(super) fn progress(&self, number: u64) -> JobProgress {
         if self.waiting.iter().any(|(waiting, _)| *waiting == number) {
-            Progress::Waiting
+            JobProgress::Waiting
         } else if self.running.contains(&number) {
-            Progress::Running
+            JobProgress::Running
         } else {
-            Progress::Done
+            JobProgress::Done
         }
     }
 
-    /// Nobody waits for it any more. Only before it runs. To be dropped outside the lock: what it holds is the host's.
-    pub(super) fn withdraw(&mut self, number: u64) -> Option<Job> {
+    /// Removes a job that has not started. Drop the job outside the lock, since its destructor is the host's code.
+    pub(super) fn withdraw(&mut self, number: u64) -> Option<VmJob> {
         let at = self.waiting.iter().position(|(waiting, _)| *waiting == number)?;
         self.waiting.remove(at).map(|(_, job)| job)
     }
 
-    /// The next one, to be run outside the lock and then [`done`](Self::done).
-    pub(super) fn start(&mut self) -> Option<(u64, Job)> {
+    /// Takes the next job. Run the job outside the lock, then call [`done`](Self::done).
+    pub(super) fn start(&mut self) -> Option<(u64, VmJob)> {
         let (number, job) = self.waiting.pop_front()?;
         self.running.push(number);
         Some((number, job))
@@ -96,8 +95,8 @@ impl Jobs {
         self.running.retain(|running| *running != number);
     }
 
-    /// In the child of a fork nobody waits for anything. To be dropped outside the lock.
-    pub(super) fn forget(&mut self) -> Vec<Job> {
+    /// Removes all jobs in the child of a fork, where no thread waits for them. Drop the jobs outside the lock.
+    pub(super) fn forget(&mut self) -> Vec<VmJob> {
         self.running.clear();
         self.waiting.drain(..).map(|(_, job)| job).collect()
     }

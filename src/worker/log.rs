@@ -1,4 +1,4 @@
-//! What the worker tells, as data; printed, each is a line in the form that Ruby's MJIT gave it, which hosts' tests look for.
+//! The events of a worker, as data. `Display` prints an event as a line in the form of Ruby's MJIT, which tests of hosts expect.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,143 +9,143 @@ use super::host::{CodeError, SourceLocation};
 use crate::error::UnitError;
 use crate::event::Event;
 
-/// One thing that happened in the worker.
+/// An event of a worker.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum WorkerEvent {
-    /// A unit's code was published.
+    /// The code of a unit was published.
     Success {
         /// The unit.
         location: SourceLocation,
-        /// How long it took, from generating to publishing.
+        /// The time from generating to publishing.
         took: Duration,
-        /// Its C file.
+        /// The C file of the unit.
         source: PathBuf,
     },
-    /// A unit will have no code.
+    /// A unit failed and gets no code.
     Failure {
         /// The unit.
         location: SourceLocation,
-        /// How long it took.
+        /// How long building took.
         took: Duration,
-        /// Its C file.
+        /// The C file of the unit.
         source: PathBuf,
-        /// Why.
+        /// The reason.
         why: CodeError,
     },
-    /// A unit that had quick code has optimised code now, in the same slot.
+    /// Optimized code replaced the quick code of a unit, in the same slot.
     Improved {
         /// The unit.
         location: SourceLocation,
-        /// How long it took.
+        /// How long building took.
         took: Duration,
-        /// Its C file.
+        /// The C file of the unit.
         source: PathBuf,
     },
-    /// A unit keeps its quick code, since there is no better.
+    /// Optimizing a unit failed, and the unit keeps its quick code.
     NotImproved {
         /// The unit.
         location: SourceLocation,
-        /// How long it took to find out.
+        /// How long the attempt took.
         took: Duration,
-        /// Why.
+        /// The reason.
         why: Arc<UnitError>,
     },
-    /// The first tier could not make a unit; the other one makes its first code.
+    /// The first tier failed for a unit, and the second tier compiles the unit.
     BaselineFailed {
         /// The unit.
         location: SourceLocation,
-        /// Why.
+        /// The reason.
         why: Arc<UnitError>,
     },
-    /// Loaded units were put together.
+    /// Loaded units were linked into one library.
     Compacted {
-        /// How many.
+        /// The number of units.
         units: usize,
-        /// How long it took.
+        /// How long compaction took.
         took: Duration,
-        /// The library that they are in now.
+        /// The library.
         library: PathBuf,
     },
-    /// Loaded units could not be put together, and stay as they are.
+    /// Compaction failed, and loaded units stay unchanged.
     NotCompacted {
-        /// How long it took to find out.
+        /// How long the attempt took.
         took: Duration,
-        /// Why.
+        /// The reason.
         why: Arc<UnitError>,
     },
-    /// Cold code was given up.
+    /// Cold code was unloaded.
     Unloaded {
-        /// How many units.
+        /// The number of units.
         count: usize,
     },
-    /// Nothing could be unloaded and somebody waits.
+    /// No code could be unloaded although a host's thread waits, so the limit grew.
     CacheGrown {
-        /// How many units may be loaded now.
+        /// The new limit of loaded units.
         max_cache_size: usize,
     },
-    /// Code was taken back.
+    /// The code of a unit was cancelled.
     Cancelled(SourceLocation),
-    /// A unit is wanted with other switches.
+    /// A unit is compiled again with other switches.
     Recompiled(SourceLocation),
-    /// A unit has another owner's code inside.
+    /// A unit contains code of another owner.
     Inlined {
         /// The unit.
         location: SourceLocation,
-        /// The other.
+        /// The inlined owner.
         inlined: SourceLocation,
     },
-    /// Something the user should know.
+    /// A problem that the user can fix.
     Warning(String),
-    /// The compiler that was found.
+    /// The compiler was found; its path.
     Compiler(String),
-    /// What makes the first code of units: its command.
+    /// The compiler of the first tier; its command.
     Quick(String),
-    /// Where temporary files go.
+    /// The private directory was made; its path.
     TempDir(PathBuf),
-    /// A unit's turn came.
+    /// A thread begins to build a unit.
     Start {
         /// The unit.
         location: SourceLocation,
-        /// Its C file.
+        /// The C file of the unit.
         source: PathBuf,
     },
-    /// Units are about to be compiled as one translation unit.
+    /// A group is about to be compiled.
     GroupStarted {
-        /// How many.
+        /// The number of units.
         units: usize,
-        /// Their C file.
+        /// The C file of the group.
         source: PathBuf,
     },
     /// The header is about to be precompiled.
     PchStart,
-    /// A process is about to start: its command line.
+    /// A process is about to start; its command line.
     Process(String),
-    /// A unit's object is taken from the cache, where it has this name.
+    /// The object of a unit was taken from the object cache; its name there.
     CacheHit(String),
-    /// The object cache cannot be used as it should be; units are compiled all the same.
+    /// The object cache cannot be read or written; units are compiled regardless.
     CacheUnusable {
-        /// Its directory.
+        /// The directory of the cache.
         dir: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         why: String,
     },
-    /// The linker inside this process did not serve, and why: the compiler's driver links.
+    /// The linker inside this process could not link, so the compiler's driver links; the reason.
     LinkerFallback(String),
-    /// A library was not made.
+    /// A unit or a compaction has no library; the path that it would have had.
     NoLibrary(PathBuf),
-    /// Code leaves memory.
+    /// Code is being unloaded.
     Unloading {
-        /// The unit's number.
+        /// The number of the unit.
         id: u64,
         /// The unit.
         location: SourceLocation,
     },
     /// The threads are told to end.
     Stopping,
-    /// The collector had to wait for C text being generated.
+    /// `enter_gc` had to wait for `generate`; how long.
     GcWaited(Duration),
-    /// All threads ended well.
+    /// All threads have ended.
     Finish,
 }
 
@@ -165,8 +165,8 @@ impl WorkerEvent {
         })
     }
 
-    /// From which verbosity on a line is printed for it: 1 for what becomes of units, 2 for the way there, 3 for the curious.
-    /// Warnings are also printed where they are asked for.
+    /// Returns the verbosity from which on the event is printed: 1 for results, 2 for steps, 3 for details. Warnings are also printed if
+    /// [`Builder::warnings`](super::Builder::warnings) is set.
     #[must_use]
     pub fn level(&self) -> u8 {
         match self {
@@ -200,7 +200,7 @@ impl WorkerEvent {
         }
     }
 
-    /// What a person wants to know beyond the line: why, in the compiler's own words where it has any.
+    /// Returns the reason of a failure, with the compiler's output if there is any.
     #[must_use]
     pub fn detail(&self) -> Option<String> {
         match self {

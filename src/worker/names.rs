@@ -1,10 +1,8 @@
-//! What a worker's files and functions are called. Unique in a process and, by its id, among processes; a private directory does
-//! the rest.
+//! Names of files and functions. Names are unique in a process, and by the process id among processes; a private directory does the rest.
 
 use super::host::SourceLocation;
 
-/// What a unit's function is called: `_mjit3`; with a location, for a person in a debugger, `_mjit3_block_in_main` (Ruby
-/// 6e405b26).
+/// Returns the entry symbol of a unit, such as `_mjit3`; with a location, for debuggers, `_mjit3_block_in_main` (Ruby 6e405b26).
 #[must_use]
 pub fn entry(prefix: &str, id: u64, location: Option<&SourceLocation>) -> String {
     let mut name = format!("{prefix}{id}");

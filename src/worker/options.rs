@@ -1,4 +1,4 @@
-//! How a worker works, and starting one. Knows no threads.
+//! The options of a worker, and [`Builder`], which sets them and starts the worker. Knows nothing about threads.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -8,43 +8,43 @@ use super::{Host, Worker, WorkerEvent};
 use crate::jit::{JitOptions, Tiers};
 use crate::setup::{BuildOptions, build_setters};
 
-/// What becomes of cold code when the cache is full.
+/// Whether cold code is unloaded when [`Builder::max_cache_size`] units are loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unloading {
-    /// The coldest goes, if it is colder than something that waits and on no stack.
+    /// Code that is on no stack is unloaded if it is colder than a queued unit.
     #[default]
     Coldest,
-    /// Nothing goes; what waits goes on waiting.
+    /// No code is unloaded, and queued units wait.
     Never,
 }
 
-/// Whether units that are loaded are put together into one library, whose code lies close together (Ruby Bug #14490).
+/// Whether loaded units are linked into one library, so that their code is close together in memory (Ruby Bug #14490).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compaction {
-    /// When there is nothing else to do, or the cache is full: see [`policy::should_compact`](super::policy::should_compact).
+    /// When the queue is empty, or `max_cache_size` units are loaded: see [`policy::should_compact`](super::policy::should_compact).
     #[default]
     Throttled,
     /// Never.
     Never,
 }
 
-/// Whether units that wait become one translation unit, in which what they have in common is compiled once: see [``mjit_cc_ctext`] for what
-/// that means for a header's own state. The hottest come first all the same, a few units at first and more while the queue stays long
-/// ([`policy::units_at_once`](super::policy::units_at_once)). Their code lies in one library, which is unloaded when all of it is given up.
-/// With an object cache each is found there again, with the others or without, in the library that they have in common.
+/// Whether queued units are compiled in groups, one translation unit for each group, so that the compiler processes their common parts
+/// once. [`mjit_cc_ctext`] documents which units can be merged. The hottest units still come first: groups are small at first and grow
+/// while the queue stays long ([`policy::units_at_once`](super::policy::units_at_once)). The code of a group is in one library, which is
+/// unloaded when all of its units are. The object cache finds each unit of a group, with or without the other units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unity {
-    /// Each is compiled by itself.
+    /// Each unit is compiled alone.
     Off,
-    /// As many together as have paid off where that was measured.
+    /// Groups of the size that was fastest in measurements.
     #[default]
     Auto,
-    /// So many at most.
+    /// Groups of at most this many units.
     AtMost(NonZero<usize>),
 }
 
 impl Unity {
-    /// How many units become one translation unit at most.
+    /// Returns the largest size of a group.
     #[must_use]
     pub fn at_most(self) -> usize {
         match self {
@@ -55,19 +55,19 @@ impl Unity {
     }
 }
 
-/// Whether compilers are started ahead, so that a unit that comes alone waits neither for a compiler's start nor for the header. gcc and clang
-/// on unix; not where the host waits for children itself ([`Builder::reaper`]).
+/// Whether compilers are started in advance and wait with the header loaded, so that a single unit compiles faster. Only gcc and clang on
+/// Unix, and not with a [`Builder::reaper`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standby {
-    /// As many as there are threads. Those that wait in vain for twenty seconds end. They are children of the process: a host that waits
-    /// for all children there are (`waitpid(-1)`) would wait for these.
+    /// One for each thread. A compiler that is not used for twenty seconds ends. The compilers are child processes: a host that waits for
+    /// all of its children (`waitpid(-1)`) waits for them too.
     #[default]
     EveryThread,
-    /// None.
+    /// No compilers are started in advance.
     Off,
 }
 
-/// Told of everything that happens, on whatever thread it happens, and never while a lock of the worker's is held.
+/// Receives all events, on any thread, and never with a lock of the worker held.
 pub type WorkerObserver = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
 
 pub(super) struct Options {
@@ -91,7 +91,7 @@ pub(super) struct Options {
     pub(super) follow_forks: bool,
 }
 
-/// More units at once than this are not made unless the host says so.
+/// The largest default number of threads.
 const MOST_THREADS: usize = 4;
 
 fn default_threads() -> NonZero<usize> {
@@ -100,23 +100,23 @@ fn default_threads() -> NonZero<usize> {
 }
 
 impl Options {
-    /// How many compilers wait.
+    /// Returns the number of compilers to start in advance.
     pub(super) fn compilers_ahead(&self) -> usize {
         match self.standby {
-            // Sources have their own names where somebody may look at them.
+            // With these options sources keep their own names, which a waiting compiler does not know.
             Standby::EveryThread if !self.build.save_temps && !self.build.flags.debug => self.threads.get(),
             Standby::EveryThread | Standby::Off => 0,
         }
     }
 
-    /// How many units go into one translation unit at most.
-    pub(super) fn together(&self) -> usize {
+    /// Returns the largest size of a group.
+    pub(super) fn group_limit(&self) -> usize {
         self.unity.at_most()
     }
 
     /// What the worker's code is for.
     pub(super) fn jit(&self) -> JitOptions {
-        let groups = self.together() > 1;
+        let groups = self.group_limit() > 1;
         JitOptions {
             prefix: self.prefix.clone(),
             entry_prefix: self.entry_prefix.clone(),
@@ -139,8 +139,8 @@ impl From<crate::engine::EngineBuilder> for Builder {
     }
 }
 
-/// Puts a worker together. Every setting has a default.
-#[must_use = "nothing happens before start"]
+/// Builds a worker. Every option has a default.
+#[must_use = "the worker starts with start"]
 pub struct Builder {
     options: Options,
 }
@@ -182,119 +182,119 @@ impl Builder {
         self
     }
 
-    /// How many units are made at once. By default as many as leave the VM one of the processors, one at least and four at most: the hottest
-    /// come first, so that more threads would make what is colder at the cost of the VM. The host generates on as many threads.
+    /// Sets how many units are built at once. By default the number of processors minus one, at least one and at most four: the hottest
+    /// units come first, so more threads would compile colder units at the cost of the VM. The host generates on as many threads.
     pub fn threads(mut self, threads: NonZero<usize>) -> Self {
         self.options.threads = threads;
         self
     }
 
-    /// How many units may be loaded at once. By default 10,000 (Ruby 0cd7be99).
+    /// Sets how many units may be loaded at once. By default 10,000 (Ruby 0cd7be99).
     pub fn max_cache_size(mut self, units: usize) -> Self {
         self.options.max_cache_size = units;
         self
     }
 
-    /// What becomes of cold code.
+    /// Sets whether cold code is unloaded.
     pub fn unloading(mut self, unloading: Unloading) -> Self {
         self.options.unloading = unloading;
         self
     }
 
-    /// Whether loaded units are put together.
+    /// Sets whether loaded units are compacted.
     pub fn compaction(mut self, compaction: Compaction) -> Self {
         self.options.compaction = compaction;
         self
     }
 
-    /// Whether units that wait are compiled together.
+    /// Sets whether queued units are compiled in groups.
     pub fn unity(mut self, unity: Unity) -> Self {
         self.options.unity = unity;
         self
     }
 
-    /// Whether units get quick code first.
+    /// Sets whether units get quick code first.
     pub fn tiers(mut self, tiers: Tiers) -> Self {
         self.options.tiers = tiers;
         self
     }
 
-    /// Whether compilers are started ahead.
+    /// Sets whether compilers are started in advance.
     pub fn standby(mut self, standby: Standby) -> Self {
         self.options.standby = standby;
         self
     }
 
-    /// What temporary files' names begin with. By default `_mjit_`.
+    /// Sets the prefix of temporary files. By default `_mjit_`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.options.prefix = prefix.into();
         self
     }
 
-    /// What entry symbols' names begin with; the unit's number follows. By default `_mjit`.
+    /// Sets the prefix of entry symbols; the number of the unit follows. By default `_mjit`.
     pub fn entry_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.options.entry_prefix = prefix.into();
         self
     }
 
-    /// From 0, nothing, to 3, everything: what is printed on standard error where there is no observer.
+    /// Sets what is printed on standard error if there is no observer, from 0 (nothing) to 3 (everything).
     pub fn verbose(mut self, level: u8) -> Self {
         self.options.verbose = level;
         self
     }
 
-    /// Print warnings at any verbosity.
+    /// Prints warnings also at verbosity 0.
     pub fn warnings(mut self, warnings: bool) -> Self {
         self.options.warnings = warnings;
         self
     }
 
-    /// Submitting waits until the unit is through, a minute at most; for tests of hosts.
+    /// Makes `submit` wait until the unit is built, at most a minute; for tests of hosts.
     pub fn wait(mut self, wait: bool) -> Self {
         self.options.wait = wait;
         self
     }
 
-    /// Takes the place of printing.
+    /// Sets an observer, which receives events instead of printing them.
     pub fn observer(mut self, observer: impl Fn(&WorkerEvent) + Send + Sync + 'static) -> Self {
         self.options.observer = Some(Arc::new(observer));
         self
     }
 
-    /// Writes an HTML page that shows what took how long, as `mjit-cc compile --timings` does, when the worker is finished or an `exec`
-    /// prepared. The latest 10,000 units are in it, and how many are not. The child of a fork writes one of its own, with its process id
-    /// before the suffix. What goes wrong is told as a warning.
+    /// Writes an HTML page that shows how long each step of the latest 10,000 units took, as `mjit-cc compile --timings` does, when the
+    /// worker is finished or an `exec` prepared. The child of a fork writes a page of its own, with its process id before the suffix. An
+    /// error is reported as a warning.
     pub fn timings(mut self, file: impl Into<PathBuf>) -> Self {
         self.options.timings = Some(file.into());
         self
     }
 
-    /// Writes the same as Chrome trace events, which Perfetto reads.
+    /// Writes the timings as Chrome trace events, which Perfetto shows.
     pub fn trace(mut self, file: impl Into<PathBuf>) -> Self {
         self.options.trace = Some(file.into());
         self
     }
 
-    /// Names loaded code for Linux's `perf`, in `/tmp/perf-PID.map`: entries by the place of their unit, other functions by their symbols.
-    /// The code is taken out of its file's mapping for that, which costs its size in memory. The file stays, since perf reads it
-    /// after the process has ended; it is only ever added to, so that one of an earlier process of the same number is best removed by
-    /// whoever profiles. The child of a fork writes one of its own, for what it loads.
+    /// Writes the names of loaded code to `/tmp/perf-PID.map` for Linux's `perf`: entry symbols by the location of their unit, other
+    /// functions by their symbols. For this the code is copied out of the mapping of its file, which costs its size in memory. The file
+    /// stays, since perf reads it after the process has ended. The file is only appended to: remove a file of an earlier process with the
+    /// same id before profiling. The child of a fork writes a file of its own for the code that it loads.
     pub fn perf_map(mut self, perf_map: bool) -> Self {
         self.options.perf_map = perf_map;
         self
     }
 
-    /// Whether forks that are not announced with [`before_fork`](Worker::before_fork) find the worker held still too, by `pthread_atfork`,
-    /// which is the default: then it goes on in the child when the child first calls it ([`Worker::is_here`]). A fork waits for the
-    /// worker's threads then, which run for a moment at a time, and at most five seconds for a callback of the host's. Without, only
-    /// announced forks have a worker in the child.
+    /// Sets whether the worker follows forks that are not announced with [`before_fork`](Worker::before_fork), by `pthread_atfork`. By
+    /// default it does: the worker continues in the child when the child first calls it ([`Worker::is_here`]). Then `fork` waits for short
+    /// sections of the worker's threads, and at most five seconds for a callback of the host. Otherwise the worker follows announced forks
+    /// only.
     pub fn follow_forks(mut self, follow: bool) -> Self {
         self.options.follow_forks = follow;
         self
     }
 
-    /// Starts the worker's threads. The first thing they do is to find a compiler and make the header ready; what goes wrong there
-    /// disables compiling and is told as a warning.
+    /// Starts the worker's threads, which first find a compiler and prepare the header. If that fails, compiling is disabled and a warning
+    /// has the reason.
     #[must_use]
     pub fn start(self, host: Arc<dyn Host>) -> Worker {
         Worker::launch(self.options, host)

@@ -1,24 +1,24 @@
-//! When to compact and what to unload: the seed's rules, as arithmetic. A host with a worker of its own may ask them too.
+//! When to compact and what to unload: the rules of Ruby's MJIT, as pure functions. A host with a worker of its own may use them too.
 
-/// What compaction is decided by.
+/// The numbers that decide about compaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// Units with loaded code.
     pub active: usize,
-    /// Units that wait.
+    /// Units in the queue.
     pub queued: usize,
     /// How many units may be loaded.
     pub max_active: usize,
     /// Compactions so far.
     pub compactions: usize,
-    /// Units unloaded so far for want of room.
+    /// Units that were unloaded so far because `max_active` was reached.
     pub unloads: usize,
-    /// The host waits for every unit.
+    /// True if the host waits for each unit.
     pub wait: bool,
 }
 
-/// Whether to compact now: when the queue is empty, unless the host waits; or when the cache is full, but then only after a tenth of it
-/// was unloaded since the last time (Ruby 122cd359, 096f5442). No more than ten times, or a hundredth of the cache (Ruby cc6afff0,
+/// True if compaction should run now: if the queue is empty, unless the host waits; or if `max_active` units are loaded and a tenth of them
+/// was unloaded since the last compaction (Ruby 122cd359, 096f5442). At most ten times, or `max_active / 100` times (Ruby cc6afff0,
 /// 028f1887).
 #[must_use]
 pub fn should_compact(census: &Census) -> bool {
@@ -28,39 +28,38 @@ pub fn should_compact(census: &Census) -> bool {
     active > 1 && (idle || full) && compactions < compactions_at_most(max_active)
 }
 
-/// How many compactions there are at most in a worker's life.
+/// Returns the largest number of compactions of a worker.
 #[must_use]
 pub fn compactions_at_most(max_active: usize) -> usize {
     (max_active / 100).max(10)
 }
 
-/// How many loaded units should go when the cache is full: a tenth of it, so that looking for them is not done for every unit.
+/// Returns how many units to unload at once: until a tenth of `max_active` is free, so that the search does not run for each unit.
 #[must_use]
 pub fn units_to_unload(active: usize, max_active: usize) -> usize {
     (active + (max_active / 10).max(1)).saturating_sub(max_active)
 }
 
-/// How many units become one translation unit next: one of the `waiting` for each thread, twice as many as the time before as long as the
-/// queue stays long, never more than `at_most`. So the hottest few do not wait for many others, and one that comes alone is made
-/// alone.
+/// Returns the size of the next group: the `waiting` units divided by the threads, at most twice the size of the group `before`, and at
+/// most `at_most`. So the hottest few units do not wait for many others, and a single unit is compiled alone.
 #[must_use]
 pub fn units_at_once(waiting: usize, threads: usize, before: usize, at_most: usize) -> usize {
     waiting.div_ceil(threads.max(1)).min(before.saturating_mul(2)).min(at_most).max(1)
 }
 
-/// A loaded unit, as [`pick_unloads`] sees it.
+/// A loaded unit, for [`pick_unloads`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnitHeat {
-    /// How often it was called.
+    /// The call counter.
     pub calls: u64,
-    /// Its code may be on a stack.
+    /// True if the code may be on a stack.
     pub in_use: bool,
-    /// Its owner is gone.
+    /// True if the owner was freed.
     pub dead: bool,
 }
 
-/// Which of the loaded units should go, by their places in `loaded`: all whose owner is gone, then the coldest, only such as are colder
-/// than the hottest that waits, until a tenth of the cache is free. Never one in use.
+/// Returns the indexes of the units in `loaded` to unload: all units whose owner was freed, then the coldest units that are colder than the
+/// hottest queued unit, until a tenth of `max_active` is free. Never a unit in use.
 #[must_use]
 pub fn pick_unloads(loaded: &[UnitHeat], queued: &[u64], max_active: usize) -> Vec<usize> {
     let hottest = queued.iter().copied().max().unwrap_or(0);
@@ -108,7 +107,7 @@ mod tests {
         .collect();
         assert_eq!(sizes, [1, 2, 4, 8, 16, 16, 16, 16, 11, 5, 3, 1, 1]);
         assert_eq!(units_at_once(1, 1, 16, 16), 1);
-        assert_eq!(units_at_once(100, 1, 16, 1), 1, "one is none at once");
+        assert_eq!(units_at_once(100, 1, 16, 1), 1, "a limit of one merges nothing");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a worker writes down of itself, where the host wants that: a timeline, kept in memory and written when the worker stops.
+//! The timeline of a worker, for the options `timings` and `trace`: recorded in memory, and written when the worker stops.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,27 +11,27 @@ use crate::event::{Event, Observer};
 use crate::report::Status;
 use crate::timeline::{self, Keep, Recorder, WorkKind, WorkOutcome};
 
-/// How much is kept, so that a worker that runs for weeks needs no more memory for it than one that runs for a minute: some megabytes.
+/// The number of bars that are kept, so that a worker that runs for weeks needs only some megabytes for them.
 const MOST_BARS: usize = 10_000;
 
-/// A recorder, and the files that come of it.
-pub(super) struct Record {
+/// A recorder, and the files to write.
+pub(super) struct WorkerTimeline {
     recorder: Recorder,
     timings: Option<PathBuf>,
     trace: Option<PathBuf>,
-    /// Whose files these are: the child of a fork has its own.
+    /// The process of these files: the child of a fork has files of its own.
     process: u32,
 }
 
-/// A piece of work that is being recorded, if any is.
+/// Work that is being recorded, if recording is on.
 #[must_use = "the work ends when this is dropped"]
-pub(super) struct Recorded<'a> {
+pub(super) struct RecordedWork<'a> {
     recorder: Option<&'a Recorder>,
     outcome: WorkOutcome,
     note: String,
 }
 
-impl Record {
+impl WorkerTimeline {
     pub(super) fn new(options: &Options) -> Option<Self> {
         let Options { timings, trace, .. } = options;
         (timings.is_some() || trace.is_some()).then(|| Self {
@@ -46,7 +46,7 @@ impl Record {
         self.recorder.event(event);
     }
 
-    /// In the child of a fork: the parent's threads and what they did are the parent's.
+    /// Discards the records of the parent in the child of a fork.
     pub(super) fn restart(&self) {
         self.recorder.restart();
     }
@@ -66,46 +66,44 @@ impl Record {
 }
 
 impl Shared {
-    /// Something begins on this thread; it ends when what this gives is dropped.
-    pub(super) fn record(&self, kind: WorkKind, name: impl ToString, queued: Option<Duration>) -> Recorded<'_> {
+    /// Records the begin of work on this thread, and its end when the returned value is dropped.
+    pub(super) fn record(&self, kind: WorkKind, name: impl ToString, queued: Option<Duration>) -> RecordedWork<'_> {
         let recorder = self.record.as_ref().map(|record| &record.recorder);
         if let Some(recorder) = recorder {
             recorder.begin(kind, name.to_string(), queued);
         }
-        Recorded { recorder, outcome: WorkOutcome::Dropped, note: String::new() }
+        RecordedWork { recorder, outcome: WorkOutcome::Dropped, note: String::new() }
     }
 
-    /// Writes what was recorded. A host that stops has more to do than to look after that: what goes wrong is a warning.
+    /// Writes the timeline. An error is a warning, since the worker stops.
     pub(super) fn write_record(&self) {
-        if let Some(Err(error)) = self.record.as_ref().map(Record::write) {
+        if let Some(Err(error)) = self.record.as_ref().map(WorkerTimeline::write) {
             self.tell(&WorkerEvent::Warning(error.to_string()));
         }
     }
 }
 
-impl Recorded<'_> {
-    /// What came of it.
+impl RecordedWork<'_> {
     pub(super) fn ends(mut self, status: Status) {
         self.outcome = WorkOutcome::Of(status);
     }
 
-    /// Nothing came of it.
     pub(super) fn fails(mut self, why: &impl ToString) {
         self.outcome = WorkOutcome::Of(Status::Failed);
         self.note = self.recorder.map(|_| why.to_string()).unwrap_or_default();
     }
 
-    /// A unit has no code.
+    /// Records that a unit has no code.
     pub(super) fn has_no_code(self, why: &CodeError) {
         match why {
             CodeError::NotBuilt(_) | CodeError::NotGenerated(_) | CodeError::Panicked => self.fails(why),
-            // Nothing is wrong with it; it is not wanted any more.
+            // The unit is not wrong, but no longer needed.
             _ => drop(self),
         }
     }
 }
 
-impl Drop for Recorded<'_> {
+impl Drop for RecordedWork<'_> {
     fn drop(&mut self) {
         if let Some(recorder) = self.recorder {
             recorder.end(self.outcome, std::mem::take(&mut self.note));
@@ -129,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_s_files_have_its_number() {
+    fn files_of_a_child_have_its_process_id() {
         assert_eq!(of_process(Path::new("dir/t.html"), 12), Path::new("dir/t.12.html"));
         assert_eq!(of_process(Path::new("trace"), 12), Path::new("trace.12"));
     }

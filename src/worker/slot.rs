@@ -1,6 +1,6 @@
-//! The host's end of a unit: one word that says where its code is. Reading it is one atomic load; only the worker writes it, under
-//! the coordinator's lock. Guards are counted by generation of the code, so that code which was replaced can go while callers are inside
-//! of what replaced it.
+//! Slots: one word with the address of a unit's code. The host reads the word with one atomic load; only the worker writes the word, under
+//! the coordinator's lock. Guards are counted per generation of the code, so that replaced code can be unloaded while callers are inside
+//! the new code.
 
 use std::ffi::c_void;
 use std::num::NonZero;
@@ -11,40 +11,40 @@ use super::CodeError;
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, lock};
 
-/// What a slot says.
+/// The state of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotState {
-    /// The unit waits, or is being compiled.
+    /// The unit is queued or being built.
     NotReady,
-    /// The code is here, and may be called while the host keeps the worker from unloading it.
+    /// The code is loaded, and may be called while the host prevents unloading.
     Callable(NonNull<c_void>),
-    /// There will be no code; [`Slot::failure`] says why.
+    /// The unit failed; [`Slot::failure`] returns the reason.
     Failed,
-    /// There was code; it was given up for hotter one.
+    /// The code was unloaded in favour of hotter units.
     Unloaded,
 }
 
-// No function lies in the first page.
+// No function is in the first page of memory.
 pub(crate) const NOT_READY: usize = 0;
 pub(crate) const FAILED: usize = 1;
 pub(crate) const UNLOADED: usize = 2;
 
-/// The word that the host reads. Cloning shares it.
+/// The word that the host reads. A clone refers to the same word.
 #[derive(Clone, Debug)]
 pub struct Slot(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     word: AtomicUsize,
-    /// Counts how often the word was taken away from what it said, twice each time.
+    /// Raised by two whenever the word is replaced; odd during the replacement.
     generation: AtomicUsize,
-    /// How many guards are held, by parity of the generation that they were taken in. Two suffice: of an older generation with the
-    /// same parity guards only make code stay longer.
+    /// The number of held guards, by the parity of their generation. Two counters suffice: guards of an older generation with the same
+    /// parity only delay unloading.
     inside: [AtomicUsize; 2],
     failure: Mutex<Option<CodeError>>,
 }
 
-/// Where code begins, as a number that may go to any thread.
+/// The address of code, as a number that may be sent to any thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Address(NonZero<usize>);
 
@@ -61,18 +61,18 @@ impl Address {
     }
 }
 
-/// Which of a slot's generations some code belongs to.
+/// The generation of a slot's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Generation(usize);
 
 impl Generation {
-    /// For a caller that keeps it as a number.
+    /// Returns the generation as a number.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn number(self) -> usize {
         self.0
     }
 
-    /// What [`Self::number`] gave.
+    /// Returns the generation of a [`number`](Self::number).
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn from_number(number: usize) -> Self {
         Self(number)
@@ -93,18 +93,17 @@ impl Slot {
         }))
     }
 
-    /// A slot that has no code and gets none.
     pub(super) fn failed(why: CodeError) -> Self {
         let slot = Self::new();
         slot.fail(why);
         slot
     }
 
-    /// What the slot says now: one atomic load, from any thread.
+    /// Returns the current state. One atomic load; any thread may call this.
     #[inline]
     #[must_use]
     pub fn state(&self) -> SlotState {
-        // Acquire: whoever sees the address sees the code that was loaded before it was published.
+        // Acquire: a thread that reads the address also sees the code, which was loaded before the address was published.
         match self.0.word.load(Ordering::Acquire) {
             NOT_READY => SlotState::NotReady,
             FAILED => SlotState::Failed,
@@ -113,21 +112,21 @@ impl Slot {
         }
     }
 
-    /// Why there will be no code, while the slot says so.
+    /// Returns the reason of the failure while the state is [`SlotState::Failed`].
     #[must_use]
     pub fn failure(&self) -> Option<CodeError> {
         (self.state() == SlotState::Failed).then(|| lock(&self.0.failure).clone()).flatten()
     }
 
-    /// Where the word is, for machine code that loads it: an atomic word, to be loaded with acquire order. Below 4096 it says that there
-    /// is no code; from there on it is the code's address. The place is good as long as any share in the slot is held.
+    /// Returns a pointer to the word, for machine code: load the word atomically with acquire order. A word below 4096 means that there is
+    /// no code; any other word is the address of the code. The pointer is valid while any clone of the slot lives.
     #[cfg(not(loom))]
     #[must_use]
     pub fn word(&self) -> *const usize {
         self.0.word.as_ptr()
     }
 
-    /// The address, and a guard that keeps its code loaded; none where there is none, or where it is being replaced at this very
+    /// Returns the address with a guard that keeps the code loaded; `None` if there is no code, or if the code is being replaced at this
     /// moment. Never waits.
     #[must_use]
     pub fn enter(&self) -> Option<Entered> {
@@ -135,7 +134,7 @@ impl Slot {
         Some(Entered { slot: self.clone(), generation, address })
     }
 
-    /// As [`Self::enter`], for a caller that sees to it itself that [`Self::end`] follows.
+    /// As [`Self::enter`], for a caller that calls [`Self::end`] itself.
     pub(crate) fn begin(&self) -> Option<(NonNull<c_void>, Generation)> {
         let generation = Generation(self.0.generation.load(Ordering::Acquire));
         if generation.is_being_left() {
@@ -143,10 +142,10 @@ impl Slot {
         }
         let inside = self.inside(generation);
         inside.fetch_add(1, Ordering::Relaxed);
-        // With the fence in `replace`: either the worker sees this guard, or this sees that the code is given up.
+        // With the fence in `replace`: either the worker sees this guard, or this thread sees the new generation.
         fence(Ordering::SeqCst);
         let state = self.state();
-        // Still the same: it is the one that the address belongs to.
+        // The generation is unchanged, so the address belongs to the generation.
         if self.0.generation.load(Ordering::Acquire) == generation.0
             && let SlotState::Callable(address) = state
         {
@@ -165,42 +164,42 @@ impl Slot {
         &self.0.inside[generation.0 / 2 % 2]
     }
 
-    /// Whether both are the same slot.
+    /// True if both refer to the same word.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// First code. Gives the generation that it belongs to.
+    /// Publishes the first code, and returns its generation.
     pub(super) fn publish(&self, address: Address) -> Generation {
         self.0.word.store(address.0.get(), Ordering::Release);
         Generation(self.0.generation.load(Ordering::Relaxed))
     }
 
-    /// Better code in place of what is there.
+    /// Replaces the code by better code, and returns its generation.
     pub(super) fn improve(&self, address: Address) -> Generation {
         self.replace(address.0.get());
         Generation(self.0.generation.load(Ordering::Relaxed))
     }
 
-    /// Given up for hotter code.
+    /// The code is unloaded in favour of hotter units.
     pub(super) fn unload(&self) {
         self.replace(UNLOADED);
     }
 
-    /// Other code will come.
+    /// The code is removed, and new code will follow.
     pub(super) fn empty(&self) {
         self.replace(NOT_READY);
     }
 
-    /// Given up for a reason, or never made for one.
+    /// The unit failed, or its code was cancelled.
     pub(super) fn fail(&self, why: CodeError) {
         *lock(&self.0.failure) = Some(why);
         self.replace(FAILED);
     }
 
-    /// Nobody gets the old address from now on. Whoever has it may still be inside. The generation is odd while the word changes, as
-    /// in a seqlock, so that no reader takes the one for the other's.
+    /// Replaces the word. Threads that read the old address may still be inside the old code. The generation is odd during the change, as
+    /// in a seqlock, so that no reader combines the address of one generation with the number of another.
     fn replace(&self, word: usize) {
         let generation = self.0.generation.load(Ordering::Relaxed);
         self.0.generation.store(generation.wrapping_add(1), Ordering::Release);
@@ -209,9 +208,9 @@ impl Slot {
         fence(Ordering::SeqCst);
     }
 
-    /// Whether anybody is inside of code that was replaced since.
+    /// True if a guard of this generation is held.
     pub(super) fn is_entered(&self, generation: Generation) -> bool {
-        // Acquire: what the last one inside did comes before its code is unloaded.
+        // Acquire: all that the last caller did happens before the code is unloaded.
         self.inside(generation).load(Ordering::Acquire) > 0
     }
 }
@@ -225,7 +224,7 @@ pub struct Entered {
 }
 
 impl Entered {
-    /// Where the code is. What type it has only the caller knows.
+    /// Returns the address of the code. Only the caller knows its type.
     #[must_use]
     pub fn address(&self) -> NonNull<c_void> {
         self.address
@@ -244,7 +243,7 @@ mod models {
     use loom::sync::atomic::AtomicBool;
     use loom::thread;
 
-    /// Addresses that are none.
+    /// Addresses without code.
     fn address(number: usize) -> Address {
         Address(NonZero::new(number).unwrap())
     }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Shared;
-use super::group::{Built, GeneratedUnit};
+use super::group::{BuildResult, GeneratedUnit};
 use super::host::SourceLocation;
 use super::log::WorkerEvent;
 use super::units::{Part, Tier};
 use crate::error::UnitError;
-use crate::jit::{Jit, Source};
+use crate::jit::{Jit, TranslationUnit};
 use crate::report::Status;
 use crate::timeline::WorkKind;
 
-/// A unit whose code is to get better.
-struct Better {
+/// A unit with quick code that is being optimized.
+struct ImprovingUnit {
     id: u64,
     location: SourceLocation,
     source: PathBuf,
@@ -23,15 +23,15 @@ struct Better {
 }
 
 impl Shared {
-    /// A unit's first code, as soon as may be, and how good it is.
+    /// Builds the first code of a unit, and returns its tier.
     pub(super) fn build_first(
         &self,
         engine: &Jit,
         location: &SourceLocation,
         stem: &str,
-        source: &Source<'_>,
+        source: &TranslationUnit<'_>,
         entry: &str,
-    ) -> (Tier, Built) {
+    ) -> (Tier, BuildResult) {
         let Some(quick) = engine.quick() else {
             return (Tier::Optimized, self.build_alone(engine, stem, source, entry));
         };
@@ -44,12 +44,12 @@ impl Shared {
         }
     }
 
-    /// The first tier cannot have this unit.
+    /// Reports that the first tier failed for a unit.
     pub(super) fn not_quick(&self, location: &SourceLocation, why: UnitError) {
         self.tell(&WorkerEvent::BaselineFailed { location: location.clone(), why: Arc::new(why) });
     }
 
-    /// Makes better code of units that have their first, hottest first. Where that fails they keep what they have.
+    /// Optimizes units that have quick code, hottest first. After a failure a unit keeps its quick code.
     pub(super) fn improve(&self, engine: &Jit, parts: Vec<Part>) {
         if parts.len() > 1 && self.coordinator.is_paused() {
             let ids: Vec<u64> = parts.iter().map(|part| part.id).collect();
@@ -57,24 +57,24 @@ impl Shared {
         }
         let began = Instant::now();
         let record = self.record(WorkKind::Unit, format_args!("{} units, optimised", parts.len()), None);
-        let texted = parts.into_iter().map(|Part { id, location, text }| {
+        let generated_units = parts.into_iter().map(|Part { id, location, text }| {
             let stem = engine.stem(id);
             let source = engine.source(&stem);
-            let (name, entry) = (source.to_string_lossy().into_owned(), self.entry(id, &location));
+            let (name, entry) = (engine.source_name(&stem), self.entry(id, &location));
             engine.announce(&entry, &location);
-            GeneratedUnit { what: Better { id, location, source, began }, stem, name, entry, text }
+            GeneratedUnit { what: ImprovingUnit { id, location, source, began }, stem, name, entry, text }
         });
-        self.build_together(engine, texted.collect(), &|unit, built| self.improved(unit.what, built));
+        self.build_units(engine, generated_units.collect(), &|unit, built| self.improved(unit.what, built));
         record.ends(Status::Built);
     }
 
-    fn improved(&self, unit: Better, built: Built) {
-        let Better { id, location, source, began } = unit;
+    fn improved(&self, unit: ImprovingUnit, built: BuildResult) {
+        let ImprovingUnit { id, location, source, began } = unit;
         let took = began.elapsed();
         match built {
             Ok(loaded) => {
                 let moved = self.coordinator.publish(|state| state.units.improve(id, &loaded));
-                // What is not wanted any more is unloaded here, outside the lock.
+                // Code that is no longer needed is unloaded here, outside the lock.
                 if moved {
                     self.tell(&WorkerEvent::Improved { location, took, source });
                     self.tell_host(id, loaded.address);

@@ -1,9 +1,25 @@
-//! The worker's lists, as the coordinator guards them. Pure: no threads, no files. `L` is a library; dropping the last share of it unloads
-//! its code, so never in here.
+//! The lists of units, guarded by the coordinator. Pure: no threads, no files. `L` is a library; dropping the last reference unloads the
+//! code, which must not happen in here.
 //!
-//! A unit goes one way, and is in one list at a time: `queue`, `flight`, `active`; then its code is `retired`. `next` says what a thread
-//! does next, `replace` leads slots to better code, `room` makes room, `withdraw` takes back what is not wanted, `owners` is what the
-//! collector asks and tells. This file is the way itself.
+//! A unit is in one list at a time:
+//!
+//! ```text
+//!           submit          next_unit           publish           retire             take_free
+//!   host ───────────► queue ──────────► flight ─────────► active ────────► retired ────────────► unloaded
+//!                      │ ▲                │ │              │  ▲
+//!                      │ └── put_back ────┘ │              └──┘ improve, repoint: the slot gets new code, the old code is retired
+//!                      │  (pause, fork)     │
+//!                      └─────────┬──────────┘
+//!                                ▼ fail, disable, cancel_all, owner_freed, give_up
+//!                              failed
+//! ```
+//!
+//! The slot is "not ready" in `queue` and `flight`, and "callable" in `active`. Retiring makes it "unloaded" (`room`), "failed"
+//! (`invalidate`, `cancel_all`, `owner_freed`) or "not ready" (`recompile`, which also queues a new unit for the slot). A unit that is
+//! cancelled in `flight` stays there until its thread has finished.
+//!
+//! `next` chooses the work of a thread, `replace` gives slots better code, `room` chooses code to unload, `withdraw` cancels units, and
+//! `owners` serves the collector. This file moves units along the states.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -36,23 +52,23 @@ use queue::Queue;
 use replace::Compactions;
 use retired::Retired;
 use room::Room;
-use unit::Unit;
+use unit::WorkerUnit;
 
-/// What does not change.
+/// The options of the lists.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     /// How many units may be loaded at first.
     pub(super) max_active: usize,
-    /// Submitting waits for the unit.
+    /// True if `submit` waits for the unit.
     pub(super) wait: bool,
     pub(super) unload: bool,
     pub(super) compact: bool,
-    /// How many units may become one translation unit; one is none.
-    pub(super) together: usize,
+    /// The largest size of a group; 1 disables groups.
+    pub(super) group_limit: usize,
     pub(super) threads: usize,
 }
 
-/// All of them.
+/// All units of a worker.
 #[derive(Debug)]
 pub(super) struct Units<L> {
     rules: Rules,
@@ -63,13 +79,13 @@ pub(super) struct Units<L> {
     retired: Retired<L>,
     room: Room,
     compactions: Compactions,
-    /// How many units were taken at once the last time.
+    /// The size of the last group.
     taken: usize,
-    /// The same for better code.
+    /// The size of the last group that was optimized.
     improved: usize,
-    /// Retired code may have come free.
+    /// True if retired code may have become free.
     sweep: bool,
-    /// Why nothing is compiled any more.
+    /// The reason why compiling is disabled.
     disabled: Option<CodeError>,
 }
 
@@ -91,7 +107,7 @@ impl<L> Units<L> {
         }
     }
 
-    /// Puts a unit into the queue, unless nothing is compiled any more: then its slot says so at once.
+    /// Puts a unit into the queue. If compiling is disabled, the slot fails at once.
     pub(super) fn submit(
         &mut self,
         owner: OwnerId,
@@ -101,12 +117,12 @@ impl<L> Units<L> {
     ) -> Slot {
         let slot = Slot::new();
         let ticket = Ticket { id: 0, location, switches, since: Instant::now() };
-        self.enqueue(owner, Unit { ticket, hotness, slot: slot.clone() });
+        self.enqueue(owner, WorkerUnit { ticket, hotness, slot: slot.clone() });
         slot
     }
 
-    /// In one section with the check whether anything is compiled (Ruby c5e8a49b). The unit gets a number of its own.
-    fn enqueue(&mut self, owner: OwnerId, mut unit: Unit) {
+    /// Checks in the same critical section whether compiling is disabled (Ruby c5e8a49b). The unit gets a new number.
+    fn enqueue(&mut self, owner: OwnerId, mut unit: WorkerUnit) {
         match &self.disabled {
             Some(why) => unit.slot.fail(why.clone()),
             None => {
@@ -117,24 +133,24 @@ impl<L> Units<L> {
         }
     }
 
-    /// A number that no unit and no compaction has.
+    /// Returns a number that no unit and no compaction has.
     pub(super) fn new_id(&mut self) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         id
     }
 
-    /// Why a unit that is being made is not wanted any more.
+    /// Returns why a unit in flight is no longer needed.
     pub(super) fn unwanted(&self, id: u64) -> Option<Unwanted> {
         self.flight.unwanted(id)
     }
 
-    /// The unit's text was generated, and relies on this.
-    pub(super) fn depend_on(&mut self, id: u64, premises: Assumptions) {
-        self.flight.depend_on(id, premises);
+    /// Notes the assumptions of a unit whose text was generated.
+    pub(super) fn depend_on(&mut self, id: u64, assumptions: Assumptions) {
+        self.flight.depend_on(id, assumptions);
     }
 
-    /// The unit's code is there. Publishes it if it is still wanted; gives the library back if not.
+    /// Publishes the code of a unit. Returns the library if the unit is no longer needed.
     pub(super) fn publish(
         &mut self,
         id: u64,
@@ -144,23 +160,23 @@ impl<L> Units<L> {
     ) -> Result<(), (Unwanted, Arc<L>)> {
         self.room.look_again();
         let Some(made) = self.flight.end(id) else { return Err((Unwanted::Superseded, loaded.library)) };
-        // Its owner may have moved since it was taken up.
+        // The owner may have moved during the build.
         let EndedFlight { owners, assumptions, unit, unwanted } = made;
         if let Some(unwanted) = unwanted {
             unwanted.tell(&unit.slot);
             return Err((unwanted, loaded.library));
         }
         let generation = unit.slot.publish(loaded.address);
-        let prospect = match tier {
+        let tier_state = match tier {
             Tier::Quick => TierState::Quick(text),
             Tier::Optimized => TierState::Settled(self.may_compact().then_some(text)),
         };
-        self.active.push(owners, ActiveUnit { unit, assumptions, loaded, generation, prospect });
+        self.active.push(owners, ActiveUnit { unit, assumptions, loaded, generation, tier_state });
         self.compactions.look_again();
         Ok(())
     }
 
-    /// The unit will have no code. What it was unwanted for before counts more.
+    /// Fails a unit. An earlier reason takes precedence.
     pub(super) fn fail(&mut self, id: u64, why: CodeError) -> Unwanted {
         self.room.look_again();
         let Some(made) = self.flight.end(id) else { return Unwanted::Superseded };
@@ -169,7 +185,7 @@ impl<L> Units<L> {
         unwanted
     }
 
-    /// The unit could not be made now, and waits again.
+    /// Puts a unit back into the queue.
     pub(super) fn put_back(&mut self, id: u64) {
         let Some(made) = self.flight.end(id) else { return };
         self.room.look_again();
@@ -179,14 +195,14 @@ impl<L> Units<L> {
         }
     }
 
-    /// In the child of a fork nobody makes what was being made: it waits again.
-    pub(super) fn adopt(&mut self) {
-        self.compactions.adopt();
+    /// Puts the units in flight back into the queue, since the child of a fork does not have the threads that built them.
+    pub(super) fn after_fork_in_child(&mut self) {
+        self.compactions.after_fork_in_child();
         self.active.iter_mut().for_each(ActiveUnit::improve_later);
         self.flight.ids().into_iter().for_each(|id| self.put_back(id));
     }
 
-    /// Nothing is compiled any more; what waits is told why.
+    /// Disables compiling, and fails all queued units.
     pub(super) fn disable(&mut self, why: &CodeError) {
         self.disabled.get_or_insert(why.clone());
         self.queue.drain().for_each(|unit| unit.slot.fail(why.clone()));
@@ -197,7 +213,7 @@ impl<L> Units<L> {
         self.disabled.is_some()
     }
 
-    /// Gives up all code, for the end.
+    /// Retires all code and returns all libraries, when the worker is finished.
     pub(super) fn take_all(&mut self) -> Vec<Arc<L>> {
         self.retire(self.active.all(), |slot| slot.fail(CodeError::Finished));
         self.retired.drain()
@@ -222,12 +238,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_child_inherits_half_made_waits_again() {
+    fn units_in_flight_wait_again_in_the_child_of_a_fork() {
         let mut units = units(10);
         let (slot, _) = submit(&mut units, 1, 0);
         submit(&mut units, 2, 0);
         take(&mut units).unwrap();
-        units.adopt();
+        units.after_fork_in_child();
         assert_eq!(take(&mut units).unwrap().owner, OwnerId(1));
         assert_eq!(slot.state(), SlotState::NotReady);
     }

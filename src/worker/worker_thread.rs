@@ -1,42 +1,42 @@
-//! What the worker's threads do, one piece of work after the other. What there is to do is the units' business, when it may be done the
-//! coordinator's, how code is made the engine's.
+//! The main loop of the worker's threads, and the work on single units. `units` chooses the work, `coordinator` decides when it may be
+//! done, `engine` builds code.
 
 use std::cell::Cell;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::at_work::{Busy, Generating, Life, Running};
-use super::coordinator::Taken;
+use super::coordinator::TakeResult;
 use super::host::{Code, CodeError, Generated, Request, SourceLocation};
-use super::jobs::{Desk, Job, NotRun, Progress};
+use super::jobs::{Desk, JobError, JobProgress, VmJob};
 use super::log::WorkerEvent;
 use super::options::Options;
 use super::slot::Address;
 use super::units::{Assumptions, Candidate, Loaded, Ticket, Tier, Unwanted, Work};
-use super::{Shared, State, names};
+use super::{Shared, WorkerState, names};
 use crate::error::UnitError;
 use crate::event::Stage;
-use crate::jit::{Jit, Source};
+use crate::jit::{Jit, TranslationUnit};
 use crate::library::Library;
 use crate::pipeline::Pipeline;
 use crate::report::Status;
 use crate::timeline::WorkKind;
 use crate::unwind::catch;
 
-/// What became of a unit.
-pub(super) enum Outcome {
+/// The result of work on a unit.
+pub(super) enum UnitOutcome {
     Published,
     Failed(CodeError),
-    /// Another unit has its slot.
+    /// Another unit has the slot now.
     Superseded,
-    /// It waits again.
+    /// The unit was put back into the queue.
     PutBack,
 }
 
 impl Shared {
-    /// A thread's life. The first one sets up, unless that was done before a fork.
+    /// The main loop of a thread. Thread 0 sets up the engine first, unless a fork has inherited an engine.
     pub(super) fn serve(&self, number: usize) {
         #[cfg(all(unix, not(loom)))]
         self.served_here();
@@ -49,27 +49,27 @@ impl Shared {
             }
             self.stand_by();
         }
-        let find = |state: &mut State| {
+        let find = |state: &mut WorkerState| {
             let engine = self.engine()?;
             Some((engine, state.units.next_work()?))
         };
         loop {
             let patience = self.engine().and_then(|engine| engine.warms_in());
             let (engine, work) = match self.coordinator.take(patience, |state, _| find(state)) {
-                Taken::Work(work) => work,
-                Taken::Nothing => {
+                TakeResult::Work(work) => work,
+                TakeResult::Nothing => {
                     let _running = Running(self);
                     self.engine().iter().for_each(|engine| engine.warm());
                     continue;
                 }
-                Taken::Stopped => break,
+                TakeResult::Stopped => break,
             };
             let busy = Busy::with(self, &work);
             let served = catch(|| match work {
                 Work::Compact(parts) => self.compact(&engine, &parts),
                 work => self.serve_one(&engine, work),
             });
-            // What panics are a host's reaper and observers, or a fault of ours: it costs one unit, and not the worker.
+            // A panic of the host's reaper or observer, or a bug of this crate, fails one unit but does not stop the worker.
             if served.is_err() {
                 busy.fails(&CodeError::Panicked);
             }
@@ -81,14 +81,14 @@ impl Shared {
 
     pub(super) fn serve_one(&self, engine: &Jit, work: Work) {
         match work {
-            Work::Make(tickets) => match &tickets[..] {
-                [ticket] => self.make(engine, ticket),
-                _ => self.make_together(engine, tickets),
+            Work::Build(tickets) => match &tickets[..] {
+                [ticket] => self.build_one(engine, ticket),
+                _ => self.build_tickets(engine, tickets),
             },
             Work::Improve(parts) => self.improve(engine, parts),
             Work::Unload(candidates) => self.unload(candidates),
             Work::CacheGrown(max_cache_size) => self.tell(&WorkerEvent::CacheGrown { max_cache_size }),
-            // Compaction does not come in between, and sweeping follows anyway.
+            // `serve` runs compactions, and sweeps after any work.
             Work::Compact(_) | Work::Sweep => {}
         }
     }
@@ -100,7 +100,7 @@ impl Shared {
         }
     }
 
-    /// What goes wrong here disables compiling, says why, and never the VM.
+    /// Sets up the engine. An error disables compiling and is a warning; the VM continues.
     fn set_up(&self) {
         let executor = self.executor();
         let Options { build, .. } = &self.options;
@@ -113,7 +113,7 @@ impl Shared {
                 }
                 self.set_engine(Some(Arc::new(engine)));
             }
-            // Nobody needs to be told that what was ended did not go on.
+            // The worker was stopped during the setup: nothing to report.
             Err(_) if crate::exec::Executor::is_cancelled(&*executor) => {}
             Err(error) => {
                 self.tell(&WorkerEvent::Warning(format!("compiling is disabled: {error}")));
@@ -123,7 +123,7 @@ impl Shared {
         }
     }
 
-    /// Makes room. Slots are emptied here, and stacks looked at again before anything is unloaded: nobody enters in between.
+    /// Retires cold units. Their slots are emptied here; `sweep` scans the stacks again before any code is unloaded.
     fn unload(&self, mut candidates: Vec<Candidate>) {
         let code = self.scan_stacks(|state| {
             state.units.refresh(&mut candidates);
@@ -136,7 +136,7 @@ impl Shared {
         }
     }
 
-    /// Unloads what no slot leads to and nobody is inside of.
+    /// Unloads retired code that no guard holds and that is on no stack.
     fn sweep(&self) {
         if !self.coordinator.with(|state| state.units.may_close()) {
             return;
@@ -149,21 +149,22 @@ impl Shared {
         }
     }
 
-    /// Asks the host about code. Which, is looked up with its collector held off, so that the owners have the names that it knows.
-    fn scan_stacks(&self, which: impl FnOnce(&mut State) -> Vec<Code>) -> Vec<Code> {
+    /// Asks the host which code is on a stack. The code is looked up while the collector cannot run, so that the numbers of owners are
+    /// current.
+    fn scan_stacks(&self, which: impl FnOnce(&mut WorkerState) -> Vec<Code>) -> Vec<Code> {
         let Some((generating, mut code)) = Generating::begin(self, |state| Some(which(state))) else {
             return Vec::new();
         };
         let scanned = catch(|| self.host.scan_stacks(&mut code));
         drop(generating);
         if scanned.is_err() {
-            // A host that cannot say keeps its code.
+            // If the callback panics, all code counts as in use.
             code.iter_mut().for_each(|code| code.on_stack = true);
         }
         code
     }
 
-    fn make(&self, engine: &Jit, ticket: &Ticket) {
+    fn build_one(&self, engine: &Jit, ticket: &Ticket) {
         let began = Instant::now();
         let stem = engine.stem(ticket.id);
         let source = engine.source(&stem);
@@ -171,29 +172,29 @@ impl Shared {
         let record = self.record(WorkKind::Unit, &location, Some(ticket.since.elapsed()));
         self.tell(&WorkerEvent::Start { location: location.clone(), source: source.clone() });
         let entry = self.entry(ticket.id, &location);
-        let outcome = self.try_to_make(engine, ticket, &stem, &source, &entry);
+        let outcome = self.try_build(engine, ticket, &stem, &entry);
         match &outcome {
-            Outcome::Published => record.ends(Status::Built),
-            Outcome::Failed(why) => record.has_no_code(why),
-            Outcome::Superseded | Outcome::PutBack => drop(record),
+            UnitOutcome::Published => record.ends(Status::Built),
+            UnitOutcome::Failed(why) => record.has_no_code(why),
+            UnitOutcome::Superseded | UnitOutcome::PutBack => drop(record),
         }
         self.tell_outcome(location, source, began.elapsed(), outcome);
     }
 
-    pub(super) fn tell_outcome(&self, location: SourceLocation, source: PathBuf, took: Duration, outcome: Outcome) {
+    pub(super) fn tell_outcome(&self, location: SourceLocation, source: PathBuf, took: Duration, outcome: UnitOutcome) {
         match outcome {
-            Outcome::Published => self.tell(&WorkerEvent::Success { location, took, source }),
-            Outcome::Failed(why) => self.tell(&WorkerEvent::Failure { location, took, source, why }),
-            Outcome::Superseded | Outcome::PutBack => {}
+            UnitOutcome::Published => self.tell(&WorkerEvent::Success { location, took, source }),
+            UnitOutcome::Failed(why) => self.tell(&WorkerEvent::Failure { location, took, source, why }),
+            UnitOutcome::Superseded | UnitOutcome::PutBack => {}
         }
     }
 
-    fn try_to_make(&self, engine: &Jit, ticket: &Ticket, stem: &str, source: &Path, entry: &str) -> Outcome {
+    fn try_build(&self, engine: &Jit, ticket: &Ticket, stem: &str, entry: &str) -> UnitOutcome {
         let text: Arc<str> = match self.generate(ticket, entry) {
             Ok(text) => text.into(),
             Err(why) => return self.not_generated(ticket, why),
         };
-        let source = Source { name: source.to_string_lossy().into_owned(), text: text.as_bytes(), units: 1 };
+        let source = TranslationUnit { name: engine.source_name(stem), text: text.as_bytes(), units: 1 };
         engine.announce(entry, &ticket.location);
         let (tier, built) = self.build_first(engine, &ticket.location, stem, &source, entry);
         match built {
@@ -202,20 +203,20 @@ impl Shared {
         }
     }
 
-    /// There is no text. Says so to the slot, unless that is for another time.
-    pub(super) fn not_generated(&self, ticket: &Ticket, why: NotGenerated) -> Outcome {
+    /// Handles a unit without C text: fails the unit or puts it back.
+    pub(super) fn not_generated(&self, ticket: &Ticket, why: NotGenerated) -> UnitOutcome {
         match why {
             NotGenerated::Later => {
                 self.coordinator.publish(|state| state.units.put_back(ticket.id));
-                Outcome::PutBack
+                UnitOutcome::PutBack
             }
             NotGenerated::Superseded => self.fail(ticket, CodeError::Cancelled),
             NotGenerated::Because(why) => self.fail(ticket, why),
         }
     }
 
-    /// There is text and no code.
-    pub(super) fn not_built(&self, engine: &Jit, ticket: &Ticket, stem: &str, failure: UnitError) -> Outcome {
+    /// Handles a unit whose text did not compile, link or load.
+    pub(super) fn not_built(&self, engine: &Jit, ticket: &Ticket, stem: &str, failure: UnitError) -> UnitOutcome {
         engine.forget(&self.entry(ticket.id, &ticket.location));
         self.tell(&WorkerEvent::NoLibrary(engine.library(stem)));
         let why = match failure {
@@ -225,10 +226,10 @@ impl Shared {
         self.fail(ticket, why)
     }
 
-    fn fail(&self, ticket: &Ticket, why: CodeError) -> Outcome {
+    fn fail(&self, ticket: &Ticket, why: CodeError) -> UnitOutcome {
         match self.coordinator.publish(|state| state.units.fail(ticket.id, why)) {
-            Unwanted::Superseded => Outcome::Superseded,
-            Unwanted::Failed(why) => Outcome::Failed(why),
+            Unwanted::Superseded => UnitOutcome::Superseded,
+            Unwanted::Failed(why) => UnitOutcome::Failed(why),
         }
     }
 
@@ -238,17 +239,17 @@ impl Shared {
         tier: Tier,
         loaded: Loaded<Library>,
         text: &Arc<str>,
-    ) -> Outcome {
+    ) -> UnitOutcome {
         let (address, text) = (loaded.address, Arc::clone(text));
         let published = self.coordinator.publish(|state| state.units.publish(ticket.id, tier, loaded, text));
         match published {
             Ok(()) => {
                 self.tell_host(ticket.id, address);
-                Outcome::Published
+                UnitOutcome::Published
             }
-            // What is not wanted is unloaded here, outside the lock.
-            Err((Unwanted::Superseded, _)) => Outcome::Superseded,
-            Err((Unwanted::Failed(why), _)) => Outcome::Failed(why),
+            // Code that is no longer needed is unloaded here, outside the lock.
+            Err((Unwanted::Superseded, _)) => UnitOutcome::Superseded,
+            Err((Unwanted::Failed(why), _)) => UnitOutcome::Failed(why),
         }
     }
 
@@ -256,9 +257,9 @@ impl Shared {
         names::entry(&self.options.entry_prefix, id, self.options.build.flags.debug.then_some(location))
     }
 
-    /// Asks the host for the C text, with its collector held off.
+    /// Calls `generate` of the host while the collector cannot run.
     pub(super) fn generate(&self, ticket: &Ticket, entry: &str) -> Result<String, NotGenerated> {
-        // With the wait for the host's collector.
+        // The stage includes the wait for a collection.
         let _stage = Stage::Generate.on(self);
         let mut unwanted = None;
         let begun = Generating::begin(self, |state| {
@@ -306,15 +307,15 @@ impl Shared {
     }
 }
 
-/// Why there is no text.
+/// Why a unit has no C text.
 pub(super) enum NotGenerated {
     Because(CodeError),
     Superseded,
-    /// The VM's thread was wanted and is about to pause the worker.
+    /// The worker pauses or stops, so that a job for the VM's thread cannot run.
     Later,
 }
 
-/// The way from a worker's thread to the VM's.
+/// Runs jobs of one request on the VM's thread.
 struct VmDesk<'a> {
     shared: &'a Shared,
     generating: &'a Generating<'a>,
@@ -329,31 +330,31 @@ impl fmt::Debug for VmDesk<'_> {
 }
 
 impl Desk for VmDesk<'_> {
-    fn run(&self, job: Job) -> Result<(), NotRun> {
+    fn run(&self, job: VmJob) -> Result<(), JobError> {
         let Self { shared, generating, id, stopping } = self;
-        // The VM may collect before it comes to the job.
+        // The VM may collect before it runs the job.
         generating.pause();
         let number = shared.coordinator.with(|state| state.jobs.hand_in(job));
         let _ = catch(|| shared.host.vm_jobs_wait());
         let (result, withdrawn) = shared.coordinator.rest_until(|state, status| match state.jobs.progress(number) {
-            Progress::Done => Some((Ok(()), None)),
-            Progress::Running => None,
-            Progress::Waiting => {
+            JobProgress::Done => Some((Ok(()), None)),
+            JobProgress::Running => None,
+            JobProgress::Waiting => {
                 let gone = if status.paused || status.stopped {
-                    NotRun::Stopping
+                    JobError::Stopping
                 } else {
-                    state.units.unwanted(*id).map(|_| NotRun::Unwanted)?
+                    state.units.unwanted(*id).map(|_| JobError::Unwanted)?
                 };
                 Some((Err(gone), state.jobs.withdraw(number)))
             }
         });
-        // What the job holds is the host's, whose destructors may do anything: not under the lock.
+        // The destructor of the job is code of the host, which must not run under the lock.
         drop(withdrawn);
         generating.go_on();
-        stopping.set(stopping.get() || result == Err(NotRun::Stopping));
+        stopping.set(stopping.get() || result == Err(JobError::Stopping));
         result?;
         match shared.coordinator.with(|state| state.units.unwanted(*id)) {
-            Some(_) => Err(NotRun::Unwanted),
+            Some(_) => Err(JobError::Unwanted),
             None => Ok(()),
         }
     }

@@ -80,6 +80,14 @@ impl Outcome {
         self.seen.iter().filter(|((what, _), value)| what == "status" && value.contains("failed")).count()
     }
 
+    /// The programs of which a unit did not compile, or was refused.
+    pub fn refused(&self) -> BTreeSet<String> {
+        let failed = self.seen.iter().filter(|((what, _), value)| what == "status" && value.contains("failed"));
+        let name =
+            |unit: &str| unit.rsplit('/').next().unwrap_or_default().split('_').next().unwrap_or_default().to_owned();
+        failed.map(|((_, unit), _)| name(unit)).collect()
+    }
+
     /// True if no library could be loaded whole, so that entries say nothing.
     pub fn failed_to_load(&self) -> bool {
         self.seen.keys().any(|(what, _)| what == "load")

@@ -20,7 +20,7 @@ unsafe extern "C-unwind" fn generate(_: *mut c_void, request: *const Request, si
             }
             2 => {
                 let status = mjitcc_sink_on_vm_thread(sink, Some(throw), ptr::null_mut());
-                assert_eq!((status, last_error().as_str()), (FAILED, "the job threw"));
+                assert_eq!((status, last_error().as_str()), (FAILED, "the job threw an exception"));
                 1
             }
             _ => panic!("thrown on purpose"),
@@ -119,8 +119,8 @@ fn what_callbacks_throw_fails_their_unit_and_nothing_else() {
         assert_eq!(mjitcc_slot_state(good), SLOT_CALLABLE, "{}", failure(good));
         let code: extern "C" fn() -> i64 = std::mem::transmute(mjitcc_slot_address(good));
         assert_eq!(code(), 1);
-        assert_eq!(failure(job), "the host had no C text and did not say why");
-        assert_eq!(failure(bad), "generating its C text panicked");
+        assert_eq!(failure(job), "the host generated no C text and gave no reason");
+        assert_eq!(failure(bad), "generating the C text panicked");
 
         assert_eq!(mjitcc_worker_living_owners(worker, Some(throw_naming), ptr::null_mut()), PANICKED);
         assert!(last_error().contains("thrown on purpose"), "{}", last_error());

@@ -310,6 +310,20 @@ fn has_a_field_for_each_setting(builder: &str, structure: &str, least: usize) {
 }
 
 #[test]
+fn the_defaults_of_sizes_are_those_of_rust() {
+    use mjitcc::{admission::MemoryLimit, cache::DEFAULT_MAX_SIZE, exec::DEFAULT_LIMIT};
+    let header = header();
+    for (field, default) in [
+        ("memfree", format!("{} MiB", MemoryLimit::DEFAULT >> 20)),
+        ("cache_size", format!("{} GiB", DEFAULT_MAX_SIZE >> 30)),
+        ("output_limit", format!("{} MiB", DEFAULT_LIMIT >> 20)),
+    ] {
+        let comment = between(&header, &format!("uint64_t {field}; "), "\n").next().unwrap().to_owned();
+        assert!(comment.contains(&format!("0: {default}")), "{field}: {comment}");
+    }
+}
+
+#[test]
 fn cargo_c_finds_it() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("[package.metadata.capi"), "cargo-c would make a header of its own");

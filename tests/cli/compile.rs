@@ -727,6 +727,19 @@ fn help_alone_is_enough() {
         }
     }
     let help = place.good(&["compile", "--help"]);
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let [memory, limit] =
+        [mjitcc::admission::MemoryLimit::DEFAULT, mjitcc::exec::DEFAULT_LIMIT].map(|bytes| bytes >> 20);
+    let cache = mjitcc::cache::DEFAULT_MAX_SIZE >> 30;
+    for default in [
+        format!(
+            "--memfree <SIZE> Start a further compiler only if this much memory is free, such as 1Gi [default: {memory}Mi]"
+        ),
+        format!("[default: $MJIT_CC_CACHE_SIZE, else {cache}Gi]"),
+        format!("[default: {limit}Mi]"),
+    ] {
+        assert!(words.contains(&default), "{default} is not in\n{help}");
+    }
     for option in [
         "--header",
         "--pch",

@@ -252,7 +252,7 @@ fn code_that_relies_on_a_global_is_taken_back_with_it() {
     let ran = run("redefine", &["--wait", "--min-calls", "1", "--verbose", "1"]);
     assert!(ran.count("JIT cancel: even@") >= 1, "{}", ran.log);
     assert!(ran.count("JIT cancel: odd@") >= 1, "{}", ran.log);
-    assert!(ran.statistic("functions taken back") >= 2, "{}", ran.log);
+    assert!(ran.statistic("functions cancelled") >= 2, "{}", ran.log);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! From submitting to calling, and every way not to get there.
 
+use std::path::Path;
+
+use mjitcc::UnitError;
+use mjitcc::discover::Environment;
 use mjitcc::worker::{AssumptionId, CodeError, Generated, OwnerId, Request, SlotState};
 
 use crate::host::{Bench, PLAIN, call, failure, fill, host_of, quiet, settled, unit_files};
@@ -59,6 +63,23 @@ fn a_header_that_does_not_compile_disables_compiling_and_says_why() {
     assert_eq!(bench.lines("MJIT warning: compiling is disabled").len(), 1);
     assert_eq!(settled(&bench.submit(2, 0)), SlotState::Failed);
     assert!(bench.finish().is_empty());
+}
+
+#[test]
+fn diagnostics_name_no_temporary_file_unless_the_file_is_kept() {
+    need!("gcc");
+    for kept in [false, true] {
+        let files = tempfile::tempdir().unwrap();
+        let environment = Environment { temp_dirs: vec![files.path().to_owned()], ..Environment::read() };
+        let builder = quiet().environment(environment).save_temps(kept);
+        let bench = Bench::of_text("long {entry}(void) { return }", builder);
+        let slot = bench.submit(1, 0);
+        assert_eq!(settled(&slot), SlotState::Failed);
+        let Some(CodeError::NotBuilt(failed)) = slot.failure() else { panic!("{:?}", slot.failure()) };
+        let UnitError::Refused { diagnostics, .. } = &*failed else { panic!("{failed:?}") };
+        let (file, name) = (Path::new(&diagnostics[0].file), format!("_mjit_p{}u0.c", std::process::id()));
+        assert_eq!((file.file_name().unwrap(), file.is_absolute()), (name.as_ref(), kept), "{}", file.display());
+    }
 }
 
 #[test]

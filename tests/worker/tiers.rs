@@ -191,14 +191,14 @@ fn better_code_is_not_published_for_what_is_not_wanted_any_more() {
             |worker, _| assert_eq!(worker.invalidate(AssumptionId(7)), [OwnerId(1)]),
             "an assumption of the unit no longer holds",
         ),
-        (|worker, _| assert_eq!(worker.cancel_all(), [OwnerId(1)]), "it was cancelled"),
+        (|worker, _| assert_eq!(worker.cancel_all(), [OwnerId(1)]), "the unit was cancelled"),
         (
             |worker, _| {
                 worker.enter_gc();
                 worker.owner_died(OwnerId(1));
                 worker.leave_gc();
             },
-            "its owner died",
+            "the owner was freed",
         ),
         (|worker, slot| assert!(worker.recompile(slot, Switches(1))), ""),
     ];

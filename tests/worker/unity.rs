@@ -140,7 +140,10 @@ fn what_is_not_wanted_any_more_is_left_out_of_what_was_made_together() {
     gate.open();
     assert_eq!([6, 7].map(|owner| call(&slots[owner - 1])), [6, 7]);
     assert_eq!([&slots[3], &slots[4]].map(settled), [SlotState::Failed; 2]);
-    assert_eq!([&slots[3], &slots[4]].map(failure), ["an assumption of the unit no longer holds", "its owner died"]);
+    assert_eq!(
+        [&slots[3], &slots[4]].map(failure),
+        ["an assumption of the unit no longer holds", "the owner was freed"]
+    );
     worker.pause(true);
     let mut living: Vec<u64> = worker.living_owners().into_iter().map(|owner| owner.0).collect();
     living.sort_unstable();

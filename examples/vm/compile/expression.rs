@@ -1,4 +1,4 @@
-//! Expressions. Each gives the register where its value is: `to`, if that is given.
+//! Expressions. Each function returns the register of the value, which is `to` if given.
 
 use super::{Compiler, MAX_REGISTERS, Place, Wrong};
 use crate::bytecode::{Op, Operator, Order, Register};
@@ -10,7 +10,7 @@ impl Compiler {
         self.either("or", true, to, |this, to| this.either("and", false, to, Self::comparison))
     }
 
-    /// `and` and `or`: the left side, unless it decides nothing.
+    /// `and` and `or`: the result is the left side if it decides.
     fn either(
         &mut self,
         word: &str,
@@ -85,7 +85,7 @@ impl Compiler {
         Ok(left)
     }
 
-    /// The variable that an operand was only just copied from to `to`, without the copy.
+    /// Returns the variable that was just copied to `to`, and removes the copy.
     fn origin(&mut self, operand: Register, to: Option<Register>) -> Register {
         let function = self.function();
         let copied = to == Some(operand) && function.last_alone();
@@ -98,7 +98,7 @@ impl Compiler {
         }
     }
 
-    /// Where a result goes whose operands began at `free`.
+    /// Returns the register for a result whose operands began at `free`.
     fn result(&mut self, to: Option<Register>, free: Register) -> Result<Register, Wrong> {
         self.function().free = free;
         to.map_or_else(|| self.register(), Ok)
@@ -146,7 +146,7 @@ impl Compiler {
         }
     }
 
-    /// Arguments into the next free registers.
+    /// Compiles arguments into the next free registers.
     fn arguments(&mut self) -> Result<u8, Wrong> {
         self.list(")", |this| {
             let register = this.register()?;
@@ -154,7 +154,7 @@ impl Compiler {
         })
     }
 
-    /// The result of a call lies in `base`; everything above is free again.
+    /// The result of a call is in `base`; all registers above are free again.
     fn called(&mut self, base: Register, to: Option<Register>) -> Result<Register, Wrong> {
         let Some(to) = to else {
             self.function().free = base + 1;
@@ -213,11 +213,11 @@ impl Compiler {
                 Ok(to)
             }
             Place::Global(global) if self.take("(") => {
-                // The function's own place, below its arguments.
+                // The register of the function, below its arguments.
                 let base = self.register()?;
                 let arguments = self.arguments()?;
                 if let Some(built_in) = built_in(name, base, arguments) {
-                    // A name that is only called like this needs no definition.
+                    // A name that is only called needs no definition yet.
                     self.define(name);
                     self.emit(built_in);
                     if matches!(built_in, Op::Print { .. } | Op::Collect) {
@@ -253,7 +253,7 @@ impl Compiler {
         Ok(to)
     }
 
-    /// Parameters and body: a template, and what is to be captured for it.
+    /// Compiles parameters and body to a template, and returns the variables to capture.
     pub(super) fn function_body(&mut self, name: &str) -> Result<(u16, Vec<String>), Wrong> {
         self.want("(")?;
         let mut parameters = Vec::new();
@@ -272,7 +272,7 @@ impl Compiler {
     }
 }
 
-/// The instruction that a call stands for. Its arguments lie above `base`.
+/// Returns the instruction of a call. Its arguments are above `base`.
 fn built_in(name: &str, base: Register, arguments: u8) -> Option<Op> {
     let first = base + 1;
     Some(match (name, arguments) {

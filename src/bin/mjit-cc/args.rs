@@ -237,7 +237,7 @@ pub(crate) struct CompilerArgs {
     #[arg(short = 'g')]
     pub(crate) debug: bool,
     /// Pass an argument to the compiler, in every step. May be repeated.
-    #[arg(long = "cflag", value_name = "WORD", allow_hyphen_values = true)]
+    #[arg(long = "cflag", value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) cflags: Vec<OsString>,
     /// Build everything again if the contents of this file change. For a file that the code depends on but does not include.
     #[arg(long = "hash-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -246,7 +246,7 @@ pub(crate) struct CompilerArgs {
     #[arg(long = "hash-env", value_name = "NAME")]
     pub(crate) hash_env: Vec<OsString>,
     /// Pass an argument to the compiler when it links, such as -lm. May be repeated.
-    #[arg(long = "ldflag", value_name = "WORD", allow_hyphen_values = true)]
+    #[arg(long = "ldflag", value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) ldflags: Vec<OsString>,
     /// Which linker to use.
     #[arg(long, value_name = "LINKER", value_parser = linker, default_value = "auto", help = linker_help())]

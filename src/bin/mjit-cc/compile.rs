@@ -21,9 +21,9 @@ use crate::shown;
 
 pub(crate) fn run(args: &CompileArgs, inherited: Inherited, talk: &Human) -> Result<Exit, CliError> {
     let json = (args.message_format == MessageFormat::Json).then(|| Json::new(talk));
-    compile(args, inherited, talk, json.as_ref()).inspect_err(|trouble| {
+    compile(args, inherited, talk, json.as_ref()).inspect_err(|error| {
         if json.is_some() {
-            json::trouble(trouble);
+            json::error(error);
         }
     })
 }

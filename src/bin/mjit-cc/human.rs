@@ -116,12 +116,12 @@ impl Human {
     }
 
     /// Prints the error that ends the command, and returns the exit code.
-    pub(crate) fn trouble(&self, trouble: &CliError) -> Exit {
+    pub(crate) fn end_with(&self, error: &CliError) -> Exit {
         self.end_bar();
-        let exit = trouble.exit();
+        let exit = error.exit();
         if exit != Exit::Good {
-            let (output, hint) = trouble.details();
-            self.error(trouble, output, hint);
+            let (output, hint) = error.details();
+            self.error(error, output, hint);
         }
         exit
     }

@@ -14,7 +14,7 @@ pub(crate) enum Inherited {
     /// A jobserver that works.
     Jobserver(Client),
     /// `MAKEFLAGS` names a jobserver that this process cannot use; the reason.
-    OutOfReach(String),
+    Unusable(String),
 }
 
 /// Connects to the jobserver that `MAKEFLAGS` names. Must be the first call of the program.
@@ -29,15 +29,15 @@ pub(crate) fn inherit() -> Inherited {
             FromEnvErrorKind::NoEnvVar | FromEnvErrorKind::NoJobserver | FromEnvErrorKind::Unsupported => {
                 Inherited::Nothing
             }
-            _ => Inherited::OutOfReach(error.to_string()),
+            _ => Inherited::Unusable(error.to_string()),
         },
     }
 }
 
 /// The tokens of a jobserver.
-pub(crate) struct OfMake(pub(crate) Client);
+pub(crate) struct MakeTokens(pub(crate) Client);
 
-impl Tokens for OfMake {
+impl Tokens for MakeTokens {
     fn try_take(&self) -> io::Result<Option<Token>> {
         Ok(self.0.try_acquire()?.map(|token| Box::new(token) as Token))
     }

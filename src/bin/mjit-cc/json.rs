@@ -108,10 +108,10 @@ impl<'a> Json<'a> {
 }
 
 /// Prints the error that ends the run. Standard error has the same error as text.
-pub(crate) fn trouble(trouble: &CliError) {
-    let (output, help) = trouble.details();
+pub(crate) fn error(error: &CliError) {
+    let (output, help) = error.details();
     // The reader may have closed the pipe.
-    let _ = write(Body::Error { error: trouble.to_string(), output, help });
+    let _ = write(Body::Error { error: error.to_string(), output, help });
 }
 
 /// Prints one line in one write, so that lines of several threads do not mix.

@@ -28,5 +28,5 @@ fn main() -> std::process::ExitCode {
         args::Command::Completions { shell } => args::print_completions(shell),
         args::Command::Man { command } => args::print_manual(command.as_deref()),
     };
-    result.unwrap_or_else(|trouble| talk.trouble(&trouble)).into()
+    result.unwrap_or_else(|error| talk.end_with(&error)).into()
 }

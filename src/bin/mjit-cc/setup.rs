@@ -17,7 +17,7 @@ use mjitcc::setup::{BuildOptions, CacheChoice};
 
 use crate::args::{CacheWhere, CompileArgs, CompilerArgs};
 use crate::exit::CliError;
-use crate::jobserver::{Inherited, OfMake};
+use crate::jobserver::{Inherited, MakeTokens};
 use crate::signals;
 
 /// Returns an executor whose processes Ctrl-C ends.
@@ -97,7 +97,7 @@ pub(crate) fn cache(args: &CacheWhere, environment: &Environment) -> Result<Opti
 /// Returns the number of threads that compile (by default one per processor), and the limits that make's jobserver and the free memory
 /// set.
 pub(crate) fn parallelism(
-    wished: Option<NonZero<usize>>,
+    requested: Option<NonZero<usize>>,
     memfree: Option<u64>,
     inherited: Inherited,
     observer: &dyn Observer,
@@ -106,11 +106,11 @@ pub(crate) fn parallelism(
     let mut default = None;
     let tokens = match inherited {
         Inherited::Nothing => None,
-        Inherited::Jobserver(client) => Some(Arc::new(OfMake(client)) as Arc<dyn Tokens>),
-        Inherited::OutOfReach(why) => {
+        Inherited::Jobserver(client) => Some(Arc::new(MakeTokens(client)) as Arc<dyn Tokens>),
+        Inherited::Unusable(why) => {
             // As make does: its other children already use the processors.
             default = Some(NonZero::<usize>::MIN);
-            if wished.is_none() {
+            if requested.is_none() {
                 let text = format!(
                     "cannot use make's jobserver, so one compiler runs at a time: put + before the command, or give -j ({why})"
                 );
@@ -120,7 +120,7 @@ pub(crate) fn parallelism(
         }
     };
     let memory = MemoryLimit::per_compiler(memfree.unwrap_or(MemoryLimit::DEFAULT));
-    (wished.or(default).unwrap_or_else(processors), Admission::new(tokens, memory))
+    (requested.or(default).unwrap_or_else(processors), Admission::new(tokens, memory))
 }
 
 /// Returns the files that the arguments name, with patterns expanded, since Windows shells expand none. The name of an existing file is

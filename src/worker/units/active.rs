@@ -1,43 +1,43 @@
-//! The units whose code is loaded and whose slots lead to it, in the order of their publication; found by number, by owner and by
-//! what they rely on. Knows nothing of what is made of them next.
+//! Active units: their code is loaded and published in their slots. In the order of publication, with indexes by number, owner and
+//! assumption. Knows nothing about what happens to them next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::by_owner::{ByOwner, Owners, Position};
-use super::unit::{Loaded, Unit};
+use super::unit::{Loaded, WorkerUnit};
 use super::work::{Candidate, Part};
 use crate::worker::slot::{Generation, Slot};
 use crate::worker::{AssumptionId, Code, OwnerId};
 
-/// What becomes of code that is loaded.
+/// The tier of loaded code.
 #[derive(Debug)]
 pub(super) enum TierState {
-    /// It is as good as it gets. With its text it may be compiled once more, together with others.
+    /// Final code. With its text the unit may be compacted.
     Settled(Option<Arc<str>>),
-    /// Better code is to be made of this text.
+    /// Quick code, which will be optimized from this text.
     Quick(Arc<str>),
-    /// Better code is being made of it.
+    /// Quick code, which is being optimized from this text.
     Improving(Arc<str>),
 }
 
 /// A unit whose code is loaded.
 #[derive(Debug)]
 pub(super) struct ActiveUnit<L> {
-    pub(super) unit: Unit,
+    pub(super) unit: WorkerUnit,
     pub(super) assumptions: Vec<AssumptionId>,
     pub(super) loaded: Loaded<L>,
     pub(super) generation: Generation,
-    pub(super) prospect: TierState,
+    pub(super) tier_state: TierState,
 }
 
 impl<L> ActiveUnit<L> {
     pub(super) fn gets_better(&self) -> bool {
-        !matches!(self.prospect, TierState::Settled(_))
+        !matches!(self.tier_state, TierState::Settled(_))
     }
 
     pub(super) fn is_quick(&self) -> bool {
-        matches!(self.prospect, TierState::Quick(_))
+        matches!(self.tier_state, TierState::Quick(_))
     }
 
     fn part(&self, text: &Arc<str>) -> Part {
@@ -45,36 +45,35 @@ impl<L> ActiveUnit<L> {
         Part { id: ticket.id, location: ticket.location.clone(), text: Arc::clone(text) }
     }
 
-    /// As part of what is compacted, if it may be.
+    /// Returns the unit as a part of a compaction, if the unit may be compacted.
     pub(super) fn settled_part(&self) -> Option<Part> {
-        match &self.prospect {
+        match &self.tier_state {
             TierState::Settled(Some(text)) => Some(self.part(text)),
             _ => None,
         }
     }
 
-    /// Better code is made of it from now on, if it was quick.
+    /// Begins to optimize quick code.
     pub(super) fn improve(&mut self) -> Option<Part> {
-        let TierState::Quick(text) = &self.prospect else { return None };
+        let TierState::Quick(text) = &self.tier_state else { return None };
         let part = self.part(text);
-        self.prospect = TierState::Improving(Arc::clone(text));
+        self.tier_state = TierState::Improving(Arc::clone(text));
         Some(part)
     }
 
-    /// It waits for better code again.
     pub(super) fn improve_later(&mut self) {
-        if let TierState::Improving(text) = &self.prospect {
-            self.prospect = TierState::Quick(Arc::clone(text));
+        if let TierState::Improving(text) = &self.tier_state {
+            self.tier_state = TierState::Quick(Arc::clone(text));
         }
     }
 
-    /// There is no better code to come.
+    /// Marks the code as final.
     pub(super) fn settle(&mut self, keeps_text: bool) {
-        let text = match std::mem::replace(&mut self.prospect, TierState::Settled(None)) {
+        let text = match std::mem::replace(&mut self.tier_state, TierState::Settled(None)) {
             TierState::Settled(text) => text,
             TierState::Quick(text) | TierState::Improving(text) => Some(text),
         };
-        self.prospect = TierState::Settled(text.filter(|_| keeps_text));
+        self.tier_state = TierState::Settled(text.filter(|_| keeps_text));
     }
 
     fn candidate(&self, owner: OwnerId) -> Candidate {
@@ -88,7 +87,7 @@ impl<L> ActiveUnit<L> {
 pub(super) struct Active<L> {
     units: ByOwner<ActiveUnit<L>>,
     by_id: BTreeMap<u64, Position>,
-    /// For each assumption, which units rely on it.
+    /// The units that depend on each assumption.
     by_assumption: BTreeSet<(u64, Position)>,
 }
 
@@ -119,7 +118,7 @@ impl<L> Active<L> {
         Some((owners, unit))
     }
 
-    /// Where a unit stands, if its code is still loaded.
+    /// Returns the position of a unit, if it is active.
     pub(super) fn position(&self, id: u64) -> Option<Position> {
         self.by_id.get(&id).copied()
     }
@@ -165,9 +164,9 @@ impl<L> Active<L> {
         self.get(id).map(|(owners, unit)| unit.candidate(owners.own))
     }
 
-    /// Those that are colder, coldest first.
+    /// Returns the units that are colder than `heat`, coldest first.
     pub(super) fn colder_than(&self, heat: u64) -> Vec<Candidate> {
-        // Hotness may change at any moment: it is read once.
+        // Hotness may change at any moment, so it is read once.
         let all = self.units.iter().map(|(_, owners, unit)| (unit.unit.heat(), unit.candidate(owners.own)));
         let mut cold: Vec<(u64, Candidate)> = all.filter(|(own, _)| *own < heat).collect();
         cold.sort_by_key(|(heat, _)| *heat);
@@ -178,7 +177,7 @@ impl<L> Active<L> {
         self.units.rename(old, new);
     }
 
-    /// The owners that must stay alive.
+    /// Returns the owners that must stay alive.
     pub(super) fn owners(&self) -> impl Iterator<Item = OwnerId> {
         self.units.iter().flat_map(|(_, owners, _)| owners.all())
     }

@@ -1,16 +1,15 @@
-//! A list of things that have owners: in order, and found by the owners that they mention, by whatever name the host calls those now.
-//! A collector moves and frees owners by the thousand while everything stands still: neither walks the list. Knows nothing of what
-//! the things are.
+//! An ordered list with an index by owner. A collector renames and frees thousands of owners while the VM is stopped: neither operation
+//! walks the list. Knows nothing about the elements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::worker::OwnerId;
 
-/// Whose a thing is.
+/// The owners of an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owners {
     pub(super) own: OwnerId,
-    /// Owners whose code is inside.
+    /// Owners whose code is inlined.
     pub(super) inlined: Vec<OwnerId>,
 }
 
@@ -21,7 +20,7 @@ impl From<OwnerId> for Owners {
 }
 
 impl Owners {
-    /// Each that it mentions; one may be mentioned twice.
+    /// Returns all owners; an owner may occur twice.
     pub(super) fn all(&self) -> impl Iterator<Item = OwnerId> + '_ {
         std::iter::once(self.own).chain(self.inlined.iter().copied())
     }
@@ -32,21 +31,21 @@ impl Owners {
     }
 }
 
-/// Where a thing stands in its list: before those with a greater one. Good until the thing is removed.
+/// The position of an element. Elements are sorted by position. Valid until the element is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position(i64);
 
 impl Position {
-    /// Before and behind all others, for ranges.
+    /// The smallest and the largest position, for ranges.
     pub(super) const FIRST: Self = Self(i64::MIN);
     pub(super) const LAST: Self = Self(i64::MAX);
 }
 
-/// The list.
+/// An ordered list with an index by owner.
 #[derive(Debug)]
 pub(super) struct ByOwner<T> {
     things: BTreeMap<Position, (Owners, T)>,
-    /// For each owner, which things mention it.
+    /// The index: an owner, and the position of an element that has this owner.
     mentions: BTreeSet<(u64, Position)>,
 }
 
@@ -65,13 +64,13 @@ impl<T> ByOwner<T> {
         self.things.is_empty()
     }
 
-    /// Behind all others.
+    /// Adds an element at the end.
     pub(super) fn push_back(&mut self, owners: Owners, thing: T) -> Position {
         let position = self.things.last_key_value().map_or(0, |(last, _)| last.0 + 1);
         self.insert(Position(position), owners, thing)
     }
 
-    /// Before all others.
+    /// Adds an element at the front.
     pub(super) fn push_front(&mut self, owners: Owners, thing: T) -> Position {
         let position = self.things.first_key_value().map_or(0, |(first, _)| first.0 - 1);
         self.insert(Position(position), owners, thing)
@@ -91,7 +90,7 @@ impl<T> ByOwner<T> {
         Some((owners, thing))
     }
 
-    /// Removes all, in order.
+    /// Removes all elements, in order.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Owners, T)> + use<T> {
         std::mem::take(self).things.into_values()
     }
@@ -116,7 +115,7 @@ impl<T> ByOwner<T> {
         self.things.values_mut().map(|(_, thing)| thing)
     }
 
-    /// What is an owner's own, and not merely has its code inside; in order.
+    /// Returns the elements of which `owner` is the own owner, not an inlined one; in order.
     pub(super) fn own(&self, owner: OwnerId) -> Vec<Position> {
         self.mentioning(owner).filter(|at| self.things[at].0.own == owner).collect()
     }
@@ -174,7 +173,7 @@ mod tests {
         assert!(list.is_empty() && list.mentions.is_empty());
     }
 
-    // The index is nothing but a shorter way to what a walk would find.
+    // The index must agree with a walk of the whole list.
     #[test]
     fn names_change_as_if_the_whole_list_were_walked() {
         let mut random = fastrand::Rng::with_seed(5);
@@ -192,7 +191,7 @@ mod tests {
                     assert_eq!(list.remove(position), Some((owners, ())));
                 }
                 _ => {
-                    // Onto itself and onto another one's too.
+                    // Also onto the same number, and onto the number of another owner.
                     let (old, new) = (OwnerId(random.u64(0..20)), OwnerId(random.u64(0..20)));
                     list.rename(old, new);
                     plain.iter_mut().for_each(|(_, owners)| owners.rename(old, new));

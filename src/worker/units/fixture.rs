@@ -1,4 +1,4 @@
-//! A host's and a thread's part, for the tests of the lists: owners are numbers, libraries are called by their owner's.
+//! Helpers for the tests of the lists: they act as the host and as a thread. Libraries are the numbers of their owners.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::worker::slot::{Address, Slot};
 use crate::worker::{OwnerId, SourceLocation, Switches};
 
 pub(super) const RULES: Rules =
-    Rules { max_active: 100, wait: false, unload: true, compact: false, together: 1, threads: 1 };
+    Rules { max_active: 100, wait: false, unload: true, compact: false, group_limit: 1, threads: 1 };
 
 pub(super) fn units(max_active: usize) -> Units<u64> {
     Units::new(Rules { max_active, ..RULES })
@@ -20,7 +20,7 @@ pub(super) fn submit(units: &mut Units<u64>, owner: u64, heat: u64) -> (Slot, Ar
     (units.submit(OwnerId(owner), SourceLocation::default(), Arc::clone(&hotness), Switches::default()), hotness)
 }
 
-/// A unit that was taken up, and what its owner was called then.
+/// A unit in flight, with the number of its owner when it was taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
     pub(super) id: u64,
@@ -30,7 +30,7 @@ pub(super) struct Taken {
 
 pub(super) fn take(units: &mut Units<u64>) -> Option<Taken> {
     match units.next_work()? {
-        Work::Make(tickets) if tickets.len() == 1 => {
+        Work::Build(tickets) if tickets.len() == 1 => {
             let (id, switches) = (tickets[0].id, tickets[0].switches);
             Some(Taken { id, owner: units.owner(id).unwrap(), switches })
         }
@@ -38,7 +38,7 @@ pub(super) fn take(units: &mut Units<u64>) -> Option<Taken> {
     }
 }
 
-/// Addresses that are none.
+/// Addresses without code.
 pub(super) fn address(number: u64) -> Address {
     NonNull::new(std::ptr::with_exposed_provenance_mut((0x1000 + number) as usize)).unwrap().into()
 }
@@ -58,7 +58,7 @@ pub(super) fn failure(slot: &Slot) -> String {
     slot.failure().map(|why| why.to_string()).unwrap_or_default()
 }
 
-/// What can go, when the host sees these owners on a stack.
+/// Returns the libraries that can be unloaded if the host sees these owners on a stack.
 pub(super) fn closable(units: &mut Units<u64>, on_stack: &[u64]) -> Vec<u64> {
     let mut code = units.retired_code();
     code.iter_mut().for_each(|code| code.on_stack = on_stack.contains(&code.owner.0));

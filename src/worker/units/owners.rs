@@ -1,19 +1,19 @@
-//! What the host's collector asks and tells of owners: who must live, who has died, who is called something else. It stands still
-//! meanwhile, so that none of this walks more than it must.
+//! The operations for the host's collector: owners that must live, freed owners, renamed owners. The VM is stopped during them, so they
+//! walk no list unless they must.
 
 use super::Units;
 use crate::worker::slot::Address;
 use crate::worker::{CodeError, OwnerId};
 
 impl<L> Units<L> {
-    /// The host has freed an owner: what waits is dropped, what is being made is not published, what is loaded goes.
+    /// Handles a freed owner: its queued units fail, its units in flight are not published, its loaded code is retired.
     pub(in crate::worker) fn owner_freed(&mut self, owner: OwnerId) {
         self.queue.take_own(owner).into_iter().for_each(|unit| unit.slot.fail(CodeError::OwnerDied));
         self.flight.owner_freed(owner);
         self.retire(self.active.own(owner), |slot| slot.fail(CodeError::OwnerDied));
     }
 
-    /// The host calls an owner something else, such as its new address.
+    /// Changes the number of an owner.
     pub(in crate::worker) fn rename(&mut self, old: OwnerId, new: OwnerId) {
         self.queue.rename(old, new);
         self.flight.rename(old, new);
@@ -21,18 +21,17 @@ impl<L> Units<L> {
         self.retired.rename(old, new);
     }
 
-    /// What the owner of a unit that is being made is called now.
+    /// Returns the current number of the owner of a unit in flight.
     pub(in crate::worker) fn owner(&self, id: u64) -> Option<OwnerId> {
         self.flight.owner(id)
     }
 
-    /// The owner of a loaded unit, if it is still there.
+    /// Returns the owner of an active unit, if the unit still has code at this address.
     pub(in crate::worker) fn owner_of_code(&self, id: u64, address: Address) -> Option<OwnerId> {
         self.active.get(id).filter(|(_, unit)| unit.loaded.address == address).map(|(owners, _)| owners.own)
     }
 
-    /// Owners that must stay alive, those that were inlined among them: a snapshot, so that the host can mark them without any lock
-    /// of ours. Some may be named twice.
+    /// Returns a snapshot of the owners that must stay alive, inlined owners included. An owner may occur twice.
     pub(in crate::worker) fn living_owners(&self) -> Vec<OwnerId> {
         let making = self.queue.owners().chain(self.flight.owners());
         making.chain(self.active.owners()).chain(self.retired.inlined()).collect()
@@ -57,7 +56,7 @@ mod tests {
         assert!(matches!(units.unwanted(ticket.id), Some(Unwanted::Failed(CodeError::OwnerDied))));
         assert_eq!(units.living_owners(), []);
         assert_eq!((first.state(), second.state()), (SlotState::NotReady, SlotState::Failed));
-        assert_eq!(failure(&second), "its owner died");
+        assert_eq!(failure(&second), "the owner was freed");
     }
 
     #[test]

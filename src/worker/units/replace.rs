@@ -1,4 +1,4 @@
-//! Better code in place of what is loaded: what tiers and compactions make. Slots are led to it; the code that they leave is retired.
+//! Replaces loaded code by better code, from tiers and compactions. The slots get the new address; the old code is retired.
 
 use std::sync::Arc;
 
@@ -7,32 +7,31 @@ use super::{Loaded, Part, Units};
 use crate::worker::policy::{self, Census};
 use crate::worker::slot::Address;
 
-/// What was and is compacted.
 #[derive(Debug, Default)]
 pub(super) struct Compactions {
-    /// So far, well or badly.
+    /// Compactions so far, with or without success.
     count: usize,
-    /// One is going on.
+    /// True if a compaction is running.
     running: bool,
-    /// Something was loaded since the last one, which looked at all.
+    /// True if units were loaded since the last compaction.
     fresh: bool,
 }
 
 impl Compactions {
-    /// Something was loaded.
+    /// Notes that a unit was loaded.
     pub(super) fn look_again(&mut self) {
         self.fresh = true;
     }
 
-    /// Whoever was at it does not exist here.
-    pub(super) fn adopt(&mut self) {
+    /// Ends a running compaction in the child of a fork, which does not have its thread.
+    pub(super) fn after_fork_in_child(&mut self) {
         self.fresh |= self.running;
         self.running = false;
     }
 }
 
 impl<L> Units<L> {
-    /// Better code is there. False if it is not wanted any more: the unit was given up, or is another one now.
+    /// Publishes optimized code. False if the unit is no longer active.
     pub(in crate::worker) fn improve(&mut self, id: u64, loaded: &Loaded<L>) -> bool {
         let keeps_text = self.may_compact();
         let Some((_, unit)) = self.active.get_mut(id) else { return false };
@@ -41,16 +40,15 @@ impl<L> Units<L> {
         !self.repoint(&[(id, loaded.address)], &loaded.library).is_empty()
     }
 
-    /// There is no better code.
+    /// Keeps the quick code of a unit after optimizing failed.
     pub(in crate::worker) fn stay_baseline(&mut self, id: u64) {
         if let Some((_, unit)) = self.active.get_mut(id)
-            && matches!(unit.prospect, TierState::Improving(_))
+            && matches!(unit.tier_state, TierState::Improving(_))
         {
             unit.settle(false);
         }
     }
 
-    /// They wait for better code again.
     pub(in crate::worker) fn improve_later(&mut self, ids: &[u64]) {
         for id in ids {
             if let Some((_, unit)) = self.active.get_mut(*id) {
@@ -68,14 +66,14 @@ impl<L> Units<L> {
             unloads: self.room.unloads(),
             wait: self.rules.wait,
         };
-        // While anything is being made the next unit may come at any moment.
+        // While units are in flight the next unit may come at any moment.
         self.may_compact()
             && self.compactions.fresh
             && !self.compactions.running
             && self.flight.is_empty()
             && self.disabled.is_none()
             && policy::should_compact(&census)
-            // What is to get better would only be compiled once more.
+            // Units that will be optimized would be compiled twice.
             && !self.active.iter().any(ActiveUnit::gets_better)
     }
 
@@ -86,8 +84,8 @@ impl<L> Units<L> {
         })
     }
 
-    /// A compacted library is there: leads the slots of its parts to it, those that still have the code they were compiled from.
-    /// Gives what the host should be told.
+    /// Publishes the code of a compacted library in the slots of its units that are still active. Returns the units and addresses to report
+    /// to the host.
     pub(in crate::worker) fn repoint(&mut self, parts: &[(u64, Address)], library: &Arc<L>) -> Vec<(u64, Address)> {
         let places = parts.iter().filter_map(|&(id, address)| Some((self.active.position(id)?, id, address)));
         let mut places: Vec<_> = places.collect();
@@ -106,7 +104,7 @@ impl<L> Units<L> {
         moved
     }
 
-    /// The compaction is through, well or badly.
+    /// Ends a compaction, with or without success.
     pub(in crate::worker) fn compacted(&mut self) {
         self.compactions.running = false;
         self.compactions.count += 1;
@@ -116,7 +114,6 @@ impl<L> Units<L> {
         }
     }
 
-    /// The compaction was given up for now.
     pub(in crate::worker) fn compact_later(&mut self) {
         (self.compactions.running, self.compactions.fresh) = (false, true);
     }
@@ -140,7 +137,7 @@ mod tests {
         (0..10).for_each(|_| units.compacted());
         submit(&mut units, 2, 0);
         load(&mut units);
-        assert!(units.active.iter().all(|unit| matches!(unit.prospect, TierState::Settled(None))));
+        assert!(units.active.iter().all(|unit| matches!(unit.tier_state, TierState::Settled(None))));
     }
 
     #[test]

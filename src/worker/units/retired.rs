@@ -1,11 +1,11 @@
-//! Code that no slot leads to any more, until nobody is inside. Its owner may be dead: the name is still what the host is asked by.
-//! Knows nothing of why the code was given up.
+//! Retired code: no slot has its address any more, but callers may still be inside. Its owner may be dead; its number still identifies the
+//! code in `scan_stacks`. Knows nothing about why code was retired.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::by_owner::{ByOwner, Owners};
-use super::unit::{Loaded, Unit};
+use super::unit::{Loaded, WorkerUnit};
 use crate::worker::slot::{Generation, Slot};
 use crate::worker::{Code, OwnerId, SourceLocation};
 
@@ -28,7 +28,7 @@ impl<L> RetiredCode<L> {
     }
 }
 
-/// Code that no slot leads to any more.
+/// Code whose address no slot has any more.
 #[derive(Debug)]
 pub(super) struct Retired<L>(ByOwner<RetiredCode<L>>);
 
@@ -43,18 +43,18 @@ impl<L> Retired<L> {
         self.0.is_empty()
     }
 
-    /// The unit's slot has been told.
-    pub(super) fn push(&mut self, owners: Owners, unit: &Unit, generation: Generation, loaded: Loaded<L>) {
+    /// Adds code. The slot has been changed already.
+    pub(super) fn push(&mut self, owners: Owners, unit: &WorkerUnit, generation: Generation, loaded: Loaded<L>) {
         let (id, location, slot) = (unit.id(), unit.ticket.location.clone(), unit.slot.clone());
         self.0.push_back(owners, RetiredCode { id, location, slot, generation, loaded });
     }
 
-    /// That whose guards are gone, for the host to say whether it is on a stack.
+    /// Returns the code that no guard holds, to ask the host whether it is on a stack.
     pub(super) fn unguarded(&self) -> impl Iterator<Item = Code> {
         self.0.iter().filter(|(_, _, one)| !one.is_entered()).map(|(_, owners, one)| one.code(owners))
     }
 
-    /// Takes out what has no guard and was seen on no stack.
+    /// Removes the code that no guard holds and that the host saw on no stack.
     pub(super) fn take_free(&mut self, seen: &[Code]) -> Vec<(u64, SourceLocation, Arc<L>)> {
         let unseen: HashSet<Code> = seen.iter().filter(|code| !code.on_stack).copied().collect();
         let free = self.0.iter().filter(|(_, owners, one)| !one.is_entered() && unseen.contains(&one.code(owners)));
@@ -71,7 +71,7 @@ impl<L> Retired<L> {
         self.0.rename(old, new);
     }
 
-    /// Whose code is inside: they must live while anybody may be there too.
+    /// Returns the inlined owners, which must live while callers may be inside.
     pub(super) fn inlined(&self) -> impl Iterator<Item = OwnerId> {
         self.0.iter().flat_map(|(_, owners, _)| owners.inlined.iter().copied())
     }

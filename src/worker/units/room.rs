@@ -1,4 +1,4 @@
-//! Room for code: how many units may be loaded, and which go so that hotter ones may come. Knows nothing of how they are made.
+//! Room for code: how many units may be loaded, and which units are unloaded for hotter units. Knows nothing about how units are built.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use super::{Candidate, Units, Work};
 use crate::worker::slot::Slot;
 use crate::worker::{Code, SourceLocation, policy};
 
-/// How much room there is.
+/// The limit of loaded units.
 #[derive(Debug)]
 pub(super) struct Room {
     most: usize,
-    /// It was looked for and there was none; nothing has changed since.
+    /// True if the last search found no unit to unload, and nothing has changed since.
     none: bool,
     unloads: usize,
 }
@@ -21,17 +21,17 @@ impl Room {
         Self { most: most.max(1), none: false, unloads: 0 }
     }
 
-    /// How many units may be loaded, those that are being made among them.
+    /// Returns how many units may be active or in flight.
     pub(super) fn most(&self) -> usize {
         self.most
     }
 
-    /// How many units have gone for want of room.
+    /// Returns how many units were unloaded because the limit was reached.
     pub(super) fn unloads(&self) -> usize {
         self.unloads
     }
 
-    /// Something has changed.
+    /// Notes a change, after which a search may find room.
     pub(super) fn look_again(&mut self) {
         self.none = false;
     }
@@ -55,36 +55,36 @@ impl<L> Units<L> {
                 return Some(Work::Unload(candidates));
             }
         }
-        // Whoever waits for a unit must get it (Ruby a8dcab72, dbdeb92b). What is being made needs its room already.
+        // A host that waits for a unit must get it (Ruby a8dcab72, dbdeb92b). Units in flight have their room already.
         (self.rules.wait && self.flight.is_empty()).then(|| {
             self.room.grow();
             Work::CacheGrown(self.room.most)
         })
     }
 
-    /// Whether what is so hot would be taken up, or room made for it.
+    /// True if a unit of this hotness would be built, or room made for it.
     pub(super) fn may_find_room(&self, heat: u64) -> bool {
         !self.room.none && (!self.is_full() || self.rules.wait || !self.unloadable(heat).is_empty())
     }
 
-    /// Loaded units that are colder than what waits, coldest first (Ruby d80226e7).
+    /// Returns the active units that are colder, coldest first (Ruby d80226e7).
     fn unloadable(&self, colder_than: u64) -> Vec<Candidate> {
         if self.rules.unload { self.active.colder_than(colder_than) } else { Vec::new() }
     }
 
-    /// What became of candidates meanwhile: their owners may have moved, their code too, or gone.
+    /// Updates candidates: their owners or their code may have moved, or they may no longer be active.
     pub(in crate::worker) fn refresh(&self, candidates: &mut Vec<Candidate>) {
         *candidates = candidates.iter().filter_map(|candidate| self.active.candidate(candidate.id)).collect();
     }
 
-    /// Takes the coldest of `candidates` out of their slots, all but those that are on a stack: a tenth of the cache at once, so
-    /// that this is not done for every unit. Says how many.
+    /// Retires the coldest candidates that are on no stack, until a tenth of the limit is free, so that the search does not run for each
+    /// unit. Returns their number.
     pub(in crate::worker) fn retire_cold(&mut self, candidates: &[Candidate]) -> usize {
-        // What is being made needs its room too.
+        // Units in flight need room too.
         let wanted = policy::units_to_unload(self.active.len() + self.flight.len(), self.room.most);
         let free = candidates.iter().filter(|candidate| !candidate.code.on_stack);
         let going: HashSet<u64> = free.take(wanted).map(|candidate| candidate.id).collect();
-        // Another thread may have made the room meanwhile.
+        // Another thread may have made room meanwhile.
         self.room.none = wanted > 0 && going.is_empty();
         let mut going: Vec<_> = going.into_iter().filter_map(|id| self.active.position(id)).collect();
         going.sort_unstable();
@@ -93,24 +93,23 @@ impl<L> Units<L> {
         gone
     }
 
-    /// Something was called or returned from: what was on a stack may not be any more.
+    /// Notes that code which was on a stack may not be any more.
     pub(in crate::worker) fn look_again(&mut self) {
         self.room.look_again();
         self.sweep = true;
     }
 
-    /// Whether there is retired code whose guards are gone.
+    /// True if there is retired code that no guard holds.
     pub(in crate::worker) fn may_close(&self) -> bool {
         self.retired.unguarded().next().is_some()
     }
 
-    /// Retired code whose guards are gone, for the host to say whether it is on a stack.
+    /// Returns retired code that no guard holds, to ask the host whether it is on a stack.
     pub(in crate::worker) fn retired_code(&self) -> Vec<Code> {
         self.retired.unguarded().collect()
     }
 
-    /// Retired code that nobody is inside any more, to be dropped outside the lock: no guard is held, and the host was asked
-    /// and does not see it on a stack.
+    /// Removes retired code that no guard holds and that the host saw on no stack. Drop the libraries outside the lock.
     pub(in crate::worker) fn closable(&mut self, seen: &[Code]) -> Vec<(u64, SourceLocation, Arc<L>)> {
         self.retired.take_free(seen)
     }

@@ -1,28 +1,28 @@
-//! Taking code back: because an assumption is untrue, because all is cancelled, because other code is wanted in its slot, because somebody
-//! waited too long. What was being made then is not published, what was loaded is retired.
+//! Cancels units: after an invalidated assumption, by `cancel_all`, by `recompile`, or after a timeout of `submit`. Units in flight are not
+//! published, loaded code is retired.
 
 use std::time::Instant;
 
 use super::by_owner::Position;
-use super::unit::Unit;
+use super::unit::WorkerUnit;
 use super::{AssumptionId, CodeError, OwnerId, Slot, SourceLocation, Switches, Units};
 use crate::worker::SlotState;
 
 impl<L> Units<L> {
-    /// An assumption is untrue from now on: what relies on it is not published, or taken back. Gives what was taken back.
+    /// Cancels the units that depend on an assumption. Returns the owners of cancelled code.
     pub(in crate::worker) fn invalidate(&mut self, assumption: AssumptionId) -> Vec<(OwnerId, SourceLocation)> {
         self.flight.invalidate(assumption);
         named(self.retire(self.active.depending_on(assumption), |slot| slot.fail(CodeError::NoLongerTrue(assumption))))
     }
 
-    /// Takes everything back: what waits, what is being made, what is loaded. Gives what was loaded.
+    /// Cancels all units. Returns the owners of loaded code.
     pub(in crate::worker) fn cancel_all(&mut self) -> Vec<(OwnerId, SourceLocation)> {
         self.queue.drain().for_each(|unit| unit.slot.fail(CodeError::Cancelled));
         self.flight.unwant_all(&CodeError::Cancelled);
         named(self.retire(self.active.all(), |slot| slot.fail(CodeError::Cancelled)))
     }
 
-    /// Wants other code in the same slot. The unit that had it can never write it again. None where the slot has no unit.
+    /// Queues a new unit for a slot. The old unit can never write the slot again. `None` if the slot has no unit.
     pub(in crate::worker) fn recompile(&mut self, slot: &Slot, switches: Switches) -> Option<SourceLocation> {
         if let Some(location) = self.queue.switch(slot, switches) {
             return Some(location);
@@ -41,7 +41,7 @@ impl<L> Units<L> {
         Some(location)
     }
 
-    /// Somebody waited for this slot long enough.
+    /// Fails a slot after the time limit of `submit`. False if the slot is not waiting any more.
     pub(in crate::worker) fn give_up(&mut self, slot: &Slot) -> bool {
         self.queue.forget(slot);
         self.flight.unwant(slot, &CodeError::TooLate);
@@ -52,8 +52,8 @@ impl<L> Units<L> {
         gives_up
     }
 
-    /// Takes loaded units out of the lists, first first; `tell` says so to their slots.
-    pub(super) fn retire(&mut self, which: Vec<Position>, tell: impl Fn(&Slot)) -> Vec<(OwnerId, Unit)> {
+    /// Retires active units in order; `tell` changes their slots.
+    pub(super) fn retire(&mut self, which: Vec<Position>, tell: impl Fn(&Slot)) -> Vec<(OwnerId, WorkerUnit)> {
         let mut gone = Vec::with_capacity(which.len());
         for (owners, active) in which.into_iter().filter_map(|at| self.active.remove(at)) {
             tell(&active.unit.slot);
@@ -68,7 +68,7 @@ impl<L> Units<L> {
     }
 }
 
-fn named(gone: Vec<(OwnerId, Unit)>) -> Vec<(OwnerId, SourceLocation)> {
+fn named(gone: Vec<(OwnerId, WorkerUnit)>) -> Vec<(OwnerId, SourceLocation)> {
     gone.into_iter().map(|(owner, unit)| (owner, unit.ticket.location)).collect()
 }
 
@@ -146,7 +146,7 @@ mod tests {
         let ticket = take(&mut units).unwrap();
         assert_eq!(units.cancel_all().len(), 1);
         assert!(publish(&mut units, ticket).is_err());
-        assert_eq!(slots.iter().map(failure).collect::<Vec<_>>(), ["it was cancelled"; 3]);
+        assert_eq!(slots.iter().map(failure).collect::<Vec<_>>(), ["the unit was cancelled"; 3]);
         submit(&mut units, 4, 0);
         assert!(units.next_unit().is_some(), "what comes later is compiled");
     }
@@ -193,7 +193,7 @@ mod tests {
         let ticket = take(&mut units).unwrap();
         assert!(units.give_up(&slot));
         assert!(publish(&mut units, ticket).is_err());
-        assert_eq!(failure(&slot), "it was not ready in time");
+        assert_eq!(failure(&slot), "the unit was not ready in time");
         assert!(!units.give_up(&slot));
     }
 }

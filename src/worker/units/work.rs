@@ -1,35 +1,35 @@
-//! What a worker's thread finds to do. Data, made by `next` and done by the crew.
+//! The work of a worker's thread. Data: `next` chooses it, `worker_thread` does it.
 
 use std::sync::Arc;
 
 use super::unit::Ticket;
 use crate::worker::{Code, SourceLocation};
 
-/// What a worker's thread finds to do.
+/// The work of a worker's thread.
 #[derive(Debug)]
 pub(in crate::worker) enum Work {
-    /// Compile these units, hottest first; never none.
-    Make(Vec<Ticket>),
-    /// Make room: these are cold enough to go, coldest first, unless somebody is inside.
+    /// Build these units, hottest first; never empty.
+    Build(Vec<Ticket>),
+    /// Unload units for hotter units: the candidates, coldest first. Those that are on a stack stay.
     Unload(Vec<Candidate>),
-    /// There was no room to make, and somebody waits: the cache has room for this many units now.
+    /// No unit could be unloaded although a host's thread waits: the limit grew to this number.
     CacheGrown(usize),
-    /// Make better code of these, hottest first.
+    /// Optimize these units, hottest first.
     Improve(Vec<Part>),
-    /// Compile these once more, together.
+    /// Compact these units.
     Compact(Vec<Part>),
-    /// Look whether retired code can go.
+    /// Unload retired code that is free.
     Sweep,
 }
 
-/// A loaded unit that could go. By its number: an owner may have been submitted again.
+/// An active unit that may be unloaded. Identified by number, since its owner may have been submitted again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::worker) struct Candidate {
     pub(in crate::worker) id: u64,
     pub(in crate::worker) code: Code,
 }
 
-/// A loaded unit that is compiled once more.
+/// An active unit that is compiled again, to optimize or to compact it.
 #[derive(Clone, Debug)]
 pub(in crate::worker) struct Part {
     pub(in crate::worker) id: u64,

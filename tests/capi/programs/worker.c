@@ -232,7 +232,7 @@ int main(void)
     bad = submit(worker, 3, 0);
     wait_until_settled(worker, refused);
     wait_until_settled(worker, bad);
-    CHECK(mjitcc_slot_failure(refused, text, sizeof text) > 0 && strstr(text, "did not say why") != NULL);
+    CHECK(mjitcc_slot_failure(refused, text, sizeof text) > 0 && strstr(text, "gave no reason") != NULL);
     CHECK(mjitcc_slot_failure(bad, text, sizeof text) > 0 && strstr(text, "undeclared_thing") != NULL);
     CHECK(*mjitcc_slot_word(bad) == MJITCC_SLOT_FAILED);
     CHECK(mjitcc_slot_diagnostics(bad, hear, &heard) == MJITCC_OK && heard > 0);
@@ -260,7 +260,7 @@ int main(void)
     CHECK(mjitcc_worker_leave_gc(worker) == MJITCC_OK && mjitcc_worker_leave_gc(worker) == MJITCC_OK);
     CHECK(mjitcc_slot_state(jobs) == MJITCC_SLOT_FAILED);
     mjitcc_slot_failure(jobs, text, sizeof text);
-    CHECK(strcmp(text, "its owner died") == 0);
+    CHECK(strcmp(text, "the owner was freed") == 0);
     owners.count = 0;
     CHECK(mjitcc_worker_living_owners(worker, note, &owners) == MJITCC_OK);
     CHECK(names(&owners, 6) == 1 && names(&owners, 5) == 0 && names(&owners, 4) == 0);
