@@ -17,7 +17,7 @@ pub use memory::MemoryLimit;
 /// notification. A blocking read would not end on Ctrl-C.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a new compiler is assumed not to have allocated most of its memory.
+/// How long after its start a compiler is assumed not to have allocated most of its memory.
 const GROWTH: Duration = Duration::from_secs(1);
 
 /// The right to run one more process, until it is dropped.
@@ -37,7 +37,7 @@ pub trait Tokens: Send + Sync {
 pub struct Admission {
     tokens: Option<Arc<dyn Tokens>>,
     memory: Option<MemoryLimit>,
-    gate: Mutex<AdmissionState>,
+    state: Mutex<AdmissionState>,
     ended: Condvar,
 }
 
@@ -55,7 +55,7 @@ struct RunningCompiler {
 }
 
 /// The right to run one compiler, until it is dropped.
-#[must_use = "the compiler may run as long as this lives"]
+#[must_use = "the compiler may run until the permit is dropped"]
 pub(crate) struct Permit<'a> {
     admission: &'a Admission,
     number: u64,
@@ -74,8 +74,8 @@ impl Admission {
         Self::new(self.tokens.clone(), self.memory.clone())
     }
 
-    /// Waits until one more compiler may run; `None` if the work is cancelled first. Hold no lock and no token while a permit is held,
-    /// because other threads may wait for them.
+    /// Waits until one more compiler may run; `None` if the work is cancelled first. Take no other resource that threads
+    /// wait for while the permit is held.
     pub(crate) fn enter(&self, executor: &dyn Executor, observer: &dyn Observer) -> Option<Permit<'_>> {
         if let Some(number) = self.try_enter() {
             return Some(Permit { admission: self, number, waited: Duration::ZERO });
@@ -86,8 +86,8 @@ impl Admission {
             if executor.is_cancelled() {
                 return None;
             }
-            executor.rest(&mut || {
-                drop(self.gate().wait_for(&self.ended, PAUSE));
+            executor.wait_otherwise(&mut || {
+                drop(self.state().wait_for(&self.ended, PAUSE));
             });
             if let Some(number) = self.try_enter() {
                 return Some(Permit { admission: self, number, waited: began.elapsed() });
@@ -106,29 +106,30 @@ impl Admission {
     }
 
     fn try_enter(&self) -> Option<u64> {
-        let mut gate = self.gate();
+        let mut state = self.state();
         let now = Instant::now();
-        if !gate.running.is_empty() && !self.has_memory(&gate, now) {
+        if !state.running.is_empty() && !self.has_memory(&state, now) {
             return None;
         }
-        let needs_token = gate.running.iter().any(|running| running.token.is_none());
+        let needs_token = state.running.iter().any(|running| running.token.is_none());
         let token = match &self.tokens {
             Some(tokens) if needs_token => Some(tokens.try_take().ok()??),
             _ => None,
         };
-        let number = gate.next;
-        gate.next += 1;
-        gate.running.push(RunningCompiler { number, since: now, token });
+        let number = state.next;
+        state.next += 1;
+        state.running.push(RunningCompiler { number, since: now, token });
         Some(number)
     }
 
-    fn has_memory(&self, gate: &AdmissionState, now: Instant) -> bool {
-        let young = gate.running.iter().filter(|running| now.saturating_duration_since(running.since) < GROWTH).count();
+    fn has_memory(&self, state: &AdmissionState, now: Instant) -> bool {
+        let young =
+            state.running.iter().filter(|running| now.saturating_duration_since(running.since) < GROWTH).count();
         self.memory.as_ref().is_none_or(|memory| memory.has_room(young))
     }
 
-    fn gate(&self) -> Locked<'_, AdmissionState> {
-        lock(&self.gate)
+    fn state(&self) -> Locked<'_, AdmissionState> {
+        lock(&self.state)
     }
 }
 
@@ -142,9 +143,9 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let ended = {
-            let mut gate = self.admission.gate();
-            let at = gate.running.iter().position(|running| running.number == self.number);
-            at.map(|at| gate.running.swap_remove(at))
+            let mut state = self.admission.state();
+            let at = state.running.iter().position(|running| running.number == self.number);
+            at.map(|at| state.running.swap_remove(at))
         };
         // The token is returned before waiting threads are woken.
         drop(ended.and_then(|running| running.token));

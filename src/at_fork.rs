@@ -53,15 +53,15 @@ type Participants = Vec<Weak<dyn ForkParticipant>>;
 /// The locked objects, and the lock of the list, which is taken last.
 type HeldLocks = (Vec<Box<dyn ForkGuard>>, MutexGuard<'static, Participants>);
 
-static KNOWN: Mutex<Participants> = Mutex::new(Vec::new());
+static PARTICIPANTS: Mutex<Participants> = Mutex::new(Vec::new());
 
 thread_local! {
     /// The locks during a fork.
-    static STILL: RefCell<Option<HeldLocks>> = const { RefCell::new(None) };
+    static HELD: RefCell<Option<HeldLocks>> = const { RefCell::new(None) };
 }
 
-fn known() -> MutexGuard<'static, Participants> {
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+fn participants() -> MutexGuard<'static, Participants> {
+    PARTICIPANTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Registers an object for all forks from now on, as long as it exists.
@@ -72,33 +72,33 @@ pub(crate) fn register(forks: Weak<dyn ForkParticipant>) {
         // the registration, forks have to be announced.
         unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
     });
-    let mut known = known();
-    known.retain(|forks| forks.strong_count() > 0);
-    known.push(forks);
+    let mut participants = participants();
+    participants.retain(|forks| forks.strong_count() > 0);
+    participants.push(forks);
 }
 
 extern "C" fn prepare() {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         // Outside the list's lock: locking an object may wait for another thread's fork.
-        let mut all: Vec<Arc<dyn ForkParticipant>> = known().iter().filter_map(Weak::upgrade).collect();
+        let mut all: Vec<Arc<dyn ForkParticipant>> = participants().iter().filter_map(Weak::upgrade).collect();
         all.sort_by_key(|forks| forks.comes_last());
         if all.is_empty() {
             return;
         }
         let held: Vec<Box<dyn ForkGuard>> = all.into_iter().filter_map(ForkParticipant::hold).collect();
-        let list = known();
-        let _ = STILL.try_with(|still| still.replace(Some((held, list))));
+        let list = participants();
+        let _ = HELD.try_with(|held_locks| held_locks.replace(Some((held, list))));
     }));
 }
 
 extern "C" fn in_parent() {
-    let _ = catch_unwind(|| drop(STILL.try_with(RefCell::take)));
+    let _ = catch_unwind(|| drop(HELD.try_with(RefCell::take)));
 }
 
 extern "C" fn in_child() {
     let _ = catch_unwind(|| {
-        let Ok(Some((mut held, list))) = STILL.try_with(RefCell::take) else { return };
-        held.iter_mut().for_each(|still| still.inherited());
+        let Ok(Some((mut held, list))) = HELD.try_with(RefCell::take) else { return };
+        held.iter_mut().for_each(|guard| guard.inherited());
         drop(list);
     });
 }

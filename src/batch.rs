@@ -132,12 +132,12 @@ impl Batch {
         match &self.header {
             HeaderSource::None => {}
             HeaderSource::Pch(file) => match pch::recorded(pipeline, file, &|_: &Event<'_>| {})? {
-                recorded if pipeline.carries_pch() => pch = Some(recorded),
+                recorded if pipeline.supports_pch() => pch = Some(recorded),
                 recorded => text = Some(recorded.header),
             },
             HeaderSource::Header(header) => {
                 let header = std::path::absolute(header).map_err(Error::file("find", header))?;
-                match pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.carries_pch()) {
+                match pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.supports_pch()) {
                     None => text = Some(header),
                     Some(suffix) => pch = Some(Pch { file: layout.pch(&header, suffix), header }),
                 }

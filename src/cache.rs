@@ -56,7 +56,7 @@ pub struct Cache {
     place: CachePlace,
     dir: PathBuf,
     /// The causes that the observer was told, each once.
-    told: Mutex<HashSet<io::ErrorKind>>,
+    reported: Mutex<HashSet<io::ErrorKind>>,
 }
 
 impl Cache {
@@ -64,7 +64,7 @@ impl Cache {
     #[must_use]
     pub fn new(place: CachePlace) -> Self {
         let dir = place.dir.join(FORM);
-        Self { place, dir, told: Mutex::default() }
+        Self { place, dir, reported: Mutex::default() }
     }
 
     /// Returns the cache's directory and maximum size.
@@ -120,7 +120,7 @@ impl Cache {
             Err(error) if !path.exists() => return Err(error.error),
             _ => {}
         }
-        if self.should_look(bytes.len() as u64) {
+        if self.should_check_size(bytes.len() as u64) {
             room::make_room(&self.dir, self.place.max_size.0)?;
         }
         Ok(())
@@ -143,7 +143,7 @@ impl Cache {
     }
 
     /// Creates missing directories, and fails unless they belong to this user.
-    pub(crate) fn secure(&self) -> io::Result<()> {
+    pub(crate) fn ensure_private(&self) -> io::Result<()> {
         // A read-only cache can still be read. An error is reported when an object is written.
         let _ = self.make_dir(&self.dir.join(room::COMPILERS));
         self.check()
@@ -176,14 +176,14 @@ impl Cache {
 
     /// True if the cache's size must be checked after this entry. Random, on average once for every thirty-second of the maximum size: so
     /// no process has to know what other processes have written, and no counter needs a lock.
-    fn should_look(&self, bytes: u64) -> bool {
+    fn should_check_size(&self, bytes: u64) -> bool {
         let chance = RandomState::new().build_hasher().finish() % (self.place.max_size.0 / 32).max(1);
         chance < room::on_disk(bytes)
     }
 
     /// Tells the observer that the cache cannot be used, once for each cause.
-    pub(crate) fn tell(&self, observer: &dyn Observer, error: &io::Error) {
-        let first = lock(&self.told).insert(error.kind());
+    pub(crate) fn report_unusable(&self, observer: &dyn Observer, error: &io::Error) {
+        let first = lock(&self.reported).insert(error.kind());
         if first {
             observer.event(&Event::CacheUnusable { dir: &self.place.dir, error });
         }

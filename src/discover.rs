@@ -132,7 +132,7 @@ impl Finder<'_> {
         for command in self.commands(spec, target) {
             let shown = command.join(OsStr::new(" ")).to_string_lossy().into_owned();
             let rejected = match self.ask(&command, target) {
-                Ok(found) => match unfit(found.toolchain.compiler(), spec.choice, target) {
+                Ok(found) => match mismatch(found.toolchain.compiler(), spec.choice, target) {
                     None => return Ok(DetectedCompiler { rejected: tried, ..found }),
                     Some(why) => match self.retarget(&found, &command, spec.choice, target) {
                         Some(found) => return Ok(DetectedCompiler { rejected: tried, ..found }),
@@ -178,7 +178,7 @@ impl Finder<'_> {
         let is_clang = matches!(found.toolchain.compiler().family, Family::Clang | Family::ClangCl);
         let command = [command, &[format!("--target={triple}").into()]].concat();
         let again = is_clang.then(|| self.ask(&command, target).ok()).flatten()?;
-        unfit(again.toolchain.compiler(), choice, target).is_none().then_some(again)
+        mismatch(again.toolchain.compiler(), choice, target).is_none().then_some(again)
     }
 
     fn commands(&self, spec: &CompilerSpec, target: Option<(&str, &Target)>) -> Vec<Vec<OsString>> {
@@ -192,7 +192,7 @@ impl Finder<'_> {
             // On a Windows without cc, gcc and clang, Microsoft's compiler is tried.
             usual.extend(candidates(Some(Choice::Msvc), None));
         }
-        let usual = usual.into_iter().map(|words| words.into_iter().map(Into::into).collect());
+        let usual = usual.into_iter().map(|arguments| arguments.into_iter().map(Into::into).collect());
         cc.into_iter().chain(usual).collect()
     }
 
@@ -202,8 +202,8 @@ impl Finder<'_> {
         if self.environment.programs(cc).next().is_some() {
             return whole;
         }
-        let words = cc.to_str().and_then(shlex::split).filter(|words| !words.is_empty());
-        words.map_or(whole, |words| words.into_iter().map(Into::into).collect())
+        let arguments = cc.to_str().and_then(shlex::split).filter(|arguments| !arguments.is_empty());
+        arguments.map_or(whole, |arguments| arguments.into_iter().map(Into::into).collect())
     }
 
     fn ask(&self, command: &[OsString], target: Option<(&str, &Target)>) -> Result<DetectedCompiler, RejectReason> {
@@ -335,7 +335,7 @@ fn is_launcher(program: &Path) -> bool {
     program.file_stem().and_then(OsStr::to_str).is_some_and(|name| Launcher::NAMES.contains(&name))
 }
 
-fn unfit(compiler: &Compiler, choice: Option<Choice>, target: Option<(&str, &Target)>) -> Option<String> {
+fn mismatch(compiler: &Compiler, choice: Option<Choice>, target: Option<(&str, &Target)>) -> Option<String> {
     if let Some(choice) = choice.filter(|choice| !choice.accepts(compiler)) {
         return Some(format!("is {compiler}, not {}", choice.name()));
     }

@@ -51,7 +51,7 @@ pub(crate) use watch::Watch;
 use crate::sync;
 use crate::unwind::{catch, is_thread_ending};
 use output::{Output, cut_off};
-use running::{Ended, Processes, Waits};
+use running::{Ended, Processes, WaitGuard};
 
 /// The system that runs the compilers.
 pub(crate) const HOST: Host = if cfg!(windows) { Host::Windows } else { Host::Unix };
@@ -154,7 +154,7 @@ pub trait Executor: Send + Sync {
     fn prestart(&self, invocation: &Invocation<'_>) -> Result<PrestartedProcess, ExecError>;
 
     /// Runs `wait`, which waits for something other than a process, and tells the [`BlockingObserver`] about it.
-    fn rest(&self, wait: &mut dyn FnMut()) {
+    fn wait_otherwise(&self, wait: &mut dyn FnMut()) {
         wait();
     }
 
@@ -204,7 +204,7 @@ pub struct ProcessExecutor {
 
 impl Default for ProcessExecutor {
     fn default() -> Self {
-        Self::within(None, None)
+        Self::for_host(None, None)
     }
 }
 
@@ -220,8 +220,8 @@ impl Drop for ProcessExecutor {
 impl ProcessExecutor {
     /// Creates an executor for a host that waits for children itself, or forks.
     #[must_use]
-    pub fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
-        let processes = Arc::new(Processes::within(reaper, waiting));
+    pub fn for_host(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
+        let processes = Arc::new(Processes::for_host(reaper, waiting));
         Self { processes, variables: None, output_limit: DEFAULT_LIMIT, abandoned: AtomicBool::new(false) }
     }
 
@@ -283,7 +283,7 @@ impl ProcessExecutor {
         let (program, variables) = (&step.program, self.variables.as_ref());
         let waits_for_input = input.is_some();
         let launch = Launch { program, args, variables, env, input, output: output.for_process().map_err(failed)? };
-        let entered = self.processes.reaper.clone().map(Entered::new);
+        let entered = self.processes.reaper.clone().map(ReaperGuard::new);
         let (process, group) =
             system::start(launch).map_err(|source| ExecError::NotStarted { program: step.program.clone(), source })?;
         let id =
@@ -310,7 +310,7 @@ struct Started {
     program: PathBuf,
     output_limit: u64,
     output: Arc<Output>,
-    _entered: Option<Entered>,
+    _entered: Option<ReaperGuard>,
     _response: Option<tempfile::TempPath>,
 }
 
@@ -351,9 +351,9 @@ struct Launch<'a> {
 }
 
 /// Calls `leave` when it is dropped.
-struct Entered(Arc<dyn Reaper>);
+struct ReaperGuard(Arc<dyn Reaper>);
 
-impl Entered {
+impl ReaperGuard {
     fn new(reaper: Arc<dyn Reaper>) -> Self {
         let entered = Self(reaper);
         let _ = catch(|| entered.0.enter());
@@ -361,7 +361,7 @@ impl Entered {
     }
 }
 
-impl Drop for Entered {
+impl Drop for ReaperGuard {
     fn drop(&mut self) {
         // A thread that the host is ending must not call the host.
         if !is_thread_ending() {
@@ -386,9 +386,9 @@ impl Executor for ProcessExecutor {
         Ok(PrestartedProcess::new(started, reader, writer))
     }
 
-    fn rest(&self, wait: &mut dyn FnMut()) {
+    fn wait_otherwise(&self, wait: &mut dyn FnMut()) {
         sync::assert_none_held();
-        let _waits = Waits::new(self.processes.waiting.clone());
+        let _waits = WaitGuard::new(self.processes.waiting.clone());
         wait();
     }
 

@@ -91,7 +91,7 @@ pub(crate) fn temporary(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
 
 /// True if a name still refers to an open file. A caller tries again otherwise, so that a system that does not answer is an error.
 #[cfg(unix)]
-pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
+pub(crate) fn refers_to(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let open = file.metadata()?;
     match fs::symlink_metadata(path) {
@@ -103,7 +103,7 @@ pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
 
 /// An open file keeps its name on this system.
 #[cfg(not(unix))]
-pub(crate) fn leads_to(path: &Path, _file: &File) -> io::Result<bool> {
+pub(crate) fn refers_to(path: &Path, _file: &File) -> io::Result<bool> {
     path.try_exists()
 }
 

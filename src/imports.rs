@@ -59,7 +59,7 @@ pub fn check_import_library(path: &Path, target: &Target) -> Result<(), ImportLi
     for member in archive.members() {
         let data = member.and_then(|member| member.data(&*bytes)).map_err(damaged)?;
         match imports_for(data) {
-            Some(processor) if is(processor, target) => return Ok(()),
+            Some(processor) if matches_target(processor, target) => return Ok(()),
             Some(_) => {
                 return Err(ImportLibraryError::OtherProcessor { path: path.to_owned(), target: target.clone() });
             }
@@ -80,7 +80,7 @@ fn imports_for(member: &[u8]) -> Option<Architecture> {
     imports.then(|| file.architecture())
 }
 
-fn is(processor: Architecture, target: &Target) -> bool {
+fn matches_target(processor: Architecture, target: &Target) -> bool {
     match target.arch {
         Arch::X86 => processor == Architecture::I386,
         Arch::X86_64 => processor == Architecture::X86_64,

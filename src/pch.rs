@@ -35,7 +35,7 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
     let header = std::path::absolute(header).map_err(Error::file("find", header))?;
     // Named before any compiler speaks of it in its own way.
     files::check(&header).map_err(Error::unreadable(&header))?;
-    if !pipeline.carries_pch() {
+    if !pipeline.supports_pch() {
         return as_text(pipeline, header, observer);
     }
     let Some(suffix) = pipeline.toolchain().capabilities().pch_suffix else {
@@ -104,7 +104,9 @@ pub(crate) fn prepare_private(
                 }
             }
             // The cache is in the way, and not the header.
-            Err(Error::File { source, .. }) => pipeline.cache.iter().for_each(|cache| cache.tell(observer, &source)),
+            Err(Error::File { source, .. }) => {
+                pipeline.cache.iter().for_each(|cache| cache.report_unusable(observer, &source))
+            }
             Err(error) => return Err(error),
         }
     }
@@ -114,13 +116,13 @@ pub(crate) fn prepare_private(
 /// The place of a header's PCH in the cache. One that has an object beside it (MSVC's) is not kept.
 fn keep(pipeline: &Pipeline, header: &Path, observer: &dyn Observer) -> Option<PathBuf> {
     let cache = pipeline.cache.as_deref()?;
-    let suffix = pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.carries_pch())?;
+    let suffix = pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.supports_pch())?;
     let plan = plan_anywhere(pipeline, header).ok().filter(|plan| plan.companions.is_empty())?;
     let key = pipeline.plan_fields(KeyBuilder::new("kept pch"), &plan);
     match cache.pch_dir(key) {
         Ok(dir) => Some(dir.join(default_name(Path::new("header"), suffix))),
         Err(error) => {
-            cache.tell(observer, &error);
+            cache.report_unusable(observer, &error);
             None
         }
     }
@@ -214,7 +216,7 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
             Err(error) => return as_it_is(pipeline, pch, &key, &path, began, observer)?.ok_or(Unready::Fatal(error)),
         };
         lock::exclusive(&record_file.0, &path, &*pipeline.executor, observer)?;
-        if !files::leads_to(&path, &record_file.0).map_err(Error::file("read", &path))? {
+        if !files::refers_to(&path, &record_file.0).map_err(Error::file("read", &path))? {
             // Another process has put a new record there.
             continue;
         }
@@ -231,7 +233,7 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
         lock::release(&record_file.0, &path)?;
         lock::shared(&record_file.0, &path, &*pipeline.executor, observer)?;
         let same = record::read(&mut record_file.0).filter(|now| Some(now) == record.as_ref());
-        let is_same_file = files::leads_to(&path, &record_file.0).map_err(Error::file("read", &path))?;
+        let is_same_file = files::refers_to(&path, &record_file.0).map_err(Error::file("read", &path))?;
         if let Some(record) = same.filter(|_| is_same_file) {
             let (content, portable) = (record.content(), portable(pipeline, pch, &record));
             let (pch, facts, took) = (pch.clone(), record.facts, began.elapsed());
@@ -254,7 +256,7 @@ fn as_it_is(
         let file = Unlocking(file);
         lock::shared(&file.0, path, &*pipeline.executor, observer)?;
         // A link to a record is followed where nothing is written.
-        if files::leads_to(path, &file.0).map_err(Error::file("read", path))? || path.is_symlink() {
+        if files::refers_to(path, &file.0).map_err(Error::file("read", path))? || path.is_symlink() {
             break file;
         }
     };

@@ -21,7 +21,7 @@ pub(crate) struct PerfMap {
 
 /// A function in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Function {
+struct MappedFunction {
     start: u64,
     size: u64,
     symbol: String,
@@ -49,7 +49,7 @@ impl PerfMap {
         library.copy_out_of_file(entry)?;
         let functions = functions(image, entry, address).unwrap_or_default();
         let mut names = lock(&self.names);
-        let line = |Function { start, size, symbol }: Function| match names.remove(&symbol) {
+        let line = |MappedFunction { start, size, symbol }: MappedFunction| match names.remove(&symbol) {
             Some(name) => format!("{start:x} {size:x} {}\n", one_line(&name)),
             None => format!("{start:x} {size:x} {}\n", one_line(&symbol)),
         };
@@ -91,15 +91,15 @@ fn open(_process: u32) -> io::Result<File> {
 }
 
 /// Returns the functions of a library, whose distances in memory and in the file are equal.
-fn functions(image: &[u8], entry: &str, address: u64) -> Option<Vec<Function>> {
+fn functions(image: &[u8], entry: &str, address: u64) -> Option<Vec<MappedFunction>> {
     let file = object::File::parse(image).ok()?;
     let all = || file.symbols().chain(file.dynamic_symbols()).filter(|symbol| symbol.is_definition());
     let base = address.checked_sub(all().find(|symbol| symbol.name() == Ok(entry))?.address())?;
-    let mut functions: Vec<Function> = all()
+    let mut functions: Vec<MappedFunction> = all()
         .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
         .filter_map(|symbol| {
             let start = base.checked_add(symbol.address())?;
-            Some(Function { start, size: symbol.size(), symbol: symbol.name().ok()?.to_owned() })
+            Some(MappedFunction { start, size: symbol.size(), symbol: symbol.name().ok()?.to_owned() })
         })
         .collect();
     functions.sort_unstable_by(|a, b| (a.start, &a.symbol).cmp(&(b.start, &b.symbol)));

@@ -246,9 +246,9 @@ impl Pipeline {
     }
 
     /// True if a precompiled header reaches the machine on which units are compiled.
-    pub(crate) fn carries_pch(&self) -> bool {
+    pub(crate) fn supports_pch(&self) -> bool {
         let family = self.toolchain().compiler().family;
-        self.launcher.as_ref().is_none_or(|found| found.launcher().carries_pch(family))
+        self.launcher.as_ref().is_none_or(|found| found.launcher().supports_pch(family))
     }
 
     /// Returns a plan whose compilers the launcher starts.

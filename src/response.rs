@@ -14,44 +14,46 @@ use crate::files;
 const DEPTH: usize = 16;
 
 /// Returns the arguments, with those of response files in their places.
-pub(crate) fn expanded(words: Vec<OsString>, syntax: Syntax) -> Vec<OsString> {
+pub(crate) fn expanded(arguments: Vec<OsString>, syntax: Syntax) -> Vec<OsString> {
     if syntax != Syntax::Gnu {
-        return words;
+        return arguments;
     }
-    words.into_iter().flat_map(|word| read(&word, DEPTH).unwrap_or_else(|| vec![word])).collect()
+    arguments.into_iter().flat_map(|argument| read(&argument, DEPTH).unwrap_or_else(|| vec![argument])).collect()
 }
 
 /// Returns the arguments in a response file; `None` if the argument names no file, or compilers may read the file differently.
-fn read(word: &OsString, depth: usize) -> Option<Vec<OsString>> {
-    let file = word.to_str()?.strip_prefix('@')?;
+fn read(argument: &OsString, depth: usize) -> Option<Vec<OsString>> {
+    let file = argument.to_str()?.strip_prefix('@')?;
     let text = files::read_to_string(Path::new(file)).ok()?;
     if depth == 0 {
         return None;
     }
-    let words = split(&text)?.into_iter().map(OsString::from);
+    let arguments = split(&text)?.into_iter().map(OsString::from);
     // If one nested file cannot be expanded, the compiler reads all of them.
-    let all = words.map(|word| {
-        let names_file =
-            word.to_str().and_then(|word| word.strip_prefix('@')).is_some_and(|file| fs::metadata(file).is_ok());
-        if names_file { read(&word, depth - 1) } else { Some(vec![word]) }
+    let all = arguments.map(|argument| {
+        let names_file = argument
+            .to_str()
+            .and_then(|argument| argument.strip_prefix('@'))
+            .is_some_and(|file| fs::metadata(file).is_ok());
+        if names_file { read(&argument, depth - 1) } else { Some(vec![argument]) }
     });
     Some(all.collect::<Option<Vec<_>>>()?.concat())
 }
 
 /// Returns the first response file that exists and is not regular, including nested response files.
-pub(crate) fn not_regular<'w>(words: impl IntoIterator<Item = &'w OsString>) -> Option<(PathBuf, io::Error)> {
-    words.into_iter().find_map(|word| why_not(word, DEPTH))
+pub(crate) fn not_regular<'w>(arguments: impl IntoIterator<Item = &'w OsString>) -> Option<(PathBuf, io::Error)> {
+    arguments.into_iter().find_map(|argument| why_not(argument, DEPTH))
 }
 
-fn why_not(word: &OsString, depth: usize) -> Option<(PathBuf, io::Error)> {
-    let path = Path::new(word.to_str()?.strip_prefix('@')?);
+fn why_not(argument: &OsString, depth: usize) -> Option<(PathBuf, io::Error)> {
+    let path = Path::new(argument.to_str()?.strip_prefix('@')?);
     match files::check(path) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Some((path.to_owned(), error)),
         Err(_) => return None,
         Ok(()) => {}
     }
     let text = files::read_to_string(path).ok().filter(|_| depth > 0)?;
-    text.split_whitespace().find_map(|word| why_not(&word.into(), depth - 1))
+    text.split_whitespace().find_map(|argument| why_not(&argument.into(), depth - 1))
 }
 
 /// Splits a text where libiberty's `buildargv` and LLVM's `TokenizeGNUCommandLine` agree; `None` if they, or releases of one of them,
@@ -60,28 +62,28 @@ pub(crate) fn split(text: &str) -> Option<Vec<String>> {
     if text.contains(['\0', '\x0b', '\x0c', '\u{feff}']) {
         return None;
     }
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
+    let mut arguments = Vec::new();
+    let mut argument: Option<String> = None;
     let mut quote = None;
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match (c, quote) {
             ('\\', Some(_)) => return None,
             ('\\', None) => {
-                word.get_or_insert_default().push(chars.next().filter(|next| !matches!(next, '\n' | '\r'))?)
+                argument.get_or_insert_default().push(chars.next().filter(|next| !matches!(next, '\n' | '\r'))?)
             }
             (c, Some(open)) if c == open => quote = None,
             ('"' | '\'', None) => {
-                word.get_or_insert_default();
+                argument.get_or_insert_default();
                 quote = Some(c);
             }
-            (' ' | '\t' | '\r' | '\n', None) => words.extend(word.take()),
-            (c, _) => word.get_or_insert_default().push(c),
+            (' ' | '\t' | '\r' | '\n', None) => arguments.extend(argument.take()),
+            (c, _) => argument.get_or_insert_default().push(c),
         }
     }
-    words.extend(word);
-    let whole = quote.is_none() && words.iter().all(|word| !word.is_empty());
-    whole.then_some(words)
+    arguments.extend(argument);
+    let whole = quote.is_none() && arguments.iter().all(|argument| !argument.is_empty());
+    whole.then_some(arguments)
 }
 
 #[cfg(test)]
@@ -90,8 +92,8 @@ mod tests {
 
     #[test]
     fn words_that_every_compiler_reads_alike() {
-        let words = split("-DX=1  '-DY=a b'\n-D\"Z\"=\\\"q\\\" @more\r\n").unwrap();
-        assert_eq!(words, ["-DX=1", "-DY=a b", "-DZ=\"q\"", "@more"]);
+        let arguments = split("-DX=1  '-DY=a b'\n-D\"Z\"=\\\"q\\\" @more\r\n").unwrap();
+        assert_eq!(arguments, ["-DX=1", "-DY=a b", "-DZ=\"q\"", "@more"]);
         for text in ["'a\\b'", "\"a\\\"b\"", "''", "'open", "a\\\n"] {
             assert_eq!(split(text), None, "{text}");
         }

@@ -22,7 +22,7 @@ mod system;
 mod system;
 
 pub(crate) use system::Dir;
-use system::Locked;
+use system::LockedDir;
 
 const PREFIX: &str = "mjit-cc-";
 const LOCK: &str = "lock";
@@ -56,7 +56,7 @@ pub struct Scratch {
 struct HeldDir {
     /// `None` if the directory is kept. Shared with a thread that removes a file in it, so that the surrounding lock is not held during the
     /// removal: a fork would inherit the lock.
-    locked: Option<Arc<Locked>>,
+    locked: Option<Arc<LockedDir>>,
     /// The process that removes the directory; a fork of it does not.
     process: u32,
 }
@@ -197,9 +197,9 @@ pub(crate) fn replace(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
     fs::rename(from, to).inspect_err(|_| drop(fs::rename(&place, to)))
 }
 
-fn make(base: &Path, purpose: Purpose) -> io::Result<Locked> {
+fn make(base: &Path, purpose: Purpose) -> io::Result<LockedDir> {
     // Absolute: compilers get paths of files in the directory.
-    let locked = Locked::make(&std::path::absolute(base)?)?;
+    let locked = LockedDir::make(&std::path::absolute(base)?)?;
     if purpose == Purpose::Code
         && let Err(error) = try_to_map_code(&locked)
     {
@@ -210,7 +210,7 @@ fn make(base: &Path, purpose: Purpose) -> io::Result<Locked> {
 }
 
 /// Maps a file of the directory as code.
-fn try_to_map_code(locked: &Locked) -> io::Result<()> {
+fn try_to_map_code(locked: &LockedDir) -> io::Result<()> {
     const NAME: &str = "map-code";
     let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(locked.path().join(NAME))?;
     let mapped = file.write_all(&[0; 4096]).and_then(|()| library::try_to_map_code(&file));

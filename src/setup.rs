@@ -92,7 +92,7 @@ impl BuildOptions {
         variables: &Variables,
         blocking: Option<Arc<dyn BlockingObserver>>,
     ) -> ProcessExecutor {
-        ProcessExecutor::within(self.reaper.clone(), blocking)
+        ProcessExecutor::for_host(self.reaper.clone(), blocking)
             .with_variables(variables.clone())
             .with_output_limit(self.output_limit.unwrap_or(NO_LIMIT))
     }

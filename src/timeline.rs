@@ -25,7 +25,7 @@ pub struct Bar {
     /// The name of the unit, header or library.
     pub name: String,
     /// The outcome.
-    pub outcome: Outcome,
+    pub outcome: WorkOutcome,
     /// Details for display; may be empty.
     pub note: String,
     /// The time between submission and start, if known.
@@ -89,7 +89,7 @@ impl WorkKind {
 
 /// The outcome of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum WorkOutcome {
     /// The status, as in a batch's report.
     Of(Status),
     /// The work was cancelled, or waits again.
@@ -98,7 +98,7 @@ pub enum Outcome {
     Running,
 }
 
-impl Outcome {
+impl WorkOutcome {
     /// Returns the display text.
     #[must_use]
     pub fn name(self) -> &'static str {

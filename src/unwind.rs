@@ -32,7 +32,7 @@ pub(crate) enum Caught {
 #[cfg(any(test, all(feature = "capi", not(loom))))]
 impl Caught {
     /// Returns the panic's message, or a fixed text.
-    pub(crate) fn words(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         let Self::Panic(panic) = self else { return "an exception was thrown" };
         let text = panic.downcast_ref::<String>().map(String::as_str);
         text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
@@ -77,10 +77,10 @@ mod tests {
         assert_eq!(catch(|| 7).ok(), Some(7));
         for _ in 0..3 {
             let caught = catch(|| -> u32 { panic!("thrown {}", "here") });
-            assert_eq!(caught.err().map(|caught| caught.words().to_owned()).as_deref(), Some("thrown here"));
+            assert_eq!(caught.err().map(|caught| caught.message().to_owned()).as_deref(), Some("thrown here"));
             assert!(!std::thread::panicking() && !is_thread_ending());
         }
-        let nested = catch(|| catch(|| panic!("inside")).err().map(|caught| caught.words().to_owned()));
+        let nested = catch(|| catch(|| panic!("inside")).err().map(|caught| caught.message().to_owned()));
         assert_eq!(nested.ok().flatten().as_deref(), Some("inside"));
     }
 

@@ -10,7 +10,7 @@ struct Value {
 }
 
 impl Value {
-    fn truth(is: bool) -> Self {
+    fn from_bool(is: bool) -> Self {
         Self { bits: u64::from(is), unsigned: false }
     }
 
@@ -49,7 +49,7 @@ struct Parser<'p, 't> {
 }
 
 impl Parser<'_, '_> {
-    fn takes(&mut self, text: &str) -> bool {
+    fn accept(&mut self, text: &str) -> bool {
         let is = self.tokens.get(self.at).is_some_and(|token| token.is(text));
         self.at += usize::from(is);
         is
@@ -60,11 +60,11 @@ impl Parser<'_, '_> {
             return None;
         }
         let condition = self.binary(0, depth)?;
-        if !self.takes("?") {
+        if !self.accept("?") {
             return Some(condition);
         }
         let yes = self.ternary(depth + 1)?;
-        if !self.takes(":") {
+        if !self.accept(":") {
             return None;
         }
         let no = self.ternary(depth + 1)?;
@@ -75,7 +75,7 @@ impl Parser<'_, '_> {
     fn binary(&mut self, level: usize, depth: usize) -> Option<Value> {
         let Some(operators) = OPERATORS.get(level) else { return self.unary(depth) };
         let mut left = self.binary(level + 1, depth)?;
-        while let Some(&operator) = operators.iter().find(|operator| self.takes(operator)) {
+        while let Some(&operator) = operators.iter().find(|operator| self.accept(operator)) {
             let right = self.binary(level + 1, depth)?;
             left = apply(operator, left, right)?;
         }
@@ -86,23 +86,23 @@ impl Parser<'_, '_> {
         if depth > DEEPEST {
             return None;
         }
-        if self.takes("!") {
-            return Some(Value::truth(self.unary(depth + 1)?.bits == 0));
+        if self.accept("!") {
+            return Some(Value::from_bool(self.unary(depth + 1)?.bits == 0));
         }
-        if self.takes("~") {
+        if self.accept("~") {
             let value = self.unary(depth + 1)?;
             return Some(Value { bits: !value.bits, ..value });
         }
-        if self.takes("-") {
+        if self.accept("-") {
             let value = self.unary(depth + 1)?;
             return Some(Value { bits: value.bits.wrapping_neg(), ..value });
         }
-        if self.takes("+") {
+        if self.accept("+") {
             return self.unary(depth + 1);
         }
-        if self.takes("(") {
+        if self.accept("(") {
             let value = self.ternary(depth + 1)?;
-            return self.takes(")").then_some(value);
+            return self.accept(")").then_some(value);
         }
         let token = self.tokens.get(self.at)?;
         self.at += 1;
@@ -131,19 +131,19 @@ fn apply(operator: &str, left: Value, right: Value) -> Option<Value> {
     let unsigned = left.unsigned || right.unsigned;
     let whole = |bits: u64| Some(Value { bits, unsigned });
     let less = |one: Value, other: Value| if unsigned { one.bits < other.bits } else { one.signed() < other.signed() };
-    let truth = |is: bool| Some(Value::truth(is));
+    let from_bool = |is: bool| Some(Value::from_bool(is));
     match operator {
-        "||" => truth(left.bits != 0 || right.bits != 0),
-        "&&" => truth(left.bits != 0 && right.bits != 0),
+        "||" => from_bool(left.bits != 0 || right.bits != 0),
+        "&&" => from_bool(left.bits != 0 && right.bits != 0),
         "|" => whole(left.bits | right.bits),
         "^" => whole(left.bits ^ right.bits),
         "&" => whole(left.bits & right.bits),
-        "==" => truth(left.bits == right.bits),
-        "!=" => truth(left.bits != right.bits),
-        "<" => truth(less(left, right)),
-        ">" => truth(less(right, left)),
-        "<=" => truth(!less(right, left)),
-        ">=" => truth(!less(left, right)),
+        "==" => from_bool(left.bits == right.bits),
+        "!=" => from_bool(left.bits != right.bits),
+        "<" => from_bool(less(left, right)),
+        ">" => from_bool(less(right, left)),
+        "<=" => from_bool(!less(right, left)),
+        ">=" => from_bool(!less(left, right)),
         "<<" | ">>" => {
             let by = u32::try_from(right.bits).ok().filter(|by| *by < 64)?;
             let bits = match operator {

@@ -36,7 +36,7 @@ impl<'t> Expansion<'_, 't> {
                 out.push(token);
                 continue;
             }
-            if let Some(place) = self.place(&token)? {
+            if let Some(place) = self.expand_position_macro(&token)? {
                 out.push(place);
                 continue;
             }
@@ -60,7 +60,7 @@ impl<'t> Expansion<'_, 't> {
                     torn |= given.close.line != token.line;
                     given.each.iter_mut().flatten().for_each(|token| token.torn |= torn);
                     let hidden = common(&token.hidden, &given.close.hidden);
-                    (given.fit(parameters).ok_or_else(|| refuse(&token))?, hidden)
+                    (given.assign(parameters).ok_or_else(|| refuse(&token))?, hidden)
                 }
             };
             let hidden = Some(Rc::new(HiddenName { name: (&*token.text).into(), next: hidden }));
@@ -86,12 +86,12 @@ impl<'t> Expansion<'_, 't> {
     }
 
     /// Expands `__LINE__`. Keeps `__FILE__` for the compiler; refuses other macros that depend on the position in the text.
-    fn place(&self, token: &Token<'t>) -> Result<Option<Token<'t>>, Reason> {
+    fn expand_position_macro(&self, token: &Token<'t>) -> Result<Option<Token<'t>>, Reason> {
         match &*token.text {
             // Compilers disagree on the line of an invocation that spans several lines.
             b"__LINE__" if token.torn => Err(refuse(token)),
             b"__LINE__" => {
-                let mut made = Token::made(TokenKind::Number, token.line.to_string().into_bytes(), token);
+                let mut made = Token::synthetic(TokenKind::Number, token.line.to_string().into_bytes(), token);
                 made.first = token.first;
                 Ok(Some(made))
             }
@@ -173,7 +173,7 @@ impl<'t> Expansion<'_, 't> {
                 }
                 let mut argument = arguments[parameter].clone();
                 if argument.is_empty() {
-                    argument.push(Token::made(TokenKind::Rest, Vec::new(), token));
+                    argument.push(Token::synthetic(TokenKind::Rest, Vec::new(), token));
                 }
                 argument[0].space = token.space;
                 out.extend(argument);
@@ -244,7 +244,7 @@ fn arguments<'t>(input: &mut Vec<Token<'t>>, name: &Token<'t>) -> Result<Argumen
 
 impl<'t> Arguments<'t> {
     /// Assigns the arguments to the parameters; `None` if the counts do not match.
-    fn fit(mut self, parameters: &Parameters<'t>) -> Option<Vec<Argument<'t>>> {
+    fn assign(mut self, parameters: &Parameters<'t>) -> Option<Vec<Argument<'t>>> {
         let count = parameters.names.len();
         if count == 0 {
             return (self.each.len() == 1 && self.each[0].is_empty()).then(Vec::new);
@@ -290,7 +290,7 @@ fn stringify<'t>(hash: &Token<'t>, argument: &[Token<'t>]) -> Option<Token<'t>> 
         }
     }
     text.push(b'"');
-    Some(Token::made(TokenKind::Text, text, hash))
+    Some(Token::synthetic(TokenKind::Text, text, hash))
 }
 
 /// Applies `##` from left to right.
@@ -331,7 +331,7 @@ fn paste<'t>(name: &Token<'t>, left: Token<'t>, right: Token<'t>) -> Result<Toke
         return Err(refuse(name));
     }
     let hidden = common(&left.hidden, &right.hidden);
-    Ok(Token { hidden, ..Token::made(kind, text, &left) })
+    Ok(Token { hidden, ..Token::synthetic(kind, text, &left) })
 }
 
 fn is_hidden(hidden: &Hidden, name: &[u8]) -> bool {

@@ -30,7 +30,7 @@ pub(crate) struct Token<'t> {
     pub(crate) file: u16,
     /// From 0, in bytes. `None` for a token of an expansion.
     pub(crate) column: Option<u32>,
-    /// True if white space or a comment stands before the token.
+    /// True if white space or a comment precedes the token.
     pub(crate) space: bool,
     /// True if the token is the first of a logical line.
     pub(crate) first: bool,
@@ -60,7 +60,7 @@ impl<'t> Token<'t> {
     }
 
     /// Creates a token that does not occur in the text.
-    pub(crate) fn made(kind: TokenKind, text: Vec<u8>, like: &Token<'_>) -> Token<'t> {
+    pub(crate) fn synthetic(kind: TokenKind, text: Vec<u8>, like: &Token<'_>) -> Token<'t> {
         Token {
             kind,
             text: Cow::Owned(text),
@@ -157,7 +157,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// Skips bytes and counts their lines.
-    fn pass(&mut self, length: usize) {
+    fn advance(&mut self, length: usize) {
         for _ in 0..length {
             if self.peek(0) == b'\n' {
                 self.line += 1;
@@ -173,7 +173,7 @@ impl<'t> Lexer<'t> {
             match self.peek(0) {
                 b'\n' => {
                     self.first = true;
-                    self.pass(1);
+                    self.advance(1);
                 }
                 b' ' | b'\t' | 0x0b | 0x0c => self.at += 1,
                 // Compilers disagree on a carriage return without a line feed.
@@ -186,7 +186,7 @@ impl<'t> Lexer<'t> {
                     if length == 0 || !(space(before) || space(self.peek(length))) {
                         return Err(self.refuse(Ambiguity::Splice));
                     }
-                    self.pass(length);
+                    self.advance(length);
                 }
                 b'/' if self.peek(1) == b'*' => {
                     let rest = &self.text[self.at + 2..];
@@ -196,7 +196,7 @@ impl<'t> Lexer<'t> {
                     if rest[..length - 4].windows(2).any(|two| two == b"/*") {
                         return Err(self.refuse(Ambiguity::Comment));
                     }
-                    self.pass(length);
+                    self.advance(length);
                 }
                 b'/' if self.peek(1) == b'/' => self.line_comment()?,
                 b'/' if self.splice(1) > 0 => return Err(self.refuse(Ambiguity::Splice)),
@@ -220,7 +220,7 @@ impl<'t> Lexer<'t> {
             if splice > 0 {
                 return Err(self.refuse(Ambiguity::Splice));
             }
-            self.pass(1);
+            self.advance(1);
         }
         Ok(())
     }

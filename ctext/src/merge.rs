@@ -17,7 +17,7 @@ mod write;
 
 use copies::{WithCopies, with_copies};
 use plan::plan;
-use unit::Unit;
+use unit::UnitScope;
 
 /// A unit that contains this text is compiled alone.
 pub const ALONE_MARK: &str = "mjit-cc: compile alone";
@@ -104,11 +104,11 @@ pub fn merge(members: &[Member<'_>], surroundings: &Surroundings, includes: &[u8
             }
         })
         .collect();
-    let mut units: Vec<(usize, Unit<'_, '_>)> = Vec::new();
+    let mut units: Vec<(usize, UnitScope<'_, '_>)> = Vec::new();
     for (index, tokens) in tokens.iter().enumerate() {
         let Some(tokens) = tokens else { continue };
-        match Unit::scan(&tokens.tokens, &tokens.copied, surroundings)
-            .and_then(|unit| unit.has_entries(members[index].entries))
+        match UnitScope::scan(&tokens.tokens, &tokens.copied, surroundings)
+            .and_then(|unit| unit.check_entries(members[index].entries))
         {
             Ok(unit) => units.push((index, unit)),
             Err(reason) => group.left_out.push(LeftOut { index, reason }),
@@ -154,7 +154,7 @@ pub fn defines(text: &[u8], surroundings: &Surroundings) -> Result<Vec<String>, 
     let mut macros = Macros::new(&surroundings.macros, surroundings.line_comments);
     let Preprocessed { tokens, .. } = preprocess(text, &mut macros, surroundings.line_comments)?;
     let copied = HashSet::new();
-    let unit = Unit::scan(&tokens, &copied, surroundings)?;
+    let unit = UnitScope::scan(&tokens, &copied, surroundings)?;
     Ok(unit.externals.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }
 

@@ -202,7 +202,7 @@ impl<'t> Reader<'_, 't> {
         match &*verb.text {
             b"define" | b"undef" => {
                 let name = rest.first().filter(|name| name.kind == TokenKind::Word);
-                let name = name.filter(|name| !is_compilers(&name.text)).ok_or_else(|| Reason::Macro {
+                let name = name.filter(|name| !is_compiler_name(&name.text)).ok_or_else(|| Reason::Macro {
                     line,
                     name: rest.first().map(|name| String::from_utf8_lossy(&name.text).into_owned()).unwrap_or_default(),
                 })?;
@@ -248,7 +248,7 @@ impl<'t> Reader<'_, 't> {
         let unclear = || Reason::Condition { line: verb.line as usize };
         if verb.text.ends_with(b"def") {
             let [name] = rest else { return Err(unclear()) };
-            if name.kind != TokenKind::Word || is_compilers(&name.text) {
+            if name.kind != TokenKind::Word || is_compiler_name(&name.text) {
                 return Err(unclear());
             }
             let negated = verb.text.ends_with(b"ndef");
@@ -266,11 +266,11 @@ impl<'t> Reader<'_, 't> {
                 name = rest.next().ok_or_else(unclear)?;
                 rest.next().filter(|close| close.is(")")).ok_or_else(unclear)?;
             }
-            if name.kind != TokenKind::Word || is_compilers(&name.text) {
+            if name.kind != TokenKind::Word || is_compiler_name(&name.text) {
                 return Err(unclear());
             }
             let value = if self.macros.is_defined(&name.text) { b"1" } else { b"0" };
-            tokens.push(Token::made(TokenKind::Number, value.to_vec(), token));
+            tokens.push(Token::synthetic(TokenKind::Number, value.to_vec(), token));
         }
         let expanded = expand(tokens, self.macros).map_err(|_| unclear())?;
         condition::evaluate(&expanded).ok_or_else(unclear)
@@ -278,7 +278,7 @@ impl<'t> Reader<'_, 't> {
 }
 
 /// True for names that a compiler treats as macros without a definition, and for names that must not be defined.
-fn is_compilers(name: &[u8]) -> bool {
+fn is_compiler_name(name: &[u8]) -> bool {
     name == b"defined"
         || name.starts_with(b"__VA_")
         || name.starts_with(b"__has_")

@@ -87,8 +87,8 @@ impl Surroundings {
         }
         found.line_comments = found.has_line_comments();
         found.declarations(&text)?;
-        found.incomplete();
-        found.spread_state();
+        found.mark_incomplete();
+        found.propagate_state();
         Ok(found)
     }
 
@@ -159,7 +159,7 @@ impl Surroundings {
             let item = text.item(at, Scope::File, &|name| types.get(name).copied());
             let Ok(item) = item else {
                 let end = skip(&text, at);
-                self.opaque(&text, at..end, &types);
+                self.record_unknown(&text, at..end, &types);
                 at = end;
                 continue;
             };
@@ -183,7 +183,7 @@ impl Surroundings {
     }
 
     /// Records text that is not understood: each of its names may have any meaning.
-    fn opaque(&mut self, text: &Text<'_, '_>, range: Range<usize>, types: &HashMap<&[u8], TypeName>) {
+    fn record_unknown(&mut self, text: &Text<'_, '_>, range: Range<usize>, types: &HashMap<&[u8], TypeName>) {
         for at in range.filter(|&at| text.is_name(at) && !types.contains_key(text.name(at))) {
             let known = self.known(text.name(at));
             (known.is_declared, known.is_tag, known.is_mentioned) = (true, true, true);
@@ -206,12 +206,12 @@ impl Surroundings {
             {
                 match text.enumerators(body.clone()) {
                     Ok(names) => names.into_iter().for_each(|at| self.known(text.name(at)).is_declared = true),
-                    Err(_) => self.opaque(text, body, &HashMap::new()),
+                    Err(_) => self.record_unknown(text, body, &HashMap::new()),
                 }
             }
         }
         if item.is_static && !item.is_typedef {
-            self.keep(text, item);
+            self.keep_static_item(text, item);
         }
         let is_emitted = item.attributes.iter().any(|&at| is_emitting(text.name(at)));
         for declarator in &item.declarators {
@@ -267,7 +267,7 @@ impl Surroundings {
     }
 
     /// Keeps a static item, so that a unit can have its own copy.
-    fn keep(&mut self, text: &Text<'_, '_>, item: &Item) {
+    fn keep_static_item(&mut self, text: &Text<'_, '_>, item: &Item) {
         let names: Vec<Box<[u8]>> =
             item.declarators.iter().filter_map(|declarator| Some(text.name(declarator.name?).into())).collect();
         let index = self.items.len();
@@ -308,14 +308,14 @@ impl Surroundings {
     }
 
     /// A name that the header declares and the unit defines differs in each unit, and so does everything that uses the name.
-    fn incomplete(&mut self) {
+    fn mark_incomplete(&mut self) {
         for known in self.names.values_mut().filter(|known| known.local.is_some() && !known.is_complete) {
             known.evidence.get_or_insert(SharingEvidence::OfUnit);
         }
     }
 
     /// A function that uses a name with state has state.
-    fn spread_state(&mut self) {
+    fn propagate_state(&mut self) {
         let mut todo: Vec<Box<[u8]>> =
             self.names.iter().filter(|(_, known)| known.evidence.is_some()).map(|(name, _)| name.clone()).collect();
         while let Some(name) = todo.pop() {
@@ -377,7 +377,7 @@ impl Surroundings {
 
 impl Surroundings {
     /// Describes why a use of a name shows that units share a translation unit.
-    pub(crate) fn why_shown(&self, name: &[u8]) -> String {
+    pub(crate) fn describe_sharing(&self, name: &[u8]) -> String {
         let mut at = name;
         let mut path = String::new();
         for _ in 0..MOST_STEPS {

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::args::{Args, path_word};
+use crate::args::{Args, path_argument};
 use crate::compiler::{Compiler, Family};
 use crate::dependencies;
 use crate::job::{Flags, Header};
@@ -71,17 +71,17 @@ const FLEETING: [&[u8]; 5] = [b"__DATE__", b"__TIME__", b"__TIMESTAMP__", b"__BA
 /// Returns why an object is valid for one build only, or `None` if the object can be cached.
 #[must_use]
 pub fn uncacheable_reason(compiler: &Compiler, flags: &Flags, header: Header<'_>, text: &[u8]) -> Option<&'static str> {
-    if words(compiler, flags).any(|word| PRIVATE.iter().any(|flag| word.starts_with(flag))) {
+    if arguments(compiler, flags).any(|argument| PRIVATE.iter().any(|flag| argument.starts_with(flag))) {
         return Some("a compiler flag makes the object valid for one build only");
     }
     if compiler.family == Family::Msvc && matches!(header, Header::Pch(_)) {
         // The linker compares a mark in the object with one in the PCH's own object (LNK2011).
         return Some("an object of cl is valid with its own precompiled header only");
     }
-    if names_processor(compiler, flags) && ask_processor(compiler, flags).is_none() {
+    if uses_native_processor(compiler, flags) && ask_processor(compiler, flags).is_none() {
         return Some("the compiler does not report which processor it compiles for");
     }
-    let begins = |at: usize| FLEETING.iter().any(|word| text[at..].starts_with(word));
+    let begins = |at: usize| FLEETING.iter().any(|argument| text[at..].starts_with(argument));
     let fleeting = (0..text.len()).any(|at| matches!(text[at], b'_' | b'.') && begins(at));
     fleeting.then_some("the unit uses __TIME__, __DATE__, __TIMESTAMP__, __BASE_FILE__ or .incbin")
 }
@@ -89,7 +89,7 @@ pub fn uncacheable_reason(compiler: &Compiler, flags: &Flags, header: Header<'_>
 /// True if the object contains the working directory.
 #[must_use]
 pub fn contains_directory(compiler: &Compiler, flags: &Flags) -> bool {
-    flags.debug || words(compiler, flags).any(|word| word.starts_with("-g") || word.starts_with("-Z"))
+    flags.debug || arguments(compiler, flags).any(|argument| argument.starts_with("-g") || argument.starts_with("-Z"))
 }
 
 /// Prefixes that may be joined to the name of a file in one argument.
@@ -97,11 +97,11 @@ const GLUED: [&str; 8] = ["@", "-T", "-include", "-imacros", "-include-pch", "-l
 
 /// Returns possible file names in an argument such as `-specs=FILE`, `-Wl,--version-script,FILE` or `@FILE`; most of the names are no
 /// files. Macro definitions are left out, because no compiler opens their values.
-pub fn possible_files(word: &str) -> impl Iterator<Item = &Path> {
-    let is_macro = word.starts_with("-D") || word.starts_with("-U");
-    let whole = (!is_macro).then_some(word).into_iter();
-    let parts = whole.flat_map(|word| {
-        std::iter::once(word).chain(word.contains(',').then(|| word.split(',')).into_iter().flatten())
+pub fn possible_files(argument: &str) -> impl Iterator<Item = &Path> {
+    let is_macro = argument.starts_with("-D") || argument.starts_with("-U");
+    let whole = (!is_macro).then_some(argument).into_iter();
+    let parts = whole.flat_map(|argument| {
+        std::iter::once(argument).chain(argument.contains(',').then(|| argument.split(',')).into_iter().flatten())
     });
     let values = parts.flat_map(|part| {
         // In A=B=FILE the file may begin after either sign.
@@ -127,14 +127,16 @@ pub fn unknown_inputs_reason(
     flags: &Flags,
     is_file: &dyn Fn(&Path) -> bool,
 ) -> Option<&'static str> {
-    let mut profiles = words(compiler, flags).filter(|word| PROFILES.iter().any(|flag| word.starts_with(flag)));
-    let unknown = profiles.any(|word| !word.split_once('=').is_some_and(|(_, value)| is_file(Path::new(value))));
+    let mut profiles =
+        arguments(compiler, flags).filter(|argument| PROFILES.iter().any(|flag| argument.starts_with(flag)));
+    let unknown =
+        profiles.any(|argument| !argument.split_once('=').is_some_and(|(_, value)| is_file(Path::new(value))));
     unknown.then_some("a compiler flag makes the compiler read profiles whose names it generates")
 }
 
 /// Returns the arguments that make gcc's and clang's drivers print the commands for a unit and its link, including everything that
 /// configuration files and environment variables add.
-pub(crate) fn configuration_words(flags: &Flags) -> Vec<OsString> {
+pub(crate) fn configuration_arguments(flags: &Flags) -> Vec<OsString> {
     let mut args = Args::default();
     args.push_all([flags.optimize.flag()]);
     if flags.debug {
@@ -142,7 +144,7 @@ pub(crate) fn configuration_words(flags: &Flags) -> Vec<OsString> {
     }
     args.push_all(dependencies::without(&flags.cflags));
     for dir in &flags.includes {
-        args.joined("-I", path_word(dir));
+        args.joined("-I", path_argument(dir));
     }
     for define in &flags.defines {
         args.joined("-D", define);
@@ -160,7 +162,7 @@ pub fn hides_inputs(family: Family, answer: &[u8]) -> bool {
     let answer = String::from_utf8_lossy(answer);
     // The driver indents commands by a space.
     let commands = || answer.lines().filter(|line| line.starts_with(' '));
-    let has = |line: &str, flag: &str| line.split_whitespace().any(|word| word.trim_matches('"') == flag);
+    let has = |line: &str, flag: &str| line.split_whitespace().any(|argument| argument.trim_matches('"') == flag);
     match family {
         Family::Gcc => commands().any(|line| has(line, "-MMD")),
         Family::Clang => commands().any(|line| has(line, "-cc1") && !has(line, "-sys-header-deps")),
@@ -169,8 +171,8 @@ pub fn hides_inputs(family: Family, answer: &[u8]) -> bool {
 }
 
 /// True if the flags tell the compiler to generate code for the processor of the build machine.
-fn names_processor(compiler: &Compiler, flags: &Flags) -> bool {
-    words(compiler, flags).any(|word| word.ends_with("=native"))
+fn uses_native_processor(compiler: &Compiler, flags: &Flags) -> bool {
+    arguments(compiler, flags).any(|argument| argument.ends_with("=native"))
 }
 
 /// Returns the process whose output says what `native` means on this machine ([`processor`] reads the output), or `None` if the flags
@@ -178,7 +180,7 @@ fn names_processor(compiler: &Compiler, flags: &Flags) -> bool {
 #[must_use]
 pub fn ask_processor(compiler: &Compiler, flags: &Flags) -> Option<Step> {
     let heard = matches!(compiler.family, Family::Gcc | Family::Clang);
-    (heard && names_processor(compiler, flags)).then(|| Step {
+    (heard && uses_native_processor(compiler, flags)).then(|| Step {
         program: compiler.program.clone(),
         leading: compiler.leading.clone(),
         args: dependencies::without(&flags.cflags).into_iter().chain(["-###", "-E", "-"].map(Into::into)).collect(),
@@ -193,13 +195,15 @@ pub fn processor(answer: &[u8]) -> Vec<String> {
     let answer = String::from_utf8_lossy(answer);
     let mut found = Vec::new();
     for line in answer.lines().filter(|line| line.contains("cc1")) {
-        let mut words = line.split_whitespace().map(|word| word.trim_matches('"'));
-        while let Some(word) = words.next() {
-            match word {
+        let mut arguments = line.split_whitespace().map(|argument| argument.trim_matches('"'));
+        while let Some(argument) = arguments.next() {
+            match argument {
                 "-target-cpu" | "-tune-cpu" | "-target-feature" | "--param" => {
-                    found.push(format!("{word} {}", words.next().unwrap_or_default()));
+                    found.push(format!("{argument} {}", arguments.next().unwrap_or_default()));
                 }
-                word if word.starts_with("-m") && !word.starts_with("-main") => found.push(word.to_owned()),
+                argument if argument.starts_with("-m") && !argument.starts_with("-main") => {
+                    found.push(argument.to_owned())
+                }
                 _ => {}
             }
         }
@@ -208,8 +212,8 @@ pub fn processor(answer: &[u8]) -> Vec<String> {
     found
 }
 
-fn words<'a>(compiler: &'a Compiler, flags: &'a Flags) -> impl Iterator<Item = &'a str> {
-    compiler.leading.iter().chain(&flags.cflags).filter_map(|word| OsStr::to_str(word))
+fn arguments<'a>(compiler: &'a Compiler, flags: &'a Flags) -> impl Iterator<Item = &'a str> {
+    compiler.leading.iter().chain(&flags.cflags).filter_map(|argument| OsStr::to_str(argument))
 }
 
 #[cfg(test)]
@@ -222,14 +226,14 @@ mod tests {
         probe::read_answer("/usr/bin/gcc".into(), Vec::new(), answer.as_bytes()).unwrap()
     }
 
-    fn flags(words: &[&str]) -> Flags {
-        Flags { cflags: words.iter().map(Into::into).collect(), ..Flags::default() }
+    fn flags(arguments: &[&str]) -> Flags {
+        Flags { cflags: arguments.iter().map(Into::into).collect(), ..Flags::default() }
     }
 
     #[test]
     fn what_makes_an_object_private() {
-        let private = |words: &[&str], text: &str| {
-            uncacheable_reason(&gcc(), &flags(words), Header::None, text.as_bytes()).is_some()
+        let private = |arguments: &[&str], text: &str| {
+            uncacheable_reason(&gcc(), &flags(arguments), Header::None, text.as_bytes()).is_some()
         };
         assert!(!private(&["-march=native", "-ffast-math"], "int x;"));
         assert!(private(&["-fprofile-use"], "int x;"));
@@ -245,7 +249,7 @@ mod tests {
 
     #[test]
     fn files_in_flags() {
-        for (word, file) in [
+        for (argument, file) in [
             ("-specs=a.specs", "a.specs"),
             ("@more", "more"),
             ("b.x", "b.x"),
@@ -256,15 +260,16 @@ mod tests {
             ("-fmodule-file=name=m.pcm", "m.pcm"),
             ("--config=./my.cfg", "./my.cfg"),
         ] {
-            assert!(possible_files(word).any(|path| path == Path::new(file)), "{word}");
+            assert!(possible_files(argument).any(|path| path == Path::new(file)), "{argument}");
         }
         assert_eq!(possible_files("-DX=a.c").count(), 0);
     }
 
     #[test]
     fn profiles_without_a_file_are_looked_for_anywhere() {
-        let why =
-            |word: &str| unknown_inputs_reason(&gcc(), &flags(&[word]), &|path| path == Path::new("a.gcda")).is_some();
+        let why = |argument: &str| {
+            unknown_inputs_reason(&gcc(), &flags(&[argument]), &|path| path == Path::new("a.gcda")).is_some()
+        };
         assert!(why("-fprofile-use") && why("-fprofile-use=dir"));
         assert!(!why("-fprofile-use=a.gcda") && !why("-fprofile-generate"));
     }

@@ -63,13 +63,13 @@ impl Choice {
 pub fn candidates(choice: Option<Choice>, target: Option<(&str, &Target)>) -> Vec<Vec<String>> {
     let Some((triple, target)) = target else {
         return match choice {
-            None => words(&["cc", "gcc", "clang"]),
-            Some(Choice::Gcc) => words(&["gcc", "cc"]),
-            Some(Choice::Clang) => [words(&["clang"]), clang_releases("clang", &[])].concat(),
-            Some(Choice::Mingw) => words(&["x86_64-w64-mingw32-gcc", "gcc"]),
-            Some(Choice::Msvc) => [words(&["cl", "clang-cl"]), clang_releases("clang-cl", &[])].concat(),
-            Some(Choice::ClangCl) => [words(&["clang-cl"]), clang_releases("clang-cl", &[])].concat(),
-            Some(Choice::Tcc) => words(&["tcc"]),
+            None => commands(&["cc", "gcc", "clang"]),
+            Some(Choice::Gcc) => commands(&["gcc", "cc"]),
+            Some(Choice::Clang) => [commands(&["clang"]), clang_releases("clang", &[])].concat(),
+            Some(Choice::Mingw) => commands(&["x86_64-w64-mingw32-gcc", "gcc"]),
+            Some(Choice::Msvc) => [commands(&["cl", "clang-cl"]), clang_releases("clang-cl", &[])].concat(),
+            Some(Choice::ClangCl) => [commands(&["clang-cl"]), clang_releases("clang-cl", &[])].concat(),
+            Some(Choice::Tcc) => commands(&["tcc"]),
         };
     };
     let gcc: Vec<Vec<String>> = gcc_names(triple, target).into_iter().map(|name| vec![name]).collect();
@@ -83,16 +83,16 @@ pub fn candidates(choice: Option<Choice>, target: Option<(&str, &Target)>) -> Ve
         .collect();
     let clang_cl = [clang_cl, clang_as_cl].concat();
     let tcc = match target.arch {
-        Arch::X86 => words(&["i386-tcc", "tcc"]),
-        _ => words(&["tcc"]),
+        Arch::X86 => commands(&["i386-tcc", "tcc"]),
+        _ => commands(&["tcc"]),
     };
     match choice {
-        None if target.env == Env::Msvc => [words(&["cl"]), clang_cl].concat(),
-        None => [gcc, clang, words(&["cc"])].concat(),
+        None if target.env == Env::Msvc => [commands(&["cl"]), clang_cl].concat(),
+        None => [gcc, clang, commands(&["cc"])].concat(),
         Some(Choice::Gcc) => gcc,
         Some(Choice::Mingw) => [gcc, clang].concat(),
         Some(Choice::Clang) => clang,
-        Some(Choice::Msvc) => [words(&["cl"]), clang_cl].concat(),
+        Some(Choice::Msvc) => [commands(&["cl"]), clang_cl].concat(),
         Some(Choice::ClangCl) => clang_cl,
         Some(Choice::Tcc) => tcc,
     }
@@ -121,7 +121,7 @@ fn clang_releases(name: &str, more: &[&String]) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn words(names: &[&str]) -> Vec<Vec<String>> {
+fn commands(names: &[&str]) -> Vec<Vec<String>> {
     names.iter().map(|&name| vec![name.to_owned()]).collect()
 }
 
@@ -230,7 +230,7 @@ mod tests {
         let target = triple.map(|triple| (triple, Target::parse(triple).unwrap()));
         candidates(choice, target.as_ref().map(|(triple, target)| (*triple, target)))
             .into_iter()
-            .map(|words| words.join(" "))
+            .map(|commands| commands.join(" "))
             .collect()
     }
 

@@ -107,7 +107,7 @@ const KEEPS: [&str; 2] = ["-save-temps", "--save-temps"];
 
 /// The step that the flags are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum StepKind {
     /// Compile a unit.
     Code,
     /// Build a PCH.
@@ -124,10 +124,10 @@ pub(crate) enum Purpose {
 }
 
 /// Splits words into flags.
-pub(crate) fn flags(words: &[OsString]) -> impl Iterator<Item = Flag<'_>> {
-    let mut rest = words;
+pub(crate) fn flags(arguments: &[OsString]) -> impl Iterator<Item = Flag<'_>> {
+    let mut rest = arguments;
     std::iter::from_fn(move || {
-        let takes = rest.len() > 1 && rest[0].to_str().is_some_and(|word| TAKES_VALUE.contains(&word));
+        let takes = rest.len() > 1 && rest[0].to_str().is_some_and(|argument| TAKES_VALUE.contains(&argument));
         let (flag, behind) = rest.split_at_checked(if takes { 2 } else { 1 })?;
         rest = behind;
         Some(flag)
@@ -135,26 +135,26 @@ pub(crate) fn flags(words: &[OsString]) -> impl Iterator<Item = Flag<'_>> {
 }
 
 /// Returns the flags for a step.
-pub(crate) fn given(words: &[OsString], purpose: Purpose) -> Vec<OsString> {
-    let lto = flags(words).any(|flag| text(flag).starts_with("-flto"));
+pub(crate) fn step_flags(arguments: &[OsString], step_kind: StepKind) -> Vec<OsString> {
+    let lto = flags(arguments).any(|flag| text(flag).starts_with("-flto"));
     let mut given = Vec::new();
-    if purpose == (Purpose::Pch { macros_as_includes: true }) {
+    if step_kind == (StepKind::Pch { macros_as_includes: true }) {
         // First: compilers read -imacros files before -include files, in any order of the flags.
-        given.extend(macro_files(words).into_iter().flat_map(|file| ["-include".into(), file.to_owned()]));
+        given.extend(macro_files(arguments).into_iter().flat_map(|file| ["-include".into(), file.to_owned()]));
     }
-    for flag in flags(words) {
+    for flag in flags(arguments) {
         let text = text(flag);
         let is_form = FORMS.iter().any(|form| text.starts_with(form));
         let is_include = is_named(text, &INCLUDES) || text.starts_with("-include") && !text.starts_with("-include-pch");
-        let stands_before = match purpose {
-            Purpose::Code | Purpose::Pch { macros_as_includes: false } => false,
-            Purpose::Pch { macros_as_includes: true } => macro_file(flag).is_some(),
-            Purpose::BehindPch | Purpose::Link => is_include || macro_file(flag).is_some(),
+        let stands_before = match step_kind {
+            StepKind::Code | StepKind::Pch { macros_as_includes: false } => false,
+            StepKind::Pch { macros_as_includes: true } => macro_file(flag).is_some(),
+            StepKind::BehindPch | StepKind::Link => is_include || macro_file(flag).is_some(),
         };
-        let minds_math = purpose == Purpose::Link && !lto && FAST_MATH.contains(&text);
+        let minds_math = step_kind == StepKind::Link && !lto && FAST_MATH.contains(&text);
         // Units are C by their suffix. With this flag a link would read objects as C.
         let is_c = language(flag) == Some("c");
-        let makes_pch = matches!(purpose, Purpose::Pch { .. });
+        let makes_pch = matches!(step_kind, StepKind::Pch { .. });
         let is_kept = makes_pch && KEEPS.iter().any(|keeps| text.starts_with(keeps));
         if !is_form && !is_kept && !stands_before && !minds_math && !is_c {
             given.extend_from_slice(flag);
@@ -164,8 +164,8 @@ pub(crate) fn given(words: &[OsString], purpose: Purpose) -> Vec<OsString> {
 }
 
 /// Returns the files that are read for their macros before a header, in order.
-pub(crate) fn macro_files(words: &[OsString]) -> Vec<&OsStr> {
-    flags(words).filter_map(macro_file).collect()
+pub(crate) fn macro_files(arguments: &[OsString]) -> Vec<&OsStr> {
+    flags(arguments).filter_map(macro_file).collect()
 }
 
 fn macro_file(flag: Flag<'_>) -> Option<&OsStr> {
@@ -197,45 +197,45 @@ fn language(flag: Flag<'_>) -> Option<&str> {
 
 /// Returns the flag itself, or an empty string if the flag is not UTF-8.
 fn text(flag: Flag<'_>) -> &str {
-    flag.first().and_then(|word| word.to_str()).unwrap_or_default()
+    flag.first().and_then(|argument| argument.to_str()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn owned(words: &[&str]) -> Vec<OsString> {
-        words.iter().map(Into::into).collect()
+    fn owned(arguments: &[&str]) -> Vec<OsString> {
+        arguments.iter().map(Into::into).collect()
     }
 
-    fn left(words: &[&str], purpose: Purpose) -> Vec<String> {
-        given(&owned(words), purpose).iter().map(|word| word.to_str().unwrap().to_owned()).collect()
+    fn left(arguments: &[&str], step_kind: StepKind) -> Vec<String> {
+        step_flags(&owned(arguments), step_kind).iter().map(|argument| argument.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
     fn what_stands_before_the_header_is_in_its_pch_already() {
-        let words =
+        let arguments =
             ["-DX", "-include", "config.h", "-imacros", "m.h", "-includefile.h", "--include=a.h", "-include-pch", "p"];
-        assert_eq!(left(&words, Purpose::Code), words);
-        assert_eq!(left(&words, Purpose::BehindPch), ["-DX", "-include-pch", "p"]);
-        let words = ["-include", "a.h", "-imacros", "m.h", "-imacrosn.h", "--imacros=o.h"];
-        assert_eq!(left(&words, Purpose::Pch { macros_as_includes: false }), words);
+        assert_eq!(left(&arguments, StepKind::Code), arguments);
+        assert_eq!(left(&arguments, StepKind::BehindPch), ["-DX", "-include-pch", "p"]);
+        let arguments = ["-include", "a.h", "-imacros", "m.h", "-imacrosn.h", "--imacros=o.h"];
+        assert_eq!(left(&arguments, StepKind::Pch { macros_as_includes: false }), arguments);
         let first = ["-include", "m.h", "-include", "n.h", "-include", "o.h", "-include", "a.h"];
-        assert_eq!(left(&words, Purpose::Pch { macros_as_includes: true }), first);
-        assert_eq!(left(&["-D", "-include", "-w"], Purpose::Link), ["-D", "-include", "-w"]);
+        assert_eq!(left(&arguments, StepKind::Pch { macros_as_includes: true }), first);
+        assert_eq!(left(&["-D", "-include", "-w"], StepKind::Link), ["-D", "-include", "-w"]);
     }
 
     #[test]
     fn the_language_is_not_said_again_and_the_form_of_diagnostics_is_the_one_that_is_read() {
-        let words =
+        let arguments =
             ["-x", "c", "-xc", "-fdiagnostics-format=json", "-fmessage-length=20", "-fdiagnostics-color=always"];
-        assert_eq!(left(&words, Purpose::Code), ["-fdiagnostics-color=always"]);
+        assert_eq!(left(&arguments, StepKind::Code), ["-fdiagnostics-color=always"]);
     }
 
     #[test]
     fn a_link_does_not_change_how_the_host_computes() {
-        assert_eq!(left(&["-ffast-math", "-Ofast", "-O2"], Purpose::Link), ["-O2"]);
-        assert_eq!(left(&["-ffast-math", "-flto"], Purpose::Link), ["-ffast-math", "-flto"]);
-        assert_eq!(left(&["-ffast-math"], Purpose::Code), ["-ffast-math"]);
+        assert_eq!(left(&["-ffast-math", "-Ofast", "-O2"], StepKind::Link), ["-O2"]);
+        assert_eq!(left(&["-ffast-math", "-flto"], StepKind::Link), ["-ffast-math", "-flto"]);
+        assert_eq!(left(&["-ffast-math"], StepKind::Code), ["-ffast-math"]);
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::Completion;
-use crate::args::path_word;
+use crate::args::path_argument;
 use crate::compiler::Compiler;
 use crate::gnu::{self, Dialect};
 use crate::job::{Flags, Pch};
@@ -22,11 +22,11 @@ long __guard_local __attribute__((visibility(\"hidden\"), section(\".openbsd.ran
 ";
 
 /// True if an argument sets the directory of the target's system.
-fn names_sysroot<'a>(words: impl IntoIterator<Item = &'a OsString>) -> bool {
-    words
+fn names_sysroot<'a>(arguments: impl IntoIterator<Item = &'a OsString>) -> bool {
+    arguments
         .into_iter()
-        .filter_map(|word| word.to_str())
-        .any(|word| ["--sysroot", "-isysroot"].iter().any(|flag| word.starts_with(flag)))
+        .filter_map(|argument| argument.to_str())
+        .any(|argument| ["--sysroot", "-isysroot"].iter().any(|flag| argument.starts_with(flag)))
 }
 
 impl Dialect for Clang {
@@ -40,13 +40,13 @@ impl Dialect for Clang {
 
     fn code(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         // Every step gets the user's flags, and clang would warn about flags that a step does not use.
-        let mut words = vec!["-Wno-unused-command-line-argument"];
-        words.extend(gnu::pic(&compiler.target));
-        if compiler.is_bare() && !names_sysroot(compiler.leading.iter().chain(&flags.cflags)) {
+        let mut arguments = vec!["-Wno-unused-command-line-argument"];
+        arguments.extend(gnu::pic(&compiler.target));
+        if compiler.lacks_target_system() && !names_sysroot(compiler.leading.iter().chain(&flags.cflags)) {
             // Otherwise clang would read the headers of the build system. clang's own headers, such as stdint.h, stay.
-            words.push("-nostdlibinc");
+            arguments.push("-nostdlibinc");
         }
-        words
+        arguments
     }
 
     fn pch_build(&self) -> &'static [&'static str] {
@@ -56,35 +56,37 @@ impl Dialect for Clang {
     }
 
     fn pch_use(&self, pch: &Pch) -> Result<Vec<OsString>, PlanError> {
-        Ok(["-include-pch".into(), path_word(&pch.file)].into())
+        Ok(["-include-pch".into(), path_argument(&pch.file)].into())
     }
 
     fn entry(&self, compiler: &Compiler) -> &'static str {
         match compiler.target.os {
             Os::Windows => mingw::ENTRY,
-            Os::OpenBsd if compiler.is_bare() => OPENBSD_GUARD,
+            Os::OpenBsd if compiler.lacks_target_system() => OPENBSD_GUARD,
             _ => "",
         }
     }
 
     fn link(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         let target = &compiler.target;
-        let mut words = vec!["-Wno-unused-command-line-argument"];
-        words.extend(gnu::shared(target));
-        words.extend(gnu::pic(target));
-        if (gnu::takes_nostdlib(target) && !gnu::links_plainly(compiler, flags)) || compiler.is_bare() {
-            words.extend(["-nostartfiles", "-nodefaultlibs", "-nostdlib"]);
+        let mut arguments = vec!["-Wno-unused-command-line-argument"];
+        arguments.extend(gnu::shared(target));
+        arguments.extend(gnu::pic(target));
+        if (gnu::supports_nostdlib(target) && !gnu::links_default_files(compiler, flags))
+            || compiler.lacks_target_system()
+        {
+            arguments.extend(["-nostartfiles", "-nodefaultlibs", "-nostdlib"]);
         }
-        if compiler.is_bare() {
+        if compiler.lacks_target_system() {
             // The linker named ld links for the build system only; lld links for every system.
-            words.push("-fuse-ld=lld");
+            arguments.push("-fuse-ld=lld");
         }
         if target.is_pe() {
             // lld, since MinGW's ld may be missing; the prelude defines the entry point. Without -static-libgcc the library would need
             // libgcc_s_seh-1.dll when it is loaded.
-            words.extend(["-fuse-ld=lld", "-nostartfiles", "-static-libgcc"]);
+            arguments.extend(["-fuse-ld=lld", "-nostartfiles", "-static-libgcc"]);
         }
-        words
+        arguments
     }
 
     /// clang writes the object under a temporary name (LLVM's `sys::fs::TempFile`), and spends its last milliseconds on cleaning up.
@@ -95,6 +97,6 @@ impl Dialect for Clang {
     /// The compiler's own calls: 128-bit division on every system, every atomic on Arm. clang for Linux comes with gcc's library; a cross
     /// compiler for another system often has none, and then a unit that needs the library names it with a linker flag.
     fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
-        if compiler.target.os == Os::Linux && !gnu::links_plainly(compiler, flags) { &["-lgcc"] } else { &[] }
+        if compiler.target.os == Os::Linux && !gnu::links_default_files(compiler, flags) { &["-lgcc"] } else { &[] }
     }
 }

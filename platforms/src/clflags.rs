@@ -4,9 +4,9 @@
 use std::ffi::OsString;
 
 /// Returns the flags for a step, without flags that change the format of clang-cl's diagnostics.
-pub(crate) fn given(words: &[OsString]) -> impl Iterator<Item = &OsString> {
-    words.iter().filter(|word| {
-        let text = word.to_str().unwrap_or_default();
+pub(crate) fn step_flags(arguments: &[OsString]) -> impl Iterator<Item = &OsString> {
+    arguments.iter().filter(|argument| {
+        let text = argument.to_str().unwrap_or_default();
         !["-fdiagnostics-format=", "-fmessage-length=", "-fno-show-source-location"]
             .iter()
             .any(|form| text.starts_with(form))
@@ -15,14 +15,14 @@ pub(crate) fn given(words: &[OsString]) -> impl Iterator<Item = &OsString> {
 }
 
 /// Returns a flag without its dash or slash.
-fn name(word: &str) -> Option<&str> {
-    word.strip_prefix(['-', '/'])
+fn name(argument: &str) -> Option<&str> {
+    argument.strip_prefix(['-', '/'])
 }
 
 /// Returns the first flag with which the compiler would make no library from a unit, and why.
-pub(crate) fn refused(words: &[OsString]) -> Option<(String, &'static str)> {
-    let words = words.iter().filter_map(|word| word.to_str());
-    words.filter_map(|word| Some((word.to_owned(), why_refused(name(word)?)?))).next()
+pub(crate) fn refused(arguments: &[OsString]) -> Option<(String, &'static str)> {
+    let arguments = arguments.iter().filter_map(|argument| argument.to_str());
+    arguments.filter_map(|argument| Some((argument.to_owned(), why_refused(name(argument)?)?))).next()
 }
 
 fn why_refused(name: &str) -> Option<&'static str> {
@@ -55,14 +55,14 @@ mod tests {
 
     #[test]
     fn words_after_which_no_library_comes_are_refused() {
-        let refused = |word: &str| refused(&[word.into()]).is_some();
-        for word in ["/E", "-EP", "/P", "-c", "/link", "/TP", "/Tpa.cpp", "/?", "-help", "/Foa.obj", "--version"] {
-            assert!(refused(word), "{word}");
+        let refused = |argument: &str| refused(&[argument.into()]).is_some();
+        for argument in ["/E", "-EP", "/P", "-c", "/link", "/TP", "/Tpa.cpp", "/?", "-help", "/Foa.obj", "--version"] {
+            assert!(refused(argument), "{argument}");
         }
-        for word in
+        for argument in
             ["/EHsc", "-O2", "/FIconfig.h", "/GS-", "/TC", "-arch:AVX2", "/MD", "-Zi", "--target=x", "/Zc:inline"]
         {
-            assert!(!refused(word), "{word}");
+            assert!(!refused(argument), "{argument}");
         }
     }
 }

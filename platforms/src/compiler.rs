@@ -85,7 +85,7 @@ pub struct Compiler {
 impl Compiler {
     /// True if only the compiler's own files are available for the target's system: a clang for a system without cross-compilation
     /// packages in distributions (clang finds the packages for Linux and MinGW).
-    pub(crate) fn is_bare(&self) -> bool {
+    pub(crate) fn lacks_target_system(&self) -> bool {
         self.foreign && matches!(self.target.os, Os::MacOs | Os::FreeBsd | Os::OpenBsd | Os::NetBsd)
     }
 }

@@ -34,8 +34,8 @@ const PRINTING: [(&str, &str); 9] = [
     ("--assemble", STOPS),
 ];
 
-const LISTS: &str = "remove the flag: the compiler would list files and make no object";
-const STOPS: &str = "remove the flag: the compiler would stop before it makes an object";
+const LISTS: &str = "remove the flag, because the compiler would list files and make no object";
+const STOPS: &str = "remove the flag, because the compiler would stop before it makes an object";
 
 /// Flags whose value is the next argument, so that the next argument is no flag.
 const TAKES_NEXT: [&str; 34] = [
@@ -92,33 +92,34 @@ enum Carrier {
 #[derive(Clone, Debug)]
 struct FlagPart {
     carrier: Carrier,
-    word: OsString,
+    argument: OsString,
     /// True for the value of the flag before.
     is_value: bool,
 }
 
-fn parts(words: &[OsString]) -> Vec<FlagPart> {
+fn parts(arguments: &[OsString]) -> Vec<FlagPart> {
     let mut parts = Vec::new();
-    let mut words = words.iter().enumerate();
-    while let Some((number, word)) = words.next() {
-        let text = word.to_str().unwrap_or_default();
+    let mut arguments = arguments.iter().enumerate();
+    while let Some((number, argument)) = arguments.next() {
+        let text = argument.to_str().unwrap_or_default();
         let carrier = match text {
             "-Xpreprocessor" => Some(Carrier::Preprocessor),
             "-Xclang" => Some(Carrier::Inside),
             _ => None,
         };
-        if let (Some(carrier), Some((_, word))) = (carrier, words.clone().next()) {
-            words.next();
-            parts.push(FlagPart { carrier, word: word.clone(), is_value: false });
+        if let (Some(carrier), Some((_, argument))) = (carrier, arguments.clone().next()) {
+            arguments.next();
+            parts.push(FlagPart { carrier, argument: argument.clone(), is_value: false });
         } else if let Some(list) = text.strip_prefix("-Wp,") {
-            let part = |part: &str| FlagPart { carrier: Carrier::Comma(number), word: part.into(), is_value: false };
+            let part =
+                |part: &str| FlagPart { carrier: Carrier::Comma(number), argument: part.into(), is_value: false };
             parts.extend(list.split(',').map(part));
         } else {
-            parts.push(FlagPart { carrier: Carrier::Plain, word: word.clone(), is_value: false });
+            parts.push(FlagPart { carrier: Carrier::Plain, argument: argument.clone(), is_value: false });
             if TAKES_NEXT.contains(&text)
-                && let Some((_, value)) = words.next()
+                && let Some((_, value)) = arguments.next()
             {
-                parts.push(FlagPart { carrier: Carrier::Plain, word: value.clone(), is_value: true });
+                parts.push(FlagPart { carrier: Carrier::Plain, argument: value.clone(), is_value: true });
             }
         }
     }
@@ -126,22 +127,22 @@ fn parts(words: &[OsString]) -> Vec<FlagPart> {
 }
 
 fn joined(parts: &[FlagPart]) -> Vec<OsString> {
-    let mut words: Vec<OsString> = Vec::new();
+    let mut arguments: Vec<OsString> = Vec::new();
     let mut list = None;
     for part in parts {
         match part.carrier {
-            Carrier::Plain => words.push(part.word.clone()),
-            Carrier::Preprocessor => words.extend(["-Xpreprocessor".into(), part.word.clone()]),
-            Carrier::Inside => words.extend(["-Xclang".into(), part.word.clone()]),
-            Carrier::Comma(number) => match words.last_mut() {
+            Carrier::Plain => arguments.push(part.argument.clone()),
+            Carrier::Preprocessor => arguments.extend(["-Xpreprocessor".into(), part.argument.clone()]),
+            Carrier::Inside => arguments.extend(["-Xclang".into(), part.argument.clone()]),
+            Carrier::Comma(number) => match arguments.last_mut() {
                 Some(last) if list == Some(number) => {
                     last.push(",");
-                    last.push(&part.word);
+                    last.push(&part.argument);
                 }
                 _ => {
-                    let mut word = OsString::from("-Wp,");
-                    word.push(&part.word);
-                    words.push(word);
+                    let mut argument = OsString::from("-Wp,");
+                    argument.push(&part.argument);
+                    arguments.push(argument);
                 }
             },
         }
@@ -150,26 +151,28 @@ fn joined(parts: &[FlagPart]) -> Vec<OsString> {
             _ => None,
         };
     }
-    words
+    arguments
 }
 
 /// Returns the arguments without those that change what is written about the files that the compiler reads.
-pub(crate) fn without(words: &[OsString]) -> Vec<OsString> {
+pub(crate) fn without(arguments: &[OsString]) -> Vec<OsString> {
     let mut kept = Vec::new();
-    let mut rest = parts(words).into_iter();
+    let mut rest = parts(arguments).into_iter();
     while let Some(part) = rest.next() {
-        let word = part.word.to_str().unwrap_or_default();
+        let argument = part.argument.to_str().unwrap_or_default();
         let is_plain = part.carrier == Carrier::Plain;
         if part.is_value {
             kept.push(part);
-        } else if PLAIN.contains(&word) {
+        } else if PLAIN.contains(&argument) {
             // The compiler proper takes the list's name as a separate argument, also after -Wp.
-            if matches!(word, "-MD" | "-MMD") && !is_plain {
+            if matches!(argument, "-MD" | "-MMD") && !is_plain {
                 rest.next();
             }
-        } else if WITH_VALUE.contains(&word) || (part.carrier == Carrier::Inside && INSIDE_CLANG.contains(&word)) {
+        } else if WITH_VALUE.contains(&argument)
+            || (part.carrier == Carrier::Inside && INSIDE_CLANG.contains(&argument))
+        {
             rest.next();
-        } else if !WITH_VALUE.iter().any(|flag| word.starts_with(flag)) {
+        } else if !WITH_VALUE.iter().any(|flag| argument.starts_with(flag)) {
             kept.push(part);
         }
     }
@@ -177,11 +180,11 @@ pub(crate) fn without(words: &[OsString]) -> Vec<OsString> {
 }
 
 /// Returns what to do about the first flag that keeps the compiler from making an object.
-pub(crate) fn refused(words: &[OsString]) -> Option<&'static str> {
-    let flags = parts(words).into_iter().filter(|part| !part.is_value);
+pub(crate) fn refused(arguments: &[OsString]) -> Option<&'static str> {
+    let flags = parts(arguments).into_iter().filter(|part| !part.is_value);
     let mut found = flags.filter_map(|part| {
-        let word = part.word.to_str()?.to_owned();
-        PRINTING.iter().find(|(flag, _)| *flag == word).map(|&(_, instead)| instead)
+        let argument = part.argument.to_str()?.to_owned();
+        PRINTING.iter().find(|(flag, _)| *flag == argument).map(|&(_, instead)| instead)
     });
     found.next()
 }
@@ -190,7 +193,7 @@ pub(crate) fn refused(words: &[OsString]) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn words(text: &str) -> Vec<OsString> {
+    fn arguments(text: &str) -> Vec<OsString> {
         text.split_whitespace().map(Into::into).collect()
     }
 
@@ -208,17 +211,17 @@ mod tests {
             ("--write-user-dependencies -w", "-w"),
             ("-include -MD -Xlinker -MF -mavx -D -MT", "-include -MD -Xlinker -MF -mavx -D -MT"),
         ] {
-            assert_eq!(without(&words(given)), words(kept), "{given}");
+            assert_eq!(without(&arguments(given)), arguments(kept), "{given}");
         }
     }
 
     #[test]
     fn what_makes_no_object_is_refused() {
         for given in ["-M", "-MM", "-O2 -E", "-Wp,-M", "-Xpreprocessor -MM", "-Xclang -Eonly", "-S"] {
-            assert!(refused(&words(given)).is_some(), "{given}");
+            assert!(refused(&arguments(given)).is_some(), "{given}");
         }
         for given in ["-MD", "-Xlinker -M", "-Wl,-M", "-mavx", "-include -E", "-DE=-E"] {
-            assert!(refused(&words(given)).is_none(), "{given}");
+            assert!(refused(&arguments(given)).is_none(), "{given}");
         }
     }
 }

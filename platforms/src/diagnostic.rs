@@ -51,11 +51,11 @@ pub fn reports_crash(output: &[u8]) -> bool {
 /// severity; the driver's `PROGRAM: error: …` have no line.
 #[must_use]
 pub(crate) fn gnu(output: &[u8]) -> Vec<Diagnostic> {
-    plain(output).lines().filter_map(gnu_line).collect()
+    strip_terminal_sequences(output).lines().filter_map(gnu_line).collect()
 }
 
 /// Removes terminal sequences (ECMA-48): colours, and gcc's links (`-fdiagnostics-urls`), which end with a bell or a backslash.
-fn plain(output: &[u8]) -> String {
+fn strip_terminal_sequences(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let mut rest = &*text;
     let mut plain = String::new();
@@ -88,7 +88,7 @@ fn gnu_line(line: &str) -> Option<Diagnostic> {
         .iter()
         .filter_map(|&(mark, severity)| line.find(mark).map(|at| (at, mark, severity)))
         .min_by_key(|&(at, ..)| at)?;
-    let (file, line_number, column) = place(&line[..at]);
+    let (file, line_number, column) = split_position(&line[..at]);
     let kept = match mark {
         ": internal compiler error: " | ": undefined reference to " => &line[at + 2..],
         _ => &line[at + mark.len()..],
@@ -97,8 +97,8 @@ fn gnu_line(line: &str) -> Option<Diagnostic> {
 }
 
 /// Splits `FILE[:LINE[:COLUMN]]`. Numbers are parsed from the right, so that `C:\a.c:3` keeps its drive.
-fn place(place: &str) -> (String, Option<u32>, Option<u32>) {
-    let mut file = place;
+fn split_position(position: &str) -> (String, Option<u32>, Option<u32>) {
+    let mut file = position;
     let mut numbers = Vec::new();
     while numbers.len() < 2 {
         let Some((rest, number)) = file.rsplit_once(':') else { break };
@@ -114,7 +114,7 @@ fn place(place: &str) -> (String, Option<u32>, Option<u32>) {
 /// `lld-link: error: TEXT`.
 #[must_use]
 pub(crate) fn msvc(output: &[u8]) -> Vec<Diagnostic> {
-    plain(output).lines().filter_map(|line| msvc_line(line).or_else(|| gnu_line(line))).collect()
+    strip_terminal_sequences(output).lines().filter_map(|line| msvc_line(line).or_else(|| gnu_line(line))).collect()
 }
 
 fn msvc_line(line: &str) -> Option<Diagnostic> {

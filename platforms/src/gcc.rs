@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::Completion;
-use crate::args::path_word;
+use crate::args::path_argument;
 use crate::compiler::Compiler;
 use crate::gnu::{self, Dialect};
 use crate::job::{Flags, Pch};
@@ -18,19 +18,19 @@ pub(crate) struct Gcc;
 impl Gcc {
     /// `-nostdlib` and related flags are for the link, but gcc records them in a PCH: PCH and units get the same flags
     /// (Ruby 8c7f4e8f, b0a291f6).
-    fn detached(compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
+    fn nostdlib_flags(compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         let target = &compiler.target;
-        let mut words = Vec::new();
-        if gnu::links_plainly(compiler, flags) {
-            return words;
+        let mut arguments = Vec::new();
+        if gnu::links_default_files(compiler, flags) {
+            return arguments;
         }
         if target.os != Os::OpenBsd {
-            words.push("-nostartfiles");
+            arguments.push("-nostartfiles");
         }
-        if gnu::takes_nostdlib(target) {
-            words.extend(["-nodefaultlibs", "-nostdlib"]);
+        if gnu::supports_nostdlib(target) {
+            arguments.extend(["-nodefaultlibs", "-nostdlib"]);
         }
-        words
+        arguments
     }
 }
 
@@ -45,7 +45,7 @@ impl Dialect for Gcc {
 
     fn code(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         // -pipe: the assembler runs beside cc1 instead of after it, and no .s file is written.
-        [&["-pipe"], gnu::pic(&compiler.target), &Self::detached(compiler, flags)].concat()
+        [&["-pipe"], gnu::pic(&compiler.target), &Self::nostdlib_flags(compiler, flags)].concat()
     }
 
     fn pch_build(&self) -> &'static [&'static str] {
@@ -67,7 +67,7 @@ impl Dialect for Gcc {
             "-Winvalid-pch".into(),
             "-Werror=invalid-pch".into(),
             "-include".into(),
-            path_word(&pch.file.with_extension("")),
+            path_argument(&pch.file.with_extension("")),
         ]
         .into())
     }
@@ -90,14 +90,14 @@ impl Dialect for Gcc {
 
     fn link(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         let target = &compiler.target;
-        [gnu::shared(target), gnu::pic(target), &Self::detached(compiler, flags)].concat()
+        [gnu::shared(target), gnu::pic(target), &Self::nostdlib_flags(compiler, flags)].concat()
     }
 
     /// libgcc has the functions that the compiler calls (128-bit division, big stack frames on MinGW), and is static.
     fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
         if compiler.target.os == Os::Windows {
             mingw::GCC_LIBRARIES
-        } else if gnu::links_plainly(compiler, flags) {
+        } else if gnu::links_default_files(compiler, flags) {
             &[]
         } else {
             &["-lgcc"]

@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
-use crate::args::{Args, path_word};
-use crate::cacheability::configuration_words;
+use crate::args::{Args, path_argument};
+use crate::cacheability::configuration_arguments;
 use crate::cflags;
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
@@ -86,7 +86,7 @@ pub(crate) struct Gnu<D> {
 
 /// True if the target's linker makes a library without the compiler's default libraries: then the loading program defines the open
 /// symbols. The list is that of Ruby's MJIT (`mjit_worker.c`): gcc everywhere except on PE, AIX and OpenBSD.
-pub(crate) fn takes_nostdlib(target: &Target) -> bool {
+pub(crate) fn supports_nostdlib(target: &Target) -> bool {
     !target.is_pe() && !matches!(target.os, Os::Aix | Os::OpenBsd)
 }
 
@@ -96,11 +96,11 @@ pub(crate) fn takes_nostdlib(target: &Target) -> bool {
 ///
 /// False for musl, whose symbols have no versions, unless the code calls a run-time library that only the compiler knows; and for a
 /// cross compiler that has no files of its target's system.
-pub(crate) fn links_plainly(compiler: &Compiler, flags: &Flags) -> bool {
+pub(crate) fn links_default_files(compiler: &Compiler, flags: &Flags) -> bool {
     let Target { os, env, .. } = &compiler.target;
     match os {
         Os::Linux => *env == Env::Gnu || *env == Env::Musl && runtime::is_called(flags),
-        Os::FreeBsd | Os::NetBsd => !compiler.is_bare(),
+        Os::FreeBsd | Os::NetBsd => !compiler.lacks_target_system(),
         _ => false,
     }
 }
@@ -111,9 +111,11 @@ pub(crate) fn pic(target: &Target) -> &'static [&'static str] {
 }
 
 /// True if a flag of the user's affects code generation only.
-fn is_about_code(word: &OsString) -> bool {
+fn is_about_code(argument: &OsString) -> bool {
     const ABOUT_CODE: [&str; 8] = ["-O", "-D", "-U", "-I", "-std=", "-m", "-fno-", "-ffast-math"];
-    word.to_str().is_some_and(|word| word == "-w" || ABOUT_CODE.iter().any(|prefix| word.starts_with(prefix)))
+    argument
+        .to_str()
+        .is_some_and(|argument| argument == "-w" || ABOUT_CODE.iter().any(|prefix| argument.starts_with(prefix)))
 }
 
 /// The flags that make a library instead of a program.
@@ -140,34 +142,34 @@ impl<D: Dialect> Gnu<D> {
     }
 
     /// Optimisation, debug and user flags: the same in every step, without flags that have no meaning in the step.
-    fn common(&self, flags: &Flags, step: cflags::Purpose) -> Args {
+    fn common(&self, flags: &Flags, step: cflags::StepKind) -> Args {
         let mut args = Args::default();
         args.push_all([flags.optimize.flag()]);
         if flags.debug {
             args.push_all(["-g"]);
         }
-        args.push_all(cflags::given(&dependencies::without(&flags.cflags), step));
+        args.push_all(cflags::step_flags(&dependencies::without(&flags.cflags), step));
         args
     }
 
     /// Fails if the user's flags keep the compiler from making an object.
     fn check_flags(&self, flags: &Flags) -> Result<(), PlanError> {
-        let words = [&self.compiler.leading, &flags.cflags];
-        match words.into_iter().find_map(|words| dependencies::refused(words)) {
+        let arguments = [&self.compiler.leading, &flags.cflags];
+        match arguments.into_iter().find_map(|arguments| dependencies::refused(arguments)) {
             Some(instead) => Err(self.unsupported("compile with a flag that only lists or prints", instead)),
             None => Ok(()),
         }
     }
 
     /// Flags that must be the same for a PCH and its units.
-    fn code(&self, flags: &Flags, step: cflags::Purpose) -> Args {
+    fn code(&self, flags: &Flags, step: cflags::StepKind) -> Args {
         let mut args = self.common(flags, step);
         if !flags.warnings {
             args.push_all(["-w"]);
         }
         args.push_all(self.dialect.code(&self.compiler, flags));
         for dir in &flags.includes {
-            args.joined("-I", path_word(dir));
+            args.joined("-I", path_argument(dir));
         }
         for define in &flags.defines {
             args.joined("-D", define);
@@ -180,7 +182,7 @@ impl<D: Dialect> Gnu<D> {
             return Err(self.unsupported("precompile a header", "compile the header with each unit as text"));
         }
         let macros_as_includes = self.dialect.includes_macro_files();
-        let mut args = self.code(flags, cflags::Purpose::Pch { macros_as_includes });
+        let mut args = self.code(flags, cflags::StepKind::Pch { macros_as_includes });
         args.push_all(self.dialect.pch_build()).push_all(["-MD"]).flag("-MF", depfile);
         // -x c-header and not -emit-pch, which clang 19's driver refuses.
         args.push_all(["-x", "c-header"]).path(&pch.header).flag("-o", &pch.file);
@@ -212,11 +214,11 @@ impl<D: Dialect> Gnu<D> {
         let mut args = Args::default();
         // First: the unit's directory precedes the user's directories, also if it is passed as -I.
         if let Some(dir) = quote_dir {
-            args.push_all(self.dialect.quote_dir(&path_word(dir)));
+            args.push_all(self.dialect.quote_dir(&path_argument(dir)));
         }
         let step = match header {
-            Header::Pch(_) => cflags::Purpose::BehindPch,
-            Header::None | Header::Text(_) => cflags::Purpose::Code,
+            Header::Pch(_) => cflags::StepKind::BehindPch,
+            Header::None | Header::Text(_) => cflags::StepKind::Code,
         };
         args.push_all(self.code(flags, step));
         match header {
@@ -245,10 +247,10 @@ impl<D: Dialect> Gnu<D> {
         let mut args = Args::default();
         // First, as for a unit.
         if let Some(dir) = quote_dir {
-            args.push_all(self.dialect.quote_dir(&path_word(dir)));
+            args.push_all(self.dialect.quote_dir(&path_argument(dir)));
         }
         // GCC manual, "Preprocessor Options": -dD keeps the definitions, the predefined ones too.
-        args.push_all(self.code(flags, cflags::Purpose::Code)).push_all(["-E", "-dD"]);
+        args.push_all(self.code(flags, cflags::StepKind::Code)).push_all(["-E", "-dD"]);
         let header = match header {
             Header::None => None,
             Header::Text(path) => Some(path),
@@ -262,7 +264,7 @@ impl<D: Dialect> Gnu<D> {
     }
 
     fn link(&self, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
-        self.linked(self.common(flags, cflags::Purpose::Link), flags, inputs, library)
+        self.linked(self.common(flags, cflags::StepKind::Link), flags, inputs, library)
     }
 
     fn linked(&self, mut args: Args, flags: &Flags, inputs: &[PathBuf], library: &Path) -> Step {
@@ -417,7 +419,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         (self.compiler.target.os == Os::Linux && self.dialect.supports_linkers()).then(|| {
             let mut args = Args::default();
             // The user's flags may choose among several systems.
-            args.push_all(cflags::given(&dependencies::without(&flags.cflags), cflags::Purpose::Link));
+            args.push_all(cflags::step_flags(&dependencies::without(&flags.cflags), cflags::StepKind::Link));
             args.push_all(["-shared", "-fPIC", "-###", link_line::OBJECTS]);
             self.step(args)
         })
@@ -438,12 +440,12 @@ impl<D: Dialect> Toolchain for Gnu<D> {
 
     /// Both drivers print the commands that they would run, including everything that configuration files and variables add.
     fn ask_configuration(&self, flags: &Flags) -> Option<Step> {
-        self.dialect.has_dry_run().then(|| self.step(Args(configuration_words(flags))))
+        self.dialect.has_dry_run().then(|| self.step(Args(configuration_arguments(flags))))
     }
 
     fn ask_search_list(&self, flags: &Flags) -> Option<Step> {
         self.dialect.has_dry_run().then(|| {
-            let mut args = self.code(flags, cflags::Purpose::Code);
+            let mut args = self.code(flags, cflags::StepKind::Code);
             args.push_all(["-v", "-E", "-x", "c", "-"]);
             self.step(args)
         })
@@ -462,7 +464,7 @@ impl<D: Dialect> Toolchain for Gnu<D> {
         let serves = self.dialect.supports_linkers() && !matches!(self.compiler.target.os, Os::MacOs | Os::Aix);
         serves.then(|| {
             // Not -Wl, which splits the path at a comma.
-            ["-Xlinker".into(), "--dependency-file".into(), "-Xlinker".into(), path_word(depfile)].into()
+            ["-Xlinker".into(), "--dependency-file".into(), "-Xlinker".into(), path_argument(depfile)].into()
         })
     }
 

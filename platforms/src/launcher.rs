@@ -57,8 +57,8 @@ impl Launcher {
 
     fn kinds(&self) -> impl Iterator<Item = LauncherKind> {
         // A launcher may start another launcher: `ccache distcc`.
-        let words = [self.program.as_os_str()].into_iter().chain(self.leading.iter().map(OsString::as_os_str));
-        words.map(|word| match Path::new(word).file_stem().and_then(OsStr::to_str) {
+        let arguments = [self.program.as_os_str()].into_iter().chain(self.leading.iter().map(OsString::as_os_str));
+        arguments.map(|argument| match Path::new(argument).file_stem().and_then(OsStr::to_str) {
             Some("ccache") => LauncherKind::Ccache,
             Some("distcc" | "icecc" | "buildcache") => LauncherKind::Preprocessing,
             Some("sccache") => LauncherKind::Server,
@@ -68,7 +68,7 @@ impl Launcher {
 
     /// True if the compiler behind the launcher can use a precompiled header; otherwise units include the header as text.
     #[must_use]
-    pub fn carries_pch(&self, family: Family) -> bool {
+    pub fn supports_pch(&self, family: Family) -> bool {
         let familiar = matches!(family, Family::Gcc | Family::Clang);
         self.kinds().all(|kind| match kind {
             LauncherKind::Ccache => familiar,
@@ -91,12 +91,12 @@ impl Launcher {
             if family == Family::Gcc {
                 args.push("-fpch-preprocess".into());
             }
-            let mut words = user.sloppiness.clone().unwrap_or_default();
-            if !words.is_empty() {
-                words.push(",");
+            let mut arguments = user.sloppiness.clone().unwrap_or_default();
+            if !arguments.is_empty() {
+                arguments.push(",");
             }
-            words.push(SLOPPINESS);
-            env.push(("CCACHE_SLOPPINESS".into(), words));
+            arguments.push(SLOPPINESS);
+            env.push(("CCACHE_SLOPPINESS".into(), arguments));
             // A rebuilt PCH is another file; its checksum file tells ccache that the header is the same.
             env.push(("CCACHE_PCH_EXTSUM".into(), "1".into()));
         }
@@ -114,13 +114,13 @@ mod tests {
     use super::*;
     use crate::response::Syntax;
 
-    fn launcher(words: &[&str]) -> Launcher {
-        Launcher::new(words[0].into(), words[1..].iter().map(Into::into).collect())
+    fn launcher(arguments: &[&str]) -> Launcher {
+        Launcher::new(arguments[0].into(), arguments[1..].iter().map(Into::into).collect())
     }
 
     #[test]
     fn who_carries_a_precompiled_header() {
-        for (words, gcc, cl) in [
+        for (arguments, gcc, cl) in [
             (&["/usr/bin/ccache"] as &[&str], true, false),
             (&["distcc"], false, false),
             (&["sccache"], false, false),
@@ -128,8 +128,8 @@ mod tests {
             (&["ccache", "distcc"], false, false),
             (&["nice", "-n", "5"], true, true),
         ] {
-            assert_eq!(launcher(words).carries_pch(Family::Gcc), gcc, "{words:?}");
-            assert_eq!(launcher(words).carries_pch(Family::Msvc), cl, "{words:?}");
+            assert_eq!(launcher(arguments).supports_pch(Family::Gcc), gcc, "{arguments:?}");
+            assert_eq!(launcher(arguments).supports_pch(Family::Msvc), cl, "{arguments:?}");
         }
     }
 

@@ -25,20 +25,21 @@ pub struct LinkLine {
 /// Parses a driver's output. Returns `None` if no line of the output is a link.
 #[must_use]
 pub(crate) fn read(output: &[u8]) -> Option<LinkLine> {
-    let is_objects = |word: &OsString| word == OBJECTS;
-    let words = output.split(|&byte| byte == b'\n').map(words).rfind(|words| words.iter().any(is_objects))?;
+    let is_objects = |argument: &OsString| argument == OBJECTS;
+    let arguments =
+        output.split(|&byte| byte == b'\n').map(arguments).rfind(|arguments| arguments.iter().any(is_objects))?;
     let mut line = LinkLine::default();
     let mut behind = false;
-    let mut words = words.into_iter();
-    while let Some(word) = words.next() {
-        let Some(text) = word.to_str() else { continue };
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        let Some(text) = argument.to_str() else { continue };
         let path = PathBuf::from(text);
-        if is_objects(&word) {
+        if is_objects(&argument) {
             behind = true;
         } else if text == "-o" {
-            words.next();
+            arguments.next();
         } else if text == "-L" {
-            line.dirs.extend(words.next().map(PathBuf::from));
+            line.dirs.extend(arguments.next().map(PathBuf::from));
         } else if let Some(dir) = text.strip_prefix("-L") {
             line.dirs.push(dir.into());
         } else if let Some(dir) = text.strip_prefix("--sysroot=").filter(|dir| !dir.is_empty()) {
@@ -54,33 +55,33 @@ pub(crate) fn read(output: &[u8]) -> Option<LinkLine> {
 }
 
 /// Splits a line into arguments as gcc and clang quote them: in double quotes, with backslashes before a shell's special characters.
-fn words(line: &[u8]) -> Vec<OsString> {
-    let mut words = Vec::new();
-    let mut word: Option<Vec<u8>> = None;
+fn arguments(line: &[u8]) -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    let mut argument: Option<Vec<u8>> = None;
     let mut quoted = false;
     let mut bytes = line.iter().copied();
     while let Some(byte) = bytes.next() {
         match byte {
             b'"' => {
                 quoted = !quoted;
-                word.get_or_insert_default();
+                argument.get_or_insert_default();
             }
-            b' ' | b'\t' | b'\r' if !quoted => words.extend(word.take()),
-            b'\\' if quoted => word.get_or_insert_default().extend(bytes.next()),
-            byte => word.get_or_insert_default().push(byte),
+            b' ' | b'\t' | b'\r' if !quoted => arguments.extend(argument.take()),
+            b'\\' if quoted => argument.get_or_insert_default().extend(bytes.next()),
+            byte => argument.get_or_insert_default().push(byte),
         }
     }
-    words.extend(word);
+    arguments.extend(argument);
     // A pure crate has no portable way to build a path that is not UTF-8.
-    words.into_iter().map(|word| String::from_utf8_lossy(&word).into_owned().into()).collect()
+    arguments.into_iter().map(|argument| String::from_utf8_lossy(&argument).into_owned().into()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn paths(words: &[&str]) -> Vec<PathBuf> {
-        words.iter().map(Into::into).collect()
+    fn paths(arguments: &[&str]) -> Vec<PathBuf> {
+        arguments.iter().map(Into::into).collect()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::args::{Args, path_word};
+use crate::args::{Args, path_argument};
 use crate::clflags;
 use crate::compiler::Compiler;
 use crate::diagnostic::{self, Diagnostic};
@@ -74,7 +74,7 @@ impl Msvc {
         for define in &flags.defines {
             args.joined("-D", define);
         }
-        args.push_all(clflags::given(&flags.cflags));
+        args.push_all(clflags::step_flags(&flags.cflags));
         args.push_all(Self::debug(flags));
         args
     }
@@ -82,19 +82,20 @@ impl Msvc {
     /// These flags come last, so that no flag of the user's restores -Zi: its .pdb is shared by PCH and units, and concurrent compilers
     /// corrupt the .pdb (C1041; Ruby e6f4a39a). -Z7 writes the debug information into the object.
     fn debug(flags: &Flags) -> &'static [&'static str] {
-        let users = || flags.cflags.iter().any(|word| ["-Zi", "-ZI", "/Zi", "/ZI"].iter().any(|own| word == own));
+        let users =
+            || flags.cflags.iter().any(|argument| ["-Zi", "-ZI", "/Zi", "/ZI"].iter().any(|own| argument == own));
         if flags.debug || users() { &["-Z7"] } else { &[] }
     }
 
     fn build_pch(&self, flags: &Flags, pch: &Pch) -> Plan {
         let object = pch_object(pch);
         let database = pch.file.with_extension("pdb");
-        let PchSource { words, write } = self.flavor().pch_source(flags, pch);
+        let PchSource { arguments, write } = self.flavor().pch_source(flags, pch);
         let writes: Vec<TextFile> = write.into_iter().collect();
         let mut args = self.code(flags);
-        args.push_all(words);
+        args.push_all(arguments);
         args.joined("-Fp", &pch.file)
-            .joined("-Fo", path_word(&object))
+            .joined("-Fo", path_argument(&object))
             .joined("-Fd", &database)
             .push_all(["-showIncludes", "-c"]);
         Plan {
@@ -125,9 +126,9 @@ impl Msvc {
         }
         // A separate -Fd for each unit: concurrent compilers never share a .pdb.
         args.push_all(["-showIncludes"])
-            .joined("-Fo", path_word(object))
+            .joined("-Fo", path_argument(object))
             .joined("-Fd", object.with_extension("pdb"))
-            .joined("-Tc", path_word(source));
+            .joined("-Tc", path_argument(source));
         args
     }
 
@@ -141,9 +142,9 @@ impl Msvc {
         exports: &[String],
     ) -> Args {
         let mut args = Args::default();
-        args.push_all(["-link"]).push_all(objects.iter().map(|object| path_word(object)));
+        args.push_all(["-link"]).push_all(objects.iter().map(|object| path_argument(object)));
         if let Header::Pch(pch) = header {
-            args.push_all([path_word(&pch_object(pch))]);
+            args.push_all([path_argument(&pch_object(pch))]);
         }
         args.push_all(["-ENTRY:DllMainCRTStartup"]);
         args.joined("-IMPLIB:", library.with_extension("lib"));
@@ -192,7 +193,8 @@ impl Toolchain for Msvc {
     }
 
     fn plan(&self, flags: &Flags, job: &Job<'_>) -> Result<Plan, PlanError> {
-        if matches!(job, Job::Link { .. } | Job::CompileAndLink { .. }) && !self.flavor().takes_linker(flags.linker) {
+        if matches!(job, Job::Link { .. } | Job::CompileAndLink { .. }) && !self.flavor().supports_linker(flags.linker)
+        {
             return Err(PlanError::Unsupported {
                 toolchain: format!("{} for {}", self.compiler.family, self.compiler.target),
                 what: "use the chosen linker",
@@ -228,12 +230,12 @@ impl Toolchain for Msvc {
                 let object = library.with_extension("entry.obj");
                 let mut args = Args::default();
                 args.push_all(["-nologo", "-LD", "-MD", "-GS-"])
-                    .push_all(clflags::given(&flags.cflags))
+                    .push_all(clflags::step_flags(&flags.cflags))
                     .push_all(Self::debug(flags))
                     .push_all(self.flavor().link())
                     .joined("-Fe", library)
-                    .joined("-Fo", path_word(&object))
-                    .joined("-Tc", path_word(&source))
+                    .joined("-Fo", path_argument(&object))
+                    .joined("-Tc", path_argument(&source))
                     .push_all(self.linker(flags, objects, library, header, exports));
                 let mut plan = self.linked(flags, self.step(args), library, vec![source.clone(), object]);
                 plan.writes = vec![TextFile { path: source, text: ENTRY.to_owned() }];

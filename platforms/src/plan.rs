@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::quote::shell_word;
+use crate::quote::shell_argument;
 use crate::response::Syntax;
 
 /// How to do a job: write `writes`, then run `steps` in order; afterwards `outputs` exist, `companions` may exist, and `leftovers`
@@ -50,8 +50,8 @@ pub struct Step {
 /// Formats the step as a POSIX shell command.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shell_word(self.program.as_os_str()))?;
-        self.leading.iter().chain(&self.args).try_for_each(|word| write!(f, " {}", shell_word(word)))
+        f.write_str(&shell_argument(self.program.as_os_str()))?;
+        self.leading.iter().chain(&self.args).try_for_each(|word| write!(f, " {}", shell_argument(word)))
     }
 }
 

@@ -26,8 +26,8 @@ pub fn line_directive(name: &str) -> String {
 
 /// Quotes one argument for a POSIX shell, for display.
 #[must_use]
-pub fn shell_word(word: &OsStr) -> String {
-    let text = word.to_string_lossy();
+pub fn shell_argument(argument: &OsStr) -> String {
+    let text = argument.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./,:@%^".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.into_owned()
@@ -47,9 +47,9 @@ mod tests {
     }
 
     #[test]
-    fn shell_words() {
-        assert_eq!(shell_word(OsStr::new("-I/usr/include")), "-I/usr/include");
-        assert_eq!(shell_word(OsStr::new("it's $5")), r"'it'\''s $5'");
-        assert_eq!(shell_word(OsStr::new("")), "''");
+    fn shell_arguments() {
+        assert_eq!(shell_argument(OsStr::new("-I/usr/include")), "-I/usr/include");
+        assert_eq!(shell_argument(OsStr::new("it's $5")), r"'it'\''s $5'");
+        assert_eq!(shell_argument(OsStr::new("")), "''");
     }
 }

@@ -37,12 +37,12 @@ impl Host {
         }
     }
 
-    fn length(self, word: &OsStr) -> usize {
+    fn length(self, argument: &OsStr) -> usize {
         match self {
-            Self::Unix => word.as_encoded_bytes().len() + 1,
+            Self::Unix => argument.as_encoded_bytes().len() + 1,
             // Every quote and backslash may need a backslash before it.
             Self::Windows => {
-                let text = word.to_string_lossy();
+                let text = argument.to_string_lossy();
                 text.encode_utf16().count() + text.matches(['"', '\\']).count() + 3
             }
         }
@@ -62,15 +62,15 @@ impl Step {
     /// Returns how the step passes its arguments on `host`, with the response file if the command line is too long.
     #[must_use]
     pub fn command_line(&self, host: Host) -> CommandLine {
-        let words = [self.program.as_os_str()].into_iter();
-        let words = words.chain(self.leading.iter().chain(&self.args).map(AsRef::as_ref));
-        if words.map(|word| host.length(word)).sum::<usize>() <= host.limit() {
+        let arguments = [self.program.as_os_str()].into_iter();
+        let arguments = arguments.chain(self.leading.iter().chain(&self.args).map(AsRef::as_ref));
+        if arguments.map(|argument| host.length(argument)).sum::<usize>() <= host.limit() {
             return CommandLine::Direct;
         }
         // A response file for cl may contain -link and its arguments (the documentation excludes only nested files).
         let contents = match self.response {
-            Syntax::Gnu => joined(&self.args, gnu_word),
-            Syntax::Tcc => joined(&self.args, tcc_word),
+            Syntax::Gnu => joined(&self.args, gnu_argument),
+            Syntax::Tcc => joined(&self.args, tcc_argument),
             Syntax::Msvc => utf16(&self.args),
         };
         CommandLine::ViaFile(contents)
@@ -79,16 +79,16 @@ impl Step {
 
 fn joined(args: &[OsString], quote: impl Fn(&OsStr) -> Vec<u8>) -> Vec<u8> {
     let mut contents = Vec::new();
-    for word in args {
-        contents.extend(quote(word));
+    for argument in args {
+        contents.extend(quote(argument));
         contents.push(b'\n');
     }
     contents
 }
 
 /// Quotes bytes: a unix path need not be UTF-8.
-fn gnu_word(word: &OsStr) -> Vec<u8> {
-    let bytes = word.as_encoded_bytes();
+fn gnu_argument(argument: &OsStr) -> Vec<u8> {
+    let bytes = argument.as_encoded_bytes();
     if bytes.is_empty() {
         return b"\"\"".to_vec();
     }
@@ -96,25 +96,25 @@ fn gnu_word(word: &OsStr) -> Vec<u8> {
     bytes.iter().flat_map(|&byte| special(byte).then_some(b'\\').into_iter().chain([byte])).collect()
 }
 
-fn tcc_word(word: &OsStr) -> Vec<u8> {
+fn tcc_argument(argument: &OsStr) -> Vec<u8> {
     let escape = |&byte: &u8| matches!(byte, b'"' | b'\\').then_some(b'\\').into_iter().chain([byte]);
-    let inside = word.as_encoded_bytes().iter().flat_map(escape);
+    let inside = argument.as_encoded_bytes().iter().flat_map(escape);
     std::iter::once(b'"').chain(inside).chain(std::iter::once(b'"')).collect()
 }
 
 fn utf16(args: &[OsString]) -> Vec<u8> {
-    let text: String = args.iter().map(|word| windows_word(&word.to_string_lossy()) + "\r\n").collect();
+    let text: String = args.iter().map(|argument| windows_argument(&argument.to_string_lossy()) + "\r\n").collect();
     std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
 /// The rule of `CommandLineToArgvW`: backslashes are special only before a quote, and doubled there.
-fn windows_word(word: &str) -> String {
-    if !word.is_empty() && !word.contains([' ', '\t', '"', '\n', '\x0b']) {
-        return word.to_owned();
+fn windows_argument(argument: &str) -> String {
+    if !argument.is_empty() && !argument.contains([' ', '\t', '"', '\n', '\x0b']) {
+        return argument.to_owned();
     }
     let mut out = String::from("\"");
     let mut backslashes = 0;
-    for c in word.chars() {
+    for c in argument.chars() {
         match c {
             '\\' => backslashes += 1,
             '"' => {
@@ -162,9 +162,9 @@ mod tests {
 
     #[test]
     fn the_limit_is_the_hosts() {
-        let words = vec!["x".repeat(99); 400];
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let long = step(Syntax::Gnu, &words);
+        let arguments = vec!["x".repeat(99); 400];
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let long = step(Syntax::Gnu, &arguments);
         assert!(matches!(long.command_line(Host::Unix), CommandLine::Direct));
         assert!(matches!(long.command_line(Host::Windows), CommandLine::ViaFile(_)));
     }

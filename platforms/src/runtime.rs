@@ -127,8 +127,11 @@ pub(crate) fn is_called(flags: &Flags) -> bool {
     ];
     const ELSEWHERE: [&str; 5] =
         ["-static-libsan", "-static-libasan", "-fno-sanitize-link-runtime", "-nostdlib", "-nodefaultlibs"];
-    let said = |words: &[OsString], list: &[&str]| {
-        words.iter().filter_map(|word| word.to_str()).any(|word| list.iter().any(|one| word.starts_with(one)))
+    let said = |arguments: &[OsString], list: &[&str]| {
+        arguments
+            .iter()
+            .filter_map(|argument| argument.to_str())
+            .any(|argument| list.iter().any(|one| argument.starts_with(one)))
     };
     said(&flags.cflags, &CALLS) && !said(&flags.cflags, &ELSEWHERE) && !said(&flags.ldflags, &ELSEWHERE)
 }
@@ -149,8 +152,9 @@ mod tests {
 
     #[test]
     fn flags_say_who_calls_and_who_has_it() {
-        let called =
-            |words: &[&str]| is_called(&Flags { cflags: words.iter().map(Into::into).collect(), ..Flags::default() });
+        let called = |arguments: &[&str]| {
+            is_called(&Flags { cflags: arguments.iter().map(Into::into).collect(), ..Flags::default() })
+        };
         assert!(called(&["-fsanitize=address"]) && called(&["--coverage"]));
         assert!(!called(&["-O2"]) && !called(&["-fsanitize=address", "-static-libsan"]));
     }

@@ -53,9 +53,9 @@ impl Dialect for Tcc {
 
     /// tcc has no -iquote.
     fn quote_dir(&self, dir: &OsStr) -> Vec<OsString> {
-        let mut word = OsString::from("-I");
-        word.push(dir);
-        vec![word]
+        let mut argument = OsString::from("-I");
+        argument.push(dir);
+        vec![argument]
     }
 
     fn dependencies(&self, depfile: &[u8]) -> Vec<PathBuf> {
@@ -86,16 +86,16 @@ impl Dialect for Tcc {
 
     fn link(&self, compiler: &Compiler, flags: &Flags) -> Vec<&'static str> {
         let target = &compiler.target;
-        let mut words = gnu::shared(target).to_vec();
-        if gnu::takes_nostdlib(target) && !gnu::links_plainly(compiler, flags) {
-            words.push("-nostdlib");
+        let mut arguments = gnu::shared(target).to_vec();
+        if gnu::supports_nostdlib(target) && !gnu::links_default_files(compiler, flags) {
+            arguments.push("-nostdlib");
         }
-        words
+        arguments
     }
 
     /// libtcc1 has the functions that the compiler calls (conversions of 64-bit integers); {B} is tcc's directory.
     fn link_libraries(&self, compiler: &Compiler, flags: &Flags) -> &'static [&'static str] {
-        if gnu::takes_nostdlib(&compiler.target) && !gnu::links_plainly(compiler, flags) {
+        if gnu::supports_nostdlib(&compiler.target) && !gnu::links_default_files(compiler, flags) {
             &["-L{B}", "-ltcc1"]
         } else {
             &[]

@@ -244,7 +244,7 @@ impl Run<'_> {
     fn group_shelf(&self, group: &[Keyed<'_>]) -> Option<CacheHandle<'_>> {
         let shelf = |(one, _): &Keyed<'_>| CacheHandle::of(self.pipeline, &one.unit, &self.header);
         let units: Vec<CacheHandle<'_>> = group.iter().map(shelf).collect::<Option<_>>()?;
-        CacheHandle::of_all(&group_name(group), &units)
+        CacheHandle::for_group(&group_name(group), &units)
     }
 
     fn group_paths(&self, group: &[Keyed<'_>]) -> UnitPaths {

@@ -38,7 +38,7 @@ impl ObjectCache {
     }
 
     /// Tells the observer that the cache cannot be used, once for each cause.
-    pub(crate) fn tell(&self, observer: &dyn Observer, error: &io::Error) {
-        self.cache.tell(observer, error);
+    pub(crate) fn report_unusable(&self, observer: &dyn Observer, error: &io::Error) {
+        self.cache.report_unusable(observer, error);
     }
 }

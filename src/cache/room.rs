@@ -67,9 +67,9 @@ pub(crate) fn temporary(shard: &Path) -> io::Result<tempfile::NamedTempFile> {
     loop {
         let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(shard)?;
         match file.as_file().try_lock() {
-            // Another process removed the file as abandoned before it was locked.
+            // Another process found the file unlocked, and locked it to remove it.
             Err(TryLockError::WouldBlock) => {}
-            Ok(()) if !files::leads_to(file.path(), file.as_file())? => {}
+            Ok(()) if !files::refers_to(file.path(), file.as_file())? => {}
             // A file system without locks gives no information.
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
         }
@@ -93,7 +93,7 @@ pub(super) fn on_disk(bytes: u64) -> u64 {
 
 pub(super) fn stats(dir: &Path) -> io::Result<Stats> {
     let mut stats = Stats::default();
-    each(dir, |kept| {
+    for_each_entry(dir, |kept| {
         match kept.kind {
             EntryKind::Object => stats.entries += 1,
             EntryKind::Header => stats.headers += 1,
@@ -121,7 +121,7 @@ pub(super) fn make_room(dir: &Path, limit: u64) -> io::Result<Removed> {
     }
     let mut all = Vec::new();
     let mut total = 0;
-    each(dir, |kept| {
+    for_each_entry(dir, |kept| {
         if kept.kind == EntryKind::Unfinished {
             remove_unfinished(&kept.path);
             return;
@@ -160,7 +160,7 @@ fn remove_header(dir: &Path) -> bool {
         return scratch::remove_dir(dir).is_ok();
     };
     let lock = files::open(&record);
-    if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err() || !files::leads_to(&record, lock).unwrap_or(false)) {
+    if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err() || !files::refers_to(&record, lock).unwrap_or(false)) {
         return false;
     }
     let header = record.with_extension("");
@@ -175,7 +175,7 @@ fn remove_header(dir: &Path) -> bool {
 
 /// Removes unfinished files.
 pub(super) fn sweep(dir: &Path) -> io::Result<()> {
-    each(dir, |kept| {
+    for_each_entry(dir, |kept| {
         if kept.kind == EntryKind::Unfinished {
             remove_unfinished(&kept.path);
         }
@@ -190,7 +190,7 @@ fn remove_unfinished(path: &Path) {
 }
 
 /// Calls `see` for every entry and every precompiled header. Files that disappear meanwhile are skipped.
-fn each(dir: &Path, mut see: impl FnMut(CacheEntry)) -> io::Result<()> {
+fn for_each_entry(dir: &Path, mut see: impl FnMut(CacheEntry)) -> io::Result<()> {
     let parts = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         parts => parts?,

@@ -36,10 +36,10 @@ impl ObjectCache {
     ) -> Option<Arc<Self>> {
         let cache = Cache::new(place);
         let fingerprint = CompilerFingerprint { pipeline, environment, fingerprints: cache.fingerprints() };
-        match cache.secure().and_then(|()| fingerprint.identity()) {
+        match cache.ensure_private().and_then(|()| fingerprint.identity()) {
             Ok(compiler) => Some(Arc::new(Self::new(cache, compiler))),
             Err(error) => {
-                cache.tell(observer, &error);
+                cache.report_unusable(observer, &error);
                 None
             }
         }

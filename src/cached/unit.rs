@@ -50,7 +50,7 @@ impl<'a> CacheHandle<'a> {
     }
 
     /// Returns the handle of one object of several units, which is called `name`. The key follows from the units' keys.
-    pub(crate) fn of_all<'s>(name: &str, units: impl IntoIterator<Item = &'s Self>) -> Option<Self>
+    pub(crate) fn for_group<'s>(name: &str, units: impl IntoIterator<Item = &'s Self>) -> Option<Self>
     where
         'a: 's,
     {
@@ -89,7 +89,7 @@ impl<'a> CacheHandle<'a> {
         }
         let record = Record { key: self.key.clone(), ..record.clone() };
         if let Err(error) = files::read(object).and_then(|object| self.cache.put(&record, &object)) {
-            self.cache.tell(observer, &error);
+            self.cache.report_unusable(observer, &error);
         }
     }
 }
@@ -98,7 +98,7 @@ impl<'a> CacheHandle<'a> {
 impl CacheHandle<'_> {
     /// Returns the handle of the group's object that last contained the unit. The object may have been removed.
     pub(crate) fn recorded_group(&self) -> Option<Self> {
-        let note = self.cache.get(&self.note(), self.pipeline.digests())?;
+        let note = self.cache.get(&self.group_key(), self.pipeline.digests())?;
         let Self { pipeline, cache, .. } = *self;
         Some(Self { pipeline, cache, key: serde_json::from_slice(note.object()).ok()? })
     }
@@ -109,14 +109,14 @@ impl CacheHandle<'_> {
             let (file, inputs) = (Digest::of_bytes(&words), Inputs::default());
             // The included files are in the record of the group's object.
             let (symbols, shared, units, output) = (Vec::new(), Vec::new(), Vec::new(), String::new());
-            self.cache.put(&Record { key: self.note(), file, inputs, symbols, shared, units, output }, &words)
+            self.cache.put(&Record { key: self.group_key(), file, inputs, symbols, shared, units, output }, &words)
         });
         if let Err(error) = noted {
-            self.cache.tell(observer, &error);
+            self.cache.report_unusable(observer, &error);
         }
     }
 
-    fn note(&self) -> Digest {
+    fn group_key(&self) -> Digest {
         KeyBuilder::new("where a unit is").field(self.key.as_str()).finish()
     }
 }

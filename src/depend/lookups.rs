@@ -40,30 +40,31 @@ impl Lookups {
 
     /// Returns the lookups of a translation unit that has read `inputs`. `unit` is its text; its folder is searched as by `-iquote`.
     pub(crate) fn of(unit: &Includer<'_>, inputs: &[PathBuf], search: &SearchPath, digests: &FileDigests) -> Self {
-        let mut finder = Finder { search, unit_dir: unit.dir, found: Self::default(), there: HashMap::new() };
-        let names = finder.by_directory(inputs);
-        finder.text(unit, &names);
+        let mut collector =
+            LookupCollector { search, unit_dir: unit.dir, found: Self::default(), existing: HashMap::new() };
+        let names = collector.add_by_directory(inputs);
+        collector.add_text(unit, &names);
         for path in inputs {
             if let Some(facts) = digests.text(path) {
-                finder.text(&Includer { facts: &facts, dir: path.parent() }, &names);
+                collector.add_text(&Includer { facts: &facts, dir: path.parent() }, &names);
             }
         }
         for name in &search.forced {
-            finder.quoted(name, Some(Path::new("")));
+            collector.add_quoted(name, Some(Path::new("")));
         }
-        finder.found
+        collector.found
     }
 }
 
-struct Finder<'a> {
+struct LookupCollector<'a> {
     search: &'a SearchPath,
     unit_dir: Option<&'a Path>,
     found: Lookups,
     /// Directories, and whether they exist.
-    there: HashMap<PathBuf, bool>,
+    existing: HashMap<PathBuf, bool>,
 }
 
-impl Finder<'_> {
+impl LookupCollector<'_> {
     /// Directories for quoted names, after the includer's own.
     fn quoted_dirs(&self) -> Vec<PathBuf> {
         self.unit_dir.map(Path::to_owned).into_iter().chain(self.search.list.quoted.iter().cloned()).collect()
@@ -71,7 +72,7 @@ impl Finder<'_> {
 
     /// Adds names in earlier directories for files that were found in a directory of the search list. Returns the names by which the
     /// files may have been included.
-    fn by_directory(&mut self, inputs: &[PathBuf]) -> BTreeSet<PathBuf> {
+    fn add_by_directory(&mut self, inputs: &[PathBuf]) -> BTreeSet<PathBuf> {
         let SearchList { angled, missing, .. } = &self.search.list;
         let before: Vec<PathBuf> = self.quoted_dirs().into_iter().chain(missing.iter().cloned()).collect();
         let mut names = BTreeSet::new();
@@ -79,7 +80,7 @@ impl Finder<'_> {
             for (at, dir) in angled.iter().enumerate() {
                 let Ok(name) = path.strip_prefix(dir) else { continue };
                 for earlier in before.iter().chain(&angled[..at]) {
-                    self.nothing(earlier, name);
+                    self.add_missing(earlier, name);
                 }
                 names.insert(name.to_owned());
             }
@@ -87,35 +88,35 @@ impl Finder<'_> {
         names
     }
 
-    fn text(&mut self, Includer { facts, dir }: &Includer<'_>, names: &BTreeSet<PathBuf>) {
+    fn add_text(&mut self, Includer { facts, dir }: &Includer<'_>, names: &BTreeSet<PathBuf>) {
         for name in &facts.quoted {
-            self.quoted(name, *dir);
+            self.add_quoted(name, *dir);
         }
         if facts.computed {
-            names.iter().for_each(|name| self.nothing(dir.unwrap_or(Path::new("")), name));
+            names.iter().for_each(|name| self.add_missing(dir.unwrap_or(Path::new("")), name));
         }
         for asked in &facts.asked {
-            self.asked(asked, *dir);
+            self.add_file_test(asked, *dir);
         }
         for Asked { name, is_quoted } in &facts.embedded {
             let own = dir.filter(|_| *is_quoted).map(Path::to_owned);
             let dirs: Vec<PathBuf> = own.into_iter().chain(self.search.embed.iter().cloned()).collect();
-            self.until_found(name, &dirs);
+            self.add_until_found(name, &dirs);
         }
     }
 
     /// Looks up a quoted name: first beside its includer.
-    fn quoted(&mut self, name: &str, dir: Option<&Path>) {
+    fn add_quoted(&mut self, name: &str, dir: Option<&Path>) {
         let own = dir.map(Path::to_owned);
         let SearchList { angled, missing, .. } = &self.search.list;
         let first: Vec<PathBuf> = own.into_iter().chain(self.quoted_dirs()).collect();
         let dirs: Vec<PathBuf> =
             first.into_iter().chain(missing.iter().cloned()).chain(angled.iter().cloned()).collect();
-        self.until_found(name, &dirs);
+        self.add_until_found(name, &dirs);
     }
 
     /// Records whether a file of this name exists in any directory: `__has_include_next` starts in the middle of the list.
-    fn asked(&mut self, Asked { name, is_quoted }: &Asked, dir: Option<&Path>) {
+    fn add_file_test(&mut self, Asked { name, is_quoted }: &Asked, dir: Option<&Path>) {
         let SearchList { angled, missing, .. } = &self.search.list;
         let own = dir.map(Path::to_owned).into_iter().chain(self.quoted_dirs()).filter(|_| *is_quoted);
         let dirs: Vec<PathBuf> = own.chain(missing.iter().chain(angled).chain(&self.search.embed).cloned()).collect();
@@ -124,28 +125,28 @@ impl Finder<'_> {
             if path.exists() {
                 self.found.present.insert(path);
             } else {
-                self.nothing(&dir, Path::new(name));
+                self.add_missing(&dir, Path::new(name));
             }
         }
     }
 
-    fn until_found(&mut self, name: &str, dirs: &[PathBuf]) {
+    fn add_until_found(&mut self, name: &str, dirs: &[PathBuf]) {
         let Some(at) = dirs.iter().position(|dir| dir.join(name).exists()) else { return };
         for dir in &dirs[..at] {
-            self.nothing(dir, Path::new(name));
+            self.add_missing(dir, Path::new(name));
         }
     }
 
     /// Records that a directory does not contain a name. For a missing folder, the folder's name is enough.
-    fn nothing(&mut self, dir: &Path, name: &Path) {
+    fn add_missing(&mut self, dir: &Path, name: &Path) {
         let mut path = dir.to_owned();
-        if !self.is_there(&path) {
+        if !self.exists(&path) {
             self.found.absent.insert(path);
             return;
         }
         for component in name {
             path.push(component);
-            if !self.is_there(&path) {
+            if !self.exists(&path) {
                 self.found.absent.insert(path);
                 return;
             }
@@ -153,16 +154,16 @@ impl Finder<'_> {
         // The file exists but was not used: another was found beside an includer, or by #include_next.
     }
 
-    fn is_there(&mut self, path: &Path) -> bool {
+    fn exists(&mut self, path: &Path) -> bool {
         // The working directory.
         if path.as_os_str().is_empty() {
             return true;
         }
-        if let Some(there) = self.there.get(path) {
+        if let Some(there) = self.existing.get(path) {
             return *there;
         }
         let there = path.exists();
-        self.there.insert(path.to_owned(), there);
+        self.existing.insert(path.to_owned(), there);
         there
     }
 }

@@ -100,11 +100,11 @@ impl TextFacts {
                 "the text of the unit or of a header may make the assembler read a file (.incbin, .include), which no compiler lists",
             );
         }
-        self.why_asks_unknown()
+        self.unknown_file_test_reason()
     }
 
     /// Returns the same for file tests only.
-    pub(crate) fn why_asks_unknown(&self) -> Option<&'static str> {
+    pub(crate) fn unknown_file_test_reason(&self) -> Option<&'static str> {
         self.asks_unknown.then_some("the text of the unit or of a header tests with a macro whether a file exists")
     }
 

@@ -31,18 +31,18 @@ impl DetectedLauncher {
     /// [`LauncherError`] if a command is invalid or its program is missing.
     pub fn find(commands: &[OsString], environment: &Environment) -> Result<Self, LauncherError> {
         let shown = commands.join(OsStr::new(" ")).to_string_lossy().into_owned();
-        let mut words = Vec::new();
+        let mut arguments = Vec::new();
         for command in commands {
             if environment.programs(command).next().is_some() {
                 // A path that contains spaces.
-                words.push(command.clone());
+                arguments.push(command.clone());
                 continue;
             }
             let split =
                 command.to_str().and_then(shlex::split).ok_or_else(|| LauncherError::NoCommand(shown.clone()))?;
-            words.extend(split.into_iter().map(OsString::from));
+            arguments.extend(split.into_iter().map(OsString::from));
         }
-        let Some((first, leading)) = words.split_first() else { return Err(LauncherError::NoCommand(shown)) };
+        let Some((first, leading)) = arguments.split_first() else { return Err(LauncherError::NoCommand(shown)) };
         let missing = || LauncherError::Missing(first.to_string_lossy().into_owned());
         let program = environment.programs(first).next().ok_or_else(missing)?;
         let launcher = Launcher::new(program, leading.to_vec());

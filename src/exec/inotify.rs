@@ -36,7 +36,7 @@ impl Watch {
         Self(start().ok())
     }
 
-    pub(super) fn with(&self, process: u32) -> Changes<'_> {
+    pub(super) fn with_process(&self, process: u32) -> Changes<'_> {
         let pid = Pid::from_raw(process.cast_signed());
         let end = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         Changes { both: self.0.as_ref().zip(end) }
@@ -46,7 +46,7 @@ impl Watch {
 impl Changes<'_> {
     /// Waits for the next change, the process's end, or the maximum wait.
     pub(super) fn wait(&self, waited: Duration) {
-        let Some((inotify, end)) = &self.both else { return sleep::a_while(waited) };
+        let Some((inotify, end)) = &self.both else { return sleep::sleep_before_check(waited) };
         let mut both = [PollFd::new(inotify, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
         // After a signal or an error the caller checks again.
         let _ = poll(&mut both, Some(&AT_MOST));

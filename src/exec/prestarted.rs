@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, PipeReader, PipeWriter};
 use std::time::Instant;
 
-use super::running::Waits;
+use super::running::WaitGuard;
 use super::{ExecError, Finished, Started, Watch, system};
 
 /// A process that was started before its input exists. It ends when this value is dropped, and when this process ends.
@@ -55,8 +55,8 @@ impl PrestartedProcess {
     /// last result of `is_done`.
     pub(crate) fn wait_until(&mut self, watch: &Watch, is_done: &dyn Fn() -> bool) -> bool {
         let Some(started) = &mut self.started else { return false };
-        let _waits = Waits::new(started.processes.waiting.clone());
-        let changes = watch.with(started.process.id());
+        let _waits = WaitGuard::new(started.processes.waiting.clone());
+        let changes = watch.with_process(started.process.id());
         let began = Instant::now();
         loop {
             changes.wait(began.elapsed());

@@ -21,9 +21,9 @@ pub(super) enum Ended {
 }
 
 /// Tells the observer that a thread waits.
-pub(super) struct Waits(Option<Arc<dyn BlockingObserver>>);
+pub(super) struct WaitGuard(Option<Arc<dyn BlockingObserver>>);
 
-impl Waits {
+impl WaitGuard {
     pub(super) fn new(waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
         if let Some(waiting) = &waiting {
             waiting.begins();
@@ -32,7 +32,7 @@ impl Waits {
     }
 }
 
-impl Drop for Waits {
+impl Drop for WaitGuard {
     fn drop(&mut self) {
         if let Some(waiting) = &self.0 {
             waiting.ends();
@@ -55,10 +55,10 @@ pub(super) struct Processes {
 struct Table {
     cancelled: bool,
     /// True if the executor was dropped.
-    over: bool,
+    is_dropped: bool,
     watchdog: Option<JoinHandle<()>>,
     /// When the watchdog wakes; `None` if it waits for a notification.
-    watchdog_sleeps: Option<Instant>,
+    watchdog_wakes: Option<Instant>,
     next_id: u64,
     running: HashMap<u64, RunningProcess>,
     clock: Clock,
@@ -66,41 +66,41 @@ struct Table {
 
 #[derive(Debug)]
 struct RunningProcess {
-    group: system::Group,
+    group: system::ProcessGroup,
     deadline: Option<Instant>,
     timed_out: bool,
     /// The process's output; `None` after it exceeded the limit, and while the process waits for its input.
     output: Option<Arc<Output>>,
     /// The time for which the process was stopped, by which its deadline is extended.
     stopped: Duration,
-    /// How much longer the process may be stopped while this process runs: a process that stops itself must not run for ever.
+    /// The remaining time for which the process may be stopped while this process runs: a process that stops itself must still end.
     may_stop: Duration,
 }
 
 /// Measures time in which processes could not run. A process that was stopped (Ctrl-Z, `SIGSTOP`) gets the time back; if this process was
-/// stopped, which shows by a watchdog that wakes late, every process does. A process that is stopped alone gets back [`PATIENCE`] times its limit
-/// at most.
+/// stopped, which shows by a watchdog that wakes late, every process does. A process that is stopped while this process runs gets at most
+/// [`PATIENCE`] times its limit.
 #[derive(Debug, Default)]
 struct Clock {
     /// The watchdog's last check, and its next scheduled check.
-    looked: Option<Instant>,
+    last_check: Option<Instant>,
     next: Option<Instant>,
 }
 
-/// How many times its limit a process may be stopped alone.
+/// How many times its time limit a process may be stopped while this process runs.
 const PATIENCE: u32 = 2;
 
 /// The number of checks within a process's time limit, within these bounds: an undetected stop is at most one interval long.
-const LOOKS: u32 = 16;
-const OFTEN: Duration = Duration::from_millis(25);
-const SELDOM: Duration = Duration::from_secs(5);
+const CHECKS: u32 = 16;
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(25);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Table {
     /// Extends deadlines by the time in which processes could not run since the last check.
-    fn give_back(&mut self, now: Instant) {
-        let Clock { looked: Some(looked), next: Some(next) } = self.clock else { return };
+    fn extend_deadlines(&mut self, now: Instant) {
+        let Clock { last_check: Some(last_check), next: Some(next) } = self.clock else { return };
         let late = now.saturating_duration_since(next);
-        let since = now.saturating_duration_since(looked);
+        let since = now.saturating_duration_since(last_check);
         for running in self.running.values_mut() {
             let alone = if running.group.is_stopped() {
                 since.saturating_sub(late).min(running.may_stop)
@@ -112,17 +112,17 @@ impl Table {
             running.stopped += lost;
             running.deadline = running.deadline.and_then(|deadline| deadline.checked_add(lost));
         }
-        self.clock = Clock { looked: Some(now), next: Some(next.max(now)) };
+        self.clock = Clock { last_check: Some(now), next: Some(next.max(now)) };
     }
 }
 
 impl Processes {
-    pub(super) fn within(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
+    pub(super) fn for_host(reaper: Option<Arc<dyn Reaper>>, waiting: Option<Arc<dyn BlockingObserver>>) -> Self {
         let (table, changed) = (Mutex::default(), Condvar::default());
         Self { parent: std::process::id(), table, changed, orphans: Orphans::default(), reaper, waiting }
     }
 
-    fn are_ours(&self) -> bool {
+    fn is_parent(&self) -> bool {
         self.parent == std::process::id()
     }
 
@@ -133,7 +133,7 @@ impl Processes {
     /// Adds a process, so that `cancel` and the watchdog know it. If `cancel` was called meanwhile, the process is ended at once.
     pub(super) fn register(
         self: &Arc<Self>,
-        mut group: system::Group,
+        mut group: system::ProcessGroup,
         leader: u32,
         deadline: Option<Instant>,
         output: Option<Arc<Output>>,
@@ -145,7 +145,7 @@ impl Processes {
         }
         let id = table.next_id;
         table.next_id += 1;
-        let wake = earlier(deadline, output.as_deref().and_then(next_look));
+        let wake = earlier(deadline, output.as_deref().and_then(next_check));
         let limit = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
         let (stopped, may_stop) = (Duration::ZERO, limit.saturating_mul(PATIENCE));
         table.running.insert(id, RunningProcess { group, deadline, timed_out: false, output, stopped, may_stop });
@@ -161,7 +161,7 @@ impl Processes {
             table.watchdog = thread::Builder::new().spawn(move || watch(&shared)).ok();
         }
         // Waking the thread for each process would cost a context switch per process.
-        if table.watchdog_sleeps.is_none_or(|until| wake < until) {
+        if table.watchdog_wakes.is_none_or(|until| wake < until) {
             self.changed.notify_all();
         }
     }
@@ -172,12 +172,12 @@ impl Processes {
         let Some(running) = table.running.get_mut(&id).filter(|running| !running.timed_out) else { return false };
         running.deadline = deadline;
         running.output = Some(Arc::clone(output));
-        self.watch_for(&mut table, earlier(deadline, next_look(output)));
+        self.watch_for(&mut table, earlier(deadline, next_check(output)));
         true
     }
 
     pub(super) fn end(&self, id: u64) {
-        if !self.are_ours() {
+        if !self.is_parent() {
             return;
         }
         if let Some(running) = self.table().running.get_mut(&id) {
@@ -187,7 +187,7 @@ impl Processes {
 
     /// Ends all processes, and those that are registered later.
     pub(super) fn cancel(&self) {
-        if !self.are_ours() {
+        if !self.is_parent() {
             return;
         }
         let mut table = self.table();
@@ -201,12 +201,12 @@ impl Processes {
 
     /// Ends the watchdog and the orphan shell, and waits for both.
     pub(super) fn end_watchdog(&self) {
-        if !self.are_ours() {
+        if !self.is_parent() {
             return;
         }
         let watchdog = {
             let mut table = self.table();
-            table.over = true;
+            table.is_dropped = true;
             table.watchdog.take()
         };
         self.changed.notify_all();
@@ -222,7 +222,7 @@ impl Processes {
         process: &mut system::Process,
         waiting: Option<Arc<dyn BlockingObserver>>,
     ) -> io::Result<(Exit, Ended, Duration)> {
-        let waits = Waits::new(waiting);
+        let waits = WaitGuard::new(waiting);
         let lent = self.reaper.as_ref().map(|reaper| catch(|| reaper.wait(process.id())).unwrap_or(Exit::Unknown));
         if lent.is_none() {
             // The process is reaped after its removal: until then its id cannot belong to another process.
@@ -231,7 +231,7 @@ impl Processes {
         let stopped;
         let ended = {
             let mut table = self.table();
-            table.give_back(Instant::now());
+            table.extend_deadlines(Instant::now());
             let running = table.running.remove(&id);
             stopped = running.as_ref().map_or(Duration::ZERO, |running| running.stopped);
             let timed_out = running.is_some_and(|running| running.timed_out);
@@ -263,7 +263,7 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.into_iter().chain(other).min()
 }
 
-fn next_look(output: &Output) -> Option<Instant> {
+fn next_check(output: &Output) -> Option<Instant> {
     output.pause().and_then(|pause| Instant::now().checked_add(pause))
 }
 
@@ -271,17 +271,17 @@ fn next_look(output: &Output) -> Option<Instant> {
 fn watch(shared: &Processes) {
     let mut table = shared.table();
     // Checks once more after the last process has ended: with processes in sequence, none has to wake this thread.
-    let mut looked = false;
-    while !table.over {
+    let mut last_check = false;
+    while !table.is_dropped {
         let now = Instant::now();
-        table.give_back(now);
+        table.extend_deadlines(now);
         let (mut next, mut look): (Option<Instant>, Option<Instant>) = (None, None);
         for running in table.running.values_mut() {
             if let Some(output) = running.output.take_if(|output| output.is_over()) {
                 drop(output);
                 running.group.end();
             }
-            look = earlier(look, running.output.as_deref().and_then(next_look));
+            look = earlier(look, running.output.as_deref().and_then(next_check));
             match running.deadline {
                 // While this process was stopped, the other process may have ended.
                 Some(deadline) if deadline <= now && running.group.has_ended() => running.deadline = None,
@@ -292,16 +292,19 @@ fn watch(shared: &Processes) {
                 }
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(now);
-                    next = earlier(next, now.checked_add(left.min((left / LOOKS).clamp(OFTEN, SELDOM))));
+                    next = earlier(
+                        next,
+                        now.checked_add(left.min((left / CHECKS).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL))),
+                    );
                 }
                 None => {}
             }
         }
-        let lingers = looked && look.is_none();
-        looked = look.is_some();
+        let lingers = last_check && look.is_none();
+        last_check = look.is_some();
         let next = earlier(next, look.or_else(|| now.checked_add(LINGER).filter(|_| lingers)));
-        table.watchdog_sleeps = next;
-        table.clock = Clock { looked: next.map(|_| now), next };
+        table.watchdog_wakes = next;
+        table.clock = Clock { last_check: next.map(|_| now), next };
         table = match next {
             Some(next) => table.wait_for(&shared.changed, next.saturating_duration_since(now)),
             None => table.wait(&shared.changed),

@@ -8,6 +8,6 @@ const FIRST_LOOK: Duration = Duration::from_micros(100);
 const LAST_LOOK: Duration = Duration::from_millis(2);
 
 /// Sleeps a thirtieth of the time waited so far, within the bounds: the file is found late by at most that part.
-pub(super) fn a_while(waited: Duration) {
+pub(super) fn sleep_before_check(waited: Duration) {
     thread::sleep((waited / 30).clamp(FIRST_LOOK, LAST_LOOK));
 }

@@ -19,7 +19,7 @@ use crate::variables::Variables;
 
 /// A process and everything that it started, except processes that changed their group.
 #[derive(Debug)]
-pub(super) struct Group(Option<Pid>);
+pub(super) struct ProcessGroup(Option<Pid>);
 
 /// A process.
 pub(super) enum Process {
@@ -30,12 +30,12 @@ pub(super) enum Process {
 }
 
 /// Starts a process that leads a group. Without a pre_exec hook, which would prevent posix_spawn.
-pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
+pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, ProcessGroup)> {
     let process = match launch.variables {
         Some(variables) => Process::Given(start_with(variables, launch)?),
         None => Process::Own(Box::new(start_own(launch)?)),
     };
-    let group = Group(process.pid());
+    let group = ProcessGroup(process.pid());
     Ok((process, group))
 }
 
@@ -156,7 +156,7 @@ impl Process {
     }
 }
 
-impl Group {
+impl ProcessGroup {
     /// True if the leader is stopped. False if unknown.
     pub(super) fn is_stopped(&self) -> bool {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;

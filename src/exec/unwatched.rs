@@ -18,7 +18,7 @@ impl Watch {
     }
 
     #[expect(clippy::unused_self, reason = "elsewhere there is something to ask")]
-    pub(super) fn with(&self, _process: u32) -> Changes {
+    pub(super) fn with_process(&self, _process: u32) -> Changes {
         Changes
     }
 }
@@ -27,6 +27,6 @@ impl Changes {
     /// Waits for an interval that grows with the time waited so far.
     #[expect(clippy::unused_self, reason = "elsewhere there is something to ask")]
     pub(super) fn wait(&self, waited: Duration) {
-        sleep::a_while(waited);
+        sleep::sleep_before_check(waited);
     }
 }

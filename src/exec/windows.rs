@@ -14,9 +14,9 @@ use win32job::{ExtendedLimitInfo, Job};
 
 use super::{Exit, Launch};
 
-/// A process and everything that it started. Ends when this process ends for any reason, until the last [`Group`] is dropped.
+/// A process and everything that it started. Ends when this process ends for any reason, until the last [`ProcessGroup`] is dropped.
 #[derive(Debug)]
-pub(super) struct Group(Option<Job>);
+pub(super) struct ProcessGroup(Option<Job>);
 
 /// The process runs no thread before it is in its job.
 const CREATE_SUSPENDED: u32 = 0x4;
@@ -41,7 +41,7 @@ pub(super) struct Process(Child);
 
 /// Starts a process in its own job. The process is suspended until it is in the job, so that its children are in the job too. std
 /// alone cannot start a process suspended.
-pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
+pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, ProcessGroup)> {
     let mut command = Command::new(launch.program);
     command.args(launch.args);
     if let Some(variables) = launch.variables {
@@ -53,7 +53,7 @@ pub(super) fn start(launch: Launch<'_>) -> io::Result<(Process, Group)> {
     spawn(command)
 }
 
-fn spawn(command: Command) -> io::Result<(Process, Group)> {
+fn spawn(command: Command) -> io::Result<(Process, ProcessGroup)> {
     let job = Job::create_with_limit_info(ExtendedLimitInfo::new().limit_kill_on_job_close())?;
     let mut spawned = None;
     let resumed = CommandWrap::from(command).wrap(JobObject).spawn_with_child(|command| {
@@ -65,7 +65,7 @@ fn spawn(command: Command) -> io::Result<(Process, Group)> {
     });
     // The nested job of JobObject served to suspend and resume; it does not end with this process.
     match (resumed, spawned) {
-        (Ok(_), Some(child)) => Ok((Process(child), Group(Some(job)))),
+        (Ok(_), Some(child)) => Ok((Process(child), ProcessGroup(Some(job)))),
         (Err(error), Some(mut child)) => {
             let _ = child.kill();
             let _ = child.wait();
@@ -76,7 +76,7 @@ fn spawn(command: Command) -> io::Result<(Process, Group)> {
     }
 }
 
-impl Group {
+impl ProcessGroup {
     /// Windows has no signal that stops a process.
     #[expect(clippy::unused_self, reason = "as on Unix")]
     pub(super) fn is_stopped(&self) -> bool {
@@ -96,7 +96,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     /// The process ended by itself. Processes that it left running may serve others: the compilers of Visual Studio share one `mspdbsrv`.
     fn drop(&mut self) {
         if let Some(job) = &self.0 {

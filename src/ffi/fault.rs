@@ -51,7 +51,7 @@ pub(super) fn guarded<R>(otherwise: impl FnOnce(Status) -> R, work: impl FnOnce(
         Ok(Ok(result)) => return result,
         Ok(Err(fault)) => fault,
         Err(Caught::Foreign) => FfiError::failed("a callback threw an exception"),
-        Err(caught) => FfiError { status: PANICKED, words: format!("a bug in mjit-cc: {}", caught.words()) },
+        Err(caught) => FfiError { status: PANICKED, words: format!("a bug in mjit-cc: {}", caught.message()) },
     };
     note(&fault.words);
     otherwise(fault.status)

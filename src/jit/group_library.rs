@@ -75,7 +75,7 @@ impl Jit {
         let entries: Vec<String> = members.iter().map(|cached| cached.entry.clone()).collect();
         let unit = Unit::from_text(&source.name, source.text)?;
         let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;
-        let group = CacheHandle::of_all("", members.iter().map(|cached| &cached.handle));
+        let group = CacheHandle::for_group("", members.iter().map(|cached| &cached.handle));
         if let Some(group) = &group {
             group.put_new(ran, &object, observer);
         }

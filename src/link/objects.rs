@@ -21,7 +21,7 @@ const UNWINDER: [&str; 2] = ["_Unwind_", "__gcc_personality_"];
 
 /// One of several files in one buffer.
 #[derive(Clone, Debug)]
-pub(super) struct Text {
+pub(super) struct FileBytes {
     all: Arc<Buffer>,
     place: Range<usize>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Text {
 /// Objects in memory, with the symbols that other parts of the library must define.
 #[derive(Debug)]
 pub(super) struct Objects {
-    pub(super) texts: Vec<Text>,
+    pub(super) texts: Vec<FileBytes>,
     /// Undefined symbols, sorted.
     open: Vec<String>,
     /// Undefined hidden symbols, which no other library may define.
@@ -40,13 +40,13 @@ pub(super) struct Objects {
 
 /// The undefined symbols of one object.
 #[derive(Default)]
-struct Open {
+struct UndefinedSymbols {
     all: Vec<String>,
     hidden: Vec<String>,
     weak: Vec<String>,
 }
 
-impl Text {
+impl FileBytes {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
         let place = 0..bytes.len();
         Self { all: Arc::new(bytes.into()), place }
@@ -60,8 +60,9 @@ impl Text {
 impl Objects {
     /// Reads objects on the current rayon threads, and refuses objects that need more than an ELF linker.
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, NotLinked> {
-        let texts = read_together(paths)?;
-        let open: Vec<Open> = texts.par_iter().map(|text| look_at(text.bytes())).collect::<Result<_, NotLinked>>()?;
+        let texts = read_all(paths)?;
+        let open: Vec<UndefinedSymbols> =
+            texts.par_iter().map(|text| inspect(text.bytes())).collect::<Result<_, NotLinked>>()?;
         let mut objects = Self { texts, open: Vec::new(), hidden: Vec::new(), weak: Vec::new() };
         for open in open {
             objects.open.extend(open.all);
@@ -74,7 +75,7 @@ impl Objects {
         }
         objects.open.sort_unstable();
         objects.weak.sort_unstable();
-        if objects.are_weak_and_not() {
+        if objects.has_binding_conflict() {
             // wild uses the binding of the last object, other linkers the strictest: a required function would be null.
             return Err(NotLinked::Unserved("a symbol is weak in one object and required in another"));
         }
@@ -89,7 +90,7 @@ impl Objects {
 
     /// True if an undefined symbol is weak in one object and strong in another. Each object lists an undefined symbol
     /// once; the lists are sorted.
-    fn are_weak_and_not(&self) -> bool {
+    fn has_binding_conflict(&self) -> bool {
         self.weak.chunk_by(|one, next| one == next).any(|alike| {
             let from = self.open.partition_point(|name| *name < alike[0]);
             let all = self.open[from..].iter().take_while(|name| **name == alike[0]).count();
@@ -106,7 +107,7 @@ impl Objects {
 }
 
 /// Reads files on the current rayon threads.
-pub(super) fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
+pub(super) fn read_all(paths: &[PathBuf]) -> io::Result<Vec<FileBytes>> {
     let size = |path: &PathBuf| usize::try_from(fs::metadata(path)?.len()).map_err(io::Error::other);
     let sizes: Vec<usize> = paths.par_iter().map(size).collect::<io::Result<_>>()?;
     let mut end = 0;
@@ -127,10 +128,10 @@ pub(super) fn read_together(paths: &[PathBuf]) -> io::Result<Vec<Text>> {
     // A file that became shorter is an error.
     slots.into_par_iter().zip(paths).try_for_each(|(slot, path)| File::open(path)?.read_exact(slot))?;
     let all = Arc::new(all);
-    Ok(places.into_iter().map(|place| Text { all: Arc::clone(&all), place }).collect())
+    Ok(places.into_iter().map(|place| FileBytes { all: Arc::clone(&all), place }).collect())
 }
 
-fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
+fn inspect(text: &[u8]) -> Result<UndefinedSymbols, NotLinked> {
     let file = object::File::parse(text).map_err(|error| NotLinked::Refused(error.to_string()))?;
     if file.format() != object::BinaryFormat::Elf {
         return Err(NotLinked::Unserved("an object is for another system"));
@@ -147,7 +148,7 @@ fn look_at(text: &[u8]) -> Result<Open, NotLinked> {
         }
     }
     sound::check(text).map_err(NotLinked::Unsound)?;
-    let mut open = Open::default();
+    let mut open = UndefinedSymbols::default();
     for symbol in file.symbols().filter(|symbol| symbol.is_undefined()) {
         let Ok(name) = symbol.name() else { continue };
         if name.is_empty() || name == "_GLOBAL_OFFSET_TABLE_" {

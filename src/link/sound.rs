@@ -22,7 +22,7 @@ type Section = SectionHeader64<LittleEndian>;
 type Flaw = &'static str;
 
 /// One object during the check.
-struct Object<'a> {
+struct ElfObject<'a> {
     data: &'a [u8],
     machine: elf::Machine,
     table: SectionTable<'a, Header>,
@@ -34,7 +34,7 @@ struct Object<'a> {
 
 /// Returns why an object is not sound.
 pub(super) fn check(data: &[u8]) -> Result<(), Flaw> {
-    let mut object = Object::open(data)?;
+    let mut object = ElfObject::open(data)?;
     sections::check(&object)?;
     object.find_symbols()?;
     symbols::check(&object)?;
@@ -44,7 +44,7 @@ pub(super) fn check(data: &[u8]) -> Result<(), Flaw> {
     frames::check(&object)
 }
 
-impl<'a> Object<'a> {
+impl<'a> ElfObject<'a> {
     fn open(data: &'a [u8]) -> Result<Self, Flaw> {
         let header = Header::parse(data).map_err(|_| "the file is not a 64-bit object")?;
         let ident = header.e_ident();

@@ -62,7 +62,7 @@ pub(super) fn read(library: &[u8]) -> Option<Stub> {
         defined.entry(name).or_default().push(definition);
     }
     let mut chosen: Vec<(&[u8], usize)> =
-        defined.into_iter().filter_map(|(name, all)| Some((name, to_be_said(&all)?))).collect();
+        defined.into_iter().filter_map(|(name, all)| Some((name, versioned_definition(&all)?))).collect();
     chosen.sort_unstable();
     let names = chosen.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
     let chosen: Vec<usize> = chosen.into_iter().map(|(_, index)| index).collect();
@@ -70,7 +70,7 @@ pub(super) fn read(library: &[u8]) -> Option<Stub> {
 }
 
 /// Returns the index of the current definition of a symbol, if a reference without a version is bound to another definition.
-fn to_be_said(all: &[Definition]) -> Option<usize> {
+fn versioned_definition(all: &[Definition]) -> Option<usize> {
     let current = all.iter().find(|one| !one.hidden)?;
     let oldest = all.iter().find(|one| one.version <= OLDEST)?;
     (oldest.value != current.value).then_some(current.index)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mjit_cc_platforms::LinkLine;
 
-use super::objects::{Text, read_together};
+use super::objects::{FileBytes, read_all};
 use super::{NotLinked, script, stub};
 use crate::files;
 use crate::machine::unless_at_fault;
@@ -21,7 +21,7 @@ pub(super) struct System {
     /// The library of functions that the compiler calls.
     compiler: Option<Archive>,
     /// The replacement of the C library, with the symbols that need a version.
-    library: Option<(Text, Vec<String>)>,
+    library: Option<(FileBytes, Vec<String>)>,
     /// The symbols that only the static part of the C library defines.
     statics: Option<Archive>,
     start: Vec<PathBuf>,
@@ -38,8 +38,8 @@ struct Archive {
 /// The inputs before and after the objects of one library.
 #[derive(Debug, Default)]
 pub(super) struct Added {
-    pub(super) before: Vec<Text>,
-    pub(super) behind: Vec<Text>,
+    pub(super) before: Vec<FileBytes>,
+    pub(super) behind: Vec<FileBytes>,
 }
 
 impl System {
@@ -53,34 +53,34 @@ impl System {
             end: line.end.clone(),
             ..Self::default()
         };
-        for path in find("libc.so").map(|path| behind_script(&path, line)).transpose()?.unwrap_or_default() {
+        for path in find("libc.so").map(|path| library_files(&path, line)).transpose()?.unwrap_or_default() {
             if path.extension().is_some_and(|suffix| suffix == "a") {
                 if system.statics.is_none() {
                     system.statics = Archive::read(path)?;
                 }
             } else if system.library.is_none() {
                 let stub = unless_at_fault(files::read(&path))?.and_then(|bytes| stub::read(&bytes));
-                system.library = stub.map(|stub| (Text::new(stub.image), stub.names));
+                system.library = stub.map(|stub| (FileBytes::new(stub.image), stub.names));
             }
         }
         Ok(system)
     }
 
     /// Returns the inputs that a library with these undefined symbols needs.
-    pub(super) fn wanted(&self, open: &[String]) -> Result<Added, NotLinked> {
+    pub(super) fn needed_inputs(&self, open: &[String]) -> Result<Added, NotLinked> {
         let mut added = Added::default();
         let reserved = |name: &str| name.starts_with("__");
         if let Some(archive) = self.compiler.as_ref().filter(|archive| archive.has_any(open, reserved)) {
-            added.behind.extend(read_together(std::slice::from_ref(&archive.path))?);
+            added.behind.extend(read_all(std::slice::from_ref(&archive.path))?);
         }
-        if let Some((library, _)) = self.library.as_ref().filter(|(_, names)| any(open, names, |_| true)) {
+        if let Some((library, _)) = self.library.as_ref().filter(|(_, names)| contains_any(open, names, |_| true)) {
             added.behind.push(library.clone());
         }
         if let Some(archive) = self.statics.as_ref().filter(|archive| archive.has_any(open, |_| true)) {
             // The start-up files undo the registrations of these functions when the library is unloaded.
-            added.before.extend(read_together(&self.start)?);
-            added.behind.extend(read_together(std::slice::from_ref(&archive.path))?);
-            added.behind.extend(read_together(&self.end)?);
+            added.before.extend(read_all(&self.start)?);
+            added.behind.extend(read_all(std::slice::from_ref(&archive.path))?);
+            added.behind.extend(read_all(&self.end)?);
         }
         Ok(added)
     }
@@ -104,16 +104,16 @@ impl Archive {
     }
 
     fn has_any(&self, open: &[String], counts: impl Fn(&str) -> bool) -> bool {
-        any(open, &self.names, counts)
+        contains_any(open, &self.names, counts)
     }
 }
 
-fn any(open: &[String], sorted: &[String], counts: impl Fn(&str) -> bool) -> bool {
+fn contains_any(open: &[String], sorted: &[String], counts: impl Fn(&str) -> bool) -> bool {
     open.iter().any(|name| counts(name) && sorted.binary_search(name).is_ok())
 }
 
 /// Returns the files of a library: the library itself, or the files that it names as a linker script.
-fn behind_script(path: &Path, line: &LinkLine) -> io::Result<Vec<PathBuf>> {
+fn library_files(path: &Path, line: &LinkLine) -> io::Result<Vec<PathBuf>> {
     let mut begin = [0; ELF.len()];
     let read = files::open(path).and_then(|mut file| file.read_exact(&mut begin));
     if unless_at_fault(read)?.is_some() && begin == ELF {
@@ -121,11 +121,11 @@ fn behind_script(path: &Path, line: &LinkLine) -> io::Result<Vec<PathBuf>> {
     }
     let text = unless_at_fault(files::read_to_string(path))?;
     let named = text.and_then(|text| script::inputs(&text)).unwrap_or_default();
-    Ok(named.iter().filter_map(|file| place(file, path, line)).collect())
+    Ok(named.iter().filter_map(|file| script_path(file, path, line)).collect())
 }
 
 /// Returns the path of a file that a script names (ld's manual, "Commands Dealing with Files").
-fn place(file: &str, script: &Path, line: &LinkLine) -> Option<PathBuf> {
+fn script_path(file: &str, script: &Path, line: &LinkLine) -> Option<PathBuf> {
     let sysroot = line.sysroot.as_deref();
     let within = |rest: &str| Some(sysroot?.join(rest.trim_start_matches('/')));
     if let Some(rest) = file.strip_prefix('=').or_else(|| file.strip_prefix("$SYSROOT")) {

@@ -29,7 +29,7 @@ impl Threads {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
         if count == 1 && LINKS.get() {
-            return here(work);
+            return run_here(work);
         }
         let rested = {
             let mut resting = lock(&self.resting);
@@ -41,7 +41,7 @@ impl Threads {
             None => ThreadPoolBuilder::new()
                 .num_threads(count)
                 .thread_name(|_| "mjit-cc-link".to_owned())
-                .panic_handler(forget)
+                .panic_handler(ignore_panic)
                 .build()
                 .map_err(io::Error::other)?,
         };
@@ -65,7 +65,7 @@ pub(crate) fn on_this_thread() {
 
 /// Runs `work` on this thread, which is a pool of one during the work only: with rayon's frames on its stack the host could not end the
 /// thread, since rayon ends the process if a forced unwind passes its frames. `work` must not panic.
-fn here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+fn run_here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let mut this = None;
     let keep = |thread| {
         this = Some(thread);
@@ -73,7 +73,7 @@ fn here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Res
     };
     let pool = ThreadPoolBuilder::new()
         .num_threads(1)
-        .panic_handler(forget)
+        .panic_handler(ignore_panic)
         .spawn_handler(keep)
         .build()
         .map_err(io::Error::other)?;
@@ -88,7 +88,7 @@ fn here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Res
 }
 
 /// Ignores a panic in a background task of the linker. Without a handler rayon ends the process; the linker reports the missing result.
-fn forget(_panic: Box<dyn Any + Send>) {}
+fn ignore_panic(_panic: Box<dyn Any + Send>) {}
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ use mjit_cc_platforms::LinkLine;
 use super::NotLinked;
 use crate::sync;
 use buffer::Buffer;
-use objects::{Objects, Text};
+use objects::{FileBytes, Objects};
 use system::{Added, System};
 use threads::Threads;
 
@@ -69,21 +69,21 @@ impl InProcess {
     /// True if this build has a linker.
     pub(crate) const IS_AVAILABLE: bool = true;
 
-    /// Links objects into a library of the kind that `words` specifies. `ask` asks the compiler how it links; it is called at most once,
+    /// Links objects into a library of the kind that `arguments` specifies. `ask` asks the compiler how it links; it is called at most once,
     /// and only if an object has an open symbol.
     pub(crate) fn link(
         &self,
-        words: &[&str],
+        arguments: &[&str],
         objects: &[PathBuf],
         threads: usize,
         ask: impl FnOnce() -> Option<LinkLine>,
     ) -> Result<Buffer, NotLinked> {
         let threads = if objects.len() >= MANY { threads } else { 1 };
-        let words: Arc<[String]> = words.iter().map(|&word| word.to_owned()).collect();
+        let arguments: Arc<[String]> = arguments.iter().map(|&word| word.to_owned()).collect();
         let objects: Arc<[PathBuf]> = objects.into();
         let link = || {
-            let (known, words, objects) = (Arc::clone(&self.known), Arc::clone(&words), Arc::clone(&objects));
-            self.threads.install(threads, move || guarded(|| known.link(&words, &objects)))?
+            let (known, arguments, objects) = (Arc::clone(&self.known), Arc::clone(&arguments), Arc::clone(&objects));
+            self.threads.install(threads, move || catch_panic(|| known.link(&arguments, &objects)))?
         };
         if let Some(library) = link()? {
             return Ok(library);
@@ -97,22 +97,22 @@ impl InProcess {
 
 impl LinkCache {
     /// Links on the current rayon threads. `None` if the compiler has to be asked first how it links.
-    fn link(&self, words: &[String], objects: &[PathBuf]) -> Result<Option<Buffer>, NotLinked> {
+    fn link(&self, arguments: &[String], objects: &[PathBuf]) -> Result<Option<Buffer>, NotLinked> {
         let objects = Objects::read(objects)?;
         let added = match (objects.open(), self.system.get()) {
             ([], _) => Added::default(),
             (_, None) => return Ok(None),
-            (open, Some(Some(system))) => system.wanted(open)?,
+            (open, Some(Some(system))) => system.needed_inputs(open)?,
             (_, Some(None)) => return Err(NotLinked::Unserved("the compiler does not print its link command")),
         };
-        self.run(words, objects.texts, added).map(Some)
+        self.run(arguments, objects.texts, added).map(Some)
     }
 
-    fn run(&self, words: &[String], objects: Vec<Text>, added: Added) -> Result<Buffer, NotLinked> {
+    fn run(&self, arguments: &[String], objects: Vec<FileBytes>, added: Added) -> Result<Buffer, NotLinked> {
         let usual =
             (objects.len() == 1 && added.before.is_empty()).then(|| self.usual.get(added.behind.len())).flatten();
         let mut files = HashMap::new();
-        let mut line: Vec<String> = std::iter::once("wild".to_owned()).chain(words.iter().cloned()).collect();
+        let mut line: Vec<String> = std::iter::once("wild".to_owned()).chain(arguments.iter().cloned()).collect();
         line.extend(["-o".to_owned(), LIBRARY.to_owned()]);
         if usual.is_some() {
             // The compiler has merged the strings of an object; merging again would take a tenth of the time for one unit.
@@ -129,7 +129,7 @@ impl LinkCache {
         match usual.and_then(OnceLock::get) {
             Some((known, args)) if *known == line => linker.run(args).map(drop).map_err(refused)?,
             _ => {
-                let args = understood(&line)?;
+                let args = parse_arguments(&line)?;
                 linker.run(&args).map(drop).map_err(refused)?;
                 if let Some(usual) = usual {
                     // Another thread may have set the value first.
@@ -152,12 +152,12 @@ pub(crate) fn read_library(bytes: &[u8]) {
     let _ = sound::check(bytes);
 }
 
-fn understood(line: &[String]) -> Result<Args, NotLinked> {
-    let words = || line.iter().map(String::as_str);
-    let mut args = Args::new(words).map_err(refused)?;
+fn parse_arguments(line: &[String]) -> Result<Args, NotLinked> {
+    let arguments = || line.iter().map(String::as_str);
+    let mut args = Args::new(arguments).map_err(refused)?;
     // wild would print warnings; only errors count.
     args.on_warning(Box::new(|_| ()));
-    args.parse(words).map_err(refused)?;
+    args.parse(arguments).map_err(refused)?;
     Ok(args)
 }
 
@@ -167,14 +167,14 @@ fn refused(error: libwild::error::Error) -> NotLinked {
 }
 
 /// Turns a panic of the linker into an error.
-fn guarded<T>(link: impl FnOnce() -> Result<T, NotLinked>) -> Result<T, NotLinked> {
+fn catch_panic<T>(link: impl FnOnce() -> Result<T, NotLinked>) -> Result<T, NotLinked> {
     catch_unwind(AssertUnwindSafe(link))
-        .unwrap_or_else(|panic| Err(NotLinked::Refused(format!("wild panicked: {}", words_of(&*panic)))))
+        .unwrap_or_else(|panic| Err(NotLinked::Refused(format!("wild panicked: {}", panic_message(&*panic)))))
 }
 
-fn words_of(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("no words").to_owned()
+    text.unwrap_or("no arguments").to_owned()
 }
 
 /// The file system that wild sees: the inputs, and the library after the link.
@@ -182,22 +182,22 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
 struct MemoryFiles(Arc<SharedFiles>);
 
 struct SharedFiles {
-    files: HashMap<PathBuf, Text>,
+    files: HashMap<PathBuf, FileBytes>,
     library: Mutex<Option<Buffer>>,
 }
 
-impl InputFileData for Text {
+impl InputFileData for FileBytes {
     fn bytes(&self) -> &[u8] {
         self.bytes()
     }
 }
 
-struct Output {
+struct MemoryOutput {
     bytes: Buffer,
     memory: MemoryFiles,
 }
 
-impl OutputFileData for Output {
+impl OutputFileData for MemoryOutput {
     fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -213,16 +213,16 @@ impl OutputFileData for Output {
 }
 
 impl MemoryFiles {
-    fn get(&self, path: &Path) -> io::Result<&Text> {
+    fn get(&self, path: &Path) -> io::Result<&FileBytes> {
         self.0.files.get(path).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
 impl FileSystem for MemoryFiles {
-    type Input = Text;
-    type Output = Output;
+    type Input = FileBytes;
+    type Output = MemoryOutput;
 
-    fn open_input(&self, path: &Path, _prepopulate_maps: bool) -> Result<(Text, Option<Arc<File>>)> {
+    fn open_input(&self, path: &Path, _prepopulate_maps: bool) -> Result<(FileBytes, Option<Arc<File>>)> {
         Ok((self.get(path)?.clone(), None))
     }
 
@@ -242,13 +242,13 @@ impl FileSystem for MemoryFiles {
         Err(io::Error::from(io::ErrorKind::Unsupported).into())
     }
 
-    fn create_output(&self, _path: Arc<Path>, options: OutputOptions) -> Result<Output> {
+    fn create_output(&self, _path: Arc<Path>, options: OutputOptions) -> Result<MemoryOutput> {
         let size = usize::try_from(options.size).map_err(io::Error::other)?;
         let inputs: usize = self.0.files.values().map(|text| text.bytes().len()).sum();
         if size > inputs.saturating_mul(MAX_GROWTH).saturating_add(MAX_ADDED) {
             return Err(io::Error::other(format!("{inputs} bytes of objects would make a library of {size}")).into());
         }
-        Ok(Output { bytes: Buffer::zeroed(size), memory: self.clone() })
+        Ok(MemoryOutput { bytes: Buffer::zeroed(size), memory: self.clone() })
     }
 
     fn write_auxiliary(&self, _path: &Path, _bytes: &[u8]) -> Result {
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_linker_that_panics_is_one_that_refuses() {
-        let linked: Result<(), _> = guarded(|| panic!("no {}", "way"));
+        let linked: Result<(), _> = catch_panic(|| panic!("no {}", "way"));
         assert!(matches!(linked, Err(NotLinked::Refused(text)) if text == "wild panicked: no way"));
     }
 

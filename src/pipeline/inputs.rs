@@ -144,7 +144,7 @@ impl Pipeline {
         let mut all = TextFacts::default();
         self.check_texts(&mut all, &files)?;
         // What the assembler will read is no part of a precompiled header.
-        if let Some(why) = all.why_asks_unknown() {
+        if let Some(why) = all.unknown_file_test_reason() {
             return Err(why);
         }
         let none = Includer { facts: &TextFacts::default(), dir: None };

@@ -43,12 +43,12 @@ impl Dir {
 
 /// A scratch directory with its lock, which is held until the value is dropped.
 #[derive(Debug)]
-pub(super) struct Locked {
+pub(super) struct LockedDir {
     path: PathBuf,
     lock: Mutex<Option<File>>,
 }
 
-impl Locked {
+impl LockedDir {
     /// Creates a directory below an absolute path.
     pub(super) fn make(base: &Path) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base)?;
@@ -122,7 +122,7 @@ pub(super) fn sweep(base: &Path, own: &Path) {
             && path.file_name() != own.file_name()
             && let Some(file) = abandoned(&path)
         {
-            let _ = Locked { path, lock: Mutex::new(Some(file)) }.remove_now();
+            let _ = LockedDir { path, lock: Mutex::new(Some(file)) }.remove_now();
         }
     }
 }

@@ -128,7 +128,7 @@ fn with_c_name<T>(name: &OsStr, act: impl FnOnce(&CStr) -> io::Result<T>) -> io:
 
 /// A scratch directory with its lock, which is held until the value is dropped.
 #[derive(Debug)]
-pub(super) struct Locked {
+pub(super) struct LockedDir {
     path: PathBuf,
     name: String,
     base: Dir,
@@ -137,7 +137,7 @@ pub(super) struct Locked {
     _lock: File,
 }
 
-impl Locked {
+impl LockedDir {
     /// Creates a directory below an absolute path.
     pub(super) fn make(path: &Path) -> io::Result<Self> {
         let base = Dir::follow(path)?;
@@ -259,7 +259,7 @@ fn sweep_one(base: &Dir, name: &CStr, text: &str) -> io::Result<()> {
     // Without a lock file the directory was kept on purpose, or does not belong to this tool.
     let Some(lock) = abandoned(&dir, LOCK) else { return Ok(()) };
     let base = Dir(base.0.try_clone()?);
-    Locked { path: PathBuf::new(), name: text.to_owned(), base, dir, _lock: lock }.remove()
+    LockedDir { path: PathBuf::new(), name: text.to_owned(), base, dir, _lock: lock }.remove()
 }
 
 /// Returns the lock of a directory whose process is dead.

@@ -5,7 +5,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::recorder::Keep;
-use super::{Bar, Outcome, Span, Timeline, Turn, WorkKind};
+use super::{Bar, Span, Timeline, Turn, WorkKind, WorkOutcome};
 use crate::event::Stage;
 use crate::report::{Status, UnitReport};
 
@@ -50,7 +50,7 @@ impl Open {
         }
     }
 
-    fn ended(mut self, now: Duration, outcome: Outcome, note: String) -> Bar {
+    fn ended(mut self, now: Duration, outcome: WorkOutcome, note: String) -> Bar {
         self.count(now);
         Bar { outcome, note, turn: Some(Turn { end: now, ..self.turn }), ..self.bar }
     }
@@ -84,7 +84,7 @@ impl Notes {
     }
 
     /// Returns the open work of this thread, the innermost last.
-    fn here(&mut self) -> &mut Vec<Open> {
+    fn open_here(&mut self) -> &mut Vec<Open> {
         self.open.entry(thread::current().id()).or_default()
     }
 
@@ -95,34 +95,34 @@ impl Notes {
 
     fn begin_at(&mut self, kind: WorkKind, name: String, queued: Option<Duration>, start: Duration) {
         let turn = Turn { lane: self.lane(kind), start, end: start, stages: Vec::new() };
-        let bar = Bar { kind, name, outcome: Outcome::Running, note: String::new(), queued, turn: None };
-        self.here().push(Open { bar, turn, stages: Vec::new(), since: start });
+        let bar = Bar { kind, name, outcome: WorkOutcome::Running, note: String::new(), queued, turn: None };
+        self.open_here().push(Open { bar, turn, stages: Vec::new(), since: start });
     }
 
     /// Ends the innermost piece of work on this thread.
-    pub(super) fn end_last(&mut self, outcome: Outcome, note: String) {
-        if let Some(open) = self.here().pop() {
+    pub(super) fn end_last(&mut self, outcome: WorkOutcome, note: String) {
+        if let Some(open) = self.open_here().pop() {
             self.close(open, outcome, note);
         }
     }
 
     /// Ends the work of this name on this thread. False if there is none.
-    pub(super) fn end(&mut self, name: &str, outcome: Outcome, note: String) -> bool {
-        let here = self.here();
+    pub(super) fn end(&mut self, name: &str, outcome: WorkOutcome, note: String) -> bool {
+        let here = self.open_here();
         let Some(at) = here.iter().rposition(|open| open.bar.name == name) else { return false };
         let open = here.remove(at);
         self.close(open, outcome, note);
         true
     }
 
-    fn close(&mut self, open: Open, outcome: Outcome, note: String) {
+    fn close(&mut self, open: Open, outcome: WorkOutcome, note: String) {
         let now = self.began.elapsed();
         self.closed.push_back(open.ended(now, outcome, note));
     }
 
     pub(super) fn stage_began(&mut self, stage: Stage) {
         let now = self.began.elapsed();
-        if let Some(open) = self.here().last_mut() {
+        if let Some(open) = self.open_here().last_mut() {
             open.count(now);
             open.stages.push(stage);
         }
@@ -130,7 +130,7 @@ impl Notes {
 
     pub(super) fn stage_ended(&mut self, stage: Stage) {
         let now = self.began.elapsed();
-        if let Some(open) = self.here().last_mut().filter(|open| open.stages.last() == Some(&stage)) {
+        if let Some(open) = self.open_here().last_mut().filter(|open| open.stages.last() == Some(&stage)) {
             open.count(now);
             open.stages.pop();
         }
@@ -140,22 +140,22 @@ impl Notes {
     pub(super) fn found(&mut self, family: String, compiler: String) {
         self.compiler = compiler;
         self.begin_at(WorkKind::Discovery, family, None, Duration::ZERO);
-        self.end_last(Outcome::Of(Status::Built), String::new());
+        self.end_last(WorkOutcome::Of(Status::Built), String::new());
     }
 
     pub(super) fn header_ready(&mut self, file: &str) {
-        self.end_last(Outcome::Of(Status::Built), file.to_owned());
+        self.end_last(WorkOutcome::Of(Status::Built), file.to_owned());
     }
 
     pub(super) fn header_reused(&mut self, file: &str, took: Duration) {
         let start = self.began.elapsed().saturating_sub(took);
         self.begin_at(WorkKind::Header, file.to_owned(), None, start);
-        self.end_last(Outcome::Of(Status::Reused), String::new());
+        self.end_last(WorkOutcome::Of(Status::Reused), String::new());
     }
 
     /// Records that a unit has left its thread; its outcome follows later.
     pub(super) fn compiled(&mut self, unit: &str) {
-        if self.end(unit, Outcome::Of(Status::Built), String::new()) {
+        if self.end(unit, WorkOutcome::Of(Status::Built), String::new()) {
             let number = self.dropped + self.closed.len() as u64 - 1;
             self.unsettled.entry(unit.to_owned()).or_default().push_back(number);
         }
@@ -163,7 +163,7 @@ impl Notes {
 
     /// Records the outcome of a unit, which may have left its thread before, or never started.
     pub(super) fn finished(&mut self, report: &UnitReport) {
-        let outcome = Outcome::Of(report.status);
+        let outcome = WorkOutcome::Of(report.status);
         let note = report.error.as_ref().map(ToString::to_string).unwrap_or_default();
         if let Some(number) = self.unsettled.get_mut(&report.unit).and_then(VecDeque::pop_front) {
             let at = number.checked_sub(self.dropped).and_then(|at| usize::try_from(at).ok());
@@ -188,7 +188,7 @@ impl Notes {
         let now = self.began.elapsed();
         let mut bars: Vec<Bar> = self.closed.iter().cloned().collect();
         let open = self.open.values().flatten().cloned();
-        bars.extend(open.map(|open| open.ended(now, Outcome::Running, String::new())));
+        bars.extend(open.map(|open| open.ended(now, WorkOutcome::Running, String::new())));
         Timeline {
             began: self.began_at,
             took: now,
@@ -239,7 +239,7 @@ mod tests {
         wait_a_moment();
         notes.stage_ended(Stage::Compile);
         wait_a_moment();
-        notes.end_last(Outcome::Dropped, String::new());
+        notes.end_last(WorkOutcome::Dropped, String::new());
         let timeline = notes.timeline();
         assert_eq!(spans(&timeline.bars[0]), [Stage::Compile, Stage::Wait, Stage::Compile]);
         let turn = timeline.bars[0].turn.as_ref().unwrap();
@@ -268,7 +268,7 @@ mod tests {
         notes.finished(&report("c", Status::Reused));
         let Timeline { bars, dropped, .. } = notes.timeline();
         let outcomes: Vec<_> = bars.iter().map(|bar| (bar.name.as_str(), bar.outcome)).collect();
-        assert_eq!(outcomes, [("b", Outcome::Of(Status::Built)), ("c", Outcome::Of(Status::Reused))]);
+        assert_eq!(outcomes, [("b", WorkOutcome::Of(Status::Built)), ("c", WorkOutcome::Of(Status::Reused))]);
         assert_eq!(dropped, 1);
     }
 
@@ -277,8 +277,8 @@ mod tests {
         let mut notes = Notes::new();
         notes.begin(WorkKind::Compaction, "2 units".into(), None);
         notes.begin(WorkKind::Unit, "u".into(), None);
-        notes.end_last(Outcome::Dropped, String::new());
-        notes.end_last(Outcome::Dropped, String::new());
+        notes.end_last(WorkOutcome::Dropped, String::new());
+        notes.end_last(WorkOutcome::Dropped, String::new());
         let Timeline { lanes, bars, .. } = notes.timeline();
         assert_eq!(lanes, ["compaction", "thread 1"]);
         let lane = |name: &str| bars.iter().find(|bar| bar.name == name).unwrap().turn.as_ref().unwrap().lane;

@@ -7,7 +7,7 @@
   const GOOD = new Set(["built", "reused", "running", "dropped"]);
   const units = rows.filter((row) => row.kind === "unit");
 
-  // What a row spent in each stage; the rest is the tool's own.
+  // The time of a row in each stage; the rest is spent in mjit-cc itself.
   for (const row of rows) {
     row.total = row.lane === undefined ? 0 : row.end - row.start;
     row.own = row.total;
@@ -33,7 +33,7 @@
     return made;
   };
 
-  // How many compilers and linkers worked at once: steps of time and number.
+  // The number of compilers and linkers that ran in parallel, as steps of time and number.
   const busy = (() => {
     const working = new Set(["compile", "link"].map((name) => stages.indexOf(name)));
     const changes = [];
@@ -69,14 +69,14 @@
       ["Wall time", human(data.took), ""],
       ["Reused", done ? `${count("reused")} of ${done}` : "0", done ? `${Math.round(100 * count("reused") / done)} %` : ""],
       ["PCH", ...header],
-      ["At once", String(busy.most), `${busy.mean.toFixed(2)} on average`],
+      ["Parallel processes", String(busy.most), `${busy.mean.toFixed(2)} on average`],
       ...stages.filter((stage) => sum(rows, stage)).map((stage) => [
         stage[0].toUpperCase() + stage.slice(1), human(sum(rows, stage)),
-        sum(units, stage) ? `${human(sum(units, stage) / units.length)} a unit` : "",
+        sum(units, stage) ? `${human(sum(units, stage) / units.length)} per unit` : "",
       ]),
-      ["mjit-cc itself", human(sum(units, "own")), units.length ? `${human(sum(units, "own") / units.length)} a unit` : ""],
+      ["mjit-cc itself", human(sum(units, "own")), units.length ? `${human(sum(units, "own") / units.length)} per unit` : ""],
     ];
-    if (data.dropped) facts.push(["Left out", String(data.dropped), "the oldest: only so many are kept"]);
+    if (data.dropped) facts.push(["Dropped", String(data.dropped), "the oldest work, to limit memory"]);
     for (const [name, value, more] of facts) {
       const box = element("div"), dd = element("dd", value);
       if (more) dd.append(element("small", more));
@@ -94,7 +94,7 @@
     }
   };
 
-  // Rows of each lane, by time, for drawing and for finding what the pointer is on.
+  // Rows of each lane, by time, for drawing and for finding the row under the pointer.
   const byLane = lanes.map(() => []);
   for (const row of rows) if (row.lane !== undefined) byLane[row.lane].push(row);
   for (const list of byLane) list.sort((a, b) => a.start - b.start);
@@ -110,7 +110,7 @@
   };
 
   // One path for each colour of a lane, however many bars there are. Bars too narrow to be told apart share pixels, and each pixel
-  // shows what most of its time went into.
+  // shows the stage that took most of its time.
   const NARROW = 3;
   const paths = (list, y) => {
     const made = {}, pixels = new Map();
@@ -142,7 +142,7 @@
           if ((end - start) * scale > .2) rectangle(stages[stage], start * scale, Math.min(end * scale, right - .5), y, BAR);
         }
       }
-      // A failure is to be seen, however short it was.
+      // A failure stays visible even if it was short.
       if (!GOOD.has(row.outcome) && right > bad + 1) {
         bad = Math.max(right, left + 3);
         if (right - left < NARROW) rectangle("bad", left, bad, y, BAR); else rectangle("bad", left, bad, y + BAR - 4, 4);
@@ -190,7 +190,7 @@
     const floor = height - 6, unit = (LOAD - 14) / Math.max(1, busy.most);
     const high = (number) => (floor - number * unit).toFixed(2);
     let area = `M0 ${floor}`;
-    // What happens within one pixel is its highest and its last.
+    // A pixel shows the highest and the last value within it.
     for (let at = 0; at < busy.steps.length;) {
       const x = busy.steps[at][0] * scale;
       let peak = 0, last = 0;
@@ -242,7 +242,7 @@
     tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;
   };
 
-  // The table: a row a unit, and what else took time.
+  // The table: one row per unit, and other work.
   const name = { title: "Name", words: true, value: (row) => row.name };
   const columns = [
     name,
@@ -322,7 +322,7 @@
 
   showTotals();
   lanes.forEach((lane) => find("lanes").append(element("div", lane)));
-  find("lanes").append(element("div", "compilers at once", "load"));
+  find("lanes").append(element("div", "running compilers", "load"));
   head();
   fill();
   draw();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::notes::Notes;
-use super::{Outcome, Timeline, WorkKind};
+use super::{Timeline, WorkKind, WorkOutcome};
 use crate::event::{Event, Observer, Stage};
 use crate::report::Status;
 use crate::sync::{Locked, Mutex, lock};
@@ -43,7 +43,7 @@ impl Recorder {
     }
 
     /// Ends the innermost piece of work on this thread.
-    pub(crate) fn end(&self, outcome: Outcome, note: String) {
+    pub(crate) fn end(&self, outcome: WorkOutcome, note: String) {
         let mut notes = self.notes();
         notes.end_last(outcome, note);
         notes.drop_oldest(self.keep);
@@ -79,7 +79,7 @@ impl Observer for Recorder {
             Event::PchReady { file, reused: false, .. } => notes.header_ready(&file.to_string_lossy()),
             Event::PchReady { file, reused: true, took } => notes.header_reused(&file.to_string_lossy(), took),
             Event::PchFailed { header } => {
-                notes.end(&header.to_string_lossy(), Outcome::Of(Status::Failed), String::new());
+                notes.end(&header.to_string_lossy(), WorkOutcome::Of(Status::Failed), String::new());
             }
             Event::UnitStarted { unit } => notes.begin(WorkKind::Unit, unit.to_owned(), None),
             Event::UnitCompiled(compiled) => notes.compiled(compiled.unit),
@@ -89,10 +89,10 @@ impl Observer for Recorder {
             }
             Event::LinkFinished { library, reused } => {
                 let status = if reused { Status::Reused } else { Status::Built };
-                notes.end(&library.to_string_lossy(), Outcome::Of(status), String::new());
+                notes.end(&library.to_string_lossy(), WorkOutcome::Of(status), String::new());
             }
             Event::LinkFailed { library, failure } => {
-                notes.end(&library.to_string_lossy(), Outcome::Of(Status::from(failure)), failure.to_string());
+                notes.end(&library.to_string_lossy(), WorkOutcome::Of(Status::from(failure)), failure.to_string());
             }
             Event::StageBegan { stage } => notes.stage_began(stage),
             Event::StageEnded { stage } => notes.stage_ended(stage),

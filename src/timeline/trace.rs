@@ -29,21 +29,21 @@ struct OtherData<'a> {
 enum TraceEvent<'a> {
     /// Complete: begins at `ts` and takes `dur`, in microseconds. Events within it on the same thread are its children.
     #[serde(rename = "X")]
-    Complete { name: &'a str, cat: &'static str, pid: u32, tid: usize, ts: u64, dur: u64, args: Option<Args<'a>> },
+    Complete { name: &'a str, cat: &'static str, pid: u32, tid: usize, ts: u64, dur: u64, args: Option<TraceArgs<'a>> },
     /// Metadata: the name and the order of a process or thread.
     #[serde(rename = "M")]
-    Metadata { name: &'static str, pid: u32, tid: usize, args: Named<'a> },
+    Metadata { name: &'static str, pid: u32, tid: usize, args: MetadataArgs<'a> },
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Named<'a> {
+enum MetadataArgs<'a> {
     Name { name: &'a str },
     Order { sort_index: usize },
 }
 
 #[derive(Serialize)]
-struct Args<'a> {
+struct TraceArgs<'a> {
     outcome: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     note: &'a str,
@@ -54,10 +54,10 @@ struct Args<'a> {
 pub(super) fn events(timeline: &Timeline) -> String {
     let Timeline { compiler, lanes, bars, dropped, .. } = timeline;
     let metadata = |name, tid, args| TraceEvent::Metadata { name, pid: PROCESS, tid, args };
-    let mut trace_events = vec![metadata("process_name", 0, Named::Name { name: "mjit-cc" })];
+    let mut trace_events = vec![metadata("process_name", 0, MetadataArgs::Name { name: "mjit-cc" })];
     for (lane, name) in lanes.iter().enumerate() {
-        trace_events.push(metadata("thread_name", lane, Named::Name { name }));
-        trace_events.push(metadata("thread_sort_index", lane, Named::Order { sort_index: lane }));
+        trace_events.push(metadata("thread_name", lane, MetadataArgs::Name { name }));
+        trace_events.push(metadata("thread_sort_index", lane, MetadataArgs::Order { sort_index: lane }));
     }
     for bar in bars {
         let Bar { kind, name, outcome, note, queued, turn: Some(turn) } = bar else { continue };
@@ -67,7 +67,7 @@ pub(super) fn events(timeline: &Timeline) -> String {
             let dur = microseconds(*end).saturating_sub(ts);
             TraceEvent::Complete { name, cat, pid: PROCESS, tid: *tid, ts, dur, args }
         };
-        let args = Args { outcome: outcome.name(), note, queued_us: queued.map(microseconds) };
+        let args = TraceArgs { outcome: outcome.name(), note, queued_us: queued.map(microseconds) };
         trace_events.push(complete(name, kind.name(), start, end, Some(args)));
         for span in stages {
             trace_events.push(complete(span.stage.name(), "stage", &span.start, &span.end, None));

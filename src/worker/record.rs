@@ -9,7 +9,7 @@ use super::{CodeError, Shared, WorkerEvent};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::report::Status;
-use crate::timeline::{self, Keep, Outcome, Recorder, WorkKind};
+use crate::timeline::{self, Keep, Recorder, WorkKind, WorkOutcome};
 
 /// The number of bars that are kept, so that a worker that runs for weeks needs only some megabytes for them.
 const MOST_BARS: usize = 10_000;
@@ -27,7 +27,7 @@ pub(super) struct WorkerTimeline {
 #[must_use = "the work ends when this is dropped"]
 pub(super) struct RecordedWork<'a> {
     recorder: Option<&'a Recorder>,
-    outcome: Outcome,
+    outcome: WorkOutcome,
     note: String,
 }
 
@@ -72,7 +72,7 @@ impl Shared {
         if let Some(recorder) = recorder {
             recorder.begin(kind, name.to_string(), queued);
         }
-        RecordedWork { recorder, outcome: Outcome::Dropped, note: String::new() }
+        RecordedWork { recorder, outcome: WorkOutcome::Dropped, note: String::new() }
     }
 
     /// Writes the timeline. An error is a warning, since the worker stops.
@@ -85,11 +85,11 @@ impl Shared {
 
 impl RecordedWork<'_> {
     pub(super) fn ends(mut self, status: Status) {
-        self.outcome = Outcome::Of(status);
+        self.outcome = WorkOutcome::Of(status);
     }
 
     pub(super) fn fails(mut self, why: &impl ToString) {
-        self.outcome = Outcome::Of(Status::Failed);
+        self.outcome = WorkOutcome::Of(Status::Failed);
         self.note = self.recorder.map(|_| why.to_string()).unwrap_or_default();
     }
 

@@ -188,7 +188,7 @@ fn an_object_that_wants_the_unwinder_goes_to_the_driver() {
     for cc in ["gcc", "clang-19"].into_iter().filter(|cc| support::has(cc)) {
         let mut command = place.tool(&["compile", "u.c", "-v", "-O0", "--cflag=-fexceptions", "--cc", cc]);
         let said = text(&run(&mut command, 0).stderr);
-        assert!(said.contains("instead of wild: an object wants the compiler's unwinder"), "{cc}: {said}");
+        assert!(said.contains("instead of wild: an object needs the compiler's unwinder"), "{cc}: {said}");
         assert_eq!(answers(&host(&place), &place.join("out/u.so"), &["u"]), "u=3\nclosed=0\n", "{cc}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use mjitcc::event::Stage;
 use mjitcc::report::Status;
-use mjitcc::timeline::{Bar, Outcome, Span, Timeline, Turn, WorkKind};
+use mjitcc::timeline::{Bar, Span, Timeline, Turn, WorkKind, WorkOutcome};
 use serde_json::Value;
 
 use crate::compile::{BROKEN, Place, unit};
@@ -226,7 +226,7 @@ fn of_units(count: u64) -> Timeline {
         Bar {
             kind: WorkKind::Unit,
             name: format!("units/u{number}.c"),
-            outcome: Outcome::Of(Status::Built),
+            outcome: WorkOutcome::Of(Status::Built),
             note: String::new(),
             queued: None,
             turn: Some(Turn { lane: usize::from(number % 2 == 1), start, end, stages }),

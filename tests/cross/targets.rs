@@ -99,7 +99,12 @@ fn a_windows_sdk_that_is_missing_is_named() {
         let words = ["--cc", "clang-19 --driver-mode=cl", "--target", "x86_64-pc-windows-msvc"];
         let words: Vec<&str> = words.into_iter().chain(compact.then_some("--compact")).collect();
         let said = text(&run(&mut place.compile(&words, &fixture_units()[..1]), 1).stderr);
-        assert!(said.contains("help: there is no Windows SDK: set LIB to one's folders, or do without by"), "{said}");
+        assert!(
+            said.contains(
+                "help: no Windows SDK was found: set LIB to the SDK's library folders, or link without the C runtime by"
+            ),
+            "{said}"
+        );
         assert!(place.leftovers().is_empty(), "{:#?}", place.leftovers());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::EarlierUnits;
-use super::unit::{Piece, Unit};
+use super::unit::{Piece, UnitScope};
 use crate::lexer::{Token, TokenKind};
 use crate::reason::{Owner, Reason};
 use crate::scan::Usage;
@@ -15,7 +15,7 @@ fn lossy(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-impl Unit<'_, '_> {
+impl UnitScope<'_, '_> {
     /// Checks every token. `owners` maps an external symbol to the unit that defines it; `index` is this unit's number.
     pub(super) fn check(
         &self,
@@ -24,7 +24,7 @@ impl Unit<'_, '_> {
         owners: &HashMap<&[u8], usize>,
         before: &EarlierUnits,
     ) -> Result<(), Reason> {
-        self.names_are_free(surroundings)?;
+        self.check_names(surroundings)?;
         for external in &self.externals {
             if owners.get(external) != Some(&index) {
                 return Err(Reason::EntryTaken(lossy(external)));
@@ -124,13 +124,13 @@ impl Unit<'_, '_> {
         }
         // Copied definitions are excluded: only a prototype without a definition is left for them, and such a prototype shares nothing.
         if surroundings.shows_sharing(&self.text, at) && !self.copied.contains(name) {
-            let why = surroundings.why_shown(name);
+            let why = surroundings.describe_sharing(name);
             return Err(Reason::HeaderState { line, name: lossy(name), why });
         }
         if surroundings.declares(name) || declared.contains(name) {
             return Ok(());
         }
-        let is_implicit = is_first && self.text.is(at + 1, "(") && !is_compilers(name) && !self.is_declarator(at);
+        let is_implicit = is_first && self.text.is(at + 1, "(") && !is_compiler_name(name) && !self.is_declarator(at);
         if is_implicit || before.declared.contains_key(name) {
             return Err(Reason::Undeclared { line, name: lossy(name) });
         }
@@ -177,7 +177,7 @@ impl Unit<'_, '_> {
     }
 
     /// True if no use of a private name can distinguish its address from another's.
-    pub(super) fn is_used_plainly(&self, name: &[u8], uses: &[usize]) -> bool {
+    pub(super) fn has_plain_uses_only(&self, name: &[u8], uses: &[usize]) -> bool {
         let private = &self.privates[name];
         let Some(local) = private.local else { return true };
         // Compilers warn about unused private names.
@@ -189,6 +189,6 @@ impl Unit<'_, '_> {
 }
 
 /// True for names that compilers declare implicitly.
-fn is_compilers(name: &[u8]) -> bool {
+fn is_compiler_name(name: &[u8]) -> bool {
     ["__builtin_", "__sync_", "__atomic_", "__c11_"].iter().any(|prefix| name.starts_with(prefix.as_bytes()))
 }

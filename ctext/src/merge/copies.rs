@@ -27,12 +27,12 @@ pub(super) fn with_copies<'t>(
 ) -> Result<WithCopies<'t>, Reason> {
     let Preprocessed { tokens, files } = unit;
     let mut items: BTreeSet<usize> = BTreeSet::new();
-    let mut todo = needs(&tokens, surroundings)?;
+    let mut todo = needed_items(&tokens, surroundings)?;
     while let Some(index) = todo.pop() {
         if items.insert(index) {
             let item = surroundings.static_item(index);
             todo.extend(item.names.iter().flat_map(|name| surroundings.static_items(name)).flatten());
-            todo.extend(needs(&lex(&item.text, true)?, surroundings)?);
+            todo.extend(needed_items(&lex(&item.text, true)?, surroundings)?);
         }
     }
     if items.is_empty() {
@@ -50,7 +50,7 @@ pub(super) fn with_copies<'t>(
 }
 
 /// Returns the items that the code must own.
-fn needs(tokens: &[Token<'_>], surroundings: &Surroundings) -> Result<Vec<usize>, Reason> {
+fn needed_items(tokens: &[Token<'_>], surroundings: &Surroundings) -> Result<Vec<usize>, Reason> {
     let text = Text::new(tokens)?;
     let is_member = |at: usize| at.checked_sub(1).is_some_and(|before| text.is(before, ".") || text.is(before, "->"));
     let shows =

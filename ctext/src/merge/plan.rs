@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::EarlierUnits;
-use super::unit::Unit;
+use super::unit::UnitScope;
 use crate::identity::{Fields, Identity};
 use crate::reason::Reason;
 use crate::surroundings::Surroundings;
@@ -25,7 +25,7 @@ pub(super) struct UnitPlan<'s> {
 /// Checks a unit against the header and the earlier units. `index` is the unit's number in `owners`, which maps an external symbol to the
 /// unit that defines it.
 pub(super) fn plan<'s>(
-    unit: &Unit<'s, '_>,
+    unit: &UnitScope<'s, '_>,
     index: usize,
     surroundings: &Surroundings,
     owners: &HashMap<&[u8], usize>,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::unit::Unit;
+use super::unit::UnitScope;
 use crate::identity::{Fields, Identity};
 use crate::scc::components;
 
@@ -14,7 +14,7 @@ pub(super) struct Sharing<'s> {
     pub(super) identities: Vec<Option<Identity>>,
 }
 
-impl<'s> Unit<'s, '_> {
+impl<'s> UnitScope<'s, '_> {
     pub(super) fn sharing(&self) -> Sharing<'s> {
         let mut mentions: Vec<BTreeSet<&'s [u8]>> = Vec::with_capacity(self.pieces.len());
         let mut uses: HashMap<&'s [u8], Vec<usize>> = HashMap::new();
@@ -25,7 +25,7 @@ impl<'s> Unit<'s, '_> {
             for at in piece.tokens.clone().filter(|&at| self.text.is_name(at)) {
                 let name: &[u8] = &self.text.tokens[at].text;
                 match self.privates.get_key_value(name) {
-                    Some((&name, private)) if private.is_meant(self.usages[at]) => {
+                    Some((&name, private)) if private.matches_usage(self.usages[at]) => {
                         names.insert(name);
                         uses.entry(name).or_default().push(at);
                     }
@@ -41,7 +41,7 @@ impl<'s> Unit<'s, '_> {
             .pieces
             .iter()
             .map(|piece| {
-                let plain = |name: &&[u8]| self.is_used_plainly(name, uses.get(name).map_or(&[], Vec::as_slice));
+                let plain = |name: &&[u8]| self.has_plain_uses_only(name, uses.get(name).map_or(&[], Vec::as_slice));
                 piece.may_be_shared && !piece.privates.is_empty() && piece.privates.iter().all(plain)
             })
             .collect();

@@ -37,7 +37,7 @@ pub(super) struct Private {
 
 impl Private {
     /// True if a use refers to this name.
-    pub(super) fn is_meant(&self, usage: Usage) -> bool {
+    pub(super) fn matches_usage(&self, usage: Usage) -> bool {
         match usage {
             Usage::Ordinary => self.is_ordinary,
             Usage::Tag => self.is_tag,
@@ -47,7 +47,7 @@ impl Private {
 }
 
 /// The result of analysing one unit.
-pub(super) struct Unit<'s, 't> {
+pub(super) struct UnitScope<'s, 't> {
     pub(super) text: Text<'s, 't>,
     pub(super) usages: Vec<Usage>,
     pub(super) pieces: Vec<Piece<'s>>,
@@ -58,7 +58,7 @@ pub(super) struct Unit<'s, 't> {
     pub(super) copied: &'s HashSet<Box<[u8]>>,
 }
 
-impl<'s, 't> Unit<'s, 't> {
+impl<'s, 't> UnitScope<'s, 't> {
     /// Analyses a unit. `copied` are the header's names that the tokens define again.
     pub(super) fn scan(
         tokens: &'s [Token<'t>],
@@ -118,12 +118,12 @@ impl<'s, 't> Unit<'s, 't> {
         for item in items {
             unit.piece(&item, tokens)?;
         }
-        unit.pieces_of_names();
+        unit.index_pieces();
         Ok(unit)
     }
 
     /// Checks that the unit defines exactly the requested external symbols.
-    pub(super) fn has_entries(self, entries: Option<&[String]>) -> Result<Self, Reason> {
+    pub(super) fn check_entries(self, entries: Option<&[String]>) -> Result<Self, Reason> {
         let Some(entries) = entries else {
             // A unit without external symbols has no function to call; it is compiled alone.
             return if self.externals.is_empty() { Err(Reason::NoEntry(String::new())) } else { Ok(self) };
@@ -232,7 +232,7 @@ impl<'s, 't> Unit<'s, 't> {
         let is_used = |&at: &usize| matches!(self.text.name(at), b"used" | b"__used__");
         piece.may_be_shared &= !item.attributes.iter().any(is_used) && !item.is_thread_local;
         if let Some(body) = &item.body {
-            piece.may_be_shared &= body.clone().all(|at| !self.keeps_body_apart(at));
+            piece.may_be_shared &= body.clone().all(|at| !self.prevents_sharing(at));
         }
         for initializer in item.declarators.iter().filter_map(|declarator| declarator.initializer.clone()) {
             // A compound literal is an object with an address.
@@ -245,7 +245,7 @@ impl<'s, 't> Unit<'s, 't> {
     }
 
     /// True for a token of a body that gives the function state or a unique address.
-    fn keeps_body_apart(&self, at: usize) -> bool {
+    fn prevents_sharing(&self, at: usize) -> bool {
         match self.text.word(at) {
             Some(Word::Static | Word::Extern | Word::ThreadLocal | Word::Asm | Word::FunctionName) => true,
             Some(_) => false,
@@ -264,7 +264,7 @@ impl<'s, 't> Unit<'s, 't> {
     }
 
     /// Records for each name the pieces that define or declare the name.
-    fn pieces_of_names(&mut self) {
+    fn index_pieces(&mut self) {
         for private in self.privates.values_mut() {
             for &at in &private.names {
                 let index = self.pieces.partition_point(|piece| piece.tokens.end <= at);
@@ -284,7 +284,7 @@ impl<'s, 't> Unit<'s, 't> {
     }
 
     /// Fails if a private name is already used by the header or the compiler.
-    pub(super) fn names_are_free(&self, surroundings: &Surroundings) -> Result<(), Reason> {
+    pub(super) fn check_names(&self, surroundings: &Surroundings) -> Result<(), Reason> {
         let mut names: Vec<&&[u8]> = self.privates.keys().collect();
         names.sort_unstable();
         for name in names {

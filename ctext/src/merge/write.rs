@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use super::plan::UnitPlan;
-use super::unit::Unit;
+use super::unit::UnitScope;
 use crate::lexer::{Token, TokenKind};
 use crate::surroundings::Surroundings;
 
 /// A longer run of empty lines becomes a line directive.
 const MOST_EMPTY_LINES: u32 = 16;
 
-pub(super) fn write(out: &mut Vec<u8>, files: &Files<'_>, unit: &Unit<'_, '_>, plan: &UnitPlan<'_>) {
+pub(super) fn write(out: &mut Vec<u8>, files: &Files<'_>, unit: &UnitScope<'_, '_>, plan: &UnitPlan<'_>) {
     let mut writer = Writer { out, files, file: 0, line: 0, start: 0, last: None };
     let mut pieces = unit.pieces.iter().zip(&plan.is_written).peekable();
     for (at, token) in unit.text.tokens.iter().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn write(out: &mut Vec<u8>, files: &Files<'_>, unit: &Unit<'_, '_>, p
         }
         let renamed = plan.names.get(&*token.text).filter(|_| {
             token.kind == TokenKind::Word
-                && unit.privates.get(&*token.text).is_some_and(|own| own.is_meant(unit.usages[at]))
+                && unit.privates.get(&*token.text).is_some_and(|own| own.matches_usage(unit.usages[at]))
         });
         writer.token(token, renamed.map_or(&token.text, |name| name.as_bytes()));
     }
@@ -34,7 +34,7 @@ pub(super) fn write(out: &mut Vec<u8>, files: &Files<'_>, unit: &Unit<'_, '_>, p
 /// Undefines the header's macros that a unit's tokens would invoke: the tokens are already expanded.
 pub(super) fn undefine(
     out: &mut Vec<u8>,
-    unit: &Unit<'_, '_>,
+    unit: &UnitScope<'_, '_>,
     surroundings: &Surroundings,
     undefined: &mut HashSet<Vec<u8>>,
 ) {

@@ -93,7 +93,7 @@ impl Text<'_, '_> {
         }
         loop {
             let mut declarator = self.declarator(at, 0, &mut item.attributes)?;
-            at = self.behind_declarator(&mut declarator, &mut item.attributes)?;
+            at = self.skip_after_declarator(&mut declarator, &mut item.attributes)?;
             let is_first = item.declarators.is_empty();
             if self.is(at, "{") && is_first && declarator.is_function && scope != Scope::Struct && !item.is_typedef {
                 let end = self.past(at);

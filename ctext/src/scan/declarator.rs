@@ -101,7 +101,7 @@ impl Text<'_, '_> {
     }
 
     /// Returns the index after a label and attributes that follow a declarator.
-    pub(crate) fn behind_declarator(
+    pub(crate) fn skip_after_declarator(
         &self,
         declarator: &mut Declarator,
         attributes: &mut Vec<usize>,

@@ -72,7 +72,7 @@ fn parenthesized(text: &str) -> bool {
 }
 
 /// Returns macros of few names that mention each other, and lines that use the macros.
-fn soup(random: &mut Random) -> (String, Vec<String>) {
+fn random_macros(random: &mut Random) -> (String, Vec<String>) {
     let mut definitions = String::new();
     for (name, parameters) in
         [("A", ""), ("B", ""), ("C", ""), ("F", "(x)"), ("G", "(x, y)"), ("H", "()"), ("V", "(x, ...)")]
@@ -123,7 +123,7 @@ fn what_is_expanded_is_what_compilers_expand() {
     let compilers = compilers();
     let (mut agreed, mut refused, mut wrong) = (0, 0, Vec::new());
     for seed in 1..=SEEDS {
-        let (definitions, lines) = soup(&mut Random::new(seed));
+        let (definitions, lines) = random_macros(&mut Random::new(seed));
         let known: Vec<String> =
             lines.into_iter().filter(|line| expanded(&format!("{definitions}{line}\n")).is_ok()).collect();
         refused += LINES - known.len();

@@ -6,8 +6,8 @@ use super::{Flag, TAKES_VALUE, flags, language, text};
 
 /// True if a driver may act on one of these flags when it links. A flag counts unless it is known to affect code generation,
 /// diagnostics or the preprocessor only.
-pub(crate) fn concern_link(words: &[OsString]) -> bool {
-    flags(words).any(concerns_link)
+pub(crate) fn concern_link(arguments: &[OsString]) -> bool {
+    flags(arguments).any(concerns_link)
 }
 
 fn concerns_link(flag: Flag<'_>) -> bool {
@@ -113,33 +113,38 @@ fn concerns_link(flag: Flag<'_>) -> bool {
         // The language of units, which is C; other languages are refused.
         return false;
     }
-    let word = text(flag);
-    let begins = |list: &[&str]| list.iter().any(|prefix| word.starts_with(prefix));
-    if word.is_empty() || word.starts_with("-flto") || word.starts_with("-Wl,") || word == "-I-" || word == "-pg" {
+    let argument = text(flag);
+    let begins = |list: &[&str]| list.iter().any(|prefix| argument.starts_with(prefix));
+    if argument.is_empty()
+        || argument.starts_with("-flto")
+        || argument.starts_with("-Wl,")
+        || argument == "-I-"
+        || argument == "-pg"
+    {
         return true;
     }
-    if word.starts_with("-f") {
+    if argument.starts_with("-f") {
         return begins(&OF_F) && !begins(&OF_F_CODE);
     }
-    if word.starts_with("-m") {
-        return begins(&OF_M) || word == "-m";
+    if argument.starts_with("-m") {
+        return begins(&OF_M) || argument == "-m";
     }
     // A flag whose value is missing: the driver reports the error.
-    let cut_short = flag.len() == 1 && TAKES_VALUE.contains(&word);
-    cut_short || word.starts_with("-gz") || !begins(&HARMLESS)
+    let cut_short = flag.len() == 1 && TAKES_VALUE.contains(&argument);
+    cut_short || argument.starts_with("-gz") || !begins(&HARMLESS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn owned(words: &[&str]) -> Vec<OsString> {
-        words.iter().map(Into::into).collect()
+    fn owned(arguments: &[&str]) -> Vec<OsString> {
+        arguments.iter().map(Into::into).collect()
     }
 
     #[test]
     fn words_that_make_other_code_leave_the_link_alone() {
-        for words in [
+        for arguments in [
             "-fno-plt",
             "-ffast-math",
             "-funroll-loops",
@@ -177,13 +182,13 @@ mod tests {
             "--param max-inline-insns-auto=40",
             "-fdiagnostics-color=always",
         ] {
-            assert!(!concern_link(&owned(&words.split(' ').collect::<Vec<_>>())), "{words}");
+            assert!(!concern_link(&owned(&arguments.split(' ').collect::<Vec<_>>())), "{arguments}");
         }
     }
 
     #[test]
     fn words_that_may_concern_the_link_go_to_the_driver() {
-        for words in [
+        for arguments in [
             "-flto",
             "-flto=thin",
             "-fsanitize=address",
@@ -222,7 +227,7 @@ mod tests {
             "-I-",
             "-rdynamic",
         ] {
-            assert!(concern_link(&owned(&words.split(' ').collect::<Vec<_>>())), "{words}");
+            assert!(concern_link(&owned(&arguments.split(' ').collect::<Vec<_>>())), "{arguments}");
         }
     }
 }

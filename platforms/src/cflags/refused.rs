@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use super::{Flag, flags, language, text};
 
 /// Returns the first flag with which the compiler would make no object, or something else than a library, and why.
-pub(crate) fn refused(words: &[OsString]) -> Option<(String, &'static str)> {
-    let why = flags(words).find_map(|flag| Some((flag, why_refused(flag)?)));
-    why.map(|(flag, why)| (flag.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "), why))
+pub(crate) fn refused(arguments: &[OsString]) -> Option<(String, &'static str)> {
+    let why = flags(arguments).find_map(|flag| Some((flag, why_refused(flag)?)));
+    why.map(|(flag, why)| (flag.iter().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" "), why))
 }
 
 fn why_refused(flag: Flag<'_>) -> Option<&'static str> {
@@ -53,7 +53,7 @@ fn why_refused(flag: Flag<'_>) -> Option<&'static str> {
     ];
     const SOURCES: [&str; 13] = [".c", ".i", ".h", ".s", ".S", ".sx", ".cc", ".cpp", ".cxx", ".C", ".ii", ".ll", ".bc"];
     let text = text(flag);
-    let inner = flag.get(1).and_then(|word| word.to_str()).filter(|_| text == "-Xclang");
+    let inner = flag.get(1).and_then(|argument| argument.to_str()).filter(|_| text == "-Xclang");
     if STOPS.contains(&text) || inner.is_some_and(|inner| STOPS.contains(&inner)) {
         return Some(NO_OBJECT);
     }
@@ -88,13 +88,13 @@ fn is_output(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn owned(words: &[&str]) -> Vec<OsString> {
-        words.iter().map(Into::into).collect()
+    fn owned(arguments: &[&str]) -> Vec<OsString> {
+        arguments.iter().map(Into::into).collect()
     }
 
     #[test]
     fn words_after_which_no_library_comes_are_refused() {
-        for words in [
+        for arguments in [
             "-E",
             "-S",
             "-c",
@@ -123,10 +123,10 @@ mod tests {
             "--output=x",
             "--language=c++",
         ] {
-            let words = owned(&words.split(' ').collect::<Vec<_>>());
-            assert!(refused(&words).is_some(), "{words:?}");
+            let arguments = owned(&arguments.split(' ').collect::<Vec<_>>());
+            assert!(refused(&arguments).is_some(), "{arguments:?}");
         }
-        for words in [
+        for arguments in [
             "-x c",
             "-xc",
             "-O2",
@@ -144,8 +144,8 @@ mod tests {
             "-Xclang -fno-pch-timestamp",
             "-isystem a.c",
         ] {
-            let words = owned(&words.split(' ').collect::<Vec<_>>());
-            assert_eq!(refused(&words), None, "{words:?}");
+            let arguments = owned(&arguments.split(' ').collect::<Vec<_>>());
+            assert_eq!(refused(&arguments), None, "{arguments:?}");
         }
         assert_eq!(refused(&owned(&["-O2", "-x", "c++"])).unwrap().0, "-x c++");
     }

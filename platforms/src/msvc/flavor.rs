@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::args::{Args, path_word};
+use crate::args::{Args, path_argument};
 use crate::compiler::{Compiler, Family};
 use crate::job::{Flags, Pch};
 use crate::link::Linker;
@@ -18,7 +18,7 @@ pub(crate) enum ClFlavor {
 /// The input of a PCH build.
 pub(crate) struct PchSource {
     /// The arguments that name the source and request a PCH.
-    pub(crate) words: Args,
+    pub(crate) arguments: Args,
     /// The source to write, if any.
     pub(crate) write: Option<TextFile>,
 }
@@ -37,7 +37,7 @@ impl ClFlavor {
         }
     }
 
-    pub(crate) fn takes_linker(self, linker: Linker) -> bool {
+    pub(crate) fn supports_linker(self, linker: Linker) -> bool {
         match linker {
             Linker::Auto | Linker::Driver => true,
             Linker::Lld => self == Self::ClangCl,
@@ -46,23 +46,26 @@ impl ClFlavor {
     }
 
     pub(crate) fn pch_source(self, flags: &Flags, pch: &Pch) -> PchSource {
-        let mut words = Args::default();
+        let mut arguments = Args::default();
         match self {
             // cl makes a PCH while it compiles a source; this source is empty. -FI and -Yc with the same name end the PCH after the
             // header, without an #include in the source.
             Self::Cl => {
                 let path: PathBuf = pch.file.with_extension("pch.c");
-                words.joined("-Yc", &pch.header).joined("-FI", &pch.header).joined("-Tc", path_word(&path));
-                PchSource { words, write: Some(TextFile { path, text: "/* the header, precompiled */\n".to_owned() }) }
+                arguments.joined("-Yc", &pch.header).joined("-FI", &pch.header).joined("-Tc", path_argument(&path));
+                PchSource {
+                    arguments,
+                    write: Some(TextFile { path, text: "/* the header, precompiled */\n".to_owned() }),
+                }
             }
             // clang's PCH names its source and needs it at every use: the header itself, which is not deleted.
             Self::ClangCl => {
                 if flags.warnings {
                     // clang-cl reads the header a second time, for the object, ignores its include guard, and would warn about that.
-                    words.push_all(["-w"]);
+                    arguments.push_all(["-w"]);
                 }
-                words.push_all(["-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_word(&pch.header));
-                PchSource { words, write: None }
+                arguments.push_all(["-Xclang", "-fno-pch-timestamp", "-Yc"]).joined("-Tc", path_argument(&pch.header));
+                PchSource { arguments, write: None }
             }
         }
     }

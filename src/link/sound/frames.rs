@@ -4,7 +4,7 @@
 use object::elf;
 use object::read::elf::SectionHeader;
 
-use super::{Flaw, LE, Object, Section, relocations, word};
+use super::{ElfObject, Flaw, LE, Section, relocations, word};
 
 /// The offset of the function's address in a frame description.
 const BEGIN: usize = 8;
@@ -12,7 +12,7 @@ const BEGIN: usize = 8;
 /// The size of the fields before the addresses, and of the addresses.
 const SMALLEST: usize = 16;
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
+pub(super) fn check(object: &ElfObject<'_>) -> Result<(), Flaw> {
     let mut seen = false;
     for (index, section) in object.sections.iter().enumerate().skip(1) {
         let is_frames = object.name(section) == b".eh_frame";
@@ -30,7 +30,7 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     Ok(())
 }
 
-fn check_frames(object: &Object<'_>, index: usize, section: &Section) -> Result<(), Flaw> {
+fn check_frames(object: &ElfObject<'_>, index: usize, section: &Section) -> Result<(), Flaw> {
     const CUT: Flaw = ".eh_frame is malformed";
     let bytes = object.bytes(section);
     let rela = object

@@ -3,9 +3,9 @@
 use object::elf;
 use object::read::elf::SectionHeader;
 
-use super::{Flaw, LE, Object, word};
+use super::{ElfObject, Flaw, LE, word};
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
+pub(super) fn check(object: &ElfObject<'_>) -> Result<(), Flaw> {
     let mut grouped = vec![false; object.sections.len()];
     for section in object.sections.iter().filter(|section| section.sh_type(LE) == elf::SHT_GROUP) {
         let signature = usize::try_from(section.sh_info(LE)).ok().filter(|&index| index != 0);

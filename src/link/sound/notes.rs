@@ -3,12 +3,12 @@
 use object::elf;
 use object::read::elf::SectionHeader;
 
-use super::{Flaw, LE, Object, Section, word};
+use super::{ElfObject, Flaw, LE, Section, word};
 
 /// The linker merges these notes of all objects into one note.
 const PROPERTIES: &[u8] = b".note.gnu.property";
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
+pub(super) fn check(object: &ElfObject<'_>) -> Result<(), Flaw> {
     for section in object.sections.iter().skip(1) {
         let is_properties = object.name(section) == PROPERTIES;
         if section.sh_type(LE) != elf::SHT_NOTE && !is_properties {
@@ -26,7 +26,7 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     Ok(())
 }
 
-fn are_whole(object: &Object<'_>, section: &Section) -> bool {
+fn are_whole(object: &ElfObject<'_>, section: &Section) -> bool {
     let notes = section.notes(LE, object.data);
     match notes {
         Ok(Some(mut notes)) => loop {

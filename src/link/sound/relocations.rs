@@ -6,7 +6,7 @@ use object::read::elf::SectionHeader;
 
 use std::ops::Not;
 
-use super::{Flaw, LE, Object, Section};
+use super::{ElfObject, Flaw, LE, Section};
 
 /// The addend is the distance from the symbol within one object.
 const MAX_ADDEND: u64 = 1 << 31;
@@ -17,7 +17,7 @@ struct Reach {
     behind: u64,
 }
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
+pub(super) fn check(object: &ElfObject<'_>) -> Result<(), Flaw> {
     let mut relocated = vec![false; object.sections.len()];
     for section in object.sections.iter().filter(|section| section.sh_type(LE) == elf::SHT_RELA) {
         let target = usize::try_from(section.sh_info(LE)).unwrap_or_default();
@@ -35,11 +35,11 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     Ok(())
 }
 
-pub(super) fn list<'a>(object: &Object<'a>, section: &'a Section) -> Result<&'a [Rela64<LittleEndian>], Flaw> {
+pub(super) fn list<'a>(object: &ElfObject<'a>, section: &'a Section) -> Result<&'a [Rela64<LittleEndian>], Flaw> {
     section.data_as_array(LE, object.data).map_err(|_| "a relocation table is outside the file")
 }
 
-fn check_one(object: &Object<'_>, place: &Section, relocation: &Rela64<LittleEndian>) -> Result<(), Flaw> {
+fn check_one(object: &ElfObject<'_>, place: &Section, relocation: &Rela64<LittleEndian>) -> Result<(), Flaw> {
     let kind = relocation.r_type(LE, false).0;
     let reach = match object.machine {
         elf::EM_X86_64 => x86_64(kind),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use object::elf::{self, SectionFlags, SectionType};
 use object::read::elf::SectionHeader;
 
-use super::{Flaw, LE, Object, Section, names};
+use super::{ElfObject, Flaw, LE, Section, names};
 
 /// The limit of gcc for systems with pages of 4 KiB and default options.
 const MAX_ALIGN: u64 = 1 << 20;
@@ -49,7 +49,7 @@ const FLAGS: [SectionFlags; 11] = [
     elf::SHF_EXCLUDE,
 ];
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
+pub(super) fn check(object: &ElfObject<'_>) -> Result<(), Flaw> {
     let mut places = Vec::with_capacity(object.sections.len());
     let mut zeros = 0_u64;
     for section in object.sections.iter().skip(1) {
@@ -69,7 +69,7 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     check_places(places)
 }
 
-fn check_kind(object: &Object<'_>, section: &Section) -> Result<(), Flaw> {
+fn check_kind(object: &ElfObject<'_>, section: &Section) -> Result<(), Flaw> {
     let (kind, flags) = (section.sh_type(LE), section.sh_flags(LE).0);
     if !KINDS.contains(&kind) {
         return Err("a section has an unknown type");
@@ -96,7 +96,7 @@ fn check_kind(object: &Object<'_>, section: &Section) -> Result<(), Flaw> {
     if names::fits(name, section) { Ok(()) } else { Err("a section's type or flags do not fit its name") }
 }
 
-fn check_size(object: &Object<'_>, section: &Section) -> Result<(), Flaw> {
+fn check_size(object: &ElfObject<'_>, section: &Section) -> Result<(), Flaw> {
     let kind = section.sh_type(LE);
     let (size, entry, align) = (section.sh_size(LE), section.sh_entsize(LE), section.sh_addralign(LE));
     let bytes = section.data(LE, object.data).map_err(|_| "a section is outside the file")?;
@@ -130,7 +130,7 @@ fn check_size(object: &Object<'_>, section: &Section) -> Result<(), Flaw> {
     Ok(())
 }
 
-fn check_links(object: &Object<'_>, section: &Section) -> Result<(), Flaw> {
+fn check_links(object: &ElfObject<'_>, section: &Section) -> Result<(), Flaw> {
     let at = |index: u32| usize::try_from(index).ok().and_then(|index| object.kind(index));
     let (link, info) = (at(section.sh_link(LE)), section.sh_info(LE));
     let is_fine = match section.sh_type(LE) {

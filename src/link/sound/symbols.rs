@@ -3,12 +3,12 @@
 use object::elf;
 use object::read::elf::{SectionHeader, Sym};
 
-use super::{Flaw, LE, Object};
+use super::{ElfObject, Flaw, LE};
 
 /// The limit for common symbols, in bytes.
 const MAX_COMMON: u64 = 1 << 30;
 
-pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
+pub(super) fn check(object: &ElfObject<'_>) -> Result<(), Flaw> {
     let Some(table) = object.section(object.symbol_table) else { return Ok(()) };
     let names = usize::try_from(table.sh_link(LE)).ok().and_then(|index| object.section(index));
     let names = names.map(|section| object.bytes(section)).unwrap_or_default();
@@ -32,7 +32,7 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), Flaw> {
     if common > MAX_COMMON { Err("the common symbols need too much memory") } else { Ok(()) }
 }
 
-fn check_place(object: &Object<'_>, symbol: &elf::Sym64<object::LittleEndian>) -> Result<(), Flaw> {
+fn check_place(object: &ElfObject<'_>, symbol: &elf::Sym64<object::LittleEndian>) -> Result<(), Flaw> {
     let (kind, bind) = (symbol.st_type(), symbol.st_bind());
     let (value, size) = (symbol.st_value(LE), symbol.st_size(LE));
     let is_known = matches!(
@@ -61,7 +61,7 @@ fn check_place(object: &Object<'_>, symbol: &elf::Sym64<object::LittleEndian>) -
     if is_fine && is_small { Ok(()) } else { Err("a symbol has an invalid section index") }
 }
 
-fn check_within(object: &Object<'_>, symbol: &elf::Sym64<object::LittleEndian>) -> Result<(), Flaw> {
+fn check_within(object: &ElfObject<'_>, symbol: &elf::Sym64<object::LittleEndian>) -> Result<(), Flaw> {
     let section = object.section_of(symbol).ok_or("a symbol's section does not exist")?;
     let kind = symbol.st_type();
     let holds_symbols = matches!(
