@@ -1,5 +1,5 @@
-//! C text to loaded code: a compiler, a private directory, a header that is ready. What the front door, the worker and the C engine share;
-//! knows neither lists of units nor slots.
+//! Compiles C text and loads the code, with one compiler, one private directory and one prepared header. The engine, the worker and the C
+//! engine share this module. Knows neither lists of units nor slots.
 
 use std::fs;
 use std::num::NonZero;
@@ -36,46 +36,45 @@ pub(crate) use cached::CachedUnit;
 pub use first_tier::Tiers;
 use group_library::GroupLibraries;
 
-/// Ready to make code.
+/// A compiler with a prepared header and a private directory, ready to compile and load units.
 pub(crate) struct Jit {
     pipeline: Arc<Pipeline>,
     header: UnitHeader,
-    /// A child of a fork has the same.
+    /// Shared with the child of a fork.
     merging: Arc<Merging>,
-    /// The one of the first tier.
+    /// Compiles the first tier; `None` without tiers.
     quick: Option<Box<Jit>>,
-    /// Those that make units' first code; what takes longer can wait for a compiler too.
+    /// Prestarted compilers, for the first code of units only: optimised code of the second tier is not urgent.
     standby: Standby,
     prefix: String,
     entry_prefix: String,
     save_temps: bool,
-    /// Names for perf, where they are wanted.
+    /// The names of loaded functions, for perf; `None` if no names are wanted.
     perf: Option<Arc<PerfMap>>,
-    /// Where units are compiled together at all.
+    /// Loaded groups of the object cache; `None` if units are never compiled in groups.
     group_libraries: Option<GroupLibraries>,
 }
 
-/// What a compiler's code is for: how files and entry symbols are called, and what may be done with several units.
+/// The names of files and entry symbols, and what may be done with several units.
 #[derive(Clone, Debug)]
 pub(crate) struct JitOptions {
-    /// What the names of files begin with.
+    /// The prefix of file names.
     pub(crate) prefix: String,
-    /// What the names of entry symbols begin with.
+    /// The prefix of entry symbols.
     pub(crate) entry_prefix: String,
-    /// How many compilers wait for a unit with the header loaded.
+    /// The number of prestarted compilers.
     pub(crate) standby: usize,
-    /// Which code units get first.
     pub(crate) tiers: Tiers,
-    /// True if several units may become one translation unit at once.
+    /// True if several new units may be compiled as one translation unit.
     pub(crate) groups: bool,
-    /// True if units are ever merged, also when they are compacted.
+    /// True if units are ever merged: for their first code, or when units are compacted.
     pub(crate) merges: bool,
-    /// True if loaded code gets names in perf's map.
+    /// True if loaded functions are named in perf's map.
     pub(crate) perf_map: bool,
 }
 
 impl JitOptions {
-    /// One unit at a time, on the caller's thread.
+    /// Returns the options for one unit at a time, on the caller's thread.
     #[cfg(not(loom))]
     pub(crate) fn alone(prefix: String) -> Self {
         let entry_prefix = prefix.clone();
@@ -83,20 +82,21 @@ impl JitOptions {
     }
 }
 
-/// What the names of a unit's files begin with: `_mjit_p12u3`.
+/// Returns the stem of a unit's files, such as `_mjit_p12u3`.
 pub(crate) fn file_stem(prefix: &str, process: u32, id: u64) -> String {
     format!("{prefix}p{process}u{id}")
 }
 
-/// A translation unit: what diagnostics call it, and its C text.
+/// A translation unit: its name in diagnostics, and its C text.
 pub(crate) struct Source<'a> {
     pub(crate) name: String,
     pub(crate) text: &'a [u8],
-    /// How many units are in it.
+    /// The number of units that are merged in the text.
     pub(crate) units: usize,
 }
 
-/// What the child of a fork needs of its parent, made before the fork: afterwards the parent may remove it at any time.
+/// Copies of the parent's files for the child of a fork. Made before the fork, since the parent may remove its files at any time
+/// afterwards.
 pub(crate) struct ForkSnapshot {
     scratch: Scratch,
     header: UnitHeader,
@@ -119,7 +119,7 @@ impl Jit {
         let (tiers, merges) = (options.tiers, options.merges);
         let mut jit = Self::of_parts(pipeline, header, options, build.save_temps);
         if merges && build.header.is_some() {
-            // While the header is what it was a moment ago.
+            // Read now, while the header's file is unchanged since its precompilation.
             jit.merging.surroundings(&jit.pipeline, &jit.header, &Includes::default(), observer);
         }
         jit.quick = jit.first_tier(tiers, build, environment, executor).map(Box::new);
@@ -129,7 +129,7 @@ impl Jit {
         Ok(jit)
     }
 
-    /// As [`open`](Self::open) of parts that are ready.
+    /// Returns a `Jit` of a pipeline and a prepared header.
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, options: JitOptions, save_temps: bool) -> Self {
         let JitOptions { prefix, entry_prefix, standby, groups, perf_map, .. } = options;
         Self {
@@ -146,7 +146,7 @@ impl Jit {
         }
     }
 
-    /// Returns a second one for the same units, with another compiler, other flags or another header.
+    /// Returns a second `Jit` for the same units, with another compiler, other flags or another header.
     pub(crate) fn beside(&self, pipeline: Arc<Pipeline>, header: UnitHeader) -> Self {
         Self {
             pipeline,
@@ -162,41 +162,39 @@ impl Jit {
         }
     }
 
-    /// The one that makes a unit's first code, where that is not this one.
+    /// Returns the `Jit` that compiles the first tier; `None` if this `Jit` does.
     pub(crate) fn quick(&self) -> Option<&Self> {
         self.quick.as_deref()
     }
 
-    /// Sees to it that compilers wait for the next units.
+    /// Starts compilers ahead for the next units.
     pub(crate) fn stand_by(&self, observer: &dyn Observer) {
         self.standby.prepare(&self.pipeline, &self.header, observer);
         self.quick.iter().for_each(|quick| quick.stand_by(observer));
     }
 
-    /// Makes them quicker, a little: for when there is nothing else to do.
+    /// Does a small part of warming the prestarted compilers. Called when there is no other work.
     pub(crate) fn warm(&self) {
         self.standby.warm(&self.header);
         self.quick.iter().for_each(|quick| quick.warm());
     }
 
-    /// How soon [`warm`](Self::warm) may have something to do; none where it will not.
+    /// Returns how soon [`warm`](Self::warm) may have work; `None` if no work is left.
     pub(crate) fn warms_in(&self) -> Option<Duration> {
         let quick = self.quick.as_ref().and_then(|quick| quick.warms_in());
         self.standby.warms_in().into_iter().chain(quick).min()
     }
 
-    /// What it works with.
     pub(crate) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
 
-    /// What stands before every unit.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn header(&self) -> &UnitHeader {
         &self.header
     }
 
-    /// Returns the same with another header before every unit.
+    /// Returns a `Jit` with another header in front of every unit.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn with_header(&self, header: UnitHeader) -> Self {
         self.beside(Arc::clone(&self.pipeline), header)
@@ -208,23 +206,23 @@ impl Jit {
         self.merging.merge(&self.pipeline, &self.header, &includes, members, observer)
     }
 
-    /// What this process calls the files of a unit.
+    /// Returns the stem of a unit's files in this process.
     pub(crate) fn stem(&self, id: u64) -> String {
         file_stem(&self.prefix, std::process::id(), id)
     }
 
-    /// Where the C text of a unit goes.
+    /// Returns the path of a unit's C source.
     pub(crate) fn source(&self, stem: &str) -> PathBuf {
         self.pipeline.scratch.path().join(stem).with_added_extension("c")
     }
 
-    /// Where the library of a unit goes.
+    /// Returns the path of a unit's library.
     pub(crate) fn library(&self, stem: &str) -> PathBuf {
         let suffix = self.pipeline.toolchain().compiler().target.library_suffix();
         self.pipeline.scratch.path().join(stem).with_added_extension(suffix)
     }
 
-    /// C text to loaded code. Whatever comes of it, no file stays unless they are to be kept.
+    /// Compiles a unit and loads the code. Removes all files in any case, unless `save_temps` is set.
     fn build(
         &self,
         stem: &str,
@@ -240,7 +238,7 @@ impl Jit {
         self.link(stem, &[object], &[entry.to_owned()], observer)
     }
 
-    /// C text to loaded code in one process, and the compiler's own lines.
+    /// Compiles and links a unit in one process, and loads the code. Also returns the compiler's messages.
     fn build_at_once(
         &self,
         stem: &str,
@@ -257,13 +255,14 @@ impl Jit {
             observer,
         );
         let image = || files::read(&paths.staged).map_err(UnitError::file("read", &paths.staged));
-        let load = |ran: StepOutput| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, ran.text));
+        let load =
+            |output: StepOutput| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, output.text));
         let loaded = built.and_then(load);
         self.discard(&[self.source(stem), paths.staged]);
         loaded
     }
 
-    /// C text to an object, for [`link`](Self::link) or [`discard`](Self::discard).
+    /// Compiles a unit to an object, for [`link`](Self::link) or [`discard`](Self::discard).
     pub(crate) fn compile(
         &self,
         stem: &str,
@@ -296,10 +295,10 @@ impl Jit {
         let compiled =
             pipeline.compile(CompileRequest { unit, header, role: Role::Object, paths: &paths }, deadline, observer);
         self.discard(&[self.source(stem)]);
-        compiled.map(|ran| (ran, paths.staged))
+        compiled.map(|output| (output, paths.staged))
     }
 
-    /// By a compiler that waits for it, if there is one.
+    /// Compiles a unit with a prestarted compiler; `None` if no prestarted compiler succeeds.
     fn compile_ahead(
         &self,
         unit: &Unit,
@@ -315,19 +314,19 @@ impl Jit {
         Ok(standby.compile(pipeline, header, unit, deadline))
     }
 
-    /// What the function of this name will be called for a person.
+    /// Registers the name that perf shows for an entry symbol.
     pub(crate) fn announce(&self, entry: &str, name: impl ToString) {
         if let Some(perf) = &self.perf {
             perf.name(entry, name.to_string());
         }
     }
 
-    /// What was announced will not be loaded.
+    /// Removes the name of an entry symbol that will not be loaded.
     pub(crate) fn forget(&self, entry: &str) {
         self.perf.iter().for_each(|perf| perf.forget(entry));
     }
 
-    /// Objects to loaded code.
+    /// Links objects to a library and loads the library.
     pub(crate) fn link(
         &self,
         stem: &str,
@@ -337,7 +336,7 @@ impl Jit {
     ) -> Result<Library, UnitError> {
         let Self { pipeline, header, .. } = self;
         let library = self.library(stem);
-        // The other cores are the host's.
+        // One thread: the other processors belong to the host.
         let loaded = match pipeline.link_in_memory(objects, NonZero::<usize>::MIN, observer) {
             Some((image, _)) => {
                 let _stage = Stage::Load.on(observer);
@@ -360,7 +359,7 @@ impl Jit {
         loaded
     }
 
-    /// From memory where the system can; a file is what a debugger or a person may look into.
+    /// Loads a library from memory if the system can. With `save_temps`, loads a file, which a debugger can read.
     fn load(&self, image: &[u8], library: &Path) -> Result<Library, UnitError> {
         if !self.save_temps
             && let Ok(loaded) = Library::from_memory(image, library)
@@ -371,7 +370,7 @@ impl Jit {
         Ok(Library::open(library)?)
     }
 
-    /// Names what was loaded, which nobody runs yet, where that is wanted.
+    /// Writes the names of loaded functions to perf's map if names are wanted. No thread runs the functions yet.
     fn name_for_perf<I: Deref<Target = [u8]>>(
         &self,
         loaded: Library,
@@ -384,14 +383,14 @@ impl Jit {
         Ok(loaded)
     }
 
-    /// Removes files, unless they are to be kept.
+    /// Removes files, unless `save_temps` is set.
     pub(crate) fn discard(&self, files: &[PathBuf]) {
         if !self.save_temps {
             files.iter().for_each(|file| self.pipeline.scratch.remove(file));
         }
     }
 
-    /// Makes ready for a fork. None where that fails: then the child sets up anew.
+    /// Copies the files that the child of a fork needs; `None` if that fails, and then the child prepares its own.
     pub(crate) fn snapshot(&self) -> Option<ForkSnapshot> {
         let scratch = Scratch::create(&[self.pipeline.scratch.path().parent()?.to_owned()], Purpose::Files).ok()?;
         let header = self.header.moved_to(scratch.path()).ok()?;
@@ -402,7 +401,7 @@ impl Jit {
         Some(ForkSnapshot { scratch, header, quick })
     }
 
-    /// In the child of a fork: goes on in a directory of its own.
+    /// In the child of a fork: returns a `Jit` that uses the snapshot's directory.
     pub(crate) fn inherit(&self, snapshot: ForkSnapshot, executor: &Arc<ProcessExecutor>) -> Self {
         let ForkSnapshot { scratch, header, quick } = snapshot;
         scratch.take_over();
@@ -418,21 +417,21 @@ impl Jit {
         }
     }
 
-    /// In the child of a fork: compilers that wait are the parent's, and end only when nothing else has their input open.
+    /// In the child of a fork: closes the inputs of the parent's prestarted compilers, which end only once no process has their input open.
     #[cfg(all(unix, not(loom)))]
     pub(crate) fn leave_compilers(&self) {
         self.standby.abandon();
         self.quick.iter().for_each(|quick| quick.leave_compilers());
     }
 
-    /// In the child of a fork: what the parent has on disk is the parent's.
+    /// In the child of a fork: gives up the parent's compilers and files without removing the files.
     pub(crate) fn disown(&self) {
         self.standby.abandon();
         self.pipeline.scratch.abandon();
         self.quick.iter().for_each(|quick| quick.disown());
     }
 
-    /// Removes the directory, or keeps it, if a person wants to look into it.
+    /// Ends the prestarted compilers and removes the private directory; keeps the directory with `save_temps`.
     pub(crate) fn close(&self) {
         self.standby.close(&self.pipeline);
         if self.save_temps {
@@ -445,7 +444,7 @@ impl Jit {
 }
 
 impl ForkSnapshot {
-    /// In the parent, after the fork: the child has it.
+    /// In the parent, after the fork: leaves the snapshot's files to the child.
     pub(crate) fn hand_over(self) {
         self.scratch.abandon();
         if let Some(quick) = self.quick {

@@ -1,9 +1,9 @@
-//! Units called after what is in them, so that the same function is found again whatever its number was. Text in, text out; knows C's
-//! words and nothing else of it.
+//! Renames a unit by its content, so that the cache finds the same function again under another number. Text in, text out; knows no more of
+//! C than its identifiers.
 
 use crate::key::KeyBuilder;
 
-/// How many digits of the hash are in a name: 128 bits.
+/// The number of hexadecimal digits of the hash in a name: 128 bits.
 const DIGITS: usize = 32;
 
 /// A unit under names that depend on its text alone.
@@ -11,29 +11,29 @@ const DIGITS: usize = 32;
 pub(super) struct Renamed {
     /// The text, which defines `entry`.
     pub(super) text: Vec<u8>,
-    /// What the function is called.
+    /// The new name of the entry symbol.
     pub(super) entry: String,
-    /// What the source is called, which `__FILE__` and diagnostics say: no path, since temporary directories have other names each time.
+    /// The name of the source in `__FILE__` and diagnostics. Not a path, since temporary directories have another name in each run.
     pub(super) source: String,
 }
 
-/// Calls the entry, and what is called after it (`ENTRY_helper`), after the text, also in comments and strings. None where the text does
-/// not have the entry as a word: then nobody knows how it comes by it.
+/// Renames the entry symbol, and identifiers that begin with it (`ENTRY_helper`), by a hash of the text, also in comments and strings.
+/// `None` if the entry is not an identifier of the text: then a macro may put the name together.
 pub(super) fn rename(prefix: &str, entry: &str, text: &[u8]) -> Option<Renamed> {
-    let places = places(entry.as_bytes(), text)?;
-    // What stands between the entries, as fields of their own: no text can be mistaken for another with a word in the entry's location.
+    let offsets = offsets(entry.as_bytes(), text)?;
+    // The parts between occurrences are separate fields: a text with another word at an occurrence has another key.
     let mut key = KeyBuilder::new("entry");
     let mut from = 0;
-    for &at in &places {
+    for &at in &offsets {
         key = key.field(&text[from..at]);
         from = at + entry.len();
     }
     let hash = key.field(&text[from..]).finish();
     let hash = &hash.as_str()[..DIGITS];
     let name = format!("{prefix}_{hash}");
-    let mut renamed = Vec::with_capacity(text.len() + places.len() * DIGITS);
+    let mut renamed = Vec::with_capacity(text.len() + offsets.len() * DIGITS);
     let mut from = 0;
-    for &at in &places {
+    for &at in &offsets {
         renamed.extend_from_slice(&text[from..at]);
         renamed.extend_from_slice(name.as_bytes());
         from = at + entry.len();
@@ -42,29 +42,29 @@ pub(super) fn rename(prefix: &str, entry: &str, text: &[u8]) -> Option<Renamed> 
     Some(Renamed { text: renamed, source: format!("{name}.c"), entry: name })
 }
 
-/// Where words begin that are `entry`, or that and more behind an underscore. None where it is no word by itself anywhere.
-fn places(entry: &[u8], text: &[u8]) -> Option<Vec<usize>> {
+/// Returns the offsets of identifiers that are `entry` or begin with `entry_`. `None` if `entry` itself is not among them.
+fn offsets(entry: &[u8], text: &[u8]) -> Option<Vec<usize>> {
     let first = *entry.first()?;
-    let mut places = Vec::new();
-    let mut alone = false;
+    let mut offsets = Vec::new();
+    let mut has_entry = false;
     let mut at = 0;
     while let Some(next) = text[at..].iter().position(|&byte| byte == first) {
         at += next;
         let behind = text.get(at + entry.len()).copied();
-        if text[at..].starts_with(entry) && !text[..at].last().is_some_and(|&byte| is_word(byte)) {
-            if !behind.is_some_and(is_word) {
-                alone = true;
-                places.push(at);
+        if text[at..].starts_with(entry) && !text[..at].last().is_some_and(|&byte| is_identifier_byte(byte)) {
+            if !behind.is_some_and(is_identifier_byte) {
+                has_entry = true;
+                offsets.push(at);
             } else if behind == Some(b'_') {
-                places.push(at);
+                offsets.push(at);
             }
         }
         at += 1;
     }
-    alone.then_some(places)
+    has_entry.then_some(offsets)
 }
 
-fn is_word(byte: u8) -> bool {
+fn is_identifier_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80
 }
 

@@ -1,5 +1,5 @@
-//! Units that were compiled together and the object cache: one object for all of them, and for each a note where it is, so that whoever
-//! comes later and without the others finds it too. An object that is loaded serves the others of its group without another link.
+//! Groups of units and the object cache. The cache holds one object for the group, and for each unit a record of the group, so that a later
+//! process finds the unit without the rest of the group. A loaded object serves the other units of its group without another link.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
@@ -13,29 +13,29 @@ use crate::library::Library;
 use crate::sync::{Mutex, lock};
 use crate::unit::Unit;
 
-/// What is loaded of objects that several units are in. Lives as long as an engine; its lock is held for nothing else.
+/// The loaded libraries of groups, by the key of the group's object. The lock is not held during other work.
 #[derive(Default)]
 pub(super) struct GroupLibraries(Mutex<HashMap<Digest, GroupLibrary>>);
 
 struct GroupLibrary {
     library: Weak<Library>,
-    /// The entries that somebody has, or had: what comes anew wants static variables that are as they were at the beginning.
-    given: HashSet<String>,
+    /// Entry symbols that were handed out. A unit that is submitted again needs fresh static variables, thus a fresh library.
+    handed_out: HashSet<String>,
 }
 
 impl GroupLibraries {
-    /// The library of an object, if it is loaded and nobody had this entry of it.
-    fn give(&self, object: &Digest, entry: &str) -> Option<Arc<Library>> {
+    /// Returns the loaded library of an object; `None` if the library is not loaded, or the entry was handed out before.
+    fn hand_out(&self, object: &Digest, entry: &str) -> Option<Arc<Library>> {
         let (library, is_new) = {
             let mut libraries = lock(&self.0);
             let group = libraries.get_mut(object)?;
-            (group.library.upgrade()?, group.given.insert(entry.to_owned()))
+            (group.library.upgrade()?, group.handed_out.insert(entry.to_owned()))
         };
         is_new.then_some(library)
     }
 
-    fn add(&self, object: Digest, library: &Arc<Library>, given: impl IntoIterator<Item = String>) {
-        let group = GroupLibrary { library: Arc::downgrade(library), given: given.into_iter().collect() };
+    fn add(&self, object: Digest, library: &Arc<Library>, entries: impl IntoIterator<Item = String>) {
+        let group = GroupLibrary { library: Arc::downgrade(library), handed_out: entries.into_iter().collect() };
         let mut libraries = lock(&self.0);
         libraries.retain(|_, group| group.library.strong_count() > 0);
         libraries.insert(object, group);
@@ -43,28 +43,28 @@ impl GroupLibraries {
 }
 
 impl Jit {
-    /// The library of a group that the cache knows a unit in.
-    pub(super) fn take_from_group(
+    /// Loads the group that contains a unit from the cache; `None` if the cache has no such group.
+    pub(super) fn load_cached_group(
         &self,
         stem: &str,
-        kept: &CachedUnit<'_>,
+        cached: &CachedUnit<'_>,
         observer: &dyn Observer,
     ) -> Option<Arc<Library>> {
         let libraries = self.group_libraries.as_ref()?;
-        let group = kept.shelf.recorded_group()?;
-        let library = match libraries.give(group.key(), &kept.entry) {
+        let group = cached.handle.recorded_group()?;
+        let library = match libraries.hand_out(group.key(), &cached.entry) {
             Some(library) => library,
             None => {
-                let library = Arc::new(self.link_taken(stem, &group.take()?, observer)?);
-                libraries.add(group.key().clone(), &library, [kept.entry.clone()]);
+                let library = Arc::new(self.link_hit(stem, &group.take()?, observer)?);
+                libraries.add(group.key().clone(), &library, [cached.entry.clone()]);
                 library
             }
         };
-        observer.event(&Event::CacheHit { unit: kept.unit.name() });
+        observer.event(&Event::CacheHit { unit: cached.unit.name() });
         Some(library)
     }
 
-    /// Makes the library of units that are merged into one source under their names in the cache, and keeps its object there.
+    /// Builds the library of units that are merged into one source under their names in the cache. Writes the group's object to the cache.
     pub(crate) fn make_group(
         &self,
         stem: &str,
@@ -72,17 +72,17 @@ impl Jit {
         members: &[&CachedUnit<'_>],
         observer: &dyn Observer,
     ) -> Result<Arc<Library>, UnitError> {
-        let entries: Vec<String> = members.iter().map(|kept| kept.entry.clone()).collect();
+        let entries: Vec<String> = members.iter().map(|cached| cached.entry.clone()).collect();
         let unit = Unit::from_text(&source.name, source.text)?;
-        let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;
-        let group = CacheHandle::of_all("", members.iter().map(|kept| &kept.shelf));
+        let (output, object) = self.compile_unit(stem, &unit, source.units, observer)?;
+        let group = CacheHandle::of_all("", members.iter().map(|cached| &cached.handle));
         if let Some(group) = &group {
-            group.put_new(ran, &object, observer);
+            group.put_new(output, &object, observer);
         }
         let library = Arc::new(self.link(stem, &[object], &entries, observer)?);
         if let (Some(libraries), Some(group)) = (&self.group_libraries, &group) {
-            // Only of what can be loaded.
-            members.iter().for_each(|kept| kept.shelf.record_group(group, observer));
+            // After the link: a group that cannot be loaded is not recorded.
+            members.iter().for_each(|cached| cached.handle.record_group(group, observer));
             libraries.add(group.key().clone(), &library, entries);
         }
         Ok(library)

@@ -1,4 +1,4 @@
-//! Making a unit whose symbols keep their names: by the object cache, where there is one and the unit's object is in the cache.
+//! Compiles or reads from the object cache a unit whose symbols keep their names.
 
 use std::path::PathBuf;
 
@@ -14,14 +14,14 @@ use crate::unit::Unit;
 /// A unit's object, on disk under the unit's stem.
 struct Compiled {
     object: PathBuf,
-    /// The C names that the object defines for others.
+    /// The C names that the object exports.
     symbols: Vec<String>,
-    /// The compiler's own lines.
+    /// The compiler's messages.
     output: String,
 }
 
 impl Jit {
-    /// Returns the loaded code of a unit, and the compiler's own lines.
+    /// Returns the loaded code of a unit, and the compiler's messages.
     pub(crate) fn module(
         &self,
         stem: &str,
@@ -35,7 +35,7 @@ impl Jit {
         Ok((self.link(stem, &[object], &symbols, observer)?, output))
     }
 
-    /// Returns the bytes of a unit's object, and the C names that the object defines.
+    /// Returns the bytes of a unit's object, and the C names that the object exports.
     pub(crate) fn object_in_memory(
         &self,
         stem: &str,
@@ -49,17 +49,17 @@ impl Jit {
     }
 
     fn compile_or_take(&self, stem: &str, unit: &Unit, observer: &dyn Observer) -> Result<Compiled, UnitError> {
-        let shelf = CacheHandle::of(&self.pipeline, unit, &self.header);
-        if let Some(taken) = shelf.as_ref().and_then(CacheHandle::take) {
+        let handle = CacheHandle::of(&self.pipeline, unit, &self.header);
+        if let Some(hit) = handle.as_ref().and_then(CacheHandle::take) {
             observer.event(&Event::CacheHit { unit: unit.name() });
-            let object = self.write_object(stem, &taken)?;
-            let (symbols, output) = (taken.symbols().to_owned(), taken.output().to_owned());
+            let object = self.write_object(stem, &hit)?;
+            let (symbols, output) = (hit.symbols().to_owned(), hit.output().to_owned());
             return Ok(Compiled { object, symbols, output });
         }
-        let (ran, object) = self.compile_unit(stem, unit, 1, observer)?;
-        let output = ran.text.clone();
-        if let Some(shelf) = &shelf {
-            shelf.put_new(ran, &object, observer);
+        let (step, object) = self.compile_unit(stem, unit, 1, observer)?;
+        let output = step.text.clone();
+        if let Some(handle) = &handle {
+            handle.put_new(step, &object, observer);
         }
         let defined = symbols::defined_by_object(&object, &self.pipeline.toolchain().compiler().target)?;
         Ok(Compiled { object, symbols: defined.names, output })

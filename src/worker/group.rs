@@ -130,8 +130,8 @@ impl Shared {
     ) {
         let mut waiting = Vec::with_capacity(units.len());
         for unit in units {
-            let kept = engine.kept(&unit.source(), &unit.entry);
-            match kept.as_ref().and_then(|kept| engine.take(&unit.stem, kept, self)) {
+            let kept = engine.cached_unit(&unit.source(), &unit.entry);
+            match kept.as_ref().and_then(|kept| engine.load_cached(&unit.stem, kept, self)) {
                 Some((address, library)) => deliver(unit, Ok(Loaded { address: address.into(), library })),
                 None => waiting.push(PendingUnit { unit, kept }),
             }
