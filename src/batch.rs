@@ -215,7 +215,7 @@ impl Batch {
 
 fn plan_link(pipeline: &Pipeline, objects: &[PathBuf], library: &Path, header: Header<'_>) -> Result<Plan, PlanError> {
     let plan = pipeline.plan_link(objects, library, header, &[])?;
-    Ok(pipeline.listing(&plan, library).map_or(plan, |(listing, _)| listing))
+    Ok(pipeline.with_link_list(&plan, library).map_or(plan, |(listing, _)| listing))
 }
 
 /// Moves a source that needs the same path in each run from this run's staging directory to a directory that all runs use.

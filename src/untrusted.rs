@@ -24,7 +24,7 @@ pub const READERS: [(&str, Reader); 10] = [
     ("response-file", |bytes| drop(response::split(&lossy(bytes)))),
     ("text-facts", |bytes| drop(TextFacts::of(bytes))),
     ("macro-file", |bytes| _ = pch::has_only_macros(&lossy(bytes))),
-    ("embed", |bytes| _ = pipeline::embedded(bytes, Path::new("/"))),
+    ("embed", |bytes| _ = pipeline::embedded_length(bytes, Path::new("/"))),
     ("linker", link::read_library),
 ];
 

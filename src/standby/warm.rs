@@ -78,7 +78,7 @@ impl Warming {
     /// meanwhile. `driver` may be the parent of the process that has loaded the PCH.
     pub(super) fn step(&mut self, driver: u32, pch: Option<&Path>) {
         match self {
-            Self::Loading { since, copies_pch } => match waiting(driver, pch.filter(|_| *copies_pch)) {
+            Self::Loading { since, copies_pch } => match waiting_process(driver, pch.filter(|_| *copies_pch)) {
                 // Not permitted, or not as expected: the compiler works without warming.
                 Err(_) => *self = Self::Done,
                 Ok(Some((memory, left))) => *self = Self::Warming { memory, left },
@@ -124,7 +124,7 @@ impl Part {
 
 /// Returns the memory of a driver, or of its child, that waits, and the parts to warm. `None` if neither waits yet; an error if warming is
 /// not possible.
-fn waiting(driver: u32, copied: Option<&Path>) -> io::Result<Option<(File, Vec<Part>)>> {
+fn waiting_process(driver: u32, copied: Option<&Path>) -> io::Result<Option<(File, Vec<Part>)>> {
     let children = fs::read_to_string(format!("/proc/{driver}/task/{driver}/children"))?;
     let own = std::process::id().to_string();
     let driver = driver.to_string();
