@@ -196,7 +196,7 @@ impl Pipeline {
             return Err(PlanError::Unsupported {
                 toolchain: "this build of mjit-cc".to_owned(),
                 what: "link with wild",
-                instead: "it was made without the feature of that name, or for a system that wild does not know",
+                instead: "remove --linker, or use a build with the feature `wild` on a system that wild supports",
             }
             .into());
         }
