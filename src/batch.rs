@@ -1,5 +1,5 @@
-//! Many units into libraries: in parallel, each once, with a report. Knows units and files; how one unit is made is the
-//! pipeline's, how it is shown the observer's.
+//! Compiles files of units to libraries, in parallel, and reports the result. Knows units and files. The pipeline compiles one unit; the
+//! observer shows the progress.
 
 use std::collections::HashSet;
 use std::num::NonZero;
@@ -27,18 +27,18 @@ pub use group::Unity;
 use group::Task;
 use run::Run;
 
-/// The library of all units is called this, before the platform's suffix.
+/// The name of the library of all units, without the platform's suffix.
 const COMPACT_STEM: &str = "units";
 
-/// The header that units stand behind.
+/// The header in front of every unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum HeaderSource {
-    /// None.
+    /// No header.
     #[default]
     None,
-    /// A header, precompiled into the output directory.
+    /// A header, which is precompiled into the output directory.
     Header(PathBuf),
-    /// A PCH that `build-pch` built.
+    /// A PCH that `mjit-cc build-pch` built.
     Pch(PathBuf),
 }
 
@@ -47,27 +47,27 @@ pub enum HeaderSource {
 pub struct Batch {
     /// The units' files.
     pub units: Vec<PathBuf>,
-    /// The header they stand behind.
+    /// The header in front of every unit.
     pub header: HeaderSource,
-    /// Where libraries and `units.json` go.
+    /// The directory of libraries and of `units.json`.
     pub out_dir: PathBuf,
-    /// Whether all units go into one library.
+    /// True if all units are linked into one library.
     pub compact: bool,
-    /// Whether units are compiled several at a time.
+    /// Whether units are merged into groups, and into which.
     pub unity: Unity,
-    /// Units that are compiled alone in any case.
+    /// Units that are never merged.
     pub alone: HashSet<PathBuf>,
     /// How many compilers run at once.
     pub jobs: NonZero<usize>,
-    /// Whether the others go on when a unit fails.
+    /// True if the other units are still compiled after a unit fails.
     pub keep_going: bool,
 }
 
 impl Batch {
-    /// Builds. The report is also written to `units.json`, whatever became of the units.
+    /// Compiles the units and returns the report, which is also written to `units.json`, even if units fail.
     ///
     /// # Errors
-    /// [`Error`] when the work as a whole cannot go on; what is wrong with a unit is in the report.
+    /// [`Error`] if the batch cannot continue. The failure of a unit is in the report.
     pub fn run(&self, pipeline: &Pipeline, observer: &dyn Observer) -> Result<Report, Error> {
         pipeline.check_link()?;
         let store = Store::open(self.layout()?, &*pipeline.executor, observer)?;
@@ -95,8 +95,8 @@ impl Batch {
         run.build()
     }
 
-    /// As [`run`](Self::run) with an engine's compiler, flags, cache, bounds and observer. [`header`](Self::header) takes the place of the
-    /// engine's.
+    /// Does the same as [`run`](Self::run) with an engine's compiler, flags, cache, limits and observer. [`header`](Self::header) replaces
+    /// the engine's header.
     ///
     /// # Errors
     /// As [`run`](Self::run); [`Error::OtherProcess`] in the child of a fork.
@@ -119,10 +119,10 @@ impl Batch {
         }
     }
 
-    /// The processes that [`run`](Self::run) starts when nothing was built before, in order.
+    /// Returns the processes that [`run`](Self::run) would start in an empty output directory, in order.
     ///
     /// # Errors
-    /// [`Error`] when the compiler cannot do it or a PCH is not ours.
+    /// [`Error`] if the compiler does not support the batch, or `build-pch` did not build the PCH.
     pub fn plan(&self, pipeline: &Pipeline) -> Result<Vec<Plan>, Error> {
         pipeline.check_link()?;
         let layout = self.layout()?;
@@ -158,7 +158,7 @@ impl Batch {
         for task in group::tasks(&self.units, self.unity, &self.alone) {
             let (number, stem, role) = match &task {
                 Task::Unit(number) => (*number, stems[*number].clone(), role),
-                // Under the name of its first member, without a list of the others.
+                // The plan names a group by its first member only.
                 Task::Group(group) => (group[0].number, group::group_stem(group, &stems), Role::Object),
             };
             let unit = &self.units[number];
@@ -183,19 +183,19 @@ impl Batch {
         Ok(plans)
     }
 
-    /// The files of a group whose first unit has this number.
+    /// Returns the files of a group, given the number of its first unit.
     fn group_paths(&self, pipeline: &Pipeline, layout: &Layout, number: usize) -> UnitPaths {
         let suffix = pipeline.toolchain().compiler().target.object_suffix();
         let paths = pipeline.paths(&names::scratch_stem(number, Path::new("unity")), &layout.staging(), suffix);
-        with_lasting_source(paths, layout)
+        with_stable_source(paths, layout)
     }
 
     fn layout(&self) -> Result<Layout, Error> {
         Layout::new(&self.out_dir).map_err(Error::file("find", &self.out_dir))
     }
 
-    /// Objects, so that they can be linked together; libraries at once where that is asked for and one process does it. What is kept
-    /// in a cache, and what launchers know, are objects.
+    /// Returns whether units are compiled to objects, or in one step to libraries. One step needs a compiler that does both in one process,
+    /// and a library for each unit. A cache and a launcher handle objects only.
     fn role(&self, pipeline: &Pipeline) -> Role {
         let Pipeline { cache, launcher, .. } = pipeline;
         let at_once = !self.compact && pipeline.toolchain().capabilities().one_step;
@@ -209,17 +209,17 @@ impl Batch {
             Role::Library => target.library_suffix(),
         };
         let paths = pipeline.paths(&names::scratch_stem(number, &self.units[number]), &layout.staging(), suffix);
-        with_lasting_source(paths, layout)
+        with_stable_source(paths, layout)
     }
 }
 
 fn plan_link(pipeline: &Pipeline, objects: &[PathBuf], library: &Path, header: Header<'_>) -> Result<Plan, PlanError> {
     let plan = pipeline.plan_link(objects, library, header, &[])?;
-    Ok(pipeline.listing(&plan, library).map_or(plan, |(listing, _)| listing))
+    Ok(pipeline.with_link_list(&plan, library).map_or(plan, |(listing, _)| listing))
 }
 
-/// A source that is to have the same name in each run does not lie in this run's own directory.
-fn with_lasting_source(paths: UnitPaths, layout: &Layout) -> UnitPaths {
+/// Moves a source that needs the same path in each run from this run's staging directory to a directory that all runs use.
+fn with_stable_source(paths: UnitPaths, layout: &Layout) -> UnitPaths {
     match paths.source.strip_prefix(layout.staging()) {
         Ok(name) => UnitPaths { source: layout.sources().join(name), ..paths },
         Err(_) => paths,

@@ -1,5 +1,5 @@
-//! The front door: C text to functions, on the caller's thread. Knows neither files of units ([`batch`](crate::batch)) nor a host that
-//! goes on meanwhile ([`worker`](crate::worker)).
+//! The engine: compiles C text on the caller's thread and loads its functions. Knows neither files of units ([`batch`](crate::batch)) nor
+//! compilation in the background ([`worker`](crate::worker)).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ mod module;
 pub use builder::EngineBuilder;
 pub use module::{Function, Module};
 
-/// The name of a unit that was given none, in diagnostics, in `__FILE__` and in debug information.
+/// The default name of a unit in diagnostics, in `__FILE__` and in debug information.
 const UNIT_NAME: &str = "unit.c";
 
 /// A compiler with its flags and its precompiled header, ready to turn C text into functions of this process.
 ///
-/// Several threads may use an engine at once. Each [`Module`] has a share in the engine; the temporary directory is removed with the last
-/// share. The engine belongs to the process that opened the engine: the child of a fork opens another.
+/// Several threads may use an engine at once. Each [`Module`] holds a reference to the engine; the temporary directory is removed with the
+/// last reference. An engine works only in the process that opened it: the child of a fork opens another engine.
 ///
 /// ```
 /// let engine = mjitcc::Engine::builder().open()?;
@@ -64,17 +64,18 @@ impl Drop for Shared {
 pub struct Object {
     /// The file's content, in the format of the compiler's target.
     pub bytes: Vec<u8>,
-    /// The C names that the object defines for others, sorted; empty where these are not known (`-flto`).
+    /// The C names that the object exports, sorted; empty if the names are not known (`-flto`).
     pub symbols: Vec<String>,
 }
 
 impl Engine {
-    /// The settings of an engine, each with a default.
+    /// Returns a builder in which every setting has a default.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
     }
 
-    /// Compiles C text and loads the code. The symbols that the text defines keep their names; equal names in two modules are two functions.
+    /// Compiles C text and loads the code. The symbols that the text defines keep their names; equal names in two modules are two
+    /// functions.
     ///
     /// # Errors
     /// [`UnitError`]: [`UnitError::Refused`] has the compiler's diagnostics as data.
@@ -82,21 +83,21 @@ impl Engine {
         self.compile_as(UNIT_NAME, text)
     }
 
-    /// As [`compile`](Self::compile), with a name for the text in diagnostics, in `__FILE__` and in debug information.
+    /// Does the same as [`compile`](Self::compile), with a name for the text in diagnostics, in `__FILE__` and in debug information.
     ///
     /// # Errors
     /// As [`compile`](Self::compile).
     pub fn compile_as(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Module, UnitError> {
         let shared = self.here()?;
         let unit = Unit::from_text(name, text.as_ref())?;
-        let made = shared.jit.module(&shared.stem(), &unit, &*shared.observer);
+        let result = shared.jit.module(&shared.stem(), &unit, &*shared.observer);
         shared.jit.stand_by(&*shared.observer);
-        let (library, output) = made?;
+        let (library, output) = result?;
         let diagnostics = shared.jit.pipeline().toolchain().diagnostics(output.as_bytes());
         Ok(Module::new(library, diagnostics, Arc::clone(shared)))
     }
 
-    /// Compiles C text to an object file, for a host that links or loads the code elsewhere, for instance in another process.
+    /// Compiles C text to an object file, for a host that links or loads the code itself, for instance in another process.
     ///
     /// # Errors
     /// As [`compile`](Self::compile).
@@ -107,13 +108,13 @@ impl Engine {
         Ok(Object { bytes, symbols })
     }
 
-    /// The compiler.
+    /// The compiler that the engine uses.
     #[must_use]
     pub fn compiler(&self) -> &Compiler {
         self.pipeline().toolchain().compiler()
     }
 
-    /// The private directory of temporary files; the directory is removed with the last share in the engine.
+    /// The private directory of temporary files. The directory is removed with the last reference to the engine.
     #[must_use]
     pub fn temp_dir(&self) -> PathBuf {
         self.pipeline().scratch.path().to_owned()
@@ -132,7 +133,7 @@ impl Engine {
         self.shared.process == std::process::id()
     }
 
-    /// The engine's parts, in the process that has opened the engine.
+    /// Returns the engine's parts; an error in any process but the one that opened the engine.
     fn here(&self) -> Result<&Arc<Shared>, UnitError> {
         if self.is_here() { Ok(&self.shared) } else { Err(UnitError::Other(Box::new(Error::OtherProcess))) }
     }

@@ -51,33 +51,32 @@ pub(crate) struct Jit {
     prefix: String,
     entry_prefix: String,
     save_temps: bool,
-    /// Names for perf, where they are wanted.
+    /// The names of loaded functions, for perf; `None` if no names are wanted.
     perf: Option<Arc<PerfMap>>,
-    /// Where units are compiled together at all.
+    /// Loaded groups of the object cache; `None` if units are never compiled in groups.
     group_libraries: Option<GroupLibraries>,
 }
 
-/// What a compiler's code is for: how files and entry symbols are called, and what may be done with several units.
+/// The names of files and entry symbols, and what may be done with several units.
 #[derive(Clone, Debug)]
 pub(crate) struct JitOptions {
-    /// What the names of files begin with.
+    /// The prefix of file names.
     pub(crate) prefix: String,
-    /// What the names of entry symbols begin with.
+    /// The prefix of entry symbols.
     pub(crate) entry_prefix: String,
-    /// How many compilers wait for a unit with the header loaded.
+    /// The number of prestarted compilers.
     pub(crate) standby: usize,
-    /// Which code units get first.
     pub(crate) tiers: Tiers,
-    /// True if several units may become one translation unit at once.
+    /// True if several new units may be compiled as one translation unit.
     pub(crate) groups: bool,
-    /// True if units are ever merged, also when they are compacted.
+    /// True if units are ever merged: for their first code, or when units are compacted.
     pub(crate) merges: bool,
-    /// True if loaded code gets names in perf's map.
+    /// True if loaded functions are named in perf's map.
     pub(crate) perf_map: bool,
 }
 
 impl JitOptions {
-    /// One unit at a time, on the caller's thread.
+    /// Returns the options for one unit at a time, on the caller's thread.
     #[cfg(not(loom))]
     pub(crate) fn alone(prefix: String) -> Self {
         let entry_prefix = prefix.clone();
@@ -124,7 +123,7 @@ impl Jit {
         Ok(jit)
     }
 
-    /// As [`open`](Self::open) of parts that are ready.
+    /// Returns a `Jit` of a pipeline and a prepared header.
     pub(crate) fn of_parts(pipeline: Pipeline, header: UnitHeader, options: JitOptions, save_temps: bool) -> Self {
         let JitOptions { prefix, entry_prefix, standby, groups, perf_map, .. } = options;
         Self {
@@ -260,7 +259,8 @@ impl Jit {
             observer,
         );
         let image = || files::read(&paths.staged).map_err(UnitError::file("read", &paths.staged));
-        let load = |ran: StepOutput| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, ran.text));
+        let load =
+            |output: StepOutput| Ok((self.name_for_perf(Library::open(&paths.staged)?, entries, image)?, output.text));
         let loaded = built.and_then(load);
         self.discard(&[self.source(stem), paths.staged]);
         loaded
@@ -299,7 +299,7 @@ impl Jit {
         let compiled =
             pipeline.compile(CompileRequest { unit, header, role: Role::Object, paths: &paths }, deadline, observer);
         self.discard(&[self.source(stem)]);
-        compiled.map(|ran| (ran, paths.staged))
+        compiled.map(|output| (output, paths.staged))
     }
 
     /// Compiles with a compiler that was started in advance, if there is one.

@@ -1,6 +1,8 @@
-//! Turns generated C into running machine code with the C compilers that a machine already has.
+//! Compiles generated C and loads the machine code, with the C compilers that a machine already has: gcc, clang, MinGW's gcc, `cl`,
+//! `clang-cl` or tcc.
 //!
-//! C text becomes functions of this process by an [`Engine`]:
+//! The crate is for authors of language VMs, DSL runtimes and code generators. A program passes one C text at a time, a *unit*. The crate
+//! compiles the unit behind a precompiled header, links and loads the object, and returns the functions:
 //!
 //! ```
 //! let engine = mjitcc::Engine::builder().open()?;
@@ -11,12 +13,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Files of C become libraries by a [`batch`], which the command line program runs too. A host that goes on meanwhile, such as the VM of a
-//! language, hands units to a [`worker`], which compiles the hottest first and publishes the code in a word that the host reads.
+//! # Three front ends
 //!
-//! A unit goes one way: source, plan, process, object, library, symbol. [`discover`] finds a compiler, [`pch`] makes the common
-//! header ready, [`pipeline`] runs the plans that the [`platforms`] crate makes, and [`library`] loads the result. Events tell an
-//! [`Observer`](event::Observer) what happens.
+//! | Input | Result | Front end |
+//! |---|---|---|
+//! | a C text | functions, on the calling thread | [`Engine`] |
+//! | files of C | libraries and a report, in parallel | [`batch::Batch`], or the command line program `mjit-cc` |
+//! | the hot functions of a running VM | code in a [`Slot`](worker::Slot) that the VM reads, in the background | [`worker::Worker`] |
+//!
+//! All three have the same settings: the compiler and its [`Flags`](platforms::Flags), the header, an object [`cache`], a launcher such as
+//! `distcc`, and limits. Each setting has a default:
+//!
+//! ```no_run
+//! use mjitcc::platforms::{Flags, OptLevel};
+//!
+//! let engine = mjitcc::Engine::builder()
+//!     .compiler("clang")
+//!     .flags(Flags { optimize: OptLevel::O2, ..Flags::default() })
+//!     .header("vm.h") // in front of every unit; units do not include the header
+//!     .open()?;
+//! # Ok::<(), mjitcc::Error>(())
+//! ```
+//!
+//! # Errors, events and unsafe code
+//!
+//! A unit that does not compile is a [`UnitError`] with the compiler's diagnostics as data. An [`Error`] concerns all units: no compiler, a
+//! header that does not compile. An [`Observer`](event::Observer) gets an [`Event`](event::Event) for each process, warning and cache hit.
+//! Calling a compiled function is `unsafe`, since only the caller knows the function's type in C.
+//!
+//! # Cargo features
+//!
+//! `wild` (default) links inside this process, on Linux. `cli` (default) is the command line program; an embedder turns `cli` off with
+//! `default-features = false`. `capi` exports the C ABI of `include/mjitcc.h`.
 
 /// The examples of the README and of the book, which `cargo test --doc` compiles and runs.
 #[cfg(doctest)]

@@ -1,5 +1,5 @@
-//! Precompiled headers: built, proven to be used, and reused only while everything that went into them is the same. The record
-//! beside a PCH says what that was; it is also the lock that processes share it under.
+//! Precompiled headers: builds a PCH, checks that the compiler uses the PCH, and reuses the PCH while all of its inputs are unchanged. The
+//! record beside a PCH lists the inputs, and is the lock file that processes share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,16 +24,16 @@ use record::Record;
 #[cfg(all(feature = "capi", not(loom)))]
 pub(crate) use record::path as record_path;
 
-pub(crate) use macros::are_all_of as are_all_macros;
+pub(crate) use macros::has_only_macros;
 pub(crate) use record::read_of as read_record_of;
-/// Makes the header ready to stand before units: as a PCH in `file`, built or reused, or as text with a warning where a PCH cannot
-/// work.
+
+/// Prepares the header of units: as a PCH in `file`, built or reused, or as text with a warning if a PCH cannot work.
 ///
 /// # Errors
-/// [`Error::Header`] when the header does not compile either way; others when files cannot be written or locked.
+/// [`Error::Header`] if the header does not compile as text either; other errors if files cannot be written or locked.
 pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn Observer) -> Result<UnitHeader, Error> {
     let header = std::path::absolute(header).map_err(Error::file("find", header))?;
-    // Named before any compiler speaks of it in its own way.
+    // Checked here, since a compiler's message would be less clear.
     files::check(&header).map_err(Error::unreadable(&header))?;
     if !pipeline.supports_pch() {
         return as_text(pipeline, header, observer);
@@ -45,7 +45,7 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
         return as_text(pipeline, header, observer);
     };
     if let Some(more) =
-        pipeline.toolchain().macro_files(&pipeline.flags).into_iter().find(|file| !macros::are_all(file))
+        pipeline.toolchain().macro_files(&pipeline.flags).into_iter().find(|file| !macros::file_has_only_macros(file))
     {
         let text = format!(
             "no precompiled header of {}: {}, named by -imacros, has more than macros, or cannot be read; every unit compiles both as text",
@@ -67,7 +67,7 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
     match ready {
         Ok(ready) => {
             if let (Some(_), Some(content)) = (&pipeline.launcher, &ready.portable) {
-                // ccache goes by this instead of the PCH, which is another file each time that it is built. Without, it finds less.
+                // ccache hashes this file instead of the PCH, whose bytes differ in each build. Without the file, ccache finds less.
                 let _ = files::write_atomic(&pch.file.with_added_extension("sum"), content.as_str().as_bytes());
             }
             observer.event(&Event::PchReady { file: &pch.file, reused: ready.reused, took: ready.took });
@@ -77,7 +77,7 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
         Err(Unready::Failed(failure)) => {
             let text_header = as_text(pipeline, pch.header.clone(), observer)?;
             let text = format!(
-                "no precompiled header of {}: every unit compiles it as text ({failure})\n{}",
+                "no precompiled header of {}: every unit compiles the header as text ({failure})\n{}",
                 pch.header.display(),
                 failure.output().trim_end(),
             );
@@ -87,7 +87,8 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
     }
 }
 
-/// As [`prepare`] for a file in a private directory, which needs no lock. Where there is a cache, the next process finds the PCH there.
+/// Does the same as [`prepare`] for a file in a private directory, which needs no lock. With an object cache, builds the PCH in the cache
+/// for later processes.
 pub(crate) fn prepare_private(
     pipeline: &Pipeline,
     header: &Path,
@@ -95,15 +96,15 @@ pub(crate) fn prepare_private(
     observer: &dyn Observer,
 ) -> Result<UnitHeader, Error> {
     let header = std::path::absolute(header).map_err(Error::file("find", header))?;
-    if let Some(kept) = keep(pipeline, &header, observer) {
-        match prepare(pipeline, &header, &kept, observer) {
+    if let Some(cached) = cached_file(pipeline, &header, observer) {
+        match prepare(pipeline, &header, &cached, observer) {
             Ok(ready) => {
                 let dir = file.parent().unwrap_or(Path::new(""));
                 if let Ok(own) = ready.moved_to(dir) {
                     return Ok(own);
                 }
             }
-            // The cache is in the way, and not the header.
+            // The cache failed, not the header.
             Err(Error::File { source, .. }) => {
                 pipeline.cache.iter().for_each(|cache| cache.report_unusable(observer, &source))
             }
@@ -113,11 +114,11 @@ pub(crate) fn prepare_private(
     Ok(prepare(pipeline, &header, file, observer)?.unshared())
 }
 
-/// The place of a header's PCH in the cache. One that has an object beside it (MSVC's) is not kept.
-fn keep(pipeline: &Pipeline, header: &Path, observer: &dyn Observer) -> Option<PathBuf> {
+/// Returns the path of a header's PCH in the cache. A PCH with an object beside it (MSVC) is not cached.
+fn cached_file(pipeline: &Pipeline, header: &Path, observer: &dyn Observer) -> Option<PathBuf> {
     let cache = pipeline.cache.as_deref()?;
     let suffix = pipeline.toolchain().capabilities().pch_suffix.filter(|_| pipeline.supports_pch())?;
-    let plan = plan_anywhere(pipeline, header).ok().filter(|plan| plan.companions.is_empty())?;
+    let plan = neutral_plan(pipeline, header).ok().filter(|plan| plan.companions.is_empty())?;
     let key = pipeline.plan_fields(KeyBuilder::new("kept pch"), &plan);
     match cache.pch_dir(key) {
         Ok(dir) => Some(dir.join(default_name(Path::new("header"), suffix))),
@@ -128,30 +129,30 @@ fn keep(pipeline: &Pipeline, header: &Path, observer: &dyn Observer) -> Option<P
     }
 }
 
-/// Makes ready a PCH that `build-pch` built: as it is where nothing changed, built again in its place otherwise.
+/// Opens a PCH that `build-pch` built, and builds the PCH again if an input has changed.
 ///
 /// # Errors
-/// [`Error::UnknownPch`] when there is no record of it; otherwise as [`prepare`].
+/// [`Error::UnknownPch`] if the PCH has no record; otherwise as [`prepare`].
 pub fn reopen(pipeline: &Pipeline, file: &Path, observer: &dyn Observer) -> Result<UnitHeader, Error> {
     prepare(pipeline, &recorded(pipeline, file, observer)?.header, file, observer)
 }
 
-/// What a PCH that `build-pch` built was made from.
+/// Returns the header of a PCH that `build-pch` built.
 pub(crate) fn recorded(pipeline: &Pipeline, file: &Path, observer: &dyn Observer) -> Result<Pch, Error> {
     let path = record::path(file);
-    // With a record a PCH that is not there is built again.
+    // With a record, a missing PCH is built again.
     if !path.exists() {
         fs::metadata(file).map_err(Error::unreadable(file))?;
     }
     let unknown = || Error::UnknownPch(file.to_owned());
     let mut record = files::open(&path).map_err(|_| unknown())?;
-    // Whoever builds it now is writing the record.
+    // A process that builds the PCH now is writing the record.
     lock::shared(&record, &path, &*pipeline.executor, observer)?;
     let header = record::read(&mut record).ok_or_else(unknown)?.header;
     Ok(Pch { header, file: std::path::absolute(file).map_err(Error::file("find", file))? })
 }
 
-/// The processes that building a PCH takes.
+/// Returns the processes that build a PCH.
 pub(crate) fn plan(pipeline: &Pipeline, pch: &Pch) -> Result<Plan, PlanError> {
     let depfile = pipeline.scratch.path().join("header.d");
     pipeline.toolchain().plan(&pipeline.flags, &Job::BuildPch { pch, depfile: &depfile })
@@ -160,7 +161,7 @@ pub(crate) fn plan(pipeline: &Pipeline, pch: &Pch) -> Result<Plan, PlanError> {
 enum Unready {
     /// The compiler made no usable PCH.
     Failed(UnitError),
-    /// Something else is wrong.
+    /// The cause is not the compiler's, and the header as text would not help.
     Fatal(Error),
 }
 
@@ -194,14 +195,15 @@ fn as_text(pipeline: &Pipeline, header: PathBuf, observer: &dyn Observer) -> Res
     }
 }
 
-/// A header that gcc preprocessed, Ruby's `rb_mjit_min_header` for one, is written in gcc's own C.
+/// Returns a hint for a preprocessed header, such as Ruby's `rb_mjit_min_header`: gcc's output contains extensions that only gcc supports.
 fn hint(pipeline: &Pipeline, header: &Path) -> Option<&'static str> {
     let text = files::read(header).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let preprocessed = text.lines().any(|line| line.starts_with("# ") || line.starts_with("#define __GNUC__ "));
     let gcc = pipeline.toolchain().compiler().family == mjit_cc_platforms::Family::Gcc;
-    (preprocessed && !gcc)
-        .then_some("this header was preprocessed by a compiler, likely gcc, and only that one reads it: try --cc gcc")
+    (preprocessed && !gcc).then_some(
+        "this header was preprocessed by another compiler, probably gcc, and needs that compiler: try --cc gcc",
+    )
 }
 
 fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<ReadyPch, Unready> {
@@ -212,12 +214,14 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
     loop {
         let mut record_file = match record::open(&path) {
             Ok(file) => Unlocking(file),
-            // Somebody else's, to be read only.
-            Err(error) => return as_it_is(pipeline, pch, &key, &path, began, observer)?.ok_or(Unready::Fatal(error)),
+            // Another user's record, which can only be read.
+            Err(error) => {
+                return open_read_only(pipeline, pch, &key, &path, began, observer)?.ok_or(Unready::Fatal(error));
+            }
         };
         lock::exclusive(&record_file.0, &path, &*pipeline.executor, observer)?;
         if !files::refers_to(&path, &record_file.0).map_err(Error::file("read", &path))? {
-            // Another process has put a new record there.
+            // Another process has replaced the record.
             continue;
         }
         let mut record = record::read(&mut record_file.0);
@@ -229,7 +233,8 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
             built = true;
             record = Some(fresh);
         }
-        // Whoever uses it shares the lock. There is no changing over in one step, so look again whether it is still the same.
+        // Users of the PCH hold the lock shared. The lock cannot be changed from exclusive to shared in one step, so the record is compared
+        // again.
         lock::release(&record_file.0, &path)?;
         lock::shared(&record_file.0, &path, &*pipeline.executor, observer)?;
         let same = record::read(&mut record_file.0).filter(|now| Some(now) == record.as_ref());
@@ -242,8 +247,8 @@ fn ensure(pipeline: &Pipeline, pch: &Pch, observer: &dyn Observer) -> Result<Rea
     }
 }
 
-/// A PCH that may not be built again, if it need not be.
-fn as_it_is(
+/// Returns a PCH whose record cannot be written; `None` unless the PCH is up to date.
+fn open_read_only(
     pipeline: &Pipeline,
     pch: &Pch,
     key: &Digest,
@@ -255,7 +260,7 @@ fn as_it_is(
         let Ok(file) = files::open(path) else { return Ok(None) };
         let file = Unlocking(file);
         lock::shared(&file.0, path, &*pipeline.executor, observer)?;
-        // A link to a record is followed where nothing is written.
+        // A symbolic link to a record is followed, since nothing is written.
         if files::refers_to(path, &file.0).map_err(Error::file("read", path))? || path.is_symlink() {
             break file;
         }
@@ -272,47 +277,46 @@ fn as_it_is(
     }))
 }
 
-/// What must be the same for a PCH to be reused, beside the contents of files.
+/// Returns the key of a PCH: the conditions of its reuse, except for the contents of files.
 fn key(pipeline: &Pipeline, pch: &Pch) -> Result<Digest, PlanError> {
-    // The depfile lies in a directory of its own each run.
+    // A fixed name: the depfile's directory is another one in each run.
     let plan = pipeline.toolchain().plan(&pipeline.flags, &Job::BuildPch { pch, depfile: Path::new("depfile") })?;
     Ok(pipeline.plan_key("pch", &plan).finish())
 }
 
-/// Stands for what units see of a PCH, for whoever knows the compiler already.
+/// Returns a digest of a PCH's content for keys that contain the compiler already.
 fn portable(pipeline: &Pipeline, pch: &Pch, record: &Record) -> Option<Digest> {
-    let plan = plan_anywhere(pipeline, &pch.header).ok()?;
-    let inputs = serde_json::to_vec(record.made_of()?).ok()?;
+    let plan = neutral_plan(pipeline, &pch.header).ok()?;
+    let inputs = serde_json::to_vec(record.known_inputs()?).ok()?;
     Some(pipeline.plan_fields(KeyBuilder::new("portable pch"), &plan).field(inputs).finish())
 }
 
-/// The plan for a PCH with names that are the same in each run.
-fn plan_anywhere(pipeline: &Pipeline, header: &Path) -> Result<Plan, PlanError> {
+/// Returns the plan of a PCH with paths that are the same in each run.
+fn neutral_plan(pipeline: &Pipeline, header: &Path) -> Result<Plan, PlanError> {
     let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
     let pch = Pch { header: header.to_owned(), file: Path::new("header").with_added_extension(suffix) };
     pipeline.toolchain().plan(&pipeline.flags, &Job::BuildPch { pch: &pch, depfile: Path::new("depfile") })
 }
 
-/// Builds in a directory beside the PCH, proves it there, and only then puts it in its place.
+/// Builds and checks the PCH in a directory beside its final path, then moves the PCH there.
 fn build(pipeline: &Pipeline, pch: &Pch, key: &Digest, observer: &dyn Observer) -> Result<Record, Unready> {
-    // The record's lock is held: what killed runs left goes first. A compiler that survived its run may still write there, so that no
-    // name is used twice.
-    let beginning = pch.file.with_added_extension("new");
-    sweep_beside(&beginning)?;
-    let staging = beginning.with_added_extension(scratch::unique_name());
-    let sweep = || scratch::remove_dir(&staging).map_err(Error::file("remove", &staging));
+    // The record is locked, so that the directories of killed runs can be removed. A compiler that survived its run may still write there,
+    // so that each directory has a unique name.
+    let prefix = pch.file.with_added_extension("new");
+    remove_dirs_with_prefix(&prefix)?;
+    let staging = prefix.with_added_extension(scratch::unique_name());
     fs::create_dir(&staging).map_err(Error::file("create", &staging))?;
     let name = pch.file.file_name().unwrap_or_default();
     let staged = Pch { header: pch.header.clone(), file: staging.join(name) };
     let record = build_in(pipeline, &staged, pch, key, observer);
-    sweep()?;
+    scratch::remove_dir(&staging).map_err(Error::file("remove", &staging))?;
     record
 }
 
-/// Removes the directories whose names begin like a file's.
-fn sweep_beside(beginning: &Path) -> Result<(), Error> {
-    let name = beginning.file_name().unwrap_or_default().as_encoded_bytes();
-    let dir = beginning.parent().unwrap_or(Path::new(""));
+/// Removes the directories whose paths begin with `prefix`.
+fn remove_dirs_with_prefix(prefix: &Path) -> Result<(), Error> {
+    let name = prefix.file_name().unwrap_or_default().as_encoded_bytes();
+    let dir = prefix.parent().unwrap_or(Path::new(""));
     for entry in fs::read_dir(dir).map_err(Error::file("read", dir))?.flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(name) {
             scratch::remove_dir(&entry.path()).map_err(Error::file("remove", &entry.path()))?;
@@ -331,26 +335,27 @@ fn build_in(
     let plan = plan(pipeline, staged).map_err(|error| Unready::Fatal(error.into()))?;
     let depfile = pipeline.scratch.path().join("header.d");
     let own: Vec<&Path> = plan.writes.iter().map(|file| file.path.as_path()).collect();
-    // A private PCH is for this process alone.
-    let reading = if pipeline.records_units {
+    // Without records of units, the PCH is private to this process and is never reused.
+    let tracking = if pipeline.records_units {
         DependencyTracking::Header { depfile: &depfile, except: &own, header: &pch.header }
     } else {
         DependencyTracking::Nothing { depfile: Some(&depfile) }
     };
-    let ran = pipeline.run(&plan, Phase::Compile, reading, pipeline.deadline(), observer)?;
-    // A toolchain whose words make a misfit an error, and no header of that name beside it to fall back on: a compilation that
+    let output = pipeline.run(&plan, Phase::Compile, tracking, pipeline.deadline(), observer)?;
+    // The toolchain's flags make an unusable PCH an error, and the directory has no header of that name to fall back to: a compilation that
     // succeeds has used the PCH.
     pipeline.try_header(Header::Pch(staged), observer)?;
 
-    if !ran.text.is_empty() {
+    if !output.text.is_empty() {
         let unit = pch.header.to_string_lossy();
-        let diagnostics = pipeline.toolchain().diagnostics(ran.text.as_bytes());
-        observer.event(&Event::UnitOutput { unit: &unit, diagnostics: &diagnostics, text: &ran.text });
+        let diagnostics = pipeline.toolchain().diagnostics(output.text.as_bytes());
+        observer.event(&Event::UnitOutput { unit: &unit, diagnostics: &diagnostics, text: &output.text });
     }
-    // A file that changed or went away meanwhile, or has a name that no list of dependencies can express, makes a PCH that is
-    // used now and never again.
-    let facts = pipeline.facts_of(ran.inputs.as_ref());
-    let (key, inputs) = ran.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key.clone(), inputs));
+    // The inputs are unknown if a file has changed or was removed meanwhile, or has a name that a depfile cannot express. Such a PCH is
+    // used now and never reused.
+    let facts = pipeline.facts_of(output.inputs.as_ref());
+    let (key, inputs) =
+        output.inputs.map_or_else(|| (Digest::never(), Inputs::default()), |inputs| (key.clone(), inputs));
     let mut files = Vec::new();
     for path in plan.outputs.iter().chain(&plan.companions).filter(|path| path.exists()) {
         let name = path.file_name().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! One unit's way from source to object to library, for every front end. Runs plans: the toolchain decides what a plan says, the caller what
-//! becomes of the files.
+//! Compiles one unit to an object and links objects to a library, for every front end. Runs the plans of the toolchain; the caller decides
+//! what to do with the files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ mod surroundings;
 
 pub use configuration::Watched;
 pub(crate) use configuration::{Configuration, read_answer};
-pub(crate) use embed::beside_dir as embedded;
+pub(crate) use embed::embedded_length;
 pub(crate) use inputs::DependencyTracking;
 pub(crate) use link::LinkRequest;
 pub(crate) use merging::{Includes, Merging};
@@ -48,40 +48,40 @@ pub struct Pipeline {
     pub flags: Flags,
     /// Starts the processes.
     pub executor: Arc<dyn Executor>,
-    /// Where sources and other temporary files go.
+    /// The private directory of sources and other temporary files.
     pub scratch: Scratch,
     /// How long the processes of one unit may take together; `None` sets no limit.
     pub timeout: Option<Duration>,
     /// The object cache, which other output directories and other processes share.
     pub cache: Option<Arc<ObjectCache>>,
-    /// The program that starts the compiler of a unit.
+    /// The program that starts the compilers of units.
     pub launcher: Option<DetectedLauncher>,
-    /// Bounds how many compilers run at once.
+    /// Limits how many compilers run at once.
     pub admission: Admission,
-    /// True if the files that a unit was made of are recorded; without kept objects there is no use for the record.
+    /// True if the inputs of units are recorded. Without a store or a cache, no record is needed.
     pub(crate) records_units: bool,
-    /// Files and variables of the user's that all code depends on.
+    /// The files and variables of `--hash-file` and `--hash-env`.
     pub watched: Watched,
     digests: FileDigests,
-    /// What the driver makes of the flags, once the driver was asked.
+    /// The driver's answer about the flags, once asked.
     configuration: OnceLock<Configuration>,
-    /// Where the compiler looks for included files, once the compiler was asked.
+    /// The compiler's search path for included files, once asked.
     search_path: OnceLock<SearchPath>,
     /// False once a linker refused to list the files that it reads.
     linker_lists: AtomicBool,
     linker: InProcess,
 }
 
-/// What the processes of a plan left behind.
+/// The result of a plan's processes.
 #[derive(Debug)]
 pub(crate) struct StepOutput {
-    /// Files that the output needs as long as the output is used.
+    /// Files that belong to the output and must exist as long as the output is used.
     pub(crate) companions: Vec<PathBuf>,
-    /// The compiler's own lines, readable.
+    /// The compiler's messages, for a person.
     pub(crate) text: String,
     /// The files that the compiler read; `None` if they are not known.
     pub(crate) inputs: Option<Inputs>,
-    /// How long the work was held back before it began, and its processes were stopped.
+    /// How long the work waited for admission, and how long its processes were stopped.
     pub(crate) waited: Duration,
 }
 
@@ -100,7 +100,7 @@ pub(crate) struct UnitPaths {
 pub(crate) struct CompileRequest<'a> {
     pub(crate) unit: &'a Unit,
     pub(crate) header: &'a UnitHeader,
-    /// An object, or a library where the toolchain compiles and links in one step.
+    /// An object, or a library if the toolchain compiles and links in one step.
     pub(crate) role: Role,
     pub(crate) paths: &'a UnitPaths,
 }
@@ -110,7 +110,7 @@ impl Pipeline {
     #[must_use]
     pub fn new(compiler: DetectedCompiler, flags: Flags, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
         let syntax = compiler.toolchain.response();
-        let expanded = |words| response::expanded(words, syntax);
+        let expanded = |args| response::expanded(args, syntax);
         let (cflags, ldflags) = (expanded(flags.cflags), expanded(flags.ldflags));
         let flags = Flags { cflags, ldflags, ..flags };
         let admission = Admission::new(None, MemoryLimit::per_compiler(MemoryLimit::DEFAULT));
@@ -133,7 +133,7 @@ impl Pipeline {
         }
     }
 
-    /// Returns a pipeline with another compiler or other flags within the same bounds; nothing that it makes is kept for a later build.
+    /// Returns a pipeline with another compiler or other flags and the same limits. Its results are not reused by later builds.
     pub(crate) fn with_compiler(&self, compiler: DetectedCompiler, flags: Flags, scratch: Scratch) -> Self {
         Self {
             timeout: self.timeout,
@@ -143,7 +143,7 @@ impl Pipeline {
         }
     }
 
-    /// Returns the pipeline of a child of a fork: the same with other processes and another directory.
+    /// Returns the pipeline for the child of a fork, with another executor and another directory.
     pub(crate) fn in_child(&self, executor: Arc<dyn Executor>, scratch: Scratch) -> Self {
         Self {
             timeout: self.timeout,
@@ -168,12 +168,12 @@ impl Pipeline {
         self.timeout.and_then(|limit| Instant::now().checked_add(limit))
     }
 
-    /// Returns the deadline of work that has taken `spent` so far, without the time for which the work was held back.
+    /// Returns the deadline of work that has already taken `spent`, without the time of waiting for admission.
     pub(crate) fn deadline_after(&self, spent: Duration) -> Option<Instant> {
         self.timeout.and_then(|limit| Instant::now().checked_add(limit.saturating_sub(spent)))
     }
 
-    /// Waits until one more compiler may run, and puts the deadline off by as long.
+    /// Waits until one more compiler may run, and extends the deadline by the waiting time.
     pub(crate) fn admit(
         &self,
         deadline: Option<Instant>,
@@ -184,7 +184,8 @@ impl Pipeline {
         Ok((permit, deadline))
     }
 
-    /// Refuses settings with which no link can succeed: a file that is no import library, a linker that this platform or build does not have.
+    /// Refuses settings with which no link can succeed: a host library that is not an import library, a linker that this platform or build
+    /// lacks.
     pub(crate) fn check_link(&self) -> Result<(), Error> {
         self.plan_link(&[], Path::new("library"), Header::None, &[])?;
         self.check_named_files()?;
@@ -195,7 +196,7 @@ impl Pipeline {
             return Err(PlanError::Unsupported {
                 toolchain: "this build of mjit-cc".to_owned(),
                 what: "link with wild",
-                instead: "it was made without the feature of that name, or for a system that wild does not know",
+                instead: "remove --linker, or use a build with the feature `wild` on a system that wild supports",
             }
             .into());
         }
@@ -207,8 +208,8 @@ impl Pipeline {
     /// # Errors
     /// [`Error::Unreadable`].
     pub fn check_named_files(&self) -> Result<(), Error> {
-        let words = self.flags.cflags.iter().chain(&self.flags.ldflags);
-        match response::not_regular(words) {
+        let args = self.flags.cflags.iter().chain(&self.flags.ldflags);
+        match response::not_regular(args) {
             Some((path, source)) => Err(Error::Unreadable { path, source }),
             None => Ok(()),
         }
@@ -230,28 +231,28 @@ impl Pipeline {
         }
     }
 
-    /// What the driver makes of the flags; starts one process, the first time.
+    /// Returns the driver's answer about the flags. Starts one process, the first time.
     pub(crate) fn configuration(&self) -> &Configuration {
         if let Some(known) = self.configuration.get() {
             return known;
         }
-        // Not within `get_or_init`: a fork in the middle would leave the cell locked in the child. Two threads may both ask.
+        // Not within `get_or_init`: a fork meanwhile would leave the cell locked in the child. Two threads may both ask.
         let found = Configuration::ask(self);
         self.configuration.get_or_init(|| found)
     }
 
-    /// The processor that `native` in the flags means; `None` without such a flag, and if the compiler does not tell.
+    /// The processor that `native` in the flags selects; `None` without such a flag, or if the compiler does not report the processor.
     pub(crate) fn processor(&self) -> Option<&Digest> {
         self.configuration().processor.as_ref()
     }
 
-    /// True if a precompiled header reaches the machine on which units are compiled.
+    /// True if the launcher carries precompiled headers to the machine that compiles units.
     pub(crate) fn supports_pch(&self) -> bool {
         let family = self.toolchain().compiler().family;
         self.launcher.as_ref().is_none_or(|found| found.launcher().supports_pch(family))
     }
 
-    /// Returns a plan whose compilers the launcher starts.
+    /// Puts the launcher in front of a plan's compilers.
     pub(crate) fn launched(&self, plan: Plan) -> Plan {
         let Some(launcher) = &self.launcher else { return plan };
         let family = self.toolchain().compiler().family;
@@ -299,42 +300,42 @@ impl Pipeline {
         let plan = if role == Role::Object { self.launched(plan) } else { plan };
         self.write_source(unit, role, &paths.source)?;
         let except = [paths.source.as_path(), header.pch_file().unwrap_or(Path::new(""))];
-        let reading = match paths.depfile.as_deref() {
+        let tracking = match paths.depfile.as_deref() {
             Some(depfile) if self.records_units => {
                 DependencyTracking::Unit { depfile, except: &except, unit, header, role }
             }
             depfile => DependencyTracking::Nothing { depfile },
         };
-        let mut result = self.run(&plan, Phase::Compile, reading, deadline, observer);
-        // tcc takes a relative name in #line for a file beside the source.
-        let wrong = format!("{}/{}", paths.source.parent().unwrap_or(Path::new("")).display(), unit.name());
+        let mut result = self.run(&plan, Phase::Compile, tracking, deadline, observer);
+        // tcc resolves a relative name in `#line` against the directory of the source.
+        let resolved = format!("{}/{}", paths.source.parent().unwrap_or(Path::new("")).display(), unit.name());
         match &mut result {
             Ok(StepOutput { text, waited, .. }) => {
-                *text = text.replace(&wrong, unit.name());
+                *text = text.replace(&resolved, unit.name());
                 *waited += permit.waited();
             }
-            Err(failure) => failure.rewrite_output(|text| text.replace(&wrong, unit.name())),
+            Err(failure) => failure.rewrite_output(|text| text.replace(&resolved, unit.name())),
         }
         result
     }
 
-    /// Writes the source: the prelude, then the unit's text under a `#line` with the unit's name. A file that has the unit's name already needs no
-    /// directive, and a debugger that reads the file finds the lines where they are.
+    /// Writes the source: the prelude, then a `#line` directive with the unit's name, then the unit's text. A file that already has the
+    /// unit's name gets no directive, so that a debugger finds the lines at their numbers.
     fn write_source(&self, unit: &Unit, role: Role, path: &Path) -> Result<(), UnitError> {
         let named = Path::new(unit.name()) == path;
         fs::write(path, self.source_text(unit, role, named)).map_err(UnitError::file("write", path))
     }
 
-    /// Returns the source of a unit; `named` if the file has the unit's name.
+    /// Returns the source of a unit; `named` if the source file has the unit's name.
     pub(crate) fn source_text(&self, unit: &Unit, role: Role, named: bool) -> Vec<u8> {
         let prelude = self.toolchain().prelude(role);
         let is_named = prelude.is_empty() && named;
         let line = if is_named { String::new() } else { line_directive(unit.name()) };
-        let text = embed::beside(unit.text(), unit.dir());
+        let text = embed::with_absolute_names(unit.text(), unit.dir());
         [prelude.as_bytes(), line.as_bytes(), &text, b"\n"].concat()
     }
 
-    /// Compiles a header alone, as text.
+    /// Compiles a translation unit that contains only the header.
     pub(crate) fn try_header(&self, header: Header<'_>, observer: &dyn Observer) -> Result<(), UnitError> {
         let stem = "header-alone";
         let paths = self.paths(stem, self.scratch.path(), self.compiler.toolchain.compiler().target.object_suffix());
@@ -344,8 +345,8 @@ impl Pipeline {
         let UnitPaths { source, depfile, staged } = &paths;
         let job = Job::Compile { source, object: staged, header, quote_dir: None, depfile: depfile.as_deref() };
         let plan = self.toolchain().plan(&self.flags, &job)?;
-        let reading = DependencyTracking::Nothing { depfile: depfile.as_deref() };
-        self.run(&plan, Phase::Compile, reading, self.deadline(), observer)?;
+        let tracking = DependencyTracking::Nothing { depfile: depfile.as_deref() };
+        self.run(&plan, Phase::Compile, tracking, self.deadline(), observer)?;
         self.scratch.remove(staged);
         self.scratch.remove(source);
         Ok(())

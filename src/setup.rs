@@ -1,4 +1,4 @@
-//! The options that every front end has, and the pipeline that comes of them. Knows neither units nor who compiles them.
+//! The options that every front end has, and the pipeline that they configure. Knows neither units nor the front ends.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,22 +19,23 @@ use crate::pipeline::{Pipeline, Watched};
 use crate::scratch::{Purpose, Scratch};
 use crate::variables::Variables;
 
-/// How long the processes of one unit may take together by default.
+/// The default limit on the total time of one unit's processes.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where objects are kept for other processes.
+/// Whether and where objects are cached for later processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CacheChoice {
-    /// Nowhere.
+    /// Objects are not cached.
     #[default]
     Off,
-    /// In this directory.
+    /// Objects are cached in this directory.
     At(CachePlace),
-    /// Nowhere, although a cache was asked for; the reason becomes a warning.
+    /// Objects are not cached although the user asked for a cache; the reason is reported as a warning.
     Unusable(String),
 }
 
-/// A compiler, its flags, and the bounds and helpers of its processes: what the command line, an engine, a worker and the C library have in common.
+/// The options that the command line, the engine, the worker and the C library share: a compiler, its flags, and the limits of its
+/// processes.
 #[derive(Clone)]
 pub struct BuildOptions {
     /// Which compiler to look for.
@@ -43,25 +44,25 @@ pub struct BuildOptions {
     pub flags: Flags,
     /// The header in front of every unit.
     pub header: Option<PathBuf>,
-    /// The environment of compilers; `None` takes the process's own when the compiler is looked for.
+    /// The environment of compilers; `None` for the environment of this process at the time of the search for the compiler.
     pub environment: Option<Environment>,
-    /// How many bytes of memory must be free for each compiler that starts beside another; 0 disables the check.
+    /// How many bytes of memory must be free before a further compiler starts; 0 disables the check.
     pub memfree: u64,
-    /// How long the processes of one unit may take together; `None` sets no limit.
+    /// The limit on the total time of one unit's processes; `None` sets no limit.
     pub timeout: Option<Duration>,
     /// How many bytes of messages a compiler may write; `None` sets no limit.
     pub output_limit: Option<u64>,
-    /// Where objects are kept for other processes.
+    /// Whether and where objects are cached for later processes.
     pub cache: CacheChoice,
-    /// The command that starts compilers, such as `distcc`; empty for none.
+    /// The command that starts compilers, such as `distcc`; empty for no launcher.
     pub launcher: Vec<OsString>,
-    /// Files that the code depends on in a way that no compiler tells.
+    /// Files on which the code depends and which compilers do not report.
     pub hash_files: Vec<PathBuf>,
-    /// Environment variables that the code depends on in such a way.
+    /// Environment variables on which the code depends.
     pub hash_env: Vec<OsString>,
-    /// Waits for processes, if the host waits for all children of the process.
+    /// Waits for processes, for a host that waits for all children of its process.
     pub reaper: Option<Arc<dyn Reaper>>,
-    /// True if temporary files stay for a person to look into.
+    /// True if temporary files are not removed.
     pub save_temps: bool,
 }
 
@@ -86,7 +87,7 @@ impl Default for BuildOptions {
 }
 
 impl BuildOptions {
-    /// Returns what starts the processes. `blocking` is told before and after the executor waits for a process.
+    /// Returns the executor of processes. The executor notifies `blocking` before and after it waits for a process.
     pub(crate) fn executor(
         &self,
         variables: &Variables,
@@ -97,10 +98,10 @@ impl BuildOptions {
             .with_output_limit(self.output_limit.unwrap_or(NO_LIMIT))
     }
 
-    /// Makes a private directory, finds the compiler, the launcher and the object cache.
+    /// Creates a private directory, finds the compiler and the launcher, and opens the object cache.
     ///
     /// # Errors
-    /// [`Error`] if there is no directory, no such compiler or launcher, or a file that a flag names cannot be read.
+    /// [`Error`] if the directory cannot be created, the compiler or launcher is not found, or a file that a flag names cannot be read.
     pub fn pipeline(
         &self,
         environment: &Environment,
@@ -139,7 +140,7 @@ impl BuildOptions {
         Ok(pipeline)
     }
 
-    /// Precompiles the header in the pipeline's private directory, or in the object cache.
+    /// Prepares the header in the pipeline's private directory, with the help of the object cache.
     pub(crate) fn prepared_header(&self, pipeline: &Pipeline, observer: &dyn Observer) -> Result<UnitHeader, Error> {
         let Some(header) = &self.header else { return Ok(UnitHeader::None) };
         let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
@@ -149,96 +150,97 @@ impl BuildOptions {
     }
 }
 
-/// The setters that every builder has, for a `builder` whose options are `builder.FIELD…`, a [`BuildOptions`].
+/// The setters that every builder has. The argument is the path of the builder's [`BuildOptions`] field.
 macro_rules! build_setters {
     ($($field:ident).+) => {
-        /// The compiler's program, with its first arguments if there are any. By default `CC`, then the best compiler that is installed.
+        /// Sets the compiler's program, with leading arguments if any. The default is `CC`, then the best installed compiler.
         pub fn compiler(mut self, command: impl Into<std::ffi::OsString>) -> Self {
             self.$($field).+.compiler.cc = Some(command.into());
             self
         }
 
-        /// Which compiler to look for: a program, a family, a target.
+        /// Sets which compiler to look for: a program, a family, a target.
         pub fn compiler_spec(mut self, spec: $crate::discover::CompilerSpec) -> Self {
             self.$($field).+.compiler = spec;
             self
         }
 
-        /// The compiler's flags. [`Flags::debug`](mjit_cc_platforms::Flags::debug) also gives a worker's entry symbols the name of their unit.
+        /// Sets the compiler's flags. With [`Flags::debug`](mjit_cc_platforms::Flags::debug), a worker's entry symbols also contain the
+        /// unit's name.
         pub fn flags(mut self, flags: mjit_cc_platforms::Flags) -> Self {
             self.$($field).+.flags = flags;
             self
         }
 
-        /// The header in front of every unit; the header is precompiled before the first unit. A unit does not include the header itself.
+        /// Sets the header in front of every unit, which is precompiled before the first unit. Units do not include the header themselves.
         pub fn header(mut self, header: impl Into<std::path::PathBuf>) -> Self {
             self.$($field).+.header = Some(header.into());
             self
         }
 
-        /// The environment of compilers: compilers get these variables and no others. By default the process's own, read once, on the thread
-        /// that opens the engine or starts the worker: the host may change its own later.
+        /// Sets the environment of compilers: compilers get these variables and no others. The default is the environment of this process,
+        /// read once on the thread that opens the engine or starts the worker; the host may change its environment later.
         pub fn environment(mut self, environment: $crate::discover::Environment) -> Self {
             self.$($field).+.environment = Some(environment);
             self
         }
 
-        /// How many bytes of memory must be free for each compiler that starts beside another; 0 disables the check. By default
-        /// [`MemoryLimit::DEFAULT`](crate::admission::MemoryLimit::DEFAULT). Known on Linux only, control groups included.
+        /// Sets how many bytes of memory must be free before a further compiler starts; 0 disables the check. The default is
+        /// [`MemoryLimit::DEFAULT`](crate::admission::MemoryLimit::DEFAULT). Works on Linux only, and respects control groups.
         pub fn memfree(mut self, bytes: u64) -> Self {
             self.$($field).+.memfree = bytes;
             self
         }
 
-        /// How long the processes of one unit may take together; they are ended then. By default a minute; `None` sets no limit.
+        /// Limits the total time of one unit's processes, which are then ended. The default is a minute; `None` sets no limit.
         pub fn timeout(mut self, timeout: Option<std::time::Duration>) -> Self {
             self.$($field).+.timeout = timeout;
             self
         }
 
-        /// How many bytes of messages a compiler may write; a compiler that writes more is ended, and its unit fails. By default
+        /// Limits the bytes of messages of a compiler. A compiler that writes more is ended, and its unit fails. The default is
         /// [`DEFAULT_LIMIT`](crate::exec::DEFAULT_LIMIT); `None` sets no limit.
         pub fn output_limit(mut self, bytes: Option<u64>) -> Self {
             self.$($field).+.output_limit = bytes;
             self
         }
 
-        /// Keeps objects in a directory that outlives the process, and takes from there what was compiled before: see
-        /// [`CachePlace::choose`](crate::cache::CachePlace::choose) for the settings of users. By default none. The code in the directory is
-        /// run: no other user may write to the directory.
+        /// Caches objects in a directory that later processes reuse. The default is no cache.
+        /// [`CachePlace::choose`](crate::cache::CachePlace::choose) reads the user's settings. The process runs code from the directory: no
+        /// other user may have write access.
         pub fn cache(mut self, place: $crate::cache::CachePlace) -> Self {
             self.$($field).+.cache = $crate::setup::CacheChoice::At(place);
             self
         }
 
-        /// The command that starts the compilers of units, such as `distcc`, with its first arguments if any. A launcher that cannot carry a
-        /// precompiled header gets the header as text. A launcher that is not installed is an error.
+        /// Sets the command that starts the compilers of units, such as `distcc`, with leading arguments if any. A launcher that cannot
+        /// carry a precompiled header gets the header as text. A launcher that is not installed is an error.
         pub fn launcher(mut self, command: impl Into<std::ffi::OsString>) -> Self {
             self.$($field).+.launcher = vec![command.into()];
             self
         }
 
-        /// Files that the code depends on in a way that no compiler tells. With [`cache`](Self::cache), an object that was made with other
-        /// contents of the files is not taken. A file that is not there is an error.
+        /// Adds files on which the code depends and which compilers do not report. With [`cache`](Self::cache), an object is reused only
+        /// while the contents of the files are unchanged. A missing file is an error.
         pub fn hash_files(mut self, files: impl IntoIterator<Item = impl Into<std::path::PathBuf>>) -> Self {
             self.$($field).+.hash_files.extend(files.into_iter().map(Into::into));
             self
         }
 
-        /// Environment variables that the code depends on in such a way.
+        /// Adds environment variables on which the code depends. An object is reused only while their values are unchanged.
         pub fn hash_env(mut self, names: impl IntoIterator<Item = impl Into<std::ffi::OsString>>) -> Self {
             self.$($field).+.hash_env.extend(names.into_iter().map(Into::into));
             self
         }
 
-        /// Lets the host wait for compilers, if the host waits for all children of the process and would take compilers' exit status away.
-        /// Without a reaper, a status that was taken is found out from the files that the compiler left.
+        /// Lets the host wait for compilers. Needed if the host waits for all children of its process, and thus takes the exit status of
+        /// compilers. Without a reaper, a taken status is inferred from the compiler's messages and files.
         pub fn reaper(mut self, reaper: std::sync::Arc<dyn $crate::exec::Reaper>) -> Self {
             self.$($field).+.reaper = Some(reaper);
             self
         }
 
-        /// Keeps the temporary directory, with C sources, objects and libraries.
+        /// Sets whether the temporary directory with C sources, objects and libraries is kept.
         pub fn save_temps(mut self, save_temps: bool) -> Self {
             self.$($field).+.save_temps = save_temps;
             self

@@ -1,5 +1,6 @@
-//! Compilers that were started ahead: they have loaded the PCH and wait for C text on a pipe, so that a unit does not wait for either. Knows
-//! neither units' order nor what becomes of an object; whatever goes wrong here, the unit is compiled as if this were not there.
+//! Compilers that are started ahead, load the PCH and wait for C text on a pipe, so that a unit waits neither for the start nor for the
+//! PCH. Knows neither the order of units nor the use of objects. If a prestarted compiler fails, the caller compiles the unit in the usual
+//! way.
 
 #[cfg(target_os = "linux")]
 #[path = "standby/warm.rs"]
@@ -25,34 +26,34 @@ use crate::sync::{Mutex, lock, try_lock};
 use crate::unit::Unit;
 use warm::Warming;
 
-/// How long a compiler waits in vain: what it has loaded takes memory.
+/// How long a compiler waits for a unit before it is ended, since the loaded PCH takes memory.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// What the planners' [`standby_source`](mjit_cc_platforms::Toolchain::standby_source) names.
+/// The file that [`standby_source`](mjit_cc_platforms::Toolchain::standby_source) includes.
 const STDIN: &str = "/dev/stdin";
 
-/// Compilers that wait, as many as are wanted. They end with this, and with the process, however that ends: what they read ends then.
+/// The prestarted compilers. They end when this value is dropped, and when the process ends in any way, since their input then ends.
 #[derive(Debug)]
 pub(crate) struct Standby {
     wanted: usize,
     ready: Mutex<Vec<IdleCompiler>>,
-    /// Those whose object is there and that are about to end by themselves.
+    /// Compilers whose object is complete and which are about to exit.
     ending: Mutex<Vec<IdleCompiler>>,
-    /// Those of the directory that objects come to, one for each thread that waited at the same time.
+    /// Unused watches of the objects' directory, at most one for each thread.
     watches: Mutex<Vec<Watch>>,
-    /// What all of them are given to compile, once it is there.
+    /// The source file of all prestarted compilers, once written.
     source: Mutex<Option<PathBuf>>,
     next: AtomicU64,
-    /// It was of no use once.
+    /// True once prestarting failed: no further compiler is started.
     off: AtomicBool,
 }
 
-/// One compiler, and its files.
+/// A prestarted compiler and its files.
 #[derive(Debug)]
 struct IdleCompiler {
     compiler: PrestartedProcess,
     paths: UnitPaths,
-    /// When it was started, as files are stamped, where what it reads is to be known.
+    /// The start by the clock that stamps files; `None` if its inputs are not recorded.
     began: Option<SystemTime>,
     warming: Warming,
 }
@@ -70,43 +71,42 @@ impl Standby {
         }
     }
 
-    /// How many are to wait.
     pub(crate) fn wanted(&self) -> usize {
         self.wanted
     }
 
-    /// Whether none waits.
+    /// True if no compiler is waiting.
     pub(crate) fn is_empty(&self) -> bool {
         lock(&self.ready).is_empty()
     }
 
-    /// Sees to it that as many wait as are wanted. Starts processes and waits for none but such as are ending.
+    /// Starts compilers up to the wanted number. Waits only for compilers that are about to exit.
     pub(crate) fn prepare(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) {
         let ending = std::mem::take(&mut *lock(&self.ending));
         ending.into_iter().for_each(|ending| ending.finish(pipeline));
         while !self.off.load(Ordering::Relaxed) && lock(&self.ready).len() < self.wanted {
             match self.start(pipeline, header, observer) {
-                Some(waiting) => {
-                    // Another thread may have started one too, so that this one is too many.
+                Some(idle) => {
+                    // Another thread may have started the last wanted compiler meanwhile.
                     let mut ready = lock(&self.ready);
                     let fits = ready.len() < self.wanted;
-                    let too_many = if fits {
-                        ready.push(waiting);
+                    let surplus = if fits {
+                        ready.push(idle);
                         None
                     } else {
-                        Some(waiting)
+                        Some(idle)
                     };
                     drop(ready);
-                    too_many.into_iter().for_each(|waiting| waiting.finish(pipeline));
+                    surplus.into_iter().for_each(|idle| idle.finish(pipeline));
                 }
-                // Not here, not with this compiler, or not now.
+                // The platform or the compiler has no support, or the start failed.
                 None => self.off.store(true, Ordering::Relaxed),
             }
         }
     }
 
     fn start(&self, pipeline: &Pipeline, header: &UnitHeader, observer: &dyn Observer) -> Option<IdleCompiler> {
-        // A launcher has to see the unit.
+        // A launcher needs the unit's text.
         let text = pipeline.toolchain().standby_source().filter(|_| pipeline.launcher.is_none())?;
         let began = if pipeline.records_units { Some(pipeline.stamp().ok()?) } else { None };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -127,7 +127,7 @@ impl Standby {
         }
     }
 
-    /// The file with this text.
+    /// Returns the source file, and writes the file the first time.
     fn source(&self, pipeline: &Pipeline, text: &str) -> Option<PathBuf> {
         let mut source = lock(&self.source);
         if source.is_none() {
@@ -138,25 +138,25 @@ impl Standby {
         source.clone()
     }
 
-    /// Makes those that wait quicker, a little: to be called when there is nothing else to do. In between they can be taken.
+    /// Does a small part of warming one compiler. Called when there is no other work; compilers can be used between calls.
     pub(crate) fn warm(&self, header: &UnitHeader) {
-        // Who is there first: each has a compiler of its own to wait for.
+        // One thread warms at a time. A thread that finds the lock taken returns, to be ready for a unit.
         let Some(mut ready) = try_lock(&self.ready) else { return };
-        let cold = ready.iter_mut().find(|waiting| waiting.warming.next().is_some());
+        let cold = ready.iter_mut().find(|idle| idle.warming.next_in().is_some());
         if let Some(IdleCompiler { compiler, warming, .. }) = cold
             && let Some(process) = compiler.process()
         {
-            warming.go_on(process, header.pch_file());
+            warming.step(process, header.pch_file());
         }
     }
 
-    /// How soon [`warm`](Self::warm) may have something to do; none where it will not.
+    /// Returns how soon [`warm`](Self::warm) may have work; `None` if no work is left.
     pub(crate) fn warms_in(&self) -> Option<Duration> {
-        lock(&self.ready).iter().filter_map(|waiting| waiting.warming.next()).min()
+        lock(&self.ready).iter().filter_map(|idle| idle.warming.next_in()).min()
     }
 
-    /// Has a unit compiled by one that waits. None where none does, or it does not succeed: why, only a compiler that gets the unit by its own
-    /// name can say.
+    /// Compiles a unit with a waiting compiler. `None` if no compiler waits or the compilation fails: the caller compiles the unit again,
+    /// with diagnostics that show the unit's own name.
     pub(crate) fn compile(
         &self,
         pipeline: &Pipeline,
@@ -164,9 +164,9 @@ impl Standby {
         unit: &Unit,
         deadline: Option<Instant>,
     ) -> Option<(StepOutput, PathBuf)> {
-        let mut waiting = self.take(pipeline)?;
-        let object = waiting.paths.staged.clone();
-        // What it read it may write down last of all.
+        let mut idle = self.take(pipeline)?;
+        let object = idle.paths.staged.clone();
+        // With a cache, waits for the exit: compilers may write the depfile last.
         let is_whole: Option<&dyn Fn() -> bool> = match pipeline.toolchain().completion(&pipeline.flags) {
             _ if pipeline.cache.is_some() => None,
             Completion::AtExit => None,
@@ -175,77 +175,77 @@ impl Standby {
         };
         let early = is_whole.map(|is_whole| (is_whole, self.watch(pipeline)));
         let text = pipeline.source_text(unit, Role::Object, false);
-        let fed = waiting.compiler.feed(&text, deadline);
-        let is_there = fed.is_ok()
-            && early.as_ref().is_some_and(|(is_whole, watch)| waiting.compiler.wait_until(watch, *is_whole));
+        let fed = idle.compiler.feed(&text, deadline);
+        let is_complete =
+            fed.is_ok() && early.as_ref().is_some_and(|(is_whole, watch)| idle.compiler.wait_until(watch, *is_whole));
         lock(&self.watches).extend(early.map(|(_, watch)| watch));
         if fed.is_err() {
-            waiting.finish(pipeline);
+            idle.finish(pipeline);
             return None;
         }
         let unknown = StepOutput { companions: Vec::new(), text: String::new(), inputs: None, waited: Duration::ZERO };
-        if is_there {
-            lock(&self.ending).push(waiting);
+        if is_complete {
+            lock(&self.ending).push(idle);
             return Some((unknown, object));
         }
-        let IdleCompiler { compiler, paths, began, .. } = waiting;
+        let IdleCompiler { compiler, paths, began, .. } = idle;
         let finished = compiler.wait();
         let rule = paths.depfile.as_ref().map(|path| files::read(path));
         paths.depfile.iter().for_each(|depfile| pipeline.scratch.remove(depfile));
-        let good = match &finished {
+        let succeeded = match &finished {
             Ok(Finished { exit: Exit::Code(0), .. }) => object.exists(),
             Ok(Finished { exit: Exit::Unknown, output, .. }) => output.is_empty() && symbols::is_whole(&object),
             Ok(_) => false,
             Err(error) => {
                 if matches!(error, ExecError::TimedOut { .. }) {
-                    // Perhaps a fork of the host's that the worker was not told of keeps the pipe open.
+                    // A child of the host, forked without notice to the worker, may keep the pipe open.
                     self.off.store(true, Ordering::Relaxed);
                 }
                 false
             }
         };
-        if !good {
+        if !succeeded {
             pipeline.scratch.remove(&object);
         }
         let except = [paths.source.as_path(), Path::new(STDIN), header.pch_file().unwrap_or(Path::new(""))];
-        let reading = match &paths.depfile {
+        let tracking = match &paths.depfile {
             Some(depfile) => DependencyTracking::Unit { depfile, except: &except, unit, header, role: Role::Object },
             None => DependencyTracking::Nothing { depfile: None },
         };
-        let inputs = |rule| began.and_then(|began| pipeline.inputs(rule, &[], &reading, began, &|_: &Event<'_>| {}));
-        good.then(|| (StepOutput { inputs: inputs(rule), ..unknown }, object))
+        let inputs = |rule| began.and_then(|began| pipeline.inputs(rule, &[], &tracking, began, &|_: &Event<'_>| {}));
+        succeeded.then(|| (StepOutput { inputs: inputs(rule), ..unknown }, object))
     }
 
-    /// Before there is anything to see.
+    /// Returns a watch of the objects' directory. Called before the compiler can write an object.
     fn watch(&self, pipeline: &Pipeline) -> Watch {
-        let kept = lock(&self.watches).pop();
-        kept.unwrap_or_else(|| Watch::on(pipeline.scratch.path()))
+        let unused = lock(&self.watches).pop();
+        unused.unwrap_or_else(|| Watch::on(pipeline.scratch.path()))
     }
 
-    /// One that still waits.
+    /// Takes a compiler that is still running.
     fn take(&self, pipeline: &Pipeline) -> Option<IdleCompiler> {
         let next = || {
             let mut ready = lock(&self.ready);
             (!ready.is_empty()).then(|| ready.remove(0))
         };
-        while let Some(mut waiting) = next() {
-            if !waiting.compiler.has_ended() {
-                return Some(waiting);
+        while let Some(mut idle) = next() {
+            if !idle.compiler.has_ended() {
+                return Some(idle);
             }
-            waiting.finish(pipeline);
+            idle.finish(pipeline);
         }
         None
     }
 
-    /// Ends all that wait.
+    /// Ends all compilers.
     pub(crate) fn close(&self, pipeline: &Pipeline) {
-        self.drain().for_each(|waiting| waiting.finish(pipeline));
+        self.drain().for_each(|idle| idle.finish(pipeline));
         lock(&self.source).take().iter().for_each(|source| pipeline.scratch.remove(source));
     }
 
-    /// In the child of a fork: they are the parent's.
+    /// In the child of a fork: gives up the compilers, which belong to the parent, without ending them.
     pub(crate) fn abandon(&self) {
-        self.drain().for_each(|waiting| waiting.compiler.abandon());
+        self.drain().for_each(|idle| idle.compiler.abandon());
     }
 
     fn drain(&self) -> impl Iterator<Item = IdleCompiler> {
@@ -256,7 +256,7 @@ impl Standby {
 }
 
 impl IdleCompiler {
-    /// Ends it, if it does not end by itself just now.
+    /// Ends the compiler, unless it has just exited, and removes its files.
     fn finish(self, pipeline: &Pipeline) {
         let Self { compiler, paths, .. } = self;
         drop(compiler);

@@ -1,5 +1,5 @@
-//! What a build keeps in `OUT/.mjit-cc` so that the next one need not make it again: objects by key, a record for each library,
-//! the PCH. Locked for one process at a time; what is to go, goes through `scratch.rs`.
+//! The directory `OUT/.mjit-cc`, which later builds reuse: objects by key, a record for each library, the PCH. One process at a time holds
+//! the lock. Files are removed through `scratch.rs`.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -17,38 +17,38 @@ use crate::{files, header, lock, own, scratch, sealed};
 
 const DIR: &str = ".mjit-cc";
 
-/// What is kept, a directory each, with nothing but files in it.
+/// The subdirectories that later builds reuse; they contain only files.
 const PARTS: [&str; 3] = [OBJECTS, "libraries", "pch"];
 const OBJECTS: &str = "objects";
 const UNFINISHED: &str = "tmp";
 const SOURCES: &str = "src";
 
-/// What came of a job, and what must still be so for it to be taken again.
+/// The result of a job, and the conditions under which a later build reuses the result.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// What was asked for.
+    /// The key of the job.
     pub(crate) key: Digest,
-    /// What the file contained when it was made: a damaged one is made again.
+    /// The digest of the output file: a damaged file is not reused.
     pub(crate) file: Digest,
     /// The files that the unit included.
     pub(crate) inputs: Inputs,
-    /// The names that it defines.
+    /// The symbols that the file defines.
     pub(crate) symbols: Vec<String>,
-    /// Those of them that another unit may define too.
+    /// The symbols that another unit may define too.
     pub(crate) shared: Vec<String>,
-    /// Of the object of a group, the symbols of each unit; none for a unit that is not in the object.
+    /// For a group's object, the symbols of each unit; empty for a unit that is not in the object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) units: Vec<Vec<String>>,
-    /// The compiler's warnings, which are told again each time.
+    /// The compiler's warnings, which are reported again in each build.
     pub(crate) output: String,
 }
 
-/// Where things are in an output directory. Touches no file.
+/// The paths in an output directory. Accesses no file.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     out_dir: PathBuf,
     dir: PathBuf,
-    /// The name of this run's own directory.
+    /// The name of this run's staging directory.
     run: String,
 }
 
@@ -58,8 +58,8 @@ impl Layout {
         Ok(Self { dir: out_dir.join(DIR), out_dir, run: scratch::unique_name() })
     }
 
-    /// Where files are made before they are renamed into their places: on the same file system.
-    /// No two runs have the same directory: a compiler that survived a killed run may write there much later.
+    /// Returns the directory in which files are written before they are renamed; it is on the same file system. Each run has its own
+    /// directory: a compiler that survived a killed run may still write there.
     pub(crate) fn staging(&self) -> PathBuf {
         self.unfinished().join(&self.run)
     }
@@ -68,7 +68,7 @@ impl Layout {
         self.dir.join(UNFINISHED)
     }
 
-    /// Where sources lie whose names are to be the same in each run.
+    /// Returns the directory of sources whose paths must be the same in each run.
     pub(crate) fn sources(&self) -> PathBuf {
         self.dir.join(SOURCES)
     }
@@ -78,7 +78,7 @@ impl Layout {
     }
 
     pub(crate) fn pch(&self, header: &Path, suffix: &str) -> PathBuf {
-        /// Of a name's 255 bytes, what is left when everything is added that goes with a PCH.
+        /// A file name has at most 255 bytes; the rest is for the suffixes of a PCH's companions.
         const LONGEST: usize = 200;
         let name = header::default_name(Path::new(header.file_name().unwrap_or_default()), suffix);
         let dir = self.dir.join("pch");
@@ -93,32 +93,31 @@ impl Layout {
         self.dir.join(OBJECTS).join(format!("{key}.{suffix}"))
     }
 
-    /// By hash, since the library's own name may be as long as names can be.
+    /// The record is named by a hash, since a suffix could make the library's own name too long.
     fn library_record(&self, name: &str) -> PathBuf {
         let hash = KeyBuilder::new("library name").field(name).finish();
         self.dir.join("libraries").join(format!("{hash}.json"))
     }
 }
 
-/// An output directory that belongs to this process for now.
+/// An output directory that this process has locked.
 #[derive(Debug)]
 pub(crate) struct Store {
     layout: Layout,
-    /// What is removed of it is removed by this, wherever its name leads by then.
+    /// The open directory, by which files are removed even if its path leads elsewhere by then.
     dir: scratch::Dir,
     _lock: File,
 }
 
-/// What is in there is this run's alone.
 impl Drop for Store {
     fn drop(&mut self) {
-        // What cannot be removed goes with the next run.
+        // The staging directory is private to this run. The next run removes what is left.
         let _ = self.dir.remove_all(UNFINISHED.as_ref());
     }
 }
 
 impl Store {
-    /// Makes the directory where needed, and waits until no other process works in it.
+    /// Creates the directory if needed, and waits until no other process uses the directory.
     pub(crate) fn open(layout: Layout, executor: &dyn Executor, observer: &dyn Observer) -> Result<Self, Error> {
         fs::create_dir_all(&layout.out_dir).map_err(Error::file("create", &layout.out_dir))?;
         own::make_within(&layout.out_dir, &layout.dir).map_err(|error| {
@@ -139,17 +138,17 @@ impl Store {
         for part in PARTS {
             remove_dirs_in(&layout.dir.join(part))?;
         }
-        // What a killed process was making.
+        // The unfinished files of a killed process.
         let unfinished = layout.unfinished();
         match dir.remove_all(UNFINISHED.as_ref()) {
-            // A library of an earlier run that is still loaded somewhere.
+            // A library of an earlier run that a process still has loaded.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             result => result.map_err(Error::file("remove", &unfinished))?,
         }
         let sources = layout.sources();
         dir.remove_all(SOURCES.as_ref()).map_err(Error::file("remove", &sources))?;
-        for made in [sources, layout.staging()] {
-            fs::create_dir_all(&made).map_err(Error::file("create", &made))?;
+        for dir in [sources, layout.staging()] {
+            fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
         }
         Ok(Self { layout, dir, _lock: file })
     }
@@ -158,14 +157,14 @@ impl Store {
         &self.layout
     }
 
-    /// An object made earlier under this key, if it is whole and everything it included is the same.
+    /// Returns the object of this key; `None` unless the object is complete and all included files are unchanged.
     pub(crate) fn object(&self, key: &Digest, suffix: &str, digests: &FileDigests) -> Option<(PathBuf, Record)> {
         let path = self.layout.object(key, suffix);
         let record = read_record(&path.with_extension("json"))?;
         is_current(&record, key, &path, digests).then_some((path, record))
     }
 
-    /// Takes over an object that was just made. An object whose inputs are unknown serves this run alone, under the name that it has.
+    /// Moves a new object into the store. An object with unknown inputs stays in the staging directory, for this run only.
     pub(crate) fn keep_object(&self, staged: &Path, suffix: &str, record: &Record) -> Result<PathBuf, Error> {
         if record.key == Digest::never() {
             return Ok(staged.to_owned());
@@ -176,13 +175,13 @@ impl Store {
         Ok(path)
     }
 
-    /// The record of a library in the output directory, if the library is what this key gives.
+    /// Returns the record of a library in the output directory; `None` unless the library is up to date for this key.
     pub(crate) fn library(&self, name: &str, key: &Digest, digests: &FileDigests) -> Option<Record> {
         let record = read_record(&self.layout.library_record(name))?;
         is_current(&record, key, &self.layout.library(name), digests).then_some(record)
     }
 
-    /// Puts a library that was just made in its place, whole or not at all, with what belongs to it.
+    /// Moves a new library and its companions to the output directory, the library atomically.
     pub(crate) fn publish(
         &self,
         staged: &Path,
@@ -199,12 +198,12 @@ impl Store {
         self.write_record(&self.layout.library_record(name), record)
     }
 
-    /// Writes a file of the output directory, whole or not at all.
+    /// Writes a file of the output directory atomically.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        self.write_whole(&self.layout.library(name), bytes)
+        self.write_atomic(&self.layout.library(name), bytes)
     }
 
-    /// Forgets objects that the last run had no use for.
+    /// Removes the objects that this run did not use.
     pub(crate) fn prune_objects(&self, used: &HashSet<PathBuf>) {
         let Ok(entries) = fs::read_dir(self.layout.dir.join(OBJECTS)) else { return };
         let Ok(objects) = self.dir.below(OBJECTS.as_ref()) else { return };
@@ -213,7 +212,7 @@ impl Store {
             if !used.contains(&stem)
                 && let Some(name) = path.file_name()
             {
-                // What cannot be removed now goes with a later run.
+                // A later run removes what cannot be removed now.
                 let _ = objects.remove_file(name);
             }
         }
@@ -221,15 +220,15 @@ impl Store {
 
     fn write_record(&self, path: &Path, record: &Record) -> Result<(), Error> {
         let bytes = sealed::seal(record).map_err(|error| Error::file("write", path)(error.into()))?;
-        self.write_whole(path, &bytes)
+        self.write_atomic(path, &bytes)
     }
 
-    fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    fn write_atomic(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         files::write_atomic_by(path, &self.layout.staging(), bytes).map(drop).map_err(Error::file("write", path))
     }
 }
 
-/// Where a directory is in the place of a file, the file could not be made again.
+/// Removes subdirectories: a directory with the name of a file would prevent the file from being written.
 fn remove_dirs_in(dir: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(dir).map_err(Error::file("read", dir))?.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

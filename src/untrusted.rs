@@ -23,8 +23,8 @@ pub const READERS: [(&str, Reader); 10] = [
     ("configuration", |bytes| pipeline::read_answer(bytes, Path::new("/tmp/mjit-cc-x"))),
     ("response-file", |bytes| drop(response::split(&lossy(bytes)))),
     ("text-facts", |bytes| drop(TextFacts::of(bytes))),
-    ("macro-file", |bytes| _ = pch::are_all_macros(&lossy(bytes))),
-    ("embed", |bytes| _ = pipeline::embedded(bytes, Path::new("/"))),
+    ("macro-file", |bytes| _ = pch::has_only_macros(&lossy(bytes))),
+    ("embed", |bytes| _ = pipeline::embedded_length(bytes, Path::new("/"))),
     ("linker", link::read_library),
 ];
 

@@ -1,27 +1,27 @@
-//! What a unit's files are called. Knows names only.
+//! The names of a unit's files. Knows names only.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::key::KeyBuilder;
 
-/// For each unit a stem that no other has: its own where that is unique, with a mark made of its path where units in different
-/// folders are called alike. The mark depends on the path alone, so that a unit keeps its name from run to run.
+/// Returns a unique stem for each unit: the stem of the file, followed by a hash of the path if units in different directories have the
+/// same name. The hash depends on the path alone, so that a unit keeps its name from run to run.
 pub(super) fn library_stems(units: &[PathBuf]) -> Vec<String> {
     let stems: Vec<String> = units.iter().map(|unit| stem(unit)).collect();
-    // Without case: many file systems do not tell foo from Foo.
+    // Compared without case: many file systems do not distinguish foo from Foo.
     let mut count = HashMap::new();
     for stem in &stems {
         *count.entry(stem.to_lowercase()).or_insert(0) += 1;
     }
     let name = |(unit, stem): (&PathBuf, String)| match count[&stem.to_lowercase()] {
         1 => stem,
-        _ => format!("{stem}-{}", mark(unit)),
+        _ => format!("{stem}-{}", path_hash(unit)),
     };
     units.iter().zip(stems.clone()).map(name).collect()
 }
 
-/// A stem for temporary files: short, plain whatever the unit is called, and unique by its number.
+/// Returns a stem for temporary files: short, of plain ASCII, and unique by the unit's number.
 pub(super) fn scratch_stem(number: usize, unit: &Path) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
     let stem: String = stem(unit).chars().map(plain).take(40).collect();
@@ -32,7 +32,7 @@ fn stem(unit: &Path) -> String {
     unit.file_stem().unwrap_or(unit.as_os_str()).to_string_lossy().into_owned()
 }
 
-fn mark(unit: &Path) -> String {
+fn path_hash(unit: &Path) -> String {
     KeyBuilder::new("library name").field(unit.as_os_str().as_encoded_bytes()).finish().as_str()[..8].to_owned()
 }
 

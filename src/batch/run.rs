@@ -1,4 +1,4 @@
-//! A batch that runs: threads that take units in turn, one library of all where that is wanted, the report.
+//! Running a batch: the threads that take tasks in turn, the library of all units, the report.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -9,7 +9,7 @@ use std::thread;
 
 use mjit_cc_platforms::Role;
 
-use super::group::{self, Grouped, Task};
+use super::group::{self, GroupMember, Task};
 use super::make::{CompiledUnit, Source};
 use super::{Batch, COMPACT_STEM, library_name};
 use crate::error::{Error, UnitError};
@@ -21,24 +21,24 @@ use crate::store::{Record, Store};
 
 const REPORT_NAME: &str = "units.json";
 
-/// How far a unit is once its turn on a thread is over.
-enum Turn {
-    /// Compiled; the library of all units is still to be linked.
+/// The state of a unit after its task.
+enum TaskOutcome {
+    /// The unit is compiled; the library of all units is not yet linked.
     Compiled(CompiledUnit),
-    /// Through, well or badly.
-    Over(UnitReport),
+    /// The unit is built, or has failed.
+    Finished(UnitReport),
 }
 
-impl Turn {
+impl TaskOutcome {
     fn compiled(&mut self) -> Option<&mut CompiledUnit> {
         match self {
-            Self::Compiled(made) => Some(made),
-            Self::Over(_) => None,
+            Self::Compiled(unit) => Some(unit),
+            Self::Finished(_) => None,
         }
     }
 }
 
-/// Everything that the threads of a running batch share.
+/// The state that the threads of a running batch share.
 pub(super) struct Run<'a> {
     pub(super) batch: &'a Batch,
     pub(super) pipeline: &'a Pipeline,
@@ -48,11 +48,11 @@ pub(super) struct Run<'a> {
     pub(super) role: Role,
     pub(super) stems: Vec<String>,
     pub(super) merging: Merging,
-    /// The objects that this run has a use for, without their suffixes, which their records share.
+    /// The objects that this run uses, without suffixes: an object and its record have the same stem.
     pub(super) used: Mutex<HashSet<PathBuf>>,
-    /// Why no further unit is started.
+    /// Why no further unit is started; empty while the batch goes on.
     pub(super) stop: OnceLock<Stop>,
-    /// Whether the machine was in the way of the library of all units.
+    /// True if the link of all units failed because of the machine, such as a full disk.
     pub(super) link_hindered: AtomicBool,
 }
 
@@ -63,11 +63,11 @@ pub(super) enum Stop {
 }
 
 impl Stop {
-    /// What ends the whole work, -k or not: the others would fare no better.
+    /// Returns why a failure stops the batch even with -k: the other units would fail in the same way.
     fn for_all(failure: &UnitError) -> Option<Self> {
         match failure {
             UnitError::Interrupted => Some(Self::Interrupted),
-            // Anything else, such as too many open files, may pass.
+            // Other causes, such as too many open files, may be temporary.
             UnitError::NotStarted { program, source }
                 if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
             {
@@ -83,25 +83,25 @@ impl Run<'_> {
     pub(super) fn build(self) -> Result<Report, Error> {
         let count = self.batch.units.len();
         self.observer.event(&Event::BatchStarted { units: count });
-        // Each unit's key wants the answer: asked for here, the compiler is asked once and not by each thread.
+        // Every unit's key needs the configuration. Asked for here, so that not every thread asks the compiler.
         self.pipeline.configuration();
         let next = AtomicUsize::new(0);
         let tasks = group::tasks(&self.batch.units, self.batch.unity, &self.batch.alone);
-        let slots: Vec<OnceLock<Turn>> = (0..count).map(|_| OnceLock::new()).collect();
+        let slots: Vec<OnceLock<TaskOutcome>> = (0..count).map(|_| OnceLock::new()).collect();
         let work = || {
             while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
                 match task {
-                    Task::Unit(number) => drop(slots[*number].set(self.take_turn(*number))),
+                    Task::Unit(number) => drop(slots[*number].set(self.run_unit(*number))),
                     Task::Group(group) => {
-                        for (number, turn) in self.take_turns(group) {
-                            let _ = slots[number].set(turn);
+                        for (number, outcome) in self.run_group(group) {
+                            let _ = slots[number].set(outcome);
                         }
                     }
                 }
             }
         };
         thread::scope(|scope| {
-            // This thread is one of them; where the system gives no more, fewer do.
+            // The calling thread works too. If the system refuses a thread, fewer threads do the work.
             for _ in 1..self.batch.jobs.get().min(count) {
                 if thread::Builder::new().spawn_scoped(scope, work).is_err() {
                     break;
@@ -109,8 +109,8 @@ impl Run<'_> {
             }
             work();
         });
-        let turns: Vec<Turn> = slots.into_iter().filter_map(OnceLock::into_inner).collect();
-        let units = self.compact(turns);
+        let outcomes: Vec<TaskOutcome> = slots.into_iter().filter_map(OnceLock::into_inner).collect();
+        let units = self.finish(outcomes);
         let report = Report { version: report::VERSION, units, link_hindered: self.link_hindered.into_inner() };
         write_report(&self.store, &report)?;
         match self.stop.into_inner() {
@@ -128,36 +128,35 @@ impl Run<'_> {
         self.batch.units[number].to_string_lossy().into_owned()
     }
 
-    /// A unit's turn on one of the threads.
-    fn take_turn(&self, number: usize) -> Turn {
+    fn run_unit(&self, number: usize) -> TaskOutcome {
         if let Some(why) = self.why_not_started() {
-            return Turn::Over(self.report(number, Err(why)));
+            return TaskOutcome::Finished(self.report(number, Err(why)));
         }
         let name = self.name(number);
         self.observer.event(&Event::UnitStarted { unit: &name });
-        self.turn(number, self.make(number, &name))
+        self.outcome(number, self.build_unit(number, &name))
     }
 
-    /// The same for units that are compiled together.
-    fn take_turns(&self, group: &[Grouped]) -> Vec<(usize, Turn)> {
+    /// Compiles a group, then alone each unit that was not merged.
+    fn run_group(&self, group: &[GroupMember]) -> Vec<(usize, TaskOutcome)> {
         if self.stop.get().is_some() {
-            return group.iter().map(|one| (one.number, self.take_turn(one.number))).collect();
+            return group.iter().map(|member| (member.number, self.run_unit(member.number))).collect();
         }
-        for one in group {
-            self.observer.event(&Event::UnitStarted { unit: &self.name(one.number) });
+        for member in group {
+            self.observer.event(&Event::UnitStarted { unit: &self.name(member.number) });
         }
-        // What is wrong with the group is told unit by unit, of units that are made alone.
-        let mut together = self.make_together(group).unwrap_or_default();
-        let turn = |one: &Grouped| {
-            let number = one.number;
-            let made = match (together.remove(&number), self.why_not_started()) {
-                (Some(made), _) => Ok(made),
-                (None, Some(why)) => return (number, Turn::Over(self.report(number, Err(why)))),
-                (None, None) => self.make(number, &self.name(number)),
+        // The failure of a group is not reported: its units are compiled alone, and each reports its own failure.
+        let mut merged = self.build_group(group).unwrap_or_default();
+        let outcome = |member: &GroupMember| {
+            let number = member.number;
+            let result = match (merged.remove(&number), self.why_not_started()) {
+                (Some(unit), _) => Ok(unit),
+                (None, Some(why)) => return (number, TaskOutcome::Finished(self.report(number, Err(why)))),
+                (None, None) => self.build_unit(number, &self.name(number)),
             };
-            (number, self.turn(number, made))
+            (number, self.outcome(number, result))
         };
-        group.iter().map(turn).collect()
+        group.iter().map(outcome).collect()
     }
 
     fn why_not_started(&self) -> Option<UnitError> {
@@ -168,28 +167,33 @@ impl Run<'_> {
         })
     }
 
-    fn turn(&self, number: usize, made: Result<CompiledUnit, UnitError>) -> Turn {
+    fn outcome(&self, number: usize, result: Result<CompiledUnit, UnitError>) -> TaskOutcome {
         let name = self.name(number);
-        match made {
-            Ok(made) => {
+        match result {
+            Ok(unit) => {
                 self.observer.event(&Event::UnitCompiled(Compiled {
                     unit: &name,
-                    status: made.status(),
-                    cached: made.origin == Source::Cache,
-                    took: made.timings.compile + made.timings.link,
-                    library: made.library.as_deref(),
+                    status: unit.status(),
+                    cached: unit.origin == Source::Cache,
+                    took: unit.timings.compile + unit.timings.link,
+                    library: unit.library.as_deref(),
                 }));
-                if self.batch.compact { Turn::Compiled(made) } else { Turn::Over(self.report(number, Ok(made))) }
+                if self.batch.compact {
+                    TaskOutcome::Compiled(unit)
+                } else {
+                    TaskOutcome::Finished(self.report(number, Ok(unit)))
+                }
             }
             Err(failure) => {
-                self.note_failure(&name, &failure);
-                Turn::Over(self.report(number, Err(failure)))
+                self.record_failure(&name, &failure);
+                TaskOutcome::Finished(self.report(number, Err(failure)))
             }
         }
     }
 
-    fn note_failure(&self, unit: &str, failure: &UnitError) {
-        self.tell_output(unit, failure.output());
+    /// Reports the compiler's messages, and stops the batch if no further unit is to start.
+    fn record_failure(&self, unit: &str, failure: &UnitError) {
+        self.report_output(unit, failure.output());
         let stop = match Stop::for_all(failure) {
             Some(stop) => stop,
             None if self.batch.keep_going => return,
@@ -198,24 +202,25 @@ impl Run<'_> {
         let _ = self.stop.set(stop);
     }
 
-    /// One library of all units that compiled.
-    fn compact(&self, turns: Vec<Turn>) -> Vec<UnitReport> {
-        let mut turns = self.refuse_duplicates(self.part_duplicates(turns));
-        let failed = turns.iter().any(|turn| matches!(turn, Turn::Over(report) if !report.status.is_good()));
-        let mut compiled: Vec<&mut CompiledUnit> = turns.iter_mut().filter_map(Turn::compiled).collect();
-        let outcome = if compiled.is_empty() {
+    /// Links the library of all compiled units if the batch makes one, and returns the reports.
+    fn finish(&self, outcomes: Vec<TaskOutcome>) -> Vec<UnitReport> {
+        let mut outcomes = self.refuse_duplicates(self.split_duplicates(outcomes));
+        let failed =
+            outcomes.iter().any(|outcome| matches!(outcome, TaskOutcome::Finished(report) if !report.status.is_good()));
+        let mut compiled: Vec<&mut CompiledUnit> = outcomes.iter_mut().filter_map(TaskOutcome::compiled).collect();
+        let link = if compiled.is_empty() {
             Ok(())
         } else if failed && !self.batch.keep_going {
             Err(())
         } else {
-            self.link_together(&mut compiled)
+            self.link_all(&mut compiled)
         };
-        let over = |(number, turn)| match (turn, &outcome) {
-            (Turn::Over(report), _) => report,
-            (Turn::Compiled(made), Ok(())) => self.report(number, Ok(made)),
-            (Turn::Compiled(_), Err(())) => self.report(number, Err(self.why_not_linked(failed))),
+        let report = |(number, outcome)| match (outcome, &link) {
+            (TaskOutcome::Finished(report), _) => report,
+            (TaskOutcome::Compiled(unit), Ok(())) => self.report(number, Ok(unit)),
+            (TaskOutcome::Compiled(_), Err(())) => self.report(number, Err(self.why_not_linked(failed))),
         };
-        turns.into_iter().enumerate().map(over).collect()
+        outcomes.into_iter().enumerate().map(report).collect()
     }
 
     fn why_not_linked(&self, another_failed: bool) -> UnitError {
@@ -226,8 +231,8 @@ impl Run<'_> {
         }
     }
 
-    /// Says itself what is wrong, since that is no single unit's.
-    fn link_together(&self, units: &mut [&mut CompiledUnit]) -> Result<(), ()> {
+    /// Links the library of all units. Reports a failure by an event, since the failure belongs to no single unit.
+    fn link_all(&self, units: &mut [&mut CompiledUnit]) -> Result<(), ()> {
         let name = library_name(self.pipeline, COMPACT_STEM);
         let library = self.store.layout().library(&name);
         self.observer.event(&Event::LinkStarted { library: &library, objects: units.len() });
@@ -236,7 +241,7 @@ impl Run<'_> {
         match self.link(&objects, &name, &staged, self.batch.jobs, self.pipeline.deadline()) {
             Ok(linked) => {
                 self.observer.event(&Event::LinkFinished { library: &library, reused: linked.took.is_none() });
-                units.iter_mut().for_each(|unit| unit.join(&name, &linked));
+                units.iter_mut().for_each(|unit| unit.set_library(&name, &linked));
                 Ok(())
             }
             Err(failure) => {
@@ -250,82 +255,82 @@ impl Run<'_> {
         }
     }
 
-    /// A unit that defines another's symbol is refused, and must not be in one object with units that are not: such objects are given up
-    /// for an object a unit.
-    fn part_duplicates(&self, turns: Vec<Turn>) -> Vec<Turn> {
-        let made = |turn: &Turn| match turn {
-            Turn::Compiled(made) => Some((made.file.clone(), made.record.symbols.clone())),
-            Turn::Over(_) => None,
+    /// Compiles alone all units of a group that defines another unit's symbol: the unit with the duplicate is refused, and must not share
+    /// an object with units that are linked.
+    fn split_duplicates(&self, outcomes: Vec<TaskOutcome>) -> Vec<TaskOutcome> {
+        let defined = |outcome: &TaskOutcome| match outcome {
+            TaskOutcome::Compiled(unit) => Some((unit.file.clone(), unit.record.symbols.clone())),
+            TaskOutcome::Finished(_) => None,
         };
         let mut count: HashMap<String, usize> = HashMap::new();
         let mut members: HashMap<PathBuf, usize> = HashMap::new();
-        for (file, symbols) in turns.iter().filter_map(made) {
+        for (file, symbols) in outcomes.iter().filter_map(defined) {
             symbols.into_iter().for_each(|symbol| *count.entry(symbol).or_default() += 1);
             *members.entry(file).or_default() += 1;
         }
-        let doubted: HashSet<PathBuf> = turns
+        let split: HashSet<PathBuf> = outcomes
             .iter()
-            .filter_map(made)
+            .filter_map(defined)
             .filter(|(file, symbols)| members[file] > 1 && symbols.iter().any(|symbol| count[symbol] > 1))
             .map(|(file, _)| file)
             .collect();
-        let part = |(number, turn)| match turn {
-            Turn::Compiled(made) if doubted.contains(&made.file) => {
+        let build_alone = |(number, outcome)| match outcome {
+            TaskOutcome::Compiled(unit) if split.contains(&unit.file) => {
                 let name = self.name(number);
-                match self.make(number, &name) {
-                    Ok(made) => Turn::Compiled(made),
+                match self.build_unit(number, &name) {
+                    Ok(unit) => TaskOutcome::Compiled(unit),
                     Err(failure) => {
-                        self.note_failure(&name, &failure);
-                        Turn::Over(self.report(number, Err(failure)))
+                        self.record_failure(&name, &failure);
+                        TaskOutcome::Finished(self.report(number, Err(failure)))
                     }
                 }
             }
-            turn => turn,
+            outcome => outcome,
         };
-        turns.into_iter().enumerate().map(part).collect()
+        outcomes.into_iter().enumerate().map(build_alone).collect()
     }
 
-    /// The linker would refuse the whole library and name temporary files; the unit that came first keeps the symbol.
-    fn refuse_duplicates(&self, turns: Vec<Turn>) -> Vec<Turn> {
+    /// Refuses units that define the symbol of an earlier unit. The linker would refuse the whole library and name temporary files.
+    fn refuse_duplicates(&self, outcomes: Vec<TaskOutcome>) -> Vec<TaskOutcome> {
         let mut owners: HashMap<String, String> = HashMap::new();
-        let mut refuse = |(number, turn)| {
-            let Turn::Compiled(made) = turn else { return turn };
-            let Record { symbols, shared, .. } = &made.record;
+        let mut refuse = |(number, outcome)| {
+            let TaskOutcome::Compiled(unit) = outcome else { return outcome };
+            let Record { symbols, shared, .. } = &unit.record;
             let mut own = symbols.iter().filter(|symbol| !shared.contains(symbol));
             match own.clone().find_map(|symbol| Some((symbol, owners.get(symbol)?))) {
                 Some((symbol, other)) => {
                     let failure = UnitError::DuplicateSymbol { symbol: symbol.clone(), other: other.clone() };
-                    Turn::Over(self.report(number, Err(failure)))
+                    TaskOutcome::Finished(self.report(number, Err(failure)))
                 }
                 None => {
                     owners.extend(own.by_ref().map(|symbol| (symbol.clone(), self.name(number))));
-                    Turn::Compiled(made)
+                    TaskOutcome::Compiled(unit)
                 }
             }
         };
-        turns.into_iter().enumerate().map(&mut refuse).collect()
+        outcomes.into_iter().enumerate().map(&mut refuse).collect()
     }
 
-    fn report(&self, number: usize, made: Result<CompiledUnit, UnitError>) -> UnitReport {
-        let unit = self.name(number);
-        let report = match made {
-            Ok(made) => UnitReport {
-                unit,
-                status: made.status(),
-                cached: made.origin == Source::Cache,
-                library: made.library,
-                symbols: made.record.symbols,
-                timings: made.timings,
+    fn report(&self, number: usize, result: Result<CompiledUnit, UnitError>) -> UnitReport {
+        let name = self.name(number);
+        let report = match result {
+            Ok(unit) => UnitReport {
+                unit: name,
+                status: unit.status(),
+                cached: unit.origin == Source::Cache,
+                library: unit.library,
+                symbols: unit.record.symbols,
+                timings: unit.timings,
                 error: None,
             },
-            Err(failure) => UnitReport::failed(unit, failure),
+            Err(failure) => UnitReport::failed(name, failure),
         };
         self.observer.event(&Event::UnitFinished { report: &report });
         report
     }
 }
 
-/// Says of every unit that it is not there, and why: the last run's report may say that it is.
+/// Writes a report in which every unit fails for want of the header, over an earlier run's report.
 pub(super) fn report_no_header(batch: &Batch, store: &Store, error: &Error) -> Result<(), Error> {
     let units = batch.units.iter().map(|unit| {
         let failure = match error {

@@ -1,4 +1,4 @@
-//! The settings of an engine, and opening one.
+//! The settings of an engine, and opening an engine.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -10,10 +10,10 @@ use crate::event::{Event, Observer};
 use crate::jit::{Jit, JitOptions};
 use crate::setup::{BuildOptions, build_setters};
 
-/// What the names of files begin with.
+/// The prefix of file names.
 const PREFIX: &str = "_mjit_";
 
-/// Puts an [`Engine`] together.
+/// The settings of an [`Engine`], each with a default.
 #[must_use = "nothing happens before open"]
 pub struct EngineBuilder {
     pub(crate) build: BuildOptions,
@@ -30,19 +30,20 @@ impl Default for EngineBuilder {
 impl EngineBuilder {
     build_setters!(build);
 
-    /// How many compilers wait for a text with the header loaded. By default none. They are children of this process (gcc and clang, on Unix).
+    /// Sets how many compilers are started ahead and wait with the header loaded. The default is 0. The compilers are children of this
+    /// process (gcc and clang, on Unix).
     pub fn standby(mut self, compilers: usize) -> Self {
         self.standby = compilers;
         self
     }
 
-    /// Is told what happens, on the thread on which it happens.
+    /// Sets the observer of events. The observer is called on the thread on which an event happens.
     pub fn observer(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Box::new(observer);
         self
     }
 
-    /// Finds the compiler and precompiles the header.
+    /// Finds the compiler, precompiles the header and returns the engine.
     ///
     /// # Errors
     /// [`Error`], with [`Error::Header`] for a header that does not compile.

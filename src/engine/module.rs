@@ -1,4 +1,4 @@
-//! Code that an engine has loaded, and its functions. Knows nothing of how the code was made.
+//! Loaded code and its functions. Does not know how the code was compiled.
 
 use std::ffi::c_void;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::library::{Library, LoadError};
 
 /// The loaded code of one text. The code is unloaded when the module is dropped.
 pub struct Module {
-    // Before the engine: on Windows a file can be removed only once its library is unloaded.
+    // Dropped before the engine: on Windows a file can be removed only once its library is unloaded.
     library: Library,
     diagnostics: Vec<Diagnostic>,
     _engine: Arc<Shared>,
@@ -25,24 +25,24 @@ impl Module {
         Self { library, diagnostics, _engine: engine }
     }
 
-    /// A function by its C name, which can be called as long as the module lives.
+    /// Returns a function by its C name. The function can be called as long as the module lives.
     ///
     /// # Errors
     /// [`LoadError::NoSymbol`] if the module does not define the name.
     ///
     /// # Safety
-    /// `F` is a type of function pointer, `extern "C" fn(…) -> …`, and says what the C text says of this function. A type of another size
-    /// does not compile.
+    /// `F` must be a function pointer type, `extern "C" fn(…) -> …`, with the parameters and the result that the C text declares. A type of
+    /// another size than a pointer does not compile.
     #[expect(unsafe_code, reason = "the type of a function is in the C text, and nowhere in the library")]
     pub unsafe fn function<F: Copy>(&self, name: &str) -> Result<Function<'_, F>, LoadError> {
         const { assert!(size_of::<F>() == size_of::<*mut c_void>(), "a function pointer has the size of a pointer") };
         let address = self.address(name)?.as_ptr();
-        // SAFETY: both have the same size, and the caller says that the address is one of an `F`.
+        // SAFETY: both have the same size, and the caller guarantees that the address is an `F`.
         let function = unsafe { std::mem::transmute_copy::<*mut c_void, F>(&address) };
         Ok(Function { function, module: PhantomData })
     }
 
-    /// The address of a function or variable by its C name; the address is valid as long as the module lives.
+    /// Returns the address of a function or variable by its C name. The address is valid as long as the module lives.
     ///
     /// # Errors
     /// [`LoadError::NoSymbol`] if the module does not define the name.
@@ -50,7 +50,7 @@ impl Module {
         self.library.address(name)
     }
 
-    /// What the compiler said of the text: warnings, since errors are a [`UnitError`](crate::UnitError).
+    /// The compiler's warnings about the text. Errors are in [`UnitError`](crate::UnitError).
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
@@ -63,7 +63,7 @@ impl fmt::Debug for Module {
     }
 }
 
-/// A function of a [`Module`]; dereferences to the function pointer.
+/// A function of a [`Module`]. Dereferences to the function pointer.
 #[derive(Clone, Copy)]
 pub struct Function<'m, F> {
     function: F,

@@ -59,7 +59,7 @@ impl Jit {
                     | UnitError::Symbols(_)
                     | UnitError::Load(_),
                 ) => {}
-                made => return made,
+                result => return result,
             }
         }
         let library = self.build(stem, source, entry, observer)?;

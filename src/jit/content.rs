@@ -1,9 +1,9 @@
-//! Names a unit after the hash of its text, so that the object cache finds the same function under any number. Pure: text in, text out.
-//! Knows identifiers of C, but no other syntax.
+//! Renames a unit by its content, so that the cache finds the same function again under another number. Text in, text out; knows no more of
+//! C than its identifiers.
 
 use crate::key::KeyBuilder;
 
-/// The number of hash digits in a name: 128 bits.
+/// The number of hexadecimal digits of the hash in a name: 128 bits.
 const DIGITS: usize = 32;
 
 /// A unit under names that depend on its text alone.
@@ -11,29 +11,29 @@ const DIGITS: usize = 32;
 pub(super) struct Renamed {
     /// The text, which defines `entry`.
     pub(super) text: Vec<u8>,
-    /// The name of the function.
+    /// The new name of the entry symbol.
     pub(super) entry: String,
-    /// The name of the source for `__FILE__` and diagnostics. No path, since temporary directories have other names each time.
+    /// The name of the source in `__FILE__` and diagnostics. Not a path, since temporary directories have another name in each run.
     pub(super) source: String,
 }
 
-/// Replaces the entry symbol, and names that begin with it (`ENTRY_helper`), by a name from the hash of the text, also in comments and
-/// strings. `None` if the text does not contain the entry symbol as an identifier, for example because a macro builds it.
+/// Renames the entry symbol, and identifiers that begin with it (`ENTRY_helper`), by a hash of the text, also in comments and strings.
+/// `None` if the entry is not an identifier of the text: then a macro may put the name together.
 pub(super) fn rename(prefix: &str, entry: &str, text: &[u8]) -> Option<Renamed> {
-    let places = places(entry.as_bytes(), text)?;
-    // The parts between the entries are separate fields, so that no other text has the same key.
+    let offsets = offsets(entry.as_bytes(), text)?;
+    // The parts between occurrences are separate fields: a text with another word at an occurrence has another key.
     let mut key = KeyBuilder::new("entry");
     let mut from = 0;
-    for &at in &places {
+    for &at in &offsets {
         key = key.field(&text[from..at]);
         from = at + entry.len();
     }
     let hash = key.field(&text[from..]).finish();
     let hash = &hash.as_str()[..DIGITS];
     let name = format!("{prefix}_{hash}");
-    let mut renamed = Vec::with_capacity(text.len() + places.len() * DIGITS);
+    let mut renamed = Vec::with_capacity(text.len() + offsets.len() * DIGITS);
     let mut from = 0;
-    for &at in &places {
+    for &at in &offsets {
         renamed.extend_from_slice(&text[from..at]);
         renamed.extend_from_slice(name.as_bytes());
         from = at + entry.len();
@@ -42,29 +42,29 @@ pub(super) fn rename(prefix: &str, entry: &str, text: &[u8]) -> Option<Renamed> 
     Some(Renamed { text: renamed, source: format!("{name}.c"), entry: name })
 }
 
-/// Returns the positions of identifiers that are `entry` or begin with `entry_`. `None` if no identifier is exactly `entry`.
-fn places(entry: &[u8], text: &[u8]) -> Option<Vec<usize>> {
+/// Returns the offsets of identifiers that are `entry` or begin with `entry_`. `None` if `entry` itself is not among them.
+fn offsets(entry: &[u8], text: &[u8]) -> Option<Vec<usize>> {
     let first = *entry.first()?;
-    let mut places = Vec::new();
-    let mut alone = false;
+    let mut offsets = Vec::new();
+    let mut has_entry = false;
     let mut at = 0;
     while let Some(next) = text[at..].iter().position(|&byte| byte == first) {
         at += next;
         let behind = text.get(at + entry.len()).copied();
-        if text[at..].starts_with(entry) && !text[..at].last().is_some_and(|&byte| is_word(byte)) {
-            if !behind.is_some_and(is_word) {
-                alone = true;
-                places.push(at);
+        if text[at..].starts_with(entry) && !text[..at].last().is_some_and(|&byte| is_identifier_byte(byte)) {
+            if !behind.is_some_and(is_identifier_byte) {
+                has_entry = true;
+                offsets.push(at);
             } else if behind == Some(b'_') {
-                places.push(at);
+                offsets.push(at);
             }
         }
         at += 1;
     }
-    alone.then_some(places)
+    has_entry.then_some(offsets)
 }
 
-fn is_word(byte: u8) -> bool {
+fn is_identifier_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80
 }
 

@@ -1,4 +1,4 @@
-//! The first of two tiers: code that is there soon. tcc makes the code where tcc takes the header, else the same compiler in a hurry.
+//! The first of two tiers, which compiles quickly: with tcc if tcc accepts the header and the flags, else with the same compiler and `-O1`.
 
 use std::sync::Arc;
 
@@ -13,24 +13,26 @@ use crate::pipeline::Pipeline;
 use crate::scratch::{Purpose, Scratch};
 use crate::setup::BuildOptions;
 
-/// How hard the same compiler tries for the first tier.
-const HURRIED: OptLevel = OptLevel::O1;
+/// The same compiler's optimisation level for the first tier.
+const QUICK_LEVEL: OptLevel = OptLevel::O1;
 
-/// Whether units get quick code first, and better code in the same slot later, when no unit waits for its first: hottest first. Guards
-/// and assumptions are held to as with any code that replaces other code.
+/// Whether units get quickly compiled code first, and optimised code in the same slot later. Units without code precede; then the hottest
+/// unit is optimised first. Guards and assumptions hold as for any code that replaces other code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tiers {
-    /// Optimised code is all there is.
+    /// Units get optimised code only.
     #[default]
     Off,
-    /// First by tcc, where tcc is installed for this machine and takes the header and the flags; else as [`Self::SameCompiler`].
+    /// The first code comes from tcc if tcc is installed for this machine and accepts the header and the flags; else as
+    /// [`Self::SameCompiler`].
     Quickest,
-    /// First by the same compiler with `-O1`, behind a precompiled header of its own; not where no more than that is wanted anyway.
+    /// The first code comes from the same compiler with `-O1` and a precompiled header for `-O1`. As [`Self::Off`] if the flags ask for
+    /// `-O0` or `-O1`.
     SameCompiler,
 }
 
 impl Jit {
-    /// Returns what makes the first tier's code, in a directory of its own; `None` if that would be no quicker, or does not work.
+    /// Returns the `Jit` of the first tier, with its own directory; `None` if a first tier would not be quicker, or does not work.
     pub(super) fn first_tier(
         &self,
         tiers: Tiers,
@@ -45,8 +47,8 @@ impl Jit {
         };
         // tcc's code is worse than any other compiler's at -O1, and little worse than another compiler's at -O0.
         tcc.filter(|_| build.flags.optimize != OptLevel::O0).or_else(|| {
-            let hurries = !matches!(build.flags.optimize, OptLevel::O0 | OptLevel::O1);
-            hurries.then(|| self.by_same_compiler(build)).flatten()
+            let is_quicker = !matches!(build.flags.optimize, OptLevel::O0 | OptLevel::O1);
+            is_quicker.then(|| self.by_same_compiler(build)).flatten()
         })
     }
 
@@ -59,21 +61,21 @@ impl Jit {
             return None;
         }
         let pipeline = self.quick_pipeline(tcc, build.flags.clone())?;
-        // tcc links by itself alone.
+        // tcc has its own linker and no other.
         pipeline.check_link().ok()?;
         let header = match &build.header {
             None => UnitHeader::None,
             Some(header) => UnitHeader::Text(std::path::absolute(header).ok()?),
         };
-        // Does tcc understand the header, and the flags?
+        // tcc may not support the header's C, or the flags.
         pipeline.try_header(header.as_job(), &silent).ok()?;
         Some(self.beside(Arc::new(pipeline), header))
     }
 
     fn by_same_compiler(&self, build: &BuildOptions) -> Option<Self> {
-        let flags = Flags { optimize: HURRIED, ..build.flags.clone() };
+        let flags = Flags { optimize: QUICK_LEVEL, ..build.flags.clone() };
         let pipeline = self.quick_pipeline(self.pipeline().compiler.clone(), flags)?;
-        // A PCH is good for the flags that the PCH was made with.
+        // A PCH is valid only with the flags of its own compilation.
         let header = build.prepared_header(&pipeline, &silent).ok()?;
         Some(self.beside(Arc::new(pipeline), header))
     }
@@ -85,5 +87,5 @@ impl Jit {
     }
 }
 
-/// A failure of the first tier is not told: the optimised tier makes the code.
+/// Drops events: a failure of the first tier is not reported, since the optimised tier compiles the unit.
 fn silent(_: &Event<'_>) {}

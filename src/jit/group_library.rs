@@ -74,10 +74,10 @@ impl Jit {
     ) -> Result<Arc<Library>, UnitError> {
         let entries: Vec<String> = members.iter().map(|cached| cached.entry.clone()).collect();
         let unit = Unit::from_text(&source.name, source.text)?;
-        let (ran, object) = self.compile_unit(stem, &unit, source.units, observer)?;
+        let (output, object) = self.compile_unit(stem, &unit, source.units, observer)?;
         let group = CacheHandle::for_group("", members.iter().map(|cached| &cached.handle));
         if let Some(group) = &group {
-            group.put_new(ran, &object, observer);
+            group.put_new(output, &object, observer);
         }
         let library = Arc::new(self.link(stem, &[object], &entries, observer)?);
         if let (Some(group_libraries), Some(group)) = (&self.group_libraries, &group) {

@@ -1,22 +1,22 @@
-//! Whether a file has nothing in it but macros, so that to include the file is the same as to read it for its macros. Where a file's text is not
-//! plainly so, the answer is no.
+//! Checks that a file contains nothing but macros, so that `-include` of the file has the same effect as `-imacros`. A file in doubt does
+//! not pass.
 
 use std::path::Path;
 
 use crate::files;
 
-/// True if a file has no line that is not empty, a comment, or a directive that leaves no text.
-pub(super) fn are_all(file: &Path) -> bool {
-    files::read_to_string(file).is_ok_and(|text| are_all_of(&text))
+/// True if [`has_only_macros`] holds for the file's text.
+pub(super) fn file_has_only_macros(file: &Path) -> bool {
+    files::read_to_string(file).is_ok_and(|text| has_only_macros(&text))
 }
 
-/// True if a text has nothing else.
-pub(crate) fn are_all_of(text: &str) -> bool {
+/// True if each line is empty, a comment, or a directive that produces no text.
+pub(crate) fn has_only_macros(text: &str) -> bool {
     const SILENT: [&str; 9] = ["define", "undef", "if", "ifdef", "ifndef", "elif", "else", "endif", "error"];
     let joined = text.replace("\\\r\n", "").replace("\\\n", "");
-    // A quote may hide a comment's beginning, and a raw backslash at a line's end may be followed by blanks.
-    let plain = !joined.lines().any(|line| line.trim_end().ends_with('\\')) && !joined.contains("??");
-    let Some(bare) = without_comments(&joined).filter(|_| plain) else { return false };
+    // Trigraphs, and a backslash that blanks separate from the line's end, would change how the text is split.
+    let is_plain = !joined.lines().any(|line| line.trim_end().ends_with('\\')) && !joined.contains("??");
+    let Some(bare) = without_comments(&joined).filter(|_| is_plain) else { return false };
     bare.lines().map(str::trim).filter(|line| !line.is_empty()).all(|line| {
         let word = line.strip_prefix('#').map(str::trim_start).unwrap_or_default();
         let word = word.split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
@@ -24,7 +24,7 @@ pub(crate) fn are_all_of(text: &str) -> bool {
     })
 }
 
-/// The text with a blank for each comment; nothing where a comment does not end.
+/// Returns the text with a blank for each comment; `None` if a comment or a string does not end.
 fn without_comments(text: &str) -> Option<String> {
     let mut bare = String::new();
     let mut rest = text;
@@ -33,7 +33,7 @@ fn without_comments(text: &str) -> Option<String> {
         bare.push_str(before);
         if let Some(comment) = from.strip_prefix("/*") {
             let (inside, behind) = comment.split_once("*/")?;
-            // A directive that goes on behind a comment of several lines is one line.
+            // A directive continues behind a comment of several lines, and its rest would look like a line of its own.
             bare.push(' ');
             if inside.contains('\n') && !bare.lines().next_back().unwrap_or_default().trim().is_empty() {
                 return None;
@@ -45,7 +45,7 @@ fn without_comments(text: &str) -> Option<String> {
             bare.push('/');
             rest = behind;
         } else {
-            let end = quoted(from)?;
+            let end = literal_end(from)?;
             bare.push_str(&from[..end]);
             rest = &from[end..];
         }
@@ -53,8 +53,8 @@ fn without_comments(text: &str) -> Option<String> {
     Some(bare + rest)
 }
 
-/// Where a string or a character ends that a text begins with, on its line.
-fn quoted(text: &str) -> Option<usize> {
+/// Returns the end of the string or character literal at the beginning of a text; `None` if the literal does not end on its line.
+fn literal_end(text: &str) -> Option<usize> {
     let quote = text.chars().next()?;
     let mut escaped = false;
     for (at, letter) in text.char_indices().skip(1) {
@@ -71,14 +71,14 @@ fn quoted(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::are_all_of;
+    use super::has_only_macros;
 
     #[test]
     fn definitions_conditions_and_comments_are_no_text() {
-        assert!(are_all_of(
+        assert!(has_only_macros(
             "/* int x; */\n#ifndef A\n# define A \"/*\" // */ int y;\n#define F(x) \\\n  ((x) + '\"')\n#endif\n"
         ));
-        assert!(are_all_of("") && are_all_of("\n/* a\n b */\n#undef A\n"));
+        assert!(has_only_macros("") && has_only_macros("\n/* a\n b */\n#undef A\n"));
     }
 
     #[test]
@@ -97,7 +97,7 @@ mod tests {
             "??=define A",
             "#line 3",
         ] {
-            assert!(!are_all_of(text), "{text}");
+            assert!(!has_only_macros(text), "{text}");
         }
     }
 }

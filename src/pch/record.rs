@@ -1,4 +1,4 @@
-//! The record beside a PCH: what it was made of, by which it is reused or not. Its file is also the lock.
+//! The record beside a PCH, which lists the inputs of the PCH. The record's file is also the lock file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -14,15 +14,14 @@ use crate::key::{Digest, KeyBuilder};
 use crate::lock::Unlocking;
 use crate::sealed;
 
-/// What a PCH was made of and what came of it.
+/// The inputs and the output files of a PCH.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     version: u32,
-    /// The header.
     pub(super) header: PathBuf,
     key: Digest,
     inputs: Inputs,
-    /// What the texts in it say to the units behind it.
+    /// Facts about the header's texts that concern the units behind the header.
     pub(super) facts: TextFacts,
     /// The PCH and its companions, by file name.
     files: Vec<(PathBuf, Digest)>,
@@ -31,36 +30,35 @@ pub(super) struct Record {
 const VERSION: u32 = 2;
 
 impl Record {
-    /// Stands for what units see of the PCH.
+    /// Returns a digest of the PCH's content, for the keys of units.
     pub(super) fn content(&self) -> Digest {
-        // What the compiler writes into a PCH differs from run to run; what it was made from, where that is known, does not.
+        // The bytes of a PCH differ from build to build; the inputs, if known, do not.
         let key = KeyBuilder::new("pch content").field(self.key.as_str());
-        let made_from = if self.key == Digest::never() {
+        let content = if self.key == Digest::never() {
             serde_json::to_vec(&self.files)
         } else {
             serde_json::to_vec(&self.inputs)
         };
-        key.field(made_from.unwrap_or_default()).finish()
+        key.field(content.unwrap_or_default()).finish()
     }
 
-    /// What it was made of, where that is known.
-    pub(super) fn made_of(&self) -> Option<&Inputs> {
+    /// Returns the inputs; `None` if they are not known.
+    pub(super) fn known_inputs(&self) -> Option<&Inputs> {
         (self.key != Digest::never()).then_some(&self.inputs)
     }
 
-    /// JSON has no other names than UTF-8's. What is lost of one is not found again, and built anew.
+    /// Returns a record. JSON cannot express paths that are not UTF-8: such a path does not match later, and the PCH is built again.
     pub(super) fn new(header: &Path, key: Digest, inputs: Inputs, files: Vec<(PathBuf, Digest)>) -> Self {
         let utf8 = |path: &Path| PathBuf::from(path.to_string_lossy().into_owned());
         let files = files.into_iter().map(|(path, digest)| (utf8(&path), digest)).collect();
         Self { version: VERSION, header: utf8(header), key, inputs, facts: TextFacts::default(), files }
     }
 
-    /// With what the texts in it say to the units behind it.
     pub(super) fn with_facts(self, facts: TextFacts) -> Self {
         Self { facts, ..self }
     }
 
-    /// Whether everything is as it was when the PCH was built.
+    /// True if the key, the inputs and the output files are unchanged since the PCH was built.
     pub(super) fn is_current(&self, pch: &Pch, key: &Digest, digests: &FileDigests) -> bool {
         let dir = pch.file.parent().unwrap_or(Path::new(""));
         self.version == VERSION
@@ -70,7 +68,7 @@ impl Record {
     }
 }
 
-/// Where the record of a PCH lies.
+/// Returns the path of a PCH's record.
 pub(crate) fn path(file: &Path) -> PathBuf {
     file.with_added_extension("json")
 }
@@ -79,7 +77,7 @@ pub(super) fn open(path: &Path) -> Result<File, Error> {
     files::open_lock(path).map_err(Error::file("write", path))
 }
 
-/// A record that was cut off by a crash, or damaged, is as good as none.
+/// Reads a record; `None` if the record is damaged or incomplete.
 pub(super) fn read(file: &mut File) -> Option<Record> {
     let mut bytes = Vec::new();
     file.rewind().ok()?;
@@ -87,17 +85,17 @@ pub(super) fn read(file: &mut File) -> Option<Record> {
     sealed::open(&bytes)
 }
 
-/// Reads what is behind a record's hash, for the tests of damaged ones.
+/// Parses a record without its hash, for the tests of damaged records.
 pub(crate) fn read_of(json: &[u8]) {
     let _ = serde_json::from_slice::<Record>(json).map(|record| record.content());
 }
 
-/// Puts a record in the place of the one that is open and locked, and gives the new one, which is locked before it has its name. It is not written
-/// into the old file: that may have other names, which are not this tool's.
+/// Replaces the record that is open and locked, and returns the new file, which is locked before the rename. The old file is not
+/// overwritten: the file may have other names (hard links), which do not belong to this tool.
 #[cfg(unix)]
 pub(super) fn write(_old: Unlocking, path: &Path, record: &Record) -> io::Result<Unlocking> {
     let dir = path.parent().unwrap_or(Path::new(""));
-    // A name by which the next build sweeps what a killed process left.
+    // With this prefix the next build removes the file if this process is killed.
     let prefix = path.with_extension("new.").file_name().unwrap_or_default().to_owned();
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -107,7 +105,7 @@ pub(super) fn write(_old: Unlocking, path: &Path, record: &Record) -> io::Result
     Ok(Unlocking(file.persist(path).map_err(|error| error.error)?))
 }
 
-/// Windows has no way to exchange a file that is open and locked.
+/// Overwrites the record: Windows cannot replace a file that is open and locked.
 #[cfg(not(unix))]
 pub(super) fn write(mut old: Unlocking, _path: &Path, record: &Record) -> io::Result<Unlocking> {
     let file = &mut old.0;

@@ -1,5 +1,5 @@
-//! What a compiler or a linker has read, for records: the files that it lists, those that it does not, and the names that it looked for in
-//! vain. Where that cannot be known there is no record, so that nothing is used again.
+//! The inputs of a compilation or a link, for records: the files that the tool lists, files that the tool does not list, and paths at which
+//! the tool found no file. Without certain knowledge of the inputs no record is written, so that the result is not reused.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -20,16 +20,16 @@ use crate::header::UnitHeader;
 use crate::machine::unless_at_fault;
 use crate::unit::Unit;
 
-/// What is to be remembered of the files that a process reads.
+/// Which inputs of a process are recorded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum DependencyTracking<'a> {
-    /// Nothing; a depfile is removed all the same.
+    /// Records no inputs; a depfile is removed.
     Nothing { depfile: Option<&'a Path> },
-    /// What a unit includes. `except` are files that are known otherwise.
+    /// Records the files that a unit includes. The files in `except` are part of the unit's key already.
     Unit { depfile: &'a Path, except: &'a [&'a Path], unit: &'a Unit, header: &'a UnitHeader, role: Role },
-    /// What a precompiled header is made of. Compilers do not always list the header itself.
+    /// Records the files of a precompiled header. Compilers do not always list the header itself.
     Header { depfile: &'a Path, except: &'a [&'a Path], header: &'a Path },
-    /// What objects are linked with. The list is there where the linker can be told to write it.
+    /// Records the libraries and scripts that objects are linked with. The depfile is `None` if the linker cannot write a list.
     Link { depfile: Option<&'a Path>, objects: &'a [PathBuf] },
 }
 
@@ -45,7 +45,7 @@ impl<'a> DependencyTracking<'a> {
         }
     }
 
-    /// What a person calls it.
+    /// Returns the name of the output in messages.
     fn name(&self) -> String {
         match self {
             Self::Unit { unit, .. } => unit.name().to_owned(),
@@ -55,47 +55,47 @@ impl<'a> DependencyTracking<'a> {
     }
 }
 
-/// Why it is not known what was read.
+/// Why the inputs are not known.
 type Unknown = &'static str;
 
-const NO_LIST: Unknown = "the list of what was read cannot be read";
-const NOT_ASKED: Unknown = "the compiler could not be asked where it looks for files";
+const NO_LIST: Unknown = "the compiler's list of included files cannot be read";
+const NOT_ASKED: Unknown = "the compiler did not print its search path for included files";
 const CHANGED: Unknown =
-    "a file that was read has changed meanwhile, or cannot be found under the name that the compiler gave";
+    "an included file has changed during the compilation, or does not exist under the name that the compiler printed";
 
 impl Pipeline {
-    /// The files that a process has read since `began`; `rule` is its depfile.
+    /// Returns the inputs of a process that started at `began`; `None` if they are not known. `rule` is the content of the depfile.
     pub(crate) fn inputs(
         &self,
         rule: Option<io::Result<Vec<u8>>>,
         output: &[u8],
-        reading: &DependencyTracking<'_>,
+        tracking: &DependencyTracking<'_>,
         began: SystemTime,
         observer: &dyn Observer,
     ) -> Option<Inputs> {
-        let inputs = match *reading {
+        let inputs = match *tracking {
             DependencyTracking::Nothing { .. } => return None,
             DependencyTracking::Unit { except, unit, header, role, .. } => self
                 .listed(rule, output, except)
                 .and_then(|files| self.of_unit(files, unit, header, role))
-                .and_then(|(files, lookups)| self.noted(files, lookups, began)),
+                .and_then(|(files, lookups)| self.recorded(files, lookups, began)),
             DependencyTracking::Header { except, header, .. } => self
                 .listed(rule, output, except)
                 .and_then(|files| self.of_header(files, header))
-                .and_then(|(files, lookups)| self.noted(files, lookups, began)),
+                .and_then(|(files, lookups)| self.recorded(files, lookups, began)),
             DependencyTracking::Link { objects, .. } => {
-                self.linked(rule, objects).and_then(|(files, lookups)| self.noted(files, lookups, began))
+                self.linked(rule, objects).and_then(|(files, lookups)| self.recorded(files, lookups, began))
             }
         };
-        inputs.inspect_err(|why| observer.event(&Event::InputsUnknown { what: &reading.name(), why })).ok()
+        inputs.inspect_err(|why| observer.event(&Event::InputsUnknown { what: &tracking.name(), why })).ok()
     }
 
-    fn noted(&self, files: Vec<PathBuf>, lookups: Lookups, began: SystemTime) -> Result<Inputs, Unknown> {
+    fn recorded(&self, files: Vec<PathBuf>, lookups: Lookups, began: SystemTime) -> Result<Inputs, Unknown> {
         let watched = self.watched.files.iter().cloned();
         Inputs::record(files.into_iter().chain(watched), lookups, began, &self.digests).ok_or(CHANGED)
     }
 
-    /// The files that the compiler says it has read.
+    /// Returns the files that the compiler lists.
     fn listed(
         &self,
         rule: Option<io::Result<Vec<u8>>>,
@@ -105,7 +105,7 @@ impl Pipeline {
         let rule =
             if self.toolchain().writes_depfile() { rule.and_then(Result::ok).ok_or(NO_LIST)? } else { Vec::new() };
         let mut files = self.toolchain().dependencies(&rule, output);
-        // The source is on every list.
+        // Every list contains the source.
         if self.toolchain().writes_depfile() && files.is_empty() {
             return Err(NO_LIST);
         }
@@ -123,7 +123,7 @@ impl Pipeline {
         let own = TextFacts::of(unit.text());
         let mut all = header.facts();
         all.join(&own);
-        self.check_texts(&mut all, &files)?;
+        self.add_facts(&mut all, &files)?;
         if let Some(why) = all.unknown_inputs_reason() {
             return Err(why);
         }
@@ -142,8 +142,8 @@ impl Pipeline {
             files.push(header.to_owned());
         }
         let mut all = TextFacts::default();
-        self.check_texts(&mut all, &files)?;
-        // What the assembler will read is no part of a precompiled header.
+        self.add_facts(&mut all, &files)?;
+        // Files that the assembler reads are inputs of units, not of the precompiled header.
         if let Some(why) = all.unknown_file_test_reason() {
             return Err(why);
         }
@@ -152,18 +152,15 @@ impl Pipeline {
         Ok((self.with_named(files), lookups))
     }
 
-    /// What a unit behind a header needs to know of the header's texts.
+    /// Returns the facts about a header's texts that concern the units behind the header.
     pub(crate) fn facts_of(&self, header: Option<&Inputs>) -> TextFacts {
         let mut all = TextFacts::default();
-        let known = header.is_some_and(|inputs| self.check_texts(&mut all, inputs.paths()).is_ok());
+        let known = header.is_some_and(|inputs| self.add_facts(&mut all, inputs.paths()).is_ok());
         if known { all } else { TextFacts::unknown() }
     }
 
-    fn check_texts<'p>(
-        &self,
-        all: &mut TextFacts,
-        files: impl IntoIterator<Item = &'p PathBuf>,
-    ) -> Result<(), Unknown> {
+    /// Joins the facts of the flags and of the files to `all`.
+    fn add_facts<'p>(&self, all: &mut TextFacts, files: impl IntoIterator<Item = &'p PathBuf>) -> Result<(), Unknown> {
         let configuration = self.configuration();
         if let Some(why) = configuration.unknown_inputs_reason {
             return Err(why);
@@ -188,19 +185,19 @@ impl Pipeline {
         Ok(self.search_path.get_or_init(|| found))
     }
 
-    /// A plan for a link by the driver whose linker lists what it reads, and that list; none where the linker has no such list.
-    pub(crate) fn listing(&self, plan: &Plan, library: &Path) -> Option<(Plan, PathBuf)> {
+    /// Returns a plan in which the linker lists its inputs, and the path of the list. `None` if the linker cannot write such a list.
+    pub(crate) fn with_link_list(&self, plan: &Plan, library: &Path) -> Option<(Plan, PathBuf)> {
         let name = library.file_name().unwrap_or_default();
         let depfile = self.scratch.path().join(name).with_added_extension("d");
         let lists = self.records_units && self.linker_lists.load(Ordering::Relaxed);
-        let words = lists.then(|| self.toolchain().link_depfile(&depfile)).flatten()?;
+        let args = lists.then(|| self.toolchain().link_depfile(&depfile)).flatten()?;
         let mut plan = plan.clone();
-        // The last one links.
-        plan.steps.last_mut()?.args.extend(words);
+        // The last step links.
+        plan.steps.last_mut()?.args.extend(args);
         Some((plan, depfile))
     }
 
-    /// Links by the driver. Where its linker does not know the flag for a list, it links without.
+    /// Links by the driver. Links again without a list if the linker does not support the flag.
     pub(super) fn run_link(
         &self,
         plan: &Plan,
@@ -209,24 +206,24 @@ impl Pipeline {
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<StepOutput, UnitError> {
-        if let Some((listing, depfile)) = self.listing(plan, library) {
-            let reading = DependencyTracking::Link { depfile: Some(&depfile), objects };
-            match self.run(&listing, Phase::Link, reading, deadline, observer) {
+        if let Some((listing, depfile)) = self.with_link_list(plan, library) {
+            let tracking = DependencyTracking::Link { depfile: Some(&depfile), objects };
+            match self.run(&listing, Phase::Link, tracking, deadline, observer) {
                 Err(failure) if failure.output().contains("dependency-file") => {
                     self.linker_lists.store(false, Ordering::Relaxed);
                 }
-                ran => return ran,
+                result => return result,
             }
         }
-        let reading = if self.records_units {
+        let tracking = if self.records_units {
             DependencyTracking::Link { depfile: None, objects }
         } else {
             DependencyTracking::Nothing { depfile: None }
         };
-        self.run(plan, Phase::Link, reading, deadline, observer)
+        self.run(plan, Phase::Link, tracking, deadline, observer)
     }
 
-    /// What a linker has read beside the objects, which are known.
+    /// Returns the inputs of a link except for the objects, which are part of the key.
     fn linked(
         &self,
         rule: Option<io::Result<Vec<u8>>>,
@@ -241,18 +238,18 @@ impl Pipeline {
             Some(rule) => self.toolchain().link_dependencies(&rule.map_err(|_| NO_LIST)?),
             None => Vec::new(),
         };
-        // By names that no other file has, since a linker may write paths in another way than this system has them.
+        // Compared by unique names, since a linker may write a path in another form.
         let own_dir = temporary.file_name();
         let is_own = |path: &Path| {
             objects.iter().any(|object| object == path || object.file_name() == path.file_name())
                 || path.components().any(|part| Some(part.as_os_str()) == own_dir)
         };
         let has_list = files.iter().any(|path| is_own(path));
-        if !has_list && self.flags.ldflags.iter().any(|word| may_search(word.to_str())) {
-            return Err("the linker does not list what it reads, and a flag makes it look for files");
+        if !has_list && self.flags.ldflags.iter().any(|arg| may_search(arg.to_str())) {
+            return Err("the linker does not list its input files, and a flag makes the linker search for files");
         }
         files.retain(|path| !is_own(path));
-        let lookups = self.libraries_before(&files);
+        let lookups = self.preferred_libraries(&files);
         let named = configuration.link_files.iter().chain(&configuration.files).cloned();
         let mut files: BTreeSet<PathBuf> = files.into_iter().chain(named).collect();
         for archive in files.clone() {
@@ -261,8 +258,9 @@ impl Pipeline {
         Ok((files.into_iter().collect(), lookups))
     }
 
-    /// A library that comes to an earlier directory would be linked instead, and a shared one instead of an archive beside it.
-    fn libraries_before(&self, files: &[PathBuf]) -> Lookups {
+    /// Returns the paths at which the linker would find another library first: in an earlier directory, or a shared library beside an
+    /// archive.
+    fn preferred_libraries(&self, files: &[PathBuf]) -> Lookups {
         let dirs = &self.configuration().library_dirs;
         let mut lookups = Lookups::default();
         let plain = |path: &Path| path.strip_prefix(".").unwrap_or(path).to_owned();
@@ -271,7 +269,7 @@ impl Pipeline {
             let Some(at) = dirs.iter().position(|other| plain(other) == dir) else { continue };
             let twins = ["so", "a"].map(|suffix| Path::new(name).with_extension(suffix));
             for name in twins.iter().map(PathBuf::as_path).chain([Path::new(name)]) {
-                // The linker looks for both in a directory before it goes on.
+                // The linker looks for both suffixes in a directory before the next directory.
                 for path in dirs[..=at].iter().map(|dir| dir.join(name)).filter(|path| !path.exists()) {
                     lookups.absent(path);
                 }
@@ -281,27 +279,26 @@ impl Pipeline {
     }
 }
 
-/// Whether a word of the user's may make a linker look for files that it does not name.
-fn may_search(word: Option<&str>) -> bool {
+/// True if an argument may make a linker search for files. An argument that is not UTF-8 may.
+fn may_search(arg: Option<&str>) -> bool {
     const SEARCHING: [&str; 8] = ["-L", "-l", "-Wl,", "-Xlinker", "-T", "-B", "-specs", "@"];
-    let Some(word) = word else { return true };
-    let microsofts = ["LIBPATH:", "DEFAULTLIB:", "WHOLEARCHIVE:"];
-    let option = word.strip_prefix(['-', '/']).map(str::to_ascii_uppercase);
+    let Some(arg) = arg else { return true };
+    let microsoft = ["LIBPATH:", "DEFAULTLIB:", "WHOLEARCHIVE:"];
+    let option = arg.strip_prefix(['-', '/']).map(str::to_ascii_uppercase);
     match option {
         Some(option) => {
-            SEARCHING.iter().any(|flag| word.starts_with(flag))
-                || microsofts.iter().any(|flag| option.starts_with(flag))
+            SEARCHING.iter().any(|flag| arg.starts_with(flag)) || microsoft.iter().any(|flag| option.starts_with(flag))
         }
-        None => !Path::new(word).is_file(),
+        None => !Path::new(arg).is_file(),
     }
 }
 
-/// A thin archive has names of files in the place of files.
+/// Adds the members of a thin archive, which contains the paths of files instead of files.
 fn add_members(archive: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Unknown> {
     const UNREADABLE: Unknown = "a thin archive that was linked cannot be read";
     let mut magic = [0; 8];
     let read = files::open(archive).and_then(|mut file| io::Read::read_exact(&mut file, &mut magic));
-    // Too short, or no file that a linker would take for an archive.
+    // A file that is too short is not an archive.
     let is_read = unless_at_fault(read).map_err(|_| UNREADABLE)?.is_some();
     if !is_read || magic != *b"!<thin>\n" {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The keys of objects and libraries: a hash of everything that the compiler or the linker is given. Same key, same result, as long as the files
-//! that are read along the way stay the same.
+//! The keys of objects and libraries: a hash of everything that the compiler or the linker is given. Equal keys mean equal results while
+//! the files that the tools read are unchanged.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ impl Pipeline {
         Ok(self.unit_fields(self.plan_key("unit", &plan), unit, header, role).finish())
     }
 
-    /// Returns the key of a unit's object, which `key` begins with a fingerprint of the compiler.
+    /// Returns the key of a unit's object. `key` already contains a fingerprint of the compiler.
     pub(crate) fn object_key(&self, key: KeyBuilder, unit: &Unit, header: &UnitHeader) -> Result<Digest, PlanError> {
         let plan = self.plan_unit(&neutral_paths(), unit.dir(), header.as_job(), Role::Object)?;
         Ok(self.unit_fields(self.plan_fields(key, &plan), unit, header, Role::Object).finish())
@@ -35,10 +35,10 @@ impl Pipeline {
         exports: &[String],
     ) -> Result<Digest, PlanError> {
         let plan = self.plan_link(&[], Path::new("library"), header.as_job(), exports)?;
-        // The linker in this process and the driver's make different libraries.
-        let words = self.link_words().map(|words| words.join(" ")).unwrap_or_default();
+        // The linker in this process and the driver's linker produce different libraries.
+        let args = self.in_process_link_args().map(|args| args.join(" ")).unwrap_or_default();
         let key = self.plan_key("link", &plan).field(self.configuration().link_digest.as_str());
-        Ok(key.field(words).fields(objects.iter().map(Digest::as_str)).finish())
+        Ok(key.field(args).fields(objects.iter().map(Digest::as_str)).finish())
     }
 
     /// Begins the key of a plan's result.
@@ -48,11 +48,11 @@ impl Pipeline {
         if self.records_units { key.field(self.configuration().digest.as_str()) } else { key }
     }
 
-    /// Adds everything but the compiler: the plan, the flags that the compiler adds by itself, and what the user says to depend on.
+    /// Adds everything except the compiler: the plan, the flags that the driver adds, and the watched files and variables.
     pub(crate) fn plan_fields(&self, key: KeyBuilder, plan: &Plan) -> KeyBuilder {
-        let words = plan.steps.iter().flat_map(|step| &step.args).map(|word| word.as_encoded_bytes());
+        let args = plan.steps.iter().flat_map(|step| &step.args).map(|arg| arg.as_encoded_bytes());
         let writes = plan.writes.iter().map(|file| file.text.as_bytes());
-        let key = self.watched_fields(key.fields(words).fields(writes));
+        let key = self.watched_fields(key.fields(args).fields(writes));
         let key = if self.records_units { key.field(self.configuration().portable.as_str()) } else { key };
         if !contains_directory(self.toolchain().compiler(), &self.flags) {
             return key;

@@ -1,4 +1,4 @@
-//! Objects to a library: by the linker inside this process where that serves, else by the driver.
+//! Links objects to a library: with the linker inside this process if it supports the link, else with the driver.
 
 use std::fs;
 use std::num::NonZero;
@@ -21,7 +21,7 @@ use crate::{scratch, symbols};
 #[derive(Clone, Copy)]
 pub(crate) struct LinkRequest<'a> {
     pub(crate) objects: &'a [PathBuf],
-    /// Where the library goes.
+    /// The path of the library.
     pub(crate) library: &'a Path,
     /// The header of the objects: some PCHs come with an object of their own.
     pub(crate) header: &'a UnitHeader,
@@ -30,8 +30,8 @@ pub(crate) struct LinkRequest<'a> {
 }
 
 impl Pipeline {
-    /// Links objects inside this process, on `threads` threads or as many of them as make's jobserver leaves. Returns the library's bytes and
-    /// how long the work was held back; `None` if the driver has to link, and then the observer is told why.
+    /// Links objects inside this process, on `threads` threads or as many of them as make's jobserver leaves. Returns the library's bytes
+    /// and how long the link waited for admission. `None` if the driver has to link: the observer gets the reason.
     #[must_use]
     pub fn link_in_memory(
         &self,
@@ -39,25 +39,25 @@ impl Pipeline {
         threads: NonZero<usize>,
         observer: &dyn Observer,
     ) -> Option<(impl Deref<Target = [u8]> + use<>, Duration)> {
-        let words = self.link_words()?;
+        let args = self.in_process_link_args()?;
         let permit = self.admission.enter(&*self.executor, observer)?;
         let further = self.admission.further_threads(threads.get() - 1);
         let _stage = Stage::Link.on(observer);
-        let linked = self.linker.link(&words, objects, 1 + further.len(), || self.ask_link());
+        let linked = self.linker.link(&args, objects, 1 + further.len(), || self.ask_link());
         linked
             .inspect_err(|why: &NotLinked| observer.event(&Event::LinkerFallback { why: &why.to_string() }))
             .map(|image| (image, permit.waited()))
             .ok()
     }
 
-    /// Asks the driver for its link command; an empty line if this compiler has none to add to objects.
+    /// Asks the driver for its link command; empty if the compiler adds nothing to the objects.
     fn ask_link(&self) -> Option<LinkLine> {
         let Some(step) = self.toolchain().ask_link(&self.flags) else { return Some(LinkLine::default()) };
         let invocation = Invocation { step: &step, deadline: self.deadline(), temp_dir: self.scratch.path() };
         self.toolchain().link_line(&self.executor.run(&invocation).ok()?.output)
     }
 
-    /// Links objects to a library: inside this process, on `threads` threads, where that serves.
+    /// Links objects to a library: inside this process, on `threads` threads, or else with the driver.
     pub(crate) fn link(
         &self,
         request: LinkRequest<'_>,
@@ -81,7 +81,7 @@ impl Pipeline {
         self.link_by_driver(request, deadline, observer)
     }
 
-    /// Links objects to a library, in a process.
+    /// Links objects to a library with the driver.
     pub(crate) fn link_by_driver(
         &self,
         request: LinkRequest<'_>,
@@ -92,12 +92,12 @@ impl Pipeline {
         let _stage = Stage::Link.on(observer);
         let LinkRequest { objects, library, header, exports } = request;
         let plan = self.plan_link(objects, library, header.as_job(), exports)?;
-        let ran = self.run_link(&plan, objects, library, deadline, observer)?;
+        let output = self.run_link(&plan, objects, library, deadline, observer)?;
         self.check_runtime(library)?;
-        Ok(StepOutput { waited: ran.waited + permit.waited(), ..ran })
+        Ok(StepOutput { waited: output.waited + permit.waited(), ..output })
     }
 
-    /// Refuses a library that could not be loaded because it calls a run-time library of the compiler that it does not name.
+    /// Refuses a library that calls a run-time library of the compiler without naming it as a dependency: such a library cannot be loaded.
     fn check_runtime(&self, library: &Path) -> Result<(), UnitError> {
         if !self.toolchain().calls_runtime(&self.flags) {
             return Ok(());
@@ -109,8 +109,8 @@ impl Pipeline {
         Err(UnitError::NoRuntime { symbol, runtime })
     }
 
-    /// The arguments of the linker in this process; `None` if the driver links.
-    pub(super) fn link_words(&self) -> Option<Vec<&'static str>> {
+    /// Returns the arguments of the linker in this process; `None` if the driver links.
+    pub(super) fn in_process_link_args(&self) -> Option<Vec<&'static str>> {
         let wanted = InProcess::IS_AVAILABLE && matches!(self.flags.linker, Linker::Auto | Linker::Wild);
         wanted.then(|| self.toolchain().link_in_process(&self.flags).ok()).flatten()
     }

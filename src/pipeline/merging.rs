@@ -1,5 +1,5 @@
-//! Units merged behind one header, for every front end: which `#include` lines stand before the units, what these mean (asked of the compiler once),
-//! and how long a translation unit of many units may take.
+//! Merging of units behind one header, for every front end: the `#include` lines at the top of units, their preprocessed text (the compiler
+//! is asked once), and the time limit of a translation unit of many units.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use crate::header::UnitHeader;
 use crate::sync::{Mutex, lock};
 use crate::unit::Unit;
 
-/// How many times the limit of one unit a translation unit of many units has at most: a compiler that hangs must not stop everything.
-const MOST_PATIENCE: usize = 4;
+/// The longest time limit of a merged translation unit, in limits of one unit: a compiler that hangs must not block the build.
+const MAX_LIMITS: usize = 4;
 
 /// The `#include` lines at the top of a unit. Units are merged only behind the same files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,17 +29,17 @@ pub(crate) struct Includes {
 impl Includes {
     pub(crate) fn of(unit: &Unit) -> Self {
         let lines = ctext::leading_includes(unit.text());
-        // A name in quotes is looked for beside the unit.
-        let is_anywhere = |line: &[u8]| {
+        // The compiler looks for a quoted name in the unit's directory.
+        let is_independent = |line: &[u8]| {
             let name = line.iter().position(|byte| b"<\"".contains(byte)).map_or(&b""[..], |at| &line[at..]);
             name.starts_with(b"<") || name.starts_with(b"\"/")
         };
-        let is_anywhere = lines.split_inclusive(|&byte| byte == b'\n').all(is_anywhere);
-        let dir = if is_anywhere { None } else { unit.dir().map(Path::to_owned) };
+        let is_independent = lines.split_inclusive(|&byte| byte == b'\n').all(is_independent);
+        let dir = if is_independent { None } else { unit.dir().map(Path::to_owned) };
         Self { lines, dir }
     }
 
-    /// The lines of a text in memory, which has no directory.
+    /// Returns the lines of a text in memory, which has no directory.
     pub(crate) fn of_text(text: &[u8]) -> Self {
         Self { lines: ctext::leading_includes(text), dir: None }
     }
@@ -47,14 +47,15 @@ impl Includes {
 
 type Known = HashMap<Includes, Arc<Result<Surroundings, Reason>>>;
 
-/// The text before units, by the lines that the units begin with; or why no units can be merged there.
+/// The preprocessed text in front of units, by the units' `#include` lines; or the reason why such units cannot be merged.
 #[derive(Default)]
 pub(crate) struct Merging {
     known: Mutex<Known>,
 }
 
 impl Merging {
-    /// Returns the text before units. Asks the compiler, the first time; without a lock over the process, so that two threads may both ask.
+    /// Returns the text in front of units. Asks the compiler the first time. The lock is not held meanwhile, so that two threads may both
+    /// ask.
     pub(crate) fn surroundings(
         &self,
         pipeline: &Pipeline,
@@ -70,7 +71,7 @@ impl Merging {
         Arc::clone(lock(&self.known).entry(includes.clone()).or_insert(asked))
     }
 
-    /// Merges units that begin with the same lines.
+    /// Merges units with the same `#include` lines.
     pub(crate) fn merge(
         &self,
         pipeline: &Pipeline,
@@ -87,10 +88,10 @@ impl Merging {
 }
 
 impl Pipeline {
-    /// Returns the deadline of a translation unit of so many units that begins now.
+    /// Returns the deadline of a translation unit of `units` units that begins now.
     pub(crate) fn deadline_of(&self, units: usize) -> Option<Instant> {
-        let patience = u32::try_from(units.clamp(1, MOST_PATIENCE)).unwrap_or(1);
-        let limit = self.timeout.and_then(|limit| limit.checked_mul(patience))?;
+        let limits = u32::try_from(units.clamp(1, MAX_LIMITS)).unwrap_or(1);
+        let limit = self.timeout.and_then(|limit| limit.checked_mul(limits))?;
         Instant::now().checked_add(limit)
     }
 }

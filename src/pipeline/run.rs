@@ -1,4 +1,4 @@
-//! Running the steps of a plan as processes, and judging their exits. Knows neither units nor keys.
+//! Runs the steps of a plan as processes and checks their exits. Knows neither units nor keys.
 
 use std::fs;
 use std::io;
@@ -13,30 +13,30 @@ use crate::exec::{ExecError, Exit, Invocation};
 use crate::{files, machine, scratch, symbols};
 
 impl Pipeline {
-    /// Runs a plan's steps. Removes the plan's leftovers in any case, and the plan's outputs if a step fails.
+    /// Runs a plan's steps. Always removes the plan's leftovers; removes the plan's outputs if a step fails.
     pub(crate) fn run(
         &self,
         plan: &Plan,
         phase: Phase,
-        reading: DependencyTracking<'_>,
+        tracking: DependencyTracking<'_>,
         deadline: Option<Instant>,
         observer: &dyn Observer,
     ) -> Result<StepOutput, UnitError> {
-        let began = reading.records().then(|| self.stamp().map_err(UnitError::file("write", self.scratch.path())));
+        let began = tracking.records().then(|| self.stamp().map_err(UnitError::file("write", self.scratch.path())));
         let began = began.transpose()?;
         let result = self.run_steps(plan, phase, deadline, observer);
-        // Compilers write the list also when they fail.
-        let rule = reading.depfile().map(files::read);
-        reading.depfile().into_iter().for_each(|depfile| self.scratch.remove(depfile));
+        // Compilers also write a depfile when they fail.
+        let rule = tracking.depfile().map(files::read);
+        tracking.depfile().into_iter().for_each(|depfile| self.scratch.remove(depfile));
         plan.leftovers.iter().for_each(|path| scratch::remove_file(path));
         let (output, stopped) = match result {
-            Ok(done) => done,
+            Ok(output) => output,
             Err(failure) => {
                 plan.outputs.iter().chain(&plan.companions).for_each(|path| scratch::remove_file(path));
                 return Err(failure);
             }
         };
-        let inputs = began.and_then(|began| self.inputs(rule, &output, &reading, began, observer));
+        let inputs = began.and_then(|began| self.inputs(rule, &output, &tracking, began, observer));
         Ok(StepOutput {
             companions: plan.companions.clone(),
             text: self.toolchain().readable(&output),
@@ -45,7 +45,7 @@ impl Pipeline {
         })
     }
 
-    /// Returns the time by the clock that stamps files: the kernel's coarse clock, which may be some milliseconds late.
+    /// Returns the time of the clock that stamps files: the kernel's coarse clock, which may be some milliseconds late.
     pub(crate) fn stamp(&self) -> io::Result<SystemTime> {
         tempfile::tempfile_in(self.scratch.path())?.metadata()?.modified()
     }
@@ -74,15 +74,15 @@ impl Pipeline {
             stopped += finished.stopped;
             match finished.exit {
                 Exit::Code(0) => {}
-                Exit::Unknown if !self.tells_failure(&finished.output) => unknown = true,
+                Exit::Unknown if !self.shows_failure(&finished.output) => unknown = true,
                 exit => return Err(self.unsuccessful(phase, exit, &output)),
             }
         }
-        // Compilers remove an output that they could not finish; an output that they could not remove is not whole.
+        // Compilers remove an output that they could not complete. An output that remains must be complete.
         if unknown && plan.outputs.iter().any(|path| path.exists() && !symbols::is_whole(path)) {
             return Err(self.unsuccessful(phase, Exit::Unknown, &output));
         }
-        // Exit code 0 without the output is a failure. A file system that does not answer is not the compiler's fault.
+        // Exit code 0 without the output is a failure of the compiler; an error of the file system is not.
         for path in &plan.outputs {
             if !path.try_exists().map_err(UnitError::file("read", path))? {
                 let output = self.toolchain().readable(&output);
@@ -92,9 +92,9 @@ impl Pipeline {
         Ok((output, stopped))
     }
 
-    /// True if the output of a process whose exit status the host has taken tells of a failure.
-    fn tells_failure(&self, output: &[u8]) -> bool {
-        let is_error = |one: &Diagnostic| one.severity >= Severity::Error;
+    /// True if the messages of a process show a failure. Needed if the host has taken the exit status.
+    fn shows_failure(&self, output: &[u8]) -> bool {
+        let is_error = |diagnostic: &Diagnostic| diagnostic.severity >= Severity::Error;
         reports_crash(output) || self.toolchain().diagnostics(output).iter().any(is_error)
     }
 

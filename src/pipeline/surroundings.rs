@@ -1,4 +1,4 @@
-//! What stands before units, as their compiler's preprocessor gives the text. Knows nothing of what the text is good for.
+//! The text in front of units, as the compiler's preprocessor prints it. Does not know how the text is used.
 
 use std::fs;
 use std::path::Path;
@@ -14,8 +14,8 @@ use crate::files;
 use crate::header::UnitHeader;
 
 impl Pipeline {
-    /// Reads the header and the `#include` lines that units begin with, the units' directory for files in quotes. An error says why no
-    /// units can be merged there. Starts a process.
+    /// Preprocesses the header and the units' `#include` lines; `dir` is the directory for quoted names. The error is the reason why units
+    /// cannot be merged. Starts one process.
     pub(crate) fn surroundings(
         &self,
         header: &UnitHeader,
@@ -34,20 +34,20 @@ impl Pipeline {
         dir: Option<&Path>,
         observer: &dyn Observer,
     ) -> Result<Vec<u8>, UnitError> {
-        // Several threads may ask at once.
+        // Several threads may preprocess at once.
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let stem = format!("surroundings-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let source = self.scratch.path().join(&stem).with_added_extension("c");
         let file = self.scratch.path().join(&stem).with_added_extension("i");
         let job = Job::Preprocess { source: &source, header: header.as_job(), quote_dir: dir, text: &file };
         let plan = self.toolchain().plan(&self.flags, &job)?;
-        // As units are called, so that a file that asks for its includer finds the same.
+        // Named like a unit, so that a file that checks the name of its includer gives the same text.
         let lines = [line_directive("surroundings.c").as_bytes(), includes].concat();
         fs::write(&source, lines).map_err(UnitError::file("write", &source))?;
-        let reading = DependencyTracking::Nothing { depfile: None };
-        let text = self.run(&plan, Phase::Compile, reading, self.deadline(), observer).and_then(|_| {
+        let tracking = DependencyTracking::Nothing { depfile: None };
+        let text = self.run(&plan, Phase::Compile, tracking, self.deadline(), observer).and_then(|_| {
             let text = files::read(&file).map_err(UnitError::file("read", &file))?;
-            // Every compiler has macros of its own: a text without any was not written whole.
+            // Every compiler predefines macros: an empty text is incomplete.
             if text.is_empty() {
                 Err(UnitError::file("read", &file)(std::io::ErrorKind::InvalidData.into()))
             } else {

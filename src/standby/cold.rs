@@ -1,9 +1,8 @@
-//! Where the memory of another process is not to be had.
+//! No warming: the system does not give access to the memory of another process.
 
 use std::path::Path;
 use std::time::Duration;
 
-/// Nothing.
 #[derive(Debug)]
 pub(super) struct Warming;
 
@@ -12,9 +11,9 @@ impl Warming {
         Self
     }
 
-    pub(super) fn next(&self) -> Option<Duration> {
+    pub(super) fn next_in(&self) -> Option<Duration> {
         None
     }
 
-    pub(super) fn go_on(&mut self, _driver: u32, _pch: Option<&Path>) {}
+    pub(super) fn step(&mut self, _driver: u32, _pch: Option<&Path>) {}
 }

@@ -89,8 +89,7 @@ fn a_header_that_gcc_preprocessed_gets_a_clear_error_from_other_compilers() {
         let said = text(&output.stderr);
         assert_eq!(text(&output.stdout), "", "{compiler}");
         assert!(said.contains(&format!("error: the header {} does not compile", header.display())), "{said}");
-        let help =
-            "help: this header was preprocessed by a compiler, likely gcc, and only that one reads it: try --cc gcc";
+        let help = "help: this header was preprocessed by another compiler, probably gcc, and needs that compiler: try --cc gcc";
         assert_eq!(said.lines().last(), Some(help), "{compiler}: the advice is the last word\n{said}");
         assert!(!dir.path().join("out/units.so").exists());
     }
