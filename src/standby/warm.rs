@@ -36,7 +36,7 @@ pub(super) enum Warming {
         copies_pch: bool,
     },
     /// The compiler waits, and some pages are left.
-    Warming {
+    Mapping {
         memory: File,
         left: Vec<Part>,
     },
@@ -69,7 +69,7 @@ impl Warming {
     pub(super) fn next_in(&self) -> Option<Duration> {
         match self {
             Self::Loading { .. } => Some(CHECK_INTERVAL),
-            Self::Warming { .. } => Some(Duration::ZERO),
+            Self::Mapping { .. } => Some(Duration::ZERO),
             Self::Done => None,
         }
     }
@@ -81,11 +81,11 @@ impl Warming {
             Self::Loading { since, copies_pch } => match waiting_process(driver, pch.filter(|_| *copies_pch)) {
                 // Not permitted, or not as expected: the compiler works without warming.
                 Err(_) => *self = Self::Done,
-                Ok(Some((memory, left))) => *self = Self::Warming { memory, left },
+                Ok(Some((memory, left))) => *self = Self::Mapping { memory, left },
                 Ok(None) if since.elapsed() > MAX_LOADING => *self = Self::Done,
                 Ok(None) => {}
             },
-            Self::Warming { memory, left } => {
+            Self::Mapping { memory, left } => {
                 let began = Instant::now();
                 let mut buffer = vec![0; FAULT_AROUND as usize];
                 while let Some(part) = left.last_mut()

@@ -270,7 +270,7 @@ pub(crate) fn parse() -> (Cli, Vec<(&'static str, String)>) {
         Err(error) => {
             let _ = error.print();
             if let Some(hint) = hint(&error) {
-                eprintln!("\n{hint}");
+                let _ = writeln!(anstream::stderr(), "\n{hint}");
             }
             std::process::exit(error.exit_code())
         }
