@@ -1,7 +1,6 @@
 //! The parts alone, for a VM that has a worker of its own: a directory, a PCH, one unit at a time, handles of the loader's.
 
 use std::ffi::{OsString, c_char, c_void};
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::Arc;
@@ -14,13 +13,13 @@ use super::fault::{FfiError, OK, Status, status, yes};
 use super::handles::{self, Handles};
 use super::host::Context;
 use super::lineage::Lineage;
+use super::log::Log;
 use super::memory::{bytes, path, read, row, spelled, text, wanted, word, words, write};
+use super::options::{Compiling, compiling, same_abi};
 use super::turns::Turns;
-use super::worker::{Compiling, compiling, same_abi};
-use super::{Built, EngineOptions, ObserveFn, event, lineage, reaper};
+use super::{Built, EngineOptions, lineage, reaper};
 use crate::discover::Variables;
 use crate::error::UnitError;
-use crate::event::{Event, Observer};
 use crate::exec::{self, Executor, ProcessExecutor};
 use crate::header::UnitHeader;
 use crate::jit::{Jit, JitOptions, TranslationUnit};
@@ -30,7 +29,6 @@ use crate::scratch::{Purpose, Scratch};
 use crate::setup::BuildOptions;
 use crate::sync::{Locked, Mutex, lock, try_lock};
 use crate::unit::Unit;
-use crate::worker::WorkerEvent;
 
 /// The engines that C holds.
 pub(super) static ENGINES: Handles<Engine> = Handles::new();
@@ -55,33 +53,6 @@ pub struct Engine {
 pub(super) struct State {
     jit: Jit,
     executor: Arc<ProcessExecutor>,
-}
-
-/// Tells the host's function, or prints as the worker does: a line is one write, since others write there too.
-struct Log {
-    verbose: u32,
-    warnings: bool,
-    observe: Option<(ObserveFn, Context)>,
-}
-
-impl Log {
-    fn line(&self, level: u32, line: &[u8]) -> bool {
-        if level > self.verbose {
-            return false;
-        }
-        std::io::stderr().write_all(&[line, b"\n"].concat()).is_ok()
-    }
-}
-
-impl Observer for Log {
-    fn event(&self, event: &Event<'_>) {
-        let Some(event) = WorkerEvent::of(event) else { return };
-        if let Some((observe, ctx)) = self.observe {
-            return event::tell(observe, ctx, &event);
-        }
-        let is_warning = self.warnings && matches!(event, WorkerEvent::Warning(_));
-        self.line(if is_warning { 0 } else { u32::from(event.level()) }, event.to_string().as_bytes());
-    }
 }
 
 /// With the compiler's own words, where it had any.
