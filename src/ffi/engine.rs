@@ -371,7 +371,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_symbol(
 pub unsafe extern "C-unwind" fn mjitcc_engine_close(engine: *mut Engine, library: *mut c_void) -> Status {
     status(|| {
         open(engine)?.forget(library)?;
-        // SAFETY: it was loaded by this engine, and the caller says that nobody is inside.
+        // SAFETY: it was loaded by this engine, and the caller says that no thread executes its code.
         drop(unsafe { Library::from_raw(library) });
         Ok(OK)
     })
@@ -481,7 +481,7 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_finish(engine: *mut Engine, close_
         if close_libraries != 0 {
             let libraries = std::mem::take(&mut *engine.handles());
             for library in libraries {
-                // SAFETY: it was loaded by this engine, and the caller says that nobody is inside.
+                // SAFETY: it was loaded by this engine, and the caller says that no thread executes its code.
                 drop(unsafe { Library::from_raw(ptr::with_exposed_provenance_mut(library)) });
             }
         }
