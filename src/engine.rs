@@ -11,16 +11,13 @@ use crate::error::{Error, UnitError};
 use crate::event::Observer;
 use crate::jit::Jit;
 use crate::pipeline::Pipeline;
-use crate::unit::Unit;
+use crate::unit::{self, Unit};
 
 mod builder;
 mod module;
 
 pub use builder::EngineBuilder;
 pub use module::{Function, Module};
-
-/// The default name of a unit in diagnostics, in `__FILE__` and in debug information.
-const UNIT_NAME: &str = "unit.c";
 
 /// A compiler with its flags and its precompiled header, ready to turn C text into functions of this process.
 ///
@@ -80,7 +77,7 @@ impl Engine {
     /// # Errors
     /// [`UnitError`]: [`UnitError::Refused`] has the compiler's diagnostics as data.
     pub fn compile(&self, text: impl AsRef<[u8]>) -> Result<Module, UnitError> {
-        self.compile_as(UNIT_NAME, text)
+        self.compile_as(unit::DEFAULT_NAME, text)
     }
 
     /// Does the same as [`compile`](Self::compile), with a name for the text in diagnostics, in `__FILE__` and in debug information.
@@ -90,10 +87,7 @@ impl Engine {
     pub fn compile_as(&self, name: impl Into<String>, text: impl AsRef<[u8]>) -> Result<Module, UnitError> {
         let shared = self.here()?;
         let unit = Unit::from_text(name, text.as_ref())?;
-        let result = shared.jit.module(&shared.stem(), &unit, &*shared.observer);
-        shared.jit.stand_by(&*shared.observer);
-        let (library, output) = result?;
-        let diagnostics = shared.jit.pipeline().toolchain().diagnostics(output.as_bytes());
+        let (library, diagnostics) = shared.jit.module(&shared.stem(), &unit, &*shared.observer)?;
         Ok(Module::new(library, diagnostics, Arc::clone(shared)))
     }
 

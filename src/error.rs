@@ -315,6 +315,20 @@ impl UnitError {
         }
     }
 
+    /// Returns what the compiler or linker reports, as data; empty unless the unit was refused.
+    pub(crate) fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Refused { diagnostics, .. } => diagnostics,
+            _ => &[],
+        }
+    }
+
+    /// Returns the error in words, with the output behind it if there is any.
+    #[cfg(all(feature = "capi", not(loom)))]
+    pub(crate) fn with_output(&self) -> String {
+        format!("{self}\n{}", self.output()).trim_end().to_owned()
+    }
+
     /// Replaces the file names in the output by the names that the user knows.
     pub(crate) fn rewrite_output(&mut self, rewrite: impl Fn(&str) -> String) {
         match self {

@@ -53,6 +53,11 @@ use crate::unwind::{catch, is_thread_ending};
 use output::{Output, cut_off};
 use running::{Ended, Processes, WaitGuard};
 
+/// Returns the deadline of work that begins now. `None` without a limit, and for a limit past the end of the clock.
+pub(crate) fn deadline(limit: Option<Duration>) -> Option<Instant> {
+    limit.and_then(|limit| Instant::now().checked_add(limit))
+}
+
 /// The system that runs the compilers.
 pub(crate) const HOST: Host = if cfg!(windows) { Host::Windows } else { Host::Unix };
 

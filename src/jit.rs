@@ -57,6 +57,11 @@ pub(crate) struct Jit {
     group_libraries: Option<GroupLibraries>,
 }
 
+/// The default prefix of file names.
+pub(crate) const PREFIX: &str = "_mjit_";
+/// The default prefix of entry symbols.
+pub(crate) const ENTRY_PREFIX: &str = "_mjit";
+
 /// The names of files and entry symbols, and what may be done with several units.
 #[derive(Clone, Debug)]
 pub(crate) struct JitOptions {
@@ -189,9 +194,7 @@ impl Jit {
         &self.header
     }
 
-    /// Returns the same engine with another header.
-    /// Returns the text in front of units that begin with these `#include` lines. Computed once for each; no lock is held while the
-    /// compiler runs, so two threads may both compute it.
+    /// Returns a second `Jit` with the same pipeline and another header.
     #[cfg(all(feature = "capi", not(loom)))]
     pub(crate) fn with_header(&self, header: UnitHeader) -> Self {
         self.beside(Arc::clone(&self.pipeline), header)

@@ -87,6 +87,13 @@ pub fn prepare(pipeline: &Pipeline, header: &Path, file: &Path, observer: &dyn O
     }
 }
 
+/// Returns the path for the PCH of a header in the pipeline's private directory.
+pub(crate) fn private_file(pipeline: &Pipeline, header: &Path) -> PathBuf {
+    let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
+    let name = default_name(header, suffix);
+    pipeline.scratch.path().join(name.file_name().unwrap_or_default())
+}
+
 /// Does the same as [`prepare`] for a file in a private directory, which needs no lock. With an object cache, builds the PCH in the cache
 /// for later processes.
 pub(crate) fn prepare_private(

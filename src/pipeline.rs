@@ -15,7 +15,7 @@ use crate::depend::{FileDigests, Inputs, SearchPath};
 use crate::discover::{DetectedCompiler, DetectedLauncher};
 use crate::error::{Error, Phase, UnitError};
 use crate::event::{Observer, Stage};
-use crate::exec::Executor;
+use crate::exec::{self, Executor};
 use crate::header::UnitHeader;
 use crate::imports::check_import_library;
 use crate::key::Digest;
@@ -164,13 +164,12 @@ impl Pipeline {
 
     /// Returns the deadline of work that begins now.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        // A limit past the end of the clock is no limit.
-        self.timeout.and_then(|limit| Instant::now().checked_add(limit))
+        exec::deadline(self.timeout)
     }
 
     /// Returns the deadline of work that has already taken `spent`, without the time of waiting for admission.
     pub(crate) fn deadline_after(&self, spent: Duration) -> Option<Instant> {
-        self.timeout.and_then(|limit| Instant::now().checked_add(limit.saturating_sub(spent)))
+        exec::deadline(self.timeout.map(|limit| limit.saturating_sub(spent)))
     }
 
     /// Waits until one more compiler may run, and extends the deadline by the waiting time.

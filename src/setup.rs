@@ -143,10 +143,7 @@ impl BuildOptions {
     /// Prepares the header in the pipeline's private directory, with the help of the object cache.
     pub(crate) fn prepared_header(&self, pipeline: &Pipeline, observer: &dyn Observer) -> Result<UnitHeader, Error> {
         let Some(header) = &self.header else { return Ok(UnitHeader::None) };
-        let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
-        let name = pch::default_name(header, suffix);
-        let file = pipeline.scratch.path().join(name.file_name().unwrap_or_default());
-        pch::prepare_private(pipeline, header, &file, observer)
+        pch::prepare_private(pipeline, header, &pch::private_file(pipeline, header), observer)
     }
 }
 

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::files;
 
+/// The name of a unit that has no name of its own, in diagnostics, in `__FILE__` and in debug information.
+pub(crate) const DEFAULT_NAME: &str = "unit.c";
+
 /// A unit's C text, and its name in diagnostics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {

@@ -38,7 +38,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use crate::discover::Environment;
-use crate::exec::{Executor as _, ProcessExecutor};
+use crate::exec::{self, Executor as _, ProcessExecutor};
 use crate::jit::Jit;
 use crate::library::Library;
 use crate::link;
@@ -87,11 +87,6 @@ use units::{Rules, Units};
 
 /// How often a thread that waits for an idle worker looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// A limit past the end of time is none.
-fn until(limit: Option<Duration>) -> Option<Instant> {
-    limit.and_then(|limit| Instant::now().checked_add(limit))
-}
 
 /// How long `submit` waits for its unit with the option `wait`.
 const SUBMIT_TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -232,11 +227,13 @@ impl Worker {
     /// that thread if the host has such jobs. Not between [`enter_gc`](Self::enter_gc) and [`leave_gc`](Self::leave_gc).
     pub fn wait_for(&self, slot: &Slot, limit: Option<Duration>) -> SlotState {
         if self.is_here() {
-            let is_through =
-                |_: &WorkerState, status: ThreadStatus| status.paused || slot.state() != SlotState::NotReady;
-            self.wait_running_jobs(until(limit), is_through);
+            self.wait_settled(slot, exec::deadline(limit));
         }
         slot.state()
+    }
+
+    fn wait_settled(&self, slot: &Slot, until: Option<Instant>) -> Waited<()> {
+        self.wait_running_jobs(until, |_, status| status.paused || slot.state() != SlotState::NotReady)
     }
 
     /// Waits until the worker has nothing left to do: each unit is compiled that there is room for. True if so; false if the worker is
@@ -245,7 +242,7 @@ impl Worker {
         if !self.is_here() {
             return false;
         }
-        let until = until(limit);
+        let until = exec::deadline(limit);
         loop {
             // Hotness changes without a wake-up, and with hotness whether there is room to be made.
             let a_while = Instant::now() + LOOK_AGAIN;
@@ -265,8 +262,7 @@ impl Worker {
         if !self.shared.options.wait {
             return;
         }
-        let through = |status: ThreadStatus| status.paused || slot.state() != SlotState::NotReady;
-        let waited = self.wait_running_jobs(Some(Instant::now() + SUBMIT_TIME_LIMIT), |_, status| through(status));
+        let waited = self.wait_settled(slot, exec::deadline(Some(SUBMIT_TIME_LIMIT)));
         if waited == Waited::TooLong && self.shared.coordinator.with(|state| state.units.give_up(slot)) {
             let text = format!("a unit was not ready after {} s and is cancelled", SUBMIT_TIME_LIMIT.as_secs());
             self.shared.tell(&WorkerEvent::Warning(text));

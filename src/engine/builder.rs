@@ -7,11 +7,8 @@ use super::{Engine, Shared};
 use crate::discover::Environment;
 use crate::error::Error;
 use crate::event::{Event, Observer};
-use crate::jit::{Jit, JitOptions};
+use crate::jit::{Jit, JitOptions, PREFIX};
 use crate::setup::{BuildOptions, build_setters};
-
-/// The prefix of file names.
-const PREFIX: &str = "_mjit_";
 
 /// The settings of an [`Engine`], each with a default.
 #[must_use = "nothing happens before open"]

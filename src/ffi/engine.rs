@@ -22,7 +22,7 @@ use crate::discover::Variables;
 use crate::error::UnitError;
 use crate::exec::{self, Executor, ProcessExecutor};
 use crate::header::UnitHeader;
-use crate::jit::{Jit, JitOptions, TranslationUnit};
+use crate::jit::{ENTRY_PREFIX, Jit, JitOptions, PREFIX, TranslationUnit};
 use crate::library::Library;
 use crate::pch;
 use crate::scratch::{Purpose, Scratch};
@@ -55,11 +55,6 @@ pub(super) struct State {
     executor: Arc<ProcessExecutor>,
 }
 
-/// With the compiler's own words, where it had any.
-pub(super) fn describe(failure: &UnitError) -> String {
-    format!("{failure}\n{}", failure.output()).trim_end().to_owned()
-}
-
 impl Engine {
     fn start(options: &EngineOptions, reaper: Option<Arc<dyn exec::Reaper>>) -> Result<Self, FfiError> {
         let compiling: Compiling = compiling!(options, "mjitcc_engine_options")?;
@@ -77,7 +72,7 @@ impl Engine {
         pipeline.records_units = pipeline.cache.is_some() || pch.is_some();
         let header = build.header.clone().map_or(UnitHeader::None, UnitHeader::Text);
         let standby = usize::try_from(options.standby).unwrap_or(usize::MAX);
-        let jit_options = JitOptions { standby, ..JitOptions::alone(prefix.unwrap_or_else(|| "_mjit_".to_owned())) };
+        let jit_options = JitOptions { standby, ..JitOptions::alone(prefix.unwrap_or_else(|| PREFIX.to_owned())) };
         let jit = Jit::of_parts(pipeline, header, jit_options, build.save_temps);
         Ok(Self {
             lineage: Lineage::here(),
@@ -87,7 +82,7 @@ impl Engine {
             variables: environment.variables,
             log,
             pch,
-            entry_prefix: entry_prefix.unwrap_or_else(|| "_mjit".to_owned()),
+            entry_prefix: entry_prefix.unwrap_or_else(|| ENTRY_PREFIX.to_owned()),
             next: AtomicU64::new(0),
             handles: Mutex::default(),
         })
@@ -113,11 +108,7 @@ impl Engine {
         let _turn = self.turns.header();
         let state = self.state();
         let pipeline = state.jit.pipeline();
-        let file = self.pch.clone().unwrap_or_else(|| {
-            let suffix = pipeline.toolchain().capabilities().pch_suffix.unwrap_or_default();
-            let name = pch::default_name(header, suffix);
-            pipeline.scratch.path().join(name.file_name().unwrap_or_default())
-        });
+        let file = self.pch.clone().unwrap_or_else(|| pch::private_file(pipeline, header));
         let ready = pch::prepare(pipeline, header, &file, &self.log).map_err(failed)?;
         let jit = state.jit.with_header(ready);
         jit.stand_by(&self.log);
@@ -135,7 +126,7 @@ impl Engine {
         let compiled = state.jit.compile(&stem, &source, &self.log);
         let library = compiled
             .and_then(|object| state.jit.link(&stem, &[object], exports, &self.log))
-            .map_err(|failure| FfiError::failed(describe(&failure)))?;
+            .map_err(|failure| FfiError::failed(failure.with_output()))?;
         Ok(self.lend(library, began))
     }
 
@@ -144,10 +135,7 @@ impl Engine {
         let began = Instant::now();
         let _turn = self.turns.unit();
         let state = self.state();
-        let made = state.jit.module(&self.own_stem(&state), unit, &self.log);
-        state.jit.stand_by(&self.log);
-        let (library, output) = made?;
-        let diagnostics = state.jit.pipeline().toolchain().diagnostics(output.as_bytes());
+        let (library, diagnostics) = state.jit.module(&self.own_stem(&state), unit, &self.log)?;
         Ok((self.lend(library, began), diagnostics))
     }
 

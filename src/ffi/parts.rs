@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::fault::{FfiError, Status, status, yes};
 use super::memory::{read, row, spelled, text, wanted};
 use super::{Census, UnitHeat};
-use crate::jit::file_stem;
+use crate::jit::{ENTRY_PREFIX, PREFIX, file_stem};
 use crate::worker::{self, names, policy};
 
 pub(super) fn entry_name(prefix: &str, id: u64, label: Option<String>) -> String {
@@ -30,7 +30,7 @@ pub unsafe extern "C-unwind" fn mjitcc_file_name(
     let name = || {
         // SAFETY: `mjitcc.h` requires it of the caller.
         let (dir, prefix, suffix) = unsafe { (text(dir), text(prefix), text(suffix)) };
-        let mut name = file_stem(&prefix.unwrap_or_else(|| "_mjit_".to_owned()), process, id);
+        let mut name = file_stem(&prefix.unwrap_or_else(|| PREFIX.to_owned()), process, id);
         if let Some(dir) = dir.filter(|dir| !dir.is_empty()) {
             name = format!("{dir}/{name}");
         }
@@ -52,7 +52,7 @@ pub unsafe extern "C-unwind" fn mjitcc_entry_name(
     let name = || {
         // SAFETY: `mjitcc.h` requires it of the caller.
         let (prefix, label) = unsafe { (text(prefix), text(label)) };
-        Ok(entry_name(prefix.as_deref().unwrap_or("_mjit"), id, label))
+        Ok(entry_name(prefix.as_deref().unwrap_or(ENTRY_PREFIX), id, label))
     };
     // SAFETY: `mjitcc.h` requires it of the caller.
     unsafe { spelled(buffer, room, name) }

@@ -136,7 +136,7 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_failure(slot: *const Slot, buffer: *
 /// Returns the reason with the compiler's output, if there is any.
 fn describe(why: &worker::CodeError) -> String {
     match why {
-        worker::CodeError::NotBuilt(failure) => format!("{failure}\n{}", failure.output()).trim_end().to_owned(),
+        worker::CodeError::NotBuilt(failure) => failure.with_output(),
         why => why.to_string(),
     }
 }

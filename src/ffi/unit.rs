@@ -4,7 +4,7 @@
 use std::ffi::{CString, c_void};
 use std::ptr;
 
-use mjit_cc_platforms::{Diagnostic as Complaint, Severity};
+use mjit_cc_platforms::{self as platforms, Severity};
 
 use super::engine::{Engine, open};
 use super::fault::{FfiError, OK, Status, c_string, status};
@@ -20,31 +20,28 @@ pub const SEVERITY_NOTE: u32 = 0;
 pub const SEVERITY_WARNING: u32 = 1;
 pub const SEVERITY_ERROR: u32 = 2;
 
-/// The name of a unit that was given none.
-const UNIT_NAME: &str = "unit.c";
-
-/// A host's function for diagnostics.
+/// A host's function that receives diagnostics.
 #[derive(Clone, Copy)]
-struct Hearer {
+struct Receiver {
     function: DiagnosticFn,
     ctx: Context,
 }
 
-impl Hearer {
-    /// Tells the host of each diagnostic, on this thread. The strings live until the function returns.
-    fn tell(self, unit: &str, complaints: &[Complaint]) {
+impl Receiver {
+    /// Passes each diagnostic to the host, on this thread. The strings live until the function returns.
+    fn receive(self, unit: &str, diagnostics: &[platforms::Diagnostic]) {
         let unit = c_string(unit);
-        for complaint in complaints {
-            let (file, text): (CString, CString) = (c_string(&complaint.file), c_string(&complaint.text));
+        for one in diagnostics {
+            let (file, text): (CString, CString) = (c_string(&one.file), c_string(&one.text));
             let diagnostic = Diagnostic {
                 size: size_of::<Diagnostic>() as u32,
-                severity: match complaint.severity {
+                severity: match one.severity {
                     Severity::Note => SEVERITY_NOTE,
                     Severity::Warning => SEVERITY_WARNING,
                     Severity::Error => SEVERITY_ERROR,
                 },
-                line: complaint.line.unwrap_or(0),
-                column: complaint.column.unwrap_or(0),
+                line: one.line.unwrap_or(0),
+                column: one.column.unwrap_or(0),
                 file: file.as_ptr(),
                 text: text.as_ptr(),
                 unit: unit.as_ptr(),
@@ -55,43 +52,36 @@ impl Hearer {
     }
 }
 
-/// A unit of C, read.
-struct Asked {
+/// A unit from C, and the receiver of its diagnostics.
+struct UnitRequest {
     unit: unit::Unit,
-    hearer: Option<Hearer>,
+    receiver: Option<Receiver>,
 }
 
-impl Asked {
+impl UnitRequest {
     /// # Safety
     /// As the header says of `mjitcc_unit`.
-    unsafe fn read(asked: *const Unit) -> Result<Self, FfiError> {
+    unsafe fn read(unit: *const Unit) -> Result<Self, FfiError> {
         // SAFETY: the caller says so.
-        let asked = unsafe { read(asked) }?;
+        let unit = unsafe { read(unit) }?;
         // SAFETY: the caller says so.
-        let (name, bytes) = unsafe { (text(asked.name), row(asked.text.cast::<u8>(), asked.length, "the text")?) };
-        let unit = unit::Unit::from_text(name.unwrap_or_else(|| UNIT_NAME.to_owned()), bytes)
+        let (name, bytes) = unsafe { (text(unit.name), row(unit.text.cast::<u8>(), unit.length, "the text")?) };
+        let receiver = unit.diagnostic.map(|function| Receiver { function, ctx: Context::new(unit.ctx) });
+        let unit = unit::Unit::from_text(name.unwrap_or_else(|| unit::DEFAULT_NAME.to_owned()), bytes)
             .map_err(|error| FfiError::invalid(error.to_string()))?;
-        let hearer = asked.diagnostic.map(|function| Hearer { function, ctx: Context::new(asked.ctx) });
-        Ok(Self { unit, hearer })
+        Ok(Self { unit, receiver })
     }
 
-    fn hear(&self, complaints: &[Complaint]) {
-        if let Some(hearer) = self.hearer {
-            hearer.tell(self.unit.name(), complaints);
+    fn report(&self, diagnostics: &[platforms::Diagnostic]) {
+        if let Some(receiver) = self.receiver {
+            receiver.receive(self.unit.name(), diagnostics);
         }
     }
 
-    /// Tells the diagnostics of a failure, and returns the failure in words.
+    /// Reports the diagnostics of a failure, and returns the failure in words.
     fn failed(&self, failure: &UnitError) -> FfiError {
-        self.hear(complaints(failure));
-        FfiError::failed(super::engine::describe(failure))
-    }
-}
-
-fn complaints(failure: &UnitError) -> &[Complaint] {
-    match failure {
-        UnitError::Refused { diagnostics, .. } => diagnostics,
-        _ => &[],
+        self.report(failure.diagnostics());
+        FfiError::failed(failure.with_output())
     }
 }
 
@@ -104,12 +94,12 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_compile(
     status(|| {
         wanted(built, "the place for what is built")?;
         // SAFETY: as the header says.
-        let (engine, asked) = unsafe { (open(engine)?, Asked::read(unit)?) };
+        let (engine, request) = unsafe { (open(engine)?, UnitRequest::read(unit)?) };
         // Before anything is built that could not be told of.
         // SAFETY: as the header says.
         unsafe { write(built, &Built { size: 0, reserved: 0, handle: ptr::null_mut(), ms: 0.0 }) }?;
-        let (done, complaints) = engine.compile(&asked.unit).map_err(|failure| asked.failed(&failure))?;
-        asked.hear(&complaints);
+        let (done, diagnostics) = engine.compile(&request.unit).map_err(|failure| request.failed(&failure))?;
+        request.report(&diagnostics);
         // SAFETY: as the header says.
         unsafe { write(built, &done) }?;
         Ok(OK)
@@ -126,8 +116,8 @@ pub unsafe extern "C-unwind" fn mjitcc_engine_object(
     status(|| {
         let object = object.ok_or_else(|| FfiError::invalid("the function for the object is NULL"))?;
         // SAFETY: as the header says.
-        let (engine, asked) = unsafe { (open(engine)?, Asked::read(unit)?) };
-        let bytes = engine.object(&asked.unit).map_err(|failure| asked.failed(&failure))?;
+        let (engine, request) = unsafe { (open(engine)?, UnitRequest::read(unit)?) };
+        let bytes = engine.object(&request.unit).map_err(|failure| request.failed(&failure))?;
         // SAFETY: the host promised a function of this type; the bytes outlive the call.
         allow_thread_exit(|| unsafe { object(ctx, bytes.as_ptr().cast::<c_void>(), bytes.len()) });
         Ok(OK)
@@ -145,8 +135,8 @@ pub unsafe extern "C-unwind" fn mjitcc_slot_diagnostics(
         // SAFETY: as the header says.
         let failure = unsafe { slot::inside(slot) }?.failure();
         if let Some(CodeError::NotBuilt(failure)) = &failure {
-            let hearer = Hearer { function, ctx: Context::new(ctx) };
-            hearer.tell("", complaints(failure));
+            let receiver = Receiver { function, ctx: Context::new(ctx) };
+            receiver.receive("", failure.diagnostics());
         }
         Ok(OK)
     })

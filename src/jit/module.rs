@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use mjit_cc_platforms::Diagnostic;
+
 use super::Jit;
 use crate::cached::CacheHandle;
 use crate::error::UnitError;
@@ -20,13 +22,21 @@ struct CompiledObject {
 }
 
 impl Jit {
-    /// Returns the loaded code of a unit, and the compiler's output.
+    /// Returns the loaded code of a unit, and the compiler's warnings. Then starts a compiler for the next unit.
     pub(crate) fn module(
         &self,
         stem: &str,
         unit: &Unit,
         observer: &dyn Observer,
-    ) -> Result<(Library, String), UnitError> {
+    ) -> Result<(Library, Vec<Diagnostic>), UnitError> {
+        let built = self.build_module(stem, unit, observer);
+        self.stand_by(observer);
+        let (library, output) = built?;
+        Ok((library, self.pipeline.toolchain().diagnostics(output.as_bytes())))
+    }
+
+    /// Returns the loaded code of a unit, and the compiler's output.
+    fn build_module(&self, stem: &str, unit: &Unit, observer: &dyn Observer) -> Result<(Library, String), UnitError> {
         if self.pipeline.toolchain().capabilities().at_once {
             return self.build_at_once(stem, unit, &[], observer);
         }

@@ -10,6 +10,7 @@ use mjit_cc_ctext::{self as ctext, Group, Member, Reason, Surroundings};
 
 use super::Pipeline;
 use crate::event::Observer;
+use crate::exec;
 use crate::header::UnitHeader;
 use crate::sync::{Mutex, lock};
 use crate::unit::Unit;
@@ -91,7 +92,6 @@ impl Pipeline {
     /// Returns the deadline of a translation unit of `units` units that begins now.
     pub(crate) fn deadline_of(&self, units: usize) -> Option<Instant> {
         let limits = u32::try_from(units.clamp(1, MAX_LIMITS)).unwrap_or(1);
-        let limit = self.timeout.and_then(|limit| limit.checked_mul(limits))?;
-        Instant::now().checked_add(limit)
+        exec::deadline(self.timeout.and_then(|limit| limit.checked_mul(limits)))
     }
 }

@@ -241,13 +241,8 @@ fn apart<'e, T>(units: Vec<PendingUnit<'e, T>>, failure: &UnitError) -> Vec<Vec<
     if matches!(failure, UnitError::TimedOut { .. } | UnitError::Interrupted | UnitError::NotStarted { .. }) {
         return singles(units).collect();
     }
-    let blamed: BTreeSet<&str> = match failure {
-        UnitError::Refused { diagnostics, .. } => {
-            let errors = diagnostics.iter().filter(|one| one.severity >= Severity::Error);
-            errors.map(|one| one.file.as_str()).collect()
-        }
-        _ => BTreeSet::new(),
-    };
+    let errors = failure.diagnostics().iter().filter(|one| one.severity >= Severity::Error);
+    let blamed: BTreeSet<&str> = errors.map(|one| one.file.as_str()).collect();
     let (bad, mut rest) = split(units, |_, unit| blamed.contains(unit.member().name));
     if bad.is_empty() {
         let cold = rest.split_off(rest.len().div_ceil(2));

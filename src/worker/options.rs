@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Host, Worker, WorkerEvent};
-use crate::jit::{JitOptions, Tiers};
+use crate::jit::{ENTRY_PREFIX, JitOptions, PREFIX, Tiers};
 use crate::setup::{BuildOptions, build_setters};
 
 /// Whether cold code is unloaded when [`Builder::max_cache_size`] units are loaded.
@@ -157,8 +157,8 @@ impl Default for Builder {
                 unity: Unity::default(),
                 tiers: Tiers::default(),
                 standby: Standby::default(),
-                prefix: "_mjit_".to_owned(),
-                entry_prefix: "_mjit".to_owned(),
+                prefix: PREFIX.to_owned(),
+                entry_prefix: ENTRY_PREFIX.to_owned(),
                 verbose: 0,
                 warnings: false,
                 wait: false,

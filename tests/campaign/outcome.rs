@@ -32,6 +32,12 @@ impl Difference {
     }
 }
 
+/// The prefix of the program that a unit's file or a name belongs to: `p3` of `d3/p3_a.c` and of `p3_a0`.
+fn program_of(name: &str) -> String {
+    let name = name.rsplit('/').next().unwrap_or_default();
+    name.split('_').next().unwrap_or_default().to_owned()
+}
+
 impl Outcome {
     pub fn see(&mut self, what: &str, subject: &str, value: String) {
         let seen = self.seen.entry((what.to_owned(), subject.to_owned())).or_default();
@@ -54,8 +60,7 @@ impl Outcome {
                     self.see("key", name, same);
                 }
                 "note" => {
-                    let program = name.split('_').next().unwrap_or_default();
-                    self.see("order", program, name.to_owned());
+                    self.see("order", &program_of(name), name.to_owned());
                     self.see("order", "all", name.to_owned());
                 }
                 _ => self.see("load", word, rest.to_owned()),
@@ -77,15 +82,17 @@ impl Outcome {
 
     /// How many units did not compile.
     pub fn failed(&self) -> usize {
-        self.seen.iter().filter(|((what, _), value)| what == "status" && value.contains("failed")).count()
+        self.failed_units().count()
+    }
+
+    fn failed_units(&self) -> impl Iterator<Item = &str> {
+        let statuses = self.seen.iter().filter(|((what, _), _)| what == "status");
+        statuses.filter(|(_, value)| value.contains("failed")).map(|((_, unit), _)| unit.as_str())
     }
 
     /// The programs of which a unit did not compile, or was refused.
     pub fn refused(&self) -> BTreeSet<String> {
-        let failed = self.seen.iter().filter(|((what, _), value)| what == "status" && value.contains("failed"));
-        let name =
-            |unit: &str| unit.rsplit('/').next().unwrap_or_default().split('_').next().unwrap_or_default().to_owned();
-        failed.map(|((_, unit), _)| name(unit)).collect()
+        self.failed_units().map(program_of).collect()
     }
 
     /// True if no library could be loaded whole, so that entries say nothing.
@@ -96,6 +103,6 @@ impl Outcome {
     /// The programs of which something cannot be called in libraries of their own.
     pub fn incomplete(&self) -> BTreeSet<String> {
         let gone = self.seen.iter().filter(|((what, _), value)| what == "crash" || value.as_str() == "none");
-        gone.map(|((_, name), _)| name.split('_').next().unwrap_or_default().to_owned()).collect()
+        gone.map(|((_, name), _)| program_of(name)).collect()
     }
 }

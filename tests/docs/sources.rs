@@ -191,11 +191,15 @@ fn the_glossary_is_short_and_sorted() {
     assert!(words.len() <= 30 && words.is_sorted(), "{}: {words:?}", words.len());
 }
 
+/// Pronouns without a noun, and names that the code had before: the book uses neither.
+const UNWANTED_WORDS: [&str; 9] =
+    ["whoever", "nobody", "somebody", "whatever", "no matter", "the seed", "dowry", " crew", "accent"];
+
 #[test]
 fn the_book_speaks_plain_technical_english() {
     let mut wrong = Vec::new();
     for (name, page) in book() {
-        for word in ["whoever", "nobody", "somebody", "whatever", "no matter", "the seed", "dowry", " crew", "accent"] {
+        for word in UNWANTED_WORDS {
             let lines = prose(&page).filter(|line| split_code(line).1.to_lowercase().contains(word));
             wrong.extend(lines.map(|line| format!("{name}: \"{word}\": {line}")));
         }

@@ -134,6 +134,17 @@ pub fn unit_files(scratch: &Path) -> Vec<String> {
     names.filter(|name| name.starts_with("_mjit")).collect()
 }
 
+/// Writes a script that runs gcc, and first a command for each unit with the word in its text.
+#[cfg(unix)]
+pub fn gcc_that(cc: &Path, word: &str, command: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let script = format!(
+        "#!/bin/sh\nfor word; do case $word in *u*.c) grep -q {word} \"$word\" && {command};; esac; done\nexec gcc \"$@\"\n"
+    );
+    std::fs::write(cc, script).unwrap();
+    std::fs::set_permissions(cc, std::fs::Permissions::from_mode(0o700)).unwrap();
+}
+
 /// gcc behind a gate: what has the word HELD in its text waits until the gate is opened.
 #[cfg(unix)]
 pub struct Gate(tempfile::TempDir);
@@ -141,15 +152,9 @@ pub struct Gate(tempfile::TempDir);
 #[cfg(unix)]
 impl Gate {
     pub fn new() -> Self {
-        use std::os::unix::fs::PermissionsExt;
         let gate = Self(tempfile::tempdir().unwrap());
-        let script = format!(
-            "#!/bin/sh\nfor word; do case $word in *u*.c) grep -q HELD \"$word\" && while ! [ -e '{}' ]; do sleep 0.01; \
-             done;; esac; done\nexec gcc \"$@\"\n",
-            gate.0.path().join("open").display()
-        );
-        std::fs::write(gate.cc(), script).unwrap();
-        std::fs::set_permissions(gate.cc(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let waits = format!("while ! [ -e '{}' ]; do sleep 0.01; done", gate.0.path().join("open").display());
+        gcc_that(&gate.cc(), "HELD", &waits);
         gate
     }
 

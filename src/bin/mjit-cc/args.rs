@@ -1,5 +1,6 @@
 //! The command line as clap parses it: options, their help texts and the checks of single values. `setup` turns them into settings.
 
+use std::cell::LazyCell;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::num::NonZero;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use mjitcc::batch::Unity;
 use mjitcc::cache::{CacheSettingError, Size};
 use mjitcc::discover::Environment;
@@ -261,11 +262,13 @@ pub(crate) struct CompilerArgs {
 
 /// Parses the command line, or prints what is wrong with it and ends the process, as clap does. Returns the variables whose flags were added too.
 pub(crate) fn parse() -> (Cli, Vec<(&'static str, String)>) {
-    let environment = Environment::read();
+    let mut command = Cli::command();
+    let environment = LazyCell::new(Environment::read);
     let variable =
         |name: &str| environment.variables.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
-    let Translated { args, variables } = gcc_flags::translated(std::env::args_os(), variable);
-    match Cli::try_parse_from(args) {
+    let Translated { args, variables } = gcc_flags::translated(&command, std::env::args_os(), variable);
+    let matches = command.try_get_matches_from_mut(args);
+    match matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| error.format(&mut command)) {
         Ok(cli) => (cli, variables),
         Err(error) => {
             let _ = error.print();

@@ -4,9 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-use clap::CommandFactory;
-
-use crate::args::Cli;
+use clap::Command;
 
 /// The variables whose flags count as `CC` does, in the order of make's built-in rules.
 const VARIABLES: [&str; 3] = ["CPPFLAGS", "CFLAGS", "LDFLAGS"];
@@ -88,37 +86,30 @@ pub(crate) struct Translated {
 /// Translates a command line, the program first. `variable` returns an environment variable. Other commands than `compile` and `build-pch` run no
 /// compiler, and stay as they are.
 pub(crate) fn translated(
+    cli: &Command,
     args: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Translated {
-    let mut args = args.into_iter();
-    let mut whole: Vec<OsString> = args.next().into_iter().collect();
+    let mut args: Vec<OsString> = args.into_iter().collect();
     let mut variables = Vec::new();
-    while let Some(arg) = args.next() {
-        let command = arg.to_str().filter(|name| matches!(*name, "compile" | "build-pch"));
-        let Some(command) = command else {
-            let goes_on = arg.to_str().is_some_and(|arg| arg.starts_with('-'));
-            whole.push(arg);
-            if goes_on {
-                continue;
-            }
-            break;
-        };
-        let options = Options::of(command);
-        for name in VARIABLES {
-            let Some(value) = variable(name).filter(|value| !value.trim().is_empty()) else { continue };
-            let words = shlex::split(&value).unwrap_or_else(|| value.split_whitespace().map(str::to_owned).collect());
-            // The flags of a variable come first, so that those of the command line win.
-            variables.push((name, value, words));
-        }
-        whole.push(command.into());
-        for (_, _, words) in &variables {
-            whole.extend(options.translate(words.iter().map(OsString::from)));
-        }
-        whole.extend(options.translate(args.by_ref()));
+    // Options before the command have no value.
+    let is_option = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.starts_with('-'));
+    let at = args.iter().skip(1).position(|arg| !is_option(arg)).map_or(args.len(), |at| at + 1);
+    let command = args.get(at).filter(|name| *name == "compile" || *name == "build-pch");
+    let Some(command) = command.and_then(|name| cli.find_subcommand(name)) else {
+        return Translated { args, variables };
+    };
+    let options = Options::of(command);
+    let behind = args.split_off(at + 1);
+    // The flags of a variable come first, so that those of the command line win.
+    for name in VARIABLES {
+        let Some(value) = variable(name).filter(|value| !value.trim().is_empty()) else { continue };
+        let words = shlex::split(&value).unwrap_or_else(|| value.split_whitespace().map(str::to_owned).collect());
+        args.extend(options.translate(words.into_iter().map(OsString::from)));
+        variables.push((name, value));
     }
-    whole.extend(args);
-    Translated { args: whole, variables: variables.into_iter().map(|(name, value, _)| (name, value)).collect() }
+    args.extend(options.translate(behind));
+    Translated { args, variables }
 }
 
 /// The options of one command that have a value in the next argument.
@@ -128,10 +119,7 @@ struct Options {
 }
 
 impl Options {
-    fn of(command: &str) -> Self {
-        let mut cli = Cli::command();
-        cli.build();
-        let command = cli.find_subcommand(command).cloned().unwrap_or_default();
+    fn of(command: &Command) -> Self {
         let takes =
             command.get_arguments().filter(|arg| arg.get_action().takes_values() && !arg.is_require_equals_set());
         let with_value = takes.flat_map(|arg| {
@@ -201,12 +189,15 @@ fn option(purpose: Purpose, flag: &OsStr) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::args::Cli;
 
     #[track_caller]
     fn is_translated(line: &str, expected: &str) {
         let args = line.split(' ').map(OsString::from);
-        let found = translated(args, |_| None).args;
+        let found = translated(&Cli::command(), args, |_| None).args;
         let found: Vec<&str> = found.iter().map(|arg| arg.to_str().unwrap()).collect();
         assert_eq!(found.join(" "), expected);
     }
@@ -238,7 +229,7 @@ mod tests {
             "LDFLAGS" => Some(" ".to_owned()),
             _ => None,
         };
-        let found = translated(args, variable);
+        let found = translated(&Cli::command(), args, variable);
         assert_eq!(found.args, ["mjit-cc", "compile", "-O2", "-DA=\"b c\"", "--cflag=-fwrapv", "-O3", "a.c"]);
         assert_eq!(found.variables, [("CFLAGS", "-O2 -D'A=\"b c\"' -fwrapv".to_owned())]);
     }
